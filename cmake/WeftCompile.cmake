@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSL-1.0
+# How weft's own code is compiled: warnings, sanitizers, ccache.
+if(PROJECT_IS_TOP_LEVEL)
+  find_program(WEFT_CCACHE ccache)
+  if(WEFT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${WEFT_CCACHE}")
+    set(CMAKE_C_COMPILER_LAUNCHER "${WEFT_CCACHE}")
+  endif()
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+endif()
+
+function(weft_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra $<$<BOOL:${WEFT_WERROR}>:-Werror>)
+endfunction()
+
+# Public, because everything that runs on weft's switch must agree with it: the sanitizer flags of
+# an instrumented weft travel with weft::weft, in the build tree and in the installed package.
+function(weft_sanitize target)
+  if(NOT WEFT_SANITIZE)
+    return()
+  endif()
+  if(NOT WEFT_SANITIZE MATCHES "^(address|undefined|thread|address,undefined)$")
+    message(FATAL_ERROR "WEFT_SANITIZE=${WEFT_SANITIZE}: use address, undefined, "
+                        "address,undefined or thread")
+  endif()
+  target_compile_options(${target} PUBLIC
+    -fsanitize=${WEFT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(${target} PUBLIC -fsanitize=${WEFT_SANITIZE})
+endfunction()
+
+# The sanitizer runtimes of gcc 12 and clang 14 give up when the kernel randomises more address
+# bits than they know (vm.mmap_rnd_bits above 28), so what they instrument runs without ASLR.
+if(WEFT_SANITIZE AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
+  find_program(WEFT_SETARCH setarch)
+  if(WEFT_SETARCH)
+    execute_process(COMMAND ${WEFT_SETARCH} -R true RESULT_VARIABLE weft_setarch_failed
+                    OUTPUT_QUIET ERROR_QUIET)
+    if(NOT weft_setarch_failed)
+      set(CMAKE_CROSSCOMPILING_EMULATOR "${WEFT_SETARCH};-R")
+    endif()
+  endif()
+endif()

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSL-1.0
+// weft/version.hpp - which weft this is: at compile time the headers', at run time the library's.
+// CMake reads the project version from the three lines below; nothing else states it.
+#pragma once
+
+#define WEFT_VERSION_MAJOR 0
+#define WEFT_VERSION_MINOR 1
+#define WEFT_VERSION_PATCH 0
+
+namespace weft {
+
+/// The version of the library linked, as "major.minor.patch".
+///
+/// Differs from the macros when headers and library come from different installations.
+[[nodiscard]] const char* version() noexcept;
+
+}  // namespace weft

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSL-1.0
+// api/version.cpp - the version compiled into the library.
+#include <weft/version.hpp>
+
+#define WEFT_STRING_OF(x) #x
+#define WEFT_STRING(x) WEFT_STRING_OF(x)
+
+namespace weft {
+
+const char* version() noexcept {
+  return WEFT_STRING(WEFT_VERSION_MAJOR) "." WEFT_STRING(WEFT_VERSION_MINOR) "." WEFT_STRING(
+      WEFT_VERSION_PATCH);
+}
+
+}  // namespace weft
