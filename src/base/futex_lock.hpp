@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// base/futex_lock.hpp - the four-byte lock weft uses inside itself, for sections of nanoseconds.
+//   lock:    0 -> 1 by CAS; else spin a little; else exchange to 2 and sleep until that returned 0
+//   unlock:  exchange to 0; if it was 2, wake one
+// (Drepper, "Futexes are tricky", the second mutex.) It blocks the thread, never parks the fiber: do
+// not hold one across anything that can park. Works with std::lock_guard and std::unique_lock.
+// Rejected: std::mutex (40 bytes, and its TSan and pthread semantics are the user's business), a pure
+// spin lock (a preempted holder would make everybody else burn a slice).
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/lock_rank.hpp"
+
+namespace weft::base {
+
+/// Untyped part: compiled once; futex_lock.cpp has the slow halves.
+class futex_word {
+ public:
+  void lock() noexcept {
+    std::uint32_t expected = 0;
+    // acquire: pairs with the release in unlock() [LOCK-1].
+    if (!word_.compare_exchange_strong(expected, 1, std::memory_order_acquire,
+                                       std::memory_order_relaxed)) [[unlikely]] {
+      lock_slow();
+    }
+  }
+  [[nodiscard]] bool try_lock() noexcept {
+    std::uint32_t expected = 0;
+    return word_.compare_exchange_strong(expected, 1, std::memory_order_acquire,  // [LOCK-1]
+                                         std::memory_order_relaxed);
+  }
+  void unlock() noexcept {
+    // release [LOCK-1]: pairs with the acquire of whoever changes 0 next.
+    if (word_.exchange(0, std::memory_order_release) == 2) [[unlikely]] unlock_slow();
+  }
+
+ private:
+  void lock_slow() noexcept;
+  void unlock_slow() noexcept;
+
+  std::atomic<std::uint32_t> word_{0};  // 0 free, 1 held, 2 held and somebody may sleep
+};
+
+template <lock_rank Rank>
+class ranked_futex_lock {
+ public:
+  void lock() noexcept {
+    before();
+    word_.lock();
+  }
+  [[nodiscard]] bool try_lock() noexcept {
+    if (!word_.try_lock()) return false;
+    before();
+    return true;
+  }
+  void unlock() noexcept {
+    word_.unlock();
+#ifndef NDEBUG
+    if constexpr (Rank != lock_rank::unranked) lock_rank_release(Rank);
+#endif
+  }
+
+ private:
+  static void before() noexcept {
+#ifndef NDEBUG
+    if constexpr (Rank != lock_rank::unranked) lock_rank_acquire(Rank);
+#endif
+  }
+
+  futex_word word_;
+};
+
+using futex_lock = ranked_futex_lock<lock_rank::unranked>;
+static_assert(sizeof(futex_lock) == 4);
+
+}  // namespace weft::base

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// base/sync_policy.hpp - the seam between lock-free algorithms and what runs them.
+// Algorithms are templates over `class Sync`: real_sync in the library, a model explorer in test/model.
+//
+// An asymmetric pair: the frequent side calls light_fence(), the rare side heavy_fence(), and together
+// they order as two seq_cst fences would. Heavy is membarrier(2), light then only a compiler barrier.
+//   [SYNC-1] light may be weak only if every heavy is a membarrier. `light_fence_is_weak` turns true
+//   after registration succeeded and never turns back; heavy_fence() registers before it decides, so
+//   a heavy side that found no membarrier proves that no light side ever was, or will be, weak.
+// The branch on that flag costs less than this machine can resolve (0.0-0.3 ns; the fence it saves, 5).
+//
+// ThreadSanitizer does not model stand-alone fences, so under it every fence here is a seq_cst
+// read-modify-write of one process-wide word: stronger than a fence, and an order that it sees.
+// Rejected: a build option for the flag (a binary must run on kernels and in sandboxes without it).
+
+#include <atomic>
+
+#include "os/os.hpp"
+
+#if defined(__SANITIZE_THREAD__)
+#define WEFT_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WEFT_TSAN 1
+#endif
+#endif
+#ifndef WEFT_TSAN
+#define WEFT_TSAN 0
+#endif
+
+namespace weft::base {
+
+#if WEFT_TSAN
+inline constinit std::atomic<unsigned> tsan_fence_word{0};
+#endif
+
+struct real_sync {
+  template <class T>
+  using atomic = std::atomic<T>;
+
+  static void fence(std::memory_order order) noexcept {
+#if WEFT_TSAN
+    static_cast<void>(order);
+    tsan_fence_word.fetch_add(1, std::memory_order_seq_cst);  // pairs with every other fence here
+#else
+    std::atomic_thread_fence(order);
+#endif
+  }
+
+  static void light_fence() noexcept {
+    // relaxed: an old `false` only costs a full fence nobody needed [SYNC-1].
+    if (WEFT_TSAN || !os::light_fence_is_weak.load(std::memory_order_relaxed)) [[unlikely]] {
+      fence(std::memory_order_seq_cst);
+    }
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+
+  static void heavy_fence() noexcept {
+    if (!WEFT_TSAN && os::membarrier_register()) {  // [SYNC-1]
+      os::membarrier();
+    } else {
+      fence(std::memory_order_seq_cst);
+    }
+  }
+
+  static void pause() noexcept { os::cpu_relax(); }
+};
+
+}  // namespace weft::base

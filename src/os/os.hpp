@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// os/os.hpp - the whole kernel surface of weft, and the only place that knows Linux.
+// Functions return errors, never throw, and are safe from any thread. "AS-safe" marks those that may
+// be called in a signal handler. Where the kernel is too old or a sandbox forbids a call, the function
+// falls back and says so; test_hooks forces each fallback and failure.
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <system_error>
+
+#include <pthread.h>
+#include <sys/types.h>
+
+namespace weft::os {
+
+// --- test hooks: set before the functions they concern are used; production code never writes them
+struct hooks {
+  std::atomic<bool> no_membarrier{false};        // registration fails as if the kernel lacked it
+  std::atomic<bool> no_guard_advice{false};      // no MADV_GUARD_INSTALL: mprotect guards
+  std::atomic<bool> no_vectored_advice{false};   // no process_madvise on oneself: one call per range
+  std::atomic<int> reserve_error{0};             // reserve() fails with this errno
+  std::atomic<int> guard_error{0};               // install_guards() fails with this errno
+};
+extern constinit hooks test_hooks;
+
+// --- futex: private to the process; a wait may return for no reason
+void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept;  // AS-safe
+/// False if the deadline passed. steady_clock is CLOCK_MONOTONIC here.
+bool futex_wait_until(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                      std::chrono::steady_clock::time_point deadline) noexcept;
+/// Wakes up to `count` waiters; returns how many. AS-safe; touches no memory behind the address, so
+/// the word may already be gone.
+int futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept;
+inline constexpr int wake_all = 0x7fffffff;
+
+// --- membarrier: the heavy half of an asymmetric fence (base/sync_policy.hpp)
+/// Registers the process, once; true if membarrier() works. Call it before threads need it.
+bool membarrier_register() noexcept;
+[[nodiscard]] bool membarrier_available() noexcept;  // registered, and successfully
+/// Every running thread of this process executes a full barrier. Needs membarrier_available().
+void membarrier() noexcept;  // AS-safe
+extern constinit std::atomic<bool> light_fence_is_weak;  // [SYNC-1]; written by membarrier_register
+
+// --- memory
+struct range {
+  std::byte* begin;
+  std::size_t size;
+};
+[[nodiscard]] std::size_t page_size() noexcept;  // AS-safe once called
+/// Private anonymous address space, no swap reservation, never huge pages; `alignment` a power of two.
+std::error_code reserve(std::size_t size, std::size_t alignment, std::byte*& out) noexcept;
+void release(std::byte* begin, std::size_t size) noexcept;
+
+enum class guard_kind : std::uint8_t {
+  page_table,  // MADV_GUARD_INSTALL (Linux 6.13): costs no mapping
+  mapping,     // mprotect(PROT_NONE): splits the mapping, so two mappings per guard
+};
+/// What install_guards() will use; probes the kernel on the first call.
+[[nodiscard]] guard_kind guard_support() noexcept;
+/// All or an error; on an error some ranges may be guarded. ENOMEM with guard_kind::mapping means
+/// vm.max_map_count.
+std::error_code install_guards(std::span<const range> ranges) noexcept;
+std::error_code remove_guard(range guarded) noexcept;
+/// Makes the pages present and writable now. Advisory: an error means that first touch pays instead.
+std::error_code populate(std::span<const range> ranges) noexcept;
+/// Gives the pages back; they read as zero afterwards.
+std::error_code discard(std::span<const range> ranges) noexcept;
+/// vm.max_map_count, and how many mappings the process has now; 0 if unknown.
+[[nodiscard]] std::size_t max_map_count() noexcept;
+[[nodiscard]] std::size_t current_map_count() noexcept;
+
+// --- clocks
+[[nodiscard]] std::int64_t now_ns() noexcept;  // CLOCK_MONOTONIC; AS-safe
+/// CPU time of another thread of this process; negative if the thread is gone.
+class thread_cpu_clock {
+ public:
+  thread_cpu_clock() = default;  // reads negative
+  explicit thread_cpu_clock(pthread_t thread) noexcept;
+  [[nodiscard]] std::int64_t now_ns() const noexcept;
+
+ private:
+  clockid_t id_ = -1;
+};
+
+// --- processors
+/// CPUs this process may use: affinity and cgroup v1/v2 quota (rounded up), at least 1. Reads files.
+[[nodiscard]] unsigned usable_cpus() noexcept;
+/// The quota alone under a root directory (tests pass their own; "" is the machine); 0: unlimited.
+[[nodiscard]] unsigned cgroup_cpu_limit(std::string_view root) noexcept;
+/// ceil(quota / period) of a "max 100000" / "150000 100000" line (v2, or v1's two files joined);
+/// 0 for unlimited or unreadable text.
+[[nodiscard]] unsigned parse_cpu_quota(std::string_view text) noexcept;
+
+inline void cpu_relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");
+#endif
+}
+
+// --- threads and signals
+[[nodiscard]] pid_t thread_id() noexcept;  // gettid; AS-safe
+void set_thread_name(std::string_view name) noexcept;  // of the caller; cut to what the kernel takes
+/// Sends `signal` to a thread of this process. AS-safe.
+std::error_code signal_thread(pid_t thread, int signal) noexcept;
+
+/// Blocks every signal for its lifetime, so that threads created inside start with none delivered.
+class block_signals {
+ public:
+  block_signals() noexcept;
+  ~block_signals();
+  block_signals(const block_signals&) = delete;
+  block_signals& operator=(const block_signals&) = delete;
+
+ private:
+  sigset_t before_;
+};
+/// Lets the calling thread receive `signal`, or all of them for 0.
+void unblock_signal(int signal) noexcept;
+
+/// The calling thread's alternate signal stack, mapped with a guard page; construct and destroy on
+/// the same thread. A stack the thread already has is put back by the destructor.
+class alternate_stack {
+ public:
+  alternate_stack() noexcept;
+  ~alternate_stack();
+  alternate_stack(const alternate_stack&) = delete;
+  alternate_stack& operator=(const alternate_stack&) = delete;
+  [[nodiscard]] std::error_code error() const noexcept { return error_; }
+  [[nodiscard]] static std::size_t size() noexcept;  // usable bytes
+
+ private:
+  std::byte* base_ = nullptr;
+  stack_t before_{};
+  std::error_code error_;
+};
+
+/// True: handled, return to the interrupted code. False: not ours, ask the previous handler.
+using signal_handler = bool (*)(int signal, siginfo_t* info, void* context);
+/// Installs `handler` for the process with SA_SIGINFO | SA_ONSTACK | SA_RESTART, in front of what was
+/// installed before; idempotent for the same handler. At most one handler of weft's per signal.
+std::error_code install_signal_handler(int signal, signal_handler handler) noexcept;
+/// Puts the previous action back, if weft's is still the installed one.
+void restore_signal_handler(int signal) noexcept;
+
+void write_stderr(std::string_view text) noexcept;  // one write(2) if the kernel takes it; AS-safe
+
+}  // namespace weft::os
