@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSL-1.0
+// sched/deque.hpp - the run queue of a processor: Chase-Lev, served from both ends.
+//
+//   owner   push      at the bottom                       one release store
+//           pop       the newest, at the bottom           one full fence            (joins)
+//           take      the oldest, at the top              one CAS for a whole run   (scheduling)
+//   thief   steal     the oldest, at the top              fence + CAS
+//
+// After Le, Pop, Cohen, Zappa Nardelli (PPoPP'13) with the known repair: a grown ring is published with
+// release and loaded by thieves with acquire. `take` is ours: only the owner moves `bottom`, so it knows
+// what lies below and may move `top` over several entries with one CAS; the run it claimed that way,
+// [claim_, claim_end_), is its own and costs one plain load per entry. A claim is never more than half of
+// what is there, so that thieves always find the rest.
+// Rejected: stealing several entries with one CAS (the owner pops without a CAS, so an entry would be
+// run twice); a bounded ring with overflow (its limit turns into a stall); taking one at a time (a CAS
+// per scheduling step is a third of the whole step).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "base/cache_line.hpp"
+#include "base/sync_policy.hpp"
+
+namespace weft::detail {
+
+enum class steal_status : std::uint8_t { empty, lost_race, stolen };
+
+// DEQ-1  an entry is handed out exactly once.
+// DEQ-2  whoever is handed an entry sees all that was written before its push.
+// DEQ-3  a slot is not reused while its entry is claimed and not yet taken.
+template <class T, class Sync = base::real_sync>
+class deque {
+  template <class U>
+  using atomic = typename Sync::template atomic<U>;
+
+ public:
+  static constexpr std::int64_t longest_claim = 16;
+
+  explicit deque(std::size_t capacity = 256) : rings_(std::make_unique<ring>(capacity, nullptr)) {
+    ring_.store(rings_.get(), std::memory_order_relaxed);
+  }
+  deque(const deque&) = delete;
+  deque& operator=(const deque&) = delete;
+
+  // ---- owner -------------------------------------------------------------------------------------
+  void push(T entry) {
+    const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
+    ring* r = rings_.get();
+    if (bottom - floor_ >= r->size()) [[unlikely]]
+      r = make_room(bottom);
+    r->slot(bottom).store(entry, std::memory_order_relaxed);
+    bottom_.store(bottom + 1, std::memory_order_release);  // [DEQ-2] acquire load of bottom_ in steal
+  }
+
+  // The newest entry, or a null T.
+  T pop() {
+    const std::int64_t bottom = bottom_.load(std::memory_order_relaxed) - 1;
+    bottom_.store(bottom, std::memory_order_relaxed);
+    Sync::fence(std::memory_order_seq_cst);  // [DEQ-1] the fence in steal
+    std::int64_t top = top_.load(std::memory_order_relaxed);
+    T entry{};
+    if (top <= bottom) {
+      entry = rings_->slot(bottom).load(std::memory_order_relaxed);
+      if (top < bottom) return entry;
+      // The last one: whoever moves top has it.
+      if (!top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,  // [DEQ-1] CAS in steal
+                                        std::memory_order_relaxed))
+        entry = T{};
+    }
+    bottom_.store(bottom + 1, std::memory_order_relaxed);
+    return entry;
+  }
+
+  // What pop would return if no thief came between.
+  T newest() const {
+    const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
+    if (top_.load(std::memory_order_relaxed) >= bottom) return T{};
+    return rings_->slot(bottom - 1).load(std::memory_order_relaxed);
+  }
+
+  // The oldest entry, or a null T.
+  T take() {
+    if (claim_ == claim_end_ && !claim()) return T{};
+    const std::int64_t at = claim_++;
+    return rings_->slot(at).load(std::memory_order_relaxed);
+  }
+
+  // The entry the next take is likely to return; to prefetch, not to run.
+  T peek() const {
+    if (claim_ == claim_end_) return T{};
+    return rings_->slot(claim_).load(std::memory_order_relaxed);
+  }
+
+  // Entries claimed and not yet taken. Thieves cannot reach them.
+  std::int64_t claimed() const { return claim_end_ - claim_; }
+
+  // ---- anyone ------------------------------------------------------------------------------------
+  std::pair<steal_status, T> steal() {
+    std::int64_t top = top_.load(std::memory_order_acquire);  // [DEQ-1] after another's CAS on top_
+    Sync::fence(std::memory_order_seq_cst);                   // [DEQ-1] the fence in pop
+    const std::int64_t bottom = bottom_.load(std::memory_order_acquire);  // [DEQ-2] store in push
+    if (top >= bottom) return {steal_status::empty, T{}};
+    ring* r = ring_.load(std::memory_order_acquire);  // [DEQ-2] store in make_room
+    T entry = r->slot(top).load(std::memory_order_relaxed);
+    if (!top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,
+                                      std::memory_order_relaxed))
+      return {steal_status::lost_race, T{}};
+    return {steal_status::stolen, entry};
+  }
+
+  // A moment's guess of what thieves can reach.
+  std::int64_t size() const {
+    const std::int64_t top = top_.load(std::memory_order_relaxed);
+    const std::int64_t n = bottom_.load(std::memory_order_relaxed) - top;
+    return n > 0 ? n : 0;
+  }
+
+ private:
+  struct ring {
+    ring(std::size_t n, std::unique_ptr<ring> older)
+        : mask(n - 1), slots(std::make_unique<atomic<T>[]>(n)), previous(std::move(older)) {}
+    std::int64_t size() const { return static_cast<std::int64_t>(mask + 1); }
+    atomic<T>& slot(std::int64_t i) { return slots[static_cast<std::size_t>(i) & mask]; }
+    std::size_t mask;
+    std::unique_ptr<atomic<T>[]> slots;
+    std::unique_ptr<ring> previous;  // a thief may still read it: kept until the deque goes
+  };
+
+  bool claim() {
+    std::int64_t top = top_.load(std::memory_order_relaxed);
+    for (;;) {
+      const std::int64_t n = bottom_.load(std::memory_order_relaxed) - top;
+      if (n <= 0) return false;
+      std::int64_t k = (n + 1) / 2;
+      if (k > longest_claim) k = longest_claim;
+      if (top_.compare_exchange_weak(top, top + k, std::memory_order_seq_cst,  // [DEQ-1] CAS in steal
+                                     std::memory_order_relaxed)) {
+        claim_ = top;
+        claim_end_ = top + k;
+        return true;
+      }
+    }
+  }
+
+  [[gnu::noinline, gnu::cold]] ring* make_room(std::int64_t bottom) {
+    // Acquire: a thief's CAS on top_ came after its load of the slot that is to be written again.
+    const std::int64_t top = top_.load(std::memory_order_acquire);
+    floor_ = claim_ == claim_end_ ? top : claim_;  // DEQ-3
+    ring* r = rings_.get();
+    if (bottom - floor_ < r->size()) return r;
+    rings_ = std::make_unique<ring>(static_cast<std::size_t>(r->size()) * 2, std::move(rings_));
+    ring* bigger = rings_.get();
+    for (std::int64_t i = floor_; i < bottom; ++i)
+      bigger->slot(i).store(r->slot(i).load(std::memory_order_relaxed), std::memory_order_relaxed);
+    ring_.store(bigger, std::memory_order_release);  // [DEQ-2] acquire load of ring_ in steal
+    return bigger;
+  }
+
+  alignas(base::cache_line) atomic<std::int64_t> top_{0};     // anyone, by CAS
+  alignas(base::cache_line) atomic<std::int64_t> bottom_{0};  // owner writes, anyone reads
+  atomic<ring*> ring_{nullptr};                               // owner writes, anyone reads
+  std::int64_t claim_ = 0, claim_end_ = 0;  // owner: the claimed run, below top_
+  std::int64_t floor_ = 0;                  // owner: no entry below this index is still needed
+  std::unique_ptr<ring> rings_;             // owner: the current ring and its predecessors
+};
+
+}  // namespace weft::detail
