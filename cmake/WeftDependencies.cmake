@@ -4,7 +4,10 @@
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
-find_package(Boost QUIET COMPONENTS context)
+find_package(boost_context CONFIG QUIET)  # there without the umbrella package on vcpkg
+if(NOT TARGET Boost::context)
+  find_package(Boost QUIET COMPONENTS context)
+endif()
 if(NOT TARGET Boost::context)
   message(FATAL_ERROR "weft needs Boost.Context. Debian: apt-get install libboost-context-dev; "
                       "vcpkg: boost-context; conan: boost")

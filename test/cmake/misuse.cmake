@@ -4,7 +4,7 @@ file(STRINGS ${FILE} expectations REGEX "^// expect: ")
 if(NOT expectations)
   message(FATAL_ERROR "${FILE} states no '// expect: text' line")
 endif()
-execute_process(COMMAND ${COMPILER} -std=c++20 -fsyntax-only -I${INCLUDE} ${FILE}
+execute_process(COMMAND ${COMPILER} -std=c++20 -Werror -fsyntax-only -I${INCLUDE} ${FILE}
                 RESULT_VARIABLE result OUTPUT_VARIABLE text ERROR_VARIABLE text)
 if(result EQUAL 0)
   message(FATAL_ERROR "${FILE} compiles, and must not")

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSL-1.0
+// What is spawned must be callable with the arguments given.
+// expect: spawn
+#include <weft/weft.hpp>
+
+void misuse() {
+  weft::spawn([](int) {}, "not an int").detach();
+}
