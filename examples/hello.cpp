@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // hello - an echo server and its clients in one process: spawn, join, scope, sockets.
 //
-// Each fiber is a straight line of blocking calls; a value or an exception comes back through join().
+// Each fiber is a straight line of blocking calls; a value or an exception comes back through
+// join().
 #include <fmt/format.h>
 #include <weft/weft.hpp>
 
@@ -73,7 +74,9 @@ int talk(std::size_t clients) {
 int main(int argc, char** argv) {
   std::size_t clients = 4;
   CLI::App app{"An echo server and its clients, all of them fibers of one process."};
-  app.add_option("--clients", clients, "how many")->check(CLI::Range(1, 10000))->capture_default_str();
+  app.add_option("--clients", clients, "how many")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   try {

@@ -3,8 +3,8 @@
 //
 //   read -> http_parser calls back per request -> responses gather -> one write per read
 //
-// http_parser (Node's former parser, in Debian) decides what is HTTP; a request it refuses gets a 400 and
-// the connection is closed.
+// http_parser (Node's former parser, in Debian) decides what is HTTP; a request it refuses gets a
+// 400 and the connection is closed.
 #include <fmt/format.h>
 #include <http_parser.h>
 #include <sys/resource.h>
@@ -27,7 +27,8 @@ namespace {
 
 constexpr std::string_view greeting = "Hello from weft\n";
 
-// One connection's parser and what it answers; http_parser is C, so its callbacks find us by `data`.
+// One connection's parser and what it answers; http_parser is C, so its callbacks find us by
+// `data`.
 class responder {
  public:
   responder() {

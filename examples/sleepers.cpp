@@ -2,7 +2,8 @@
 // sleepers - how long N fibers take to sleep together, and what a sleeping fiber costs.
 //
 // Every fiber counts itself in before it sleeps and out after. When all are in and none is out yet,
-// they are asleep at the same time: that is when the memory and the mappings of the process are read.
+// they are asleep at the same time: that is when the memory and the mappings of the process are
+// read.
 #include <fmt/format.h>
 #include <unistd.h>
 #include <weft/weft.hpp>
@@ -34,8 +35,8 @@ std::uint64_t resident_bytes() {
 
 std::uint64_t mappings() {
   std::ifstream maps("/proc/self/maps");
-  return static_cast<std::uint64_t>(std::count(std::istreambuf_iterator<char>(maps),
-                                               std::istreambuf_iterator<char>(), '\n'));
+  return static_cast<std::uint64_t>(
+      std::count(std::istreambuf_iterator<char>(maps), std::istreambuf_iterator<char>(), '\n'));
 }
 
 struct settings {

@@ -6,7 +6,8 @@
 // fiber therefore reports, beside its counts, how its file's two ends look, and the sum is taken in
 // order afterwards.
 //
-// A scope with a limit keeps the number of open files bounded: spawn() parks the walking fiber while
+// A scope with a limit keeps the number of open files bounded: spawn() parks the walking fiber
+// while
 // `--limit` files are in work. The fibers call plain open(2) and read(2).
 #include <fcntl.h>
 #include <fmt/format.h>
