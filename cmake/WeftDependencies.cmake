@@ -21,10 +21,9 @@ endforeach()
 foreach(target concurrentqueue::concurrentqueue unofficial::concurrentqueue::concurrentqueue)
   if(TARGET ${target})
     get_target_property(weft_queue_dirs ${target} INTERFACE_INCLUDE_DIRECTORIES)
-    foreach(dir IN LISTS weft_queue_dirs)
-      string(REGEX REPLACE "^\\$<[^:]*:(.*)>$" "\\1" dir "${dir}")
-      list(APPEND weft_queue_hints "${dir}")
-    endforeach()
+    # Paths may stand inside generator expressions, which find_path cannot read.
+    string(REGEX MATCHALL "/[^;>]+" weft_queue_dirs "${weft_queue_dirs}")
+    list(APPEND weft_queue_hints ${weft_queue_dirs})
   endif()
 endforeach()
 find_path(WEFT_CONCURRENTQUEUE_INCLUDE_DIR concurrentqueue.h
