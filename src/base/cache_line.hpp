@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // base/cache_line.hpp - the distance two threads keep so that they do not share a line.
-// Rejected: std::hardware_destructive_interference_size (an ABI trap, gcc warns; varies with -mtune).
+// Rejected: std::hardware_destructive_interference_size (gcc warns: it varies with -mtune).
 
 #include <cstddef>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // base/check.hpp - broken invariants end the process with one line that says what to do.
-//   WEFT_CHECK(cond, "what to do")   always on: misuse by the application, impossible kernel answers
+//   WEFT_CHECK(cond, "what to do")   always on: misuse by the application, impossible answers
 //   WEFT_ASSERT(cond, "what broke")  debug builds only: weft's own invariants
 // The report is one write(2), so it also works in a signal handler and does not mix with others.
 // Rejected: assert() (no advice, goes through stdio), exceptions (the state is already wrong).
@@ -14,7 +14,7 @@ namespace weft::base {
 
 }  // namespace weft::base
 
-#define WEFT_CHECK(cond, what) \
+#define WEFT_CHECK(cond, what)                    \
   (static_cast<bool>(cond) ? static_cast<void>(0) \
                            : ::weft::base::check_failed(__FILE__, __LINE__, #cond, what))
 

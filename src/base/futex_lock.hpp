@@ -3,10 +3,10 @@
 // base/futex_lock.hpp - the four-byte lock weft uses inside itself, for sections of nanoseconds.
 //   lock:    0 -> 1 by CAS; else spin a little; else exchange to 2 and sleep until that returned 0
 //   unlock:  exchange to 0; if it was 2, wake one
-// (Drepper, "Futexes are tricky", the second mutex.) It blocks the thread, never parks the fiber: do
-// not hold one across anything that can park. Works with std::lock_guard and std::unique_lock.
-// Rejected: std::mutex (40 bytes, and its TSan and pthread semantics are the user's business), a pure
-// spin lock (a preempted holder would make everybody else burn a slice).
+// (Drepper, "Futexes are tricky", the second mutex.) It blocks the thread, never parks the fiber:
+// do not hold one across anything that can park. Works with std::lock_guard and std::unique_lock.
+// Rejected: std::mutex (40 bytes), a pure spin lock (a preempted holder would make everybody else
+// burn a slice).
 
 #include <atomic>
 #include <cstdint>
@@ -33,7 +33,8 @@ class futex_word {
   }
   void unlock() noexcept {
     // release [LOCK-1]: pairs with the acquire of whoever changes 0 next.
-    if (word_.exchange(0, std::memory_order_release) == 2) [[unlikely]] unlock_slow();
+    if (word_.exchange(0, std::memory_order_release) == 2) [[unlikely]]
+      unlock_slow();
   }
 
  private:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // base/rng.hpp - the small generator behind steal order, jitter and seeded stress tests.
-// xoshiro256** seeded through splitmix64 (Blackman and Vigna): 32 bytes of state, about a nanosecond,
-// the same sequence for the same seed everywhere. Not for secrets.
+// xoshiro256** seeded through splitmix64 (Blackman and Vigna): 32 bytes of state, about a
+// nanosecond, the same sequence for the same seed everywhere. Not for secrets.
 // Rejected: std::mt19937_64 (2.5 KiB of state per worker), std distributions (differ by library).
 
 #include <bit>

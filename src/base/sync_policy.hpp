@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // base/sync_policy.hpp - the seam between lock-free algorithms and what runs them.
-// Algorithms are templates over `class Sync`: real_sync in the library, a model explorer in test/model.
+// Algorithms are templates over `class Sync`: real_sync in the library, an explorer in test/model.
 //
-// An asymmetric pair: the frequent side calls light_fence(), the rare side heavy_fence(), and together
-// they order as two seq_cst fences would. Heavy is membarrier(2), light then only a compiler barrier.
-//   [SYNC-1] light may be weak only if every heavy is a membarrier. `light_fence_is_weak` turns true
-//   after registration succeeded and never turns back; heavy_fence() registers before it decides, so
-//   a heavy side that found no membarrier proves that no light side ever was, or will be, weak.
-// The branch on that flag costs less than this machine can resolve (0.0-0.3 ns; the fence it saves, 5).
+// An asymmetric pair: the frequent side calls light_fence(), the rare side heavy_fence(), and
+// together they order as two seq_cst fences would. Heavy is membarrier(2), light then only a
+// compiler barrier.
+//   [SYNC-1] light may be weak only if every heavy is a membarrier. `light_fence_is_weak` turns
+//   true after registration succeeded and never turns back; heavy_fence() registers before it
+//   decides, so a heavy side without membarrier proves that no light side ever was or will be weak.
+// The branch on that flag is lost in the noise (both 0.3-0.6 ns in a loop; a real fence
+// there 13.7).
 //
 // ThreadSanitizer does not model stand-alone fences, so under it every fence here is a seq_cst
 // read-modify-write of one process-wide word: stronger than a fence, and an order that it sees.
@@ -16,18 +18,8 @@
 
 #include <atomic>
 
+#include "base/sanitizers.hpp"
 #include "os/os.hpp"
-
-#if defined(__SANITIZE_THREAD__)
-#define WEFT_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WEFT_TSAN 1
-#endif
-#endif
-#ifndef WEFT_TSAN
-#define WEFT_TSAN 0
-#endif
 
 namespace weft::base {
 
@@ -64,7 +56,9 @@ struct real_sync {
     }
   }
 
-  static void pause() noexcept { os::cpu_relax(); }
+  static void pause() noexcept {
+    os::cpu_relax();
+  }
 };
 
 }  // namespace weft::base

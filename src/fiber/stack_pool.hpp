@@ -6,18 +6,20 @@
 //   slab   one MAP_NORESERVE mapping of slots; carved from its start, in batches; never unmapped
 //   cache  a worker's LIFO of slots per class; exchanges batches with the global free list
 //
-// A stack size names the slot, guard included: 256 KiB asked is 252 KiB usable. So slots stay powers
-// of two, 1,000,000 default stacks are 64 slabs, and a guard costs no address space of its own.
-// A fresh batch gets its guards and its top pages by one vectored call each; batches ramp up, so that a
-// program of three fibers prepares four stacks.
+// A stack size names the slot, guard included: 256 KiB asked is 252 KiB usable. So slots stay
+// powers of two, and 1,000,000 default stacks are some 65 slabs.
+// A fresh batch gets its guards and its top pages by one vectored call each; batches grow as 2, 4 …
+// 256, so that a small program prepares few.
 // A process-wide pool, because stacks are alike for all runtimes and outlive each of them.
 // Rejected: links inside the free stacks (a miss per take), one mapping per stack (two VMAs each),
-// unmapping free slabs (a shoot-down for address space that costs nothing; their pages are dropped).
+// unmapping free slabs (a shoot-down for address space that costs nothing; pages are dropped).
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <system_error>
+
+#include "base/sanitizers.hpp"
 
 namespace weft::detail {
 
@@ -37,6 +39,8 @@ struct stack_ref {
 }
 
 inline constexpr std::size_t min_stack_size = std::size_t{16} << 10;
+/// Usable even in the smallest slot.
+inline constexpr std::size_t min_slot_usable = std::size_t{12} << 10;
 inline constexpr std::size_t max_stack_size = std::size_t{1} << 30;
 inline constexpr std::size_t default_stack_size = std::size_t{256} << 10;
 
@@ -54,8 +58,8 @@ inline constexpr unsigned stack_class_count = 17;
   return min_stack_size << static_cast<unsigned>(c);
 }
 
-/// Why there is no stack. Compares equal to std::errc::not_enough_memory; message() names the limit,
-/// its present value and what to do.
+/// Why there is no stack. Compares equal to std::errc::not_enough_memory; message() names the
+/// limit, its present value and what to do.
 enum class stack_errc { address_space = 1, map_count = 2, guard = 3, bookkeeping = 4 };
 [[nodiscard]] const std::error_category& stack_category() noexcept;
 [[nodiscard]] inline std::error_code make_error_code(stack_errc e) noexcept {
@@ -76,14 +80,18 @@ class stack_cache {
   /// touched otherwise). A warm take is a few loads.
   [[nodiscard]] stack_ref take(stack_class c, std::error_code& ec) noexcept {
     magazine& m = magazines_[static_cast<unsigned>(c)];
-    if (m.count == 0) [[unlikely]] return refill(c, ec);
+    if (m.count == 0) [[unlikely]]
+      return refill(c, ec);
     return {m.slots[--m.count], m.usable};
   }
   /// Gives back a stack nobody runs on any more, from any cache's take.
   void give(stack_ref stack) noexcept {
     const auto c = static_cast<unsigned>(stack_class_for(stack.size));
     magazine& m = magazines_[c];
-    if (m.count == m.capacity) [[unlikely]] spill(static_cast<stack_class>(c), m.capacity / 2);
+    if (m.count == m.capacity) [[unlikely]]
+      spill(static_cast<stack_class>(c), m.capacity / 2);
+    // The frames of a fiber's entry never return, so ASan still believes in them. Deeper ones did.
+    base::asan_unpoison(stack.top() - min_slot_usable, min_slot_usable);
     m.slots[m.count++] = stack.limit;
   }
   /// Everything back to the global pool: a worker that retires or sleeps for long.
@@ -108,12 +116,12 @@ class stack_cache {
 [[nodiscard]] bool is_guard(const void* address, stack_ref& owner) noexcept;
 
 struct stack_statistics {
-  std::size_t slabs = 0;            // mappings made for stacks
-  std::size_t reserved_bytes = 0;   // their address space
-  std::size_t carved = 0;           // slots that have their guard
-  std::size_t free_global = 0;      // carved slots in the global lists
-  std::size_t out = 0;              // carved, with a fiber or in a worker's cache
-  bool guards_are_mappings = false; // the mprotect fallback: two mappings per carved slot
+  std::size_t slabs = 0;             // mappings made for stacks
+  std::size_t reserved_bytes = 0;    // their address space
+  std::size_t carved = 0;            // slots that have their guard
+  std::size_t free_global = 0;       // carved slots in the global lists
+  std::size_t out = 0;               // carved, with a fiber or in a worker's cache
+  bool guards_are_mappings = false;  // the mprotect fallback: two mappings per carved slot
 };
 [[nodiscard]] stack_statistics stack_pool_statistics() noexcept;
 

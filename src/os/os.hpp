@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // os/os.hpp - the whole kernel surface of weft, and the only place that knows Linux.
-// Functions return errors, never throw, and are safe from any thread. "AS-safe" marks those that may
-// be called in a signal handler. Where the kernel is too old or a sandbox forbids a call, the function
-// falls back and says so; test_hooks forces each fallback and failure.
+// Functions return errors, never throw, and are safe from any thread. "AS-safe" marks those that
+// may be called in a signal handler. Where the kernel is too old or a sandbox forbids a call, the
+// function falls back and says so; test_hooks forces each fallback and failure.
 
 #include <atomic>
 #include <chrono>
@@ -21,16 +21,17 @@ namespace weft::os {
 
 // --- test hooks: set before the functions they concern are used; production code never writes them
 struct hooks {
-  std::atomic<bool> no_membarrier{false};        // registration fails as if the kernel lacked it
-  std::atomic<bool> no_guard_advice{false};      // no MADV_GUARD_INSTALL: mprotect guards
-  std::atomic<bool> no_vectored_advice{false};   // no process_madvise on oneself: one call per range
-  std::atomic<int> reserve_error{0};             // reserve() fails with this errno
-  std::atomic<int> guard_error{0};               // install_guards() fails with this errno
+  std::atomic<bool> no_membarrier{false};       // registration fails as if the kernel lacked it
+  std::atomic<bool> no_guard_advice{false};     // no MADV_GUARD_INSTALL: mprotect guards
+  std::atomic<bool> no_vectored_advice{false};  // no process_madvise on oneself
+  std::atomic<int> reserve_error{0};            // reserve() fails with this errno
+  std::atomic<int> guard_error{0};              // install_guards() fails with this errno
 };
 extern constinit hooks test_hooks;
 
 // --- futex: private to the process; a wait may return for no reason
-void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept;  // AS-safe
+/// AS-safe.
+void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept;
 /// False if the deadline passed. steady_clock is CLOCK_MONOTONIC here.
 bool futex_wait_until(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                       std::chrono::steady_clock::time_point deadline) noexcept;
@@ -44,7 +45,7 @@ inline constexpr int wake_all = 0x7fffffff;
 bool membarrier_register() noexcept;
 [[nodiscard]] bool membarrier_available() noexcept;  // registered, and successfully
 /// Every running thread of this process executes a full barrier. Needs membarrier_available().
-void membarrier() noexcept;  // AS-safe
+void membarrier() noexcept;                              // AS-safe
 extern constinit std::atomic<bool> light_fence_is_weak;  // [SYNC-1]; written by membarrier_register
 
 // --- memory
@@ -53,7 +54,8 @@ struct range {
   std::size_t size;
 };
 [[nodiscard]] std::size_t page_size() noexcept;  // AS-safe once called
-/// Private anonymous address space, no swap reservation, never huge pages; `alignment` a power of two.
+/// Private anonymous address space, not reserved in swap, never huge pages; `alignment` a power of
+/// two.
 std::error_code reserve(std::size_t size, std::size_t alignment, std::byte*& out) noexcept;
 void release(std::byte* begin, std::size_t size) noexcept;
 
@@ -67,7 +69,7 @@ enum class guard_kind : std::uint8_t {
 /// vm.max_map_count.
 std::error_code install_guards(std::span<const range> ranges) noexcept;
 std::error_code remove_guard(range guarded) noexcept;
-/// Makes the pages present and writable now. Advisory: an error means that first touch pays instead.
+/// Makes the pages present and writable now. Advisory: after an error the first touch pays.
 std::error_code populate(std::span<const range> ranges) noexcept;
 /// Gives the pages back; they read as zero afterwards.
 std::error_code discard(std::span<const range> ranges) noexcept;
@@ -85,11 +87,12 @@ class thread_cpu_clock {
   [[nodiscard]] std::int64_t now_ns() const noexcept;
 
  private:
-  clockid_t id_ = -1;
+  clockid_t id_{};  // every value of a clockid_t is some clock, so validity is apart
+  bool valid_ = false;
 };
 
 // --- processors
-/// CPUs this process may use: affinity and cgroup v1/v2 quota (rounded up), at least 1. Reads files.
+/// CPUs this process may use: affinity and cgroup v1/v2 quota (rounded up), at least 1.
 [[nodiscard]] unsigned usable_cpus() noexcept;
 /// The quota alone under a root directory (tests pass their own; "" is the machine); 0: unlimited.
 [[nodiscard]] unsigned cgroup_cpu_limit(std::string_view root) noexcept;
@@ -106,8 +109,8 @@ inline void cpu_relax() noexcept {
 }
 
 // --- threads and signals
-[[nodiscard]] pid_t thread_id() noexcept;  // gettid; AS-safe
-void set_thread_name(std::string_view name) noexcept;  // of the caller; cut to what the kernel takes
+[[nodiscard]] pid_t thread_id() noexcept;              // gettid; AS-safe
+void set_thread_name(std::string_view name) noexcept;  // the caller's; cut to 15 bytes
 /// Sends `signal` to a thread of this process. AS-safe.
 std::error_code signal_thread(pid_t thread, int signal) noexcept;
 
@@ -144,8 +147,8 @@ class alternate_stack {
 
 /// True: handled, return to the interrupted code. False: not ours, ask the previous handler.
 using signal_handler = bool (*)(int signal, siginfo_t* info, void* context);
-/// Installs `handler` for the process with SA_SIGINFO | SA_ONSTACK | SA_RESTART, in front of what was
-/// installed before; idempotent for the same handler. At most one handler of weft's per signal.
+/// Installs `handler` for the process with SA_SIGINFO | SA_ONSTACK | SA_RESTART, in front of what
+/// was installed before; idempotent for the same handler. At most one handler of weft's per signal.
 std::error_code install_signal_handler(int signal, signal_handler handler) noexcept;
 /// Puts the previous action back, if weft's is still the installed one.
 void restore_signal_handler(int signal) noexcept;

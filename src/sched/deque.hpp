@@ -95,6 +95,14 @@ class deque {
     return rings_->slot(claim_).load(std::memory_order_relaxed);
   }
 
+  // Puts the claimed run back where thieves reach it: the holder is stuck (see monitor.cpp).
+  void unclaim() {
+    while (claim_ != claim_end_) {
+      const T entry = rings_->slot(claim_++).load(std::memory_order_relaxed);
+      push(entry);
+    }
+  }
+
   // Entries claimed and not yet taken. Thieves cannot reach them.
   std::int64_t claimed() const { return claim_end_ - claim_; }
 

@@ -41,6 +41,12 @@ class basic_idle_gate {
         return true;
     return false;
   }
+  // There was no sleeper to wake, or it turned out to be awake with a processor: idle again, searching no more.
+  void undo_claim_wake() {
+    word_.fetch_add(idle_one - searching_one, std::memory_order_acq_rel);
+  }
+  // A sleeper is woken with a processor that was never idle.
+  void begin_search_for_sleeper() { word_.fetch_add(searching_one, std::memory_order_acq_rel); }
 
   // ---- workers -------------------------------------------------------------------------------------
   // Half of the busy processors may search. A worker that is refused sleeps without having searched.

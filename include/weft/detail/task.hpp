@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/detail/task.hpp - the part of a fiber record that templates may see, and the doors behind it.
+//
+// A spawn is: allocate_task, put the callable into it (inline if it fits), submit_task. The callable moves to the
+// fiber's stack when it starts, so the same bytes then hold the result.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <new>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace weft {
+struct attributes;
+struct options;
+}  // namespace weft
+
+namespace weft::detail {
+
+class scheduler;
+
+enum class start : std::uint8_t {
+  run,      // run the callable; leave a result or an error
+  discard,  // destroy it unused: there was no stack for it
+};
+
+struct task {
+  static constexpr std::size_t inline_size = 64;
+
+  void (*invoke)(task&, start) noexcept = nullptr;
+  void (*drop_result)(task&) noexcept = nullptr;   // null: nothing to destroy
+  std::exception_ptr error;
+  alignas(16) std::byte storage[inline_size];
+
+  template <class T>
+  static constexpr bool fits = sizeof(T) <= inline_size && alignof(T) <= 16;
+
+  /// Where a T lives: in `storage`, or on the heap with its address in `storage`.
+  template <class T>
+  T& object() noexcept {
+    if constexpr (fits<T>)
+      return *std::launder(reinterpret_cast<T*>(storage));
+    else
+      return **std::launder(reinterpret_cast<T**>(storage));
+  }
+  template <class T, class... A>
+  void make(A&&... a) {
+    if constexpr (fits<T>)
+      ::new (static_cast<void*>(storage)) T(std::forward<A>(a)...);
+    else
+      ::new (static_cast<void*>(storage)) T*(new T(std::forward<A>(a)...));
+  }
+  template <class T>
+  void destroy() noexcept {
+    if constexpr (fits<T>)
+      object<T>().~T();
+    else
+      delete &object<T>();
+  }
+};
+
+// ---- the doors (src/api/) ----------------------------------------------------------------------------
+/// A record for a new fiber of `s`, or of the current or default runtime for null. Throws
+/// std::system_error when the runtime is stopped or its fiber limit is reached.
+[[nodiscard]] task& allocate_task(scheduler* s);
+[[nodiscard]] task& allocate_task(scheduler* s, const attributes& a);
+void abandon_task(task& t) noexcept;                 // the callable could not be stored
+void submit_task(task& t) noexcept;                  // with a handle
+void submit_detached_task(task& t) noexcept;         // without
+void join_task(task& t);                             // until it has ended; may run it right here
+[[nodiscard]] bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline);
+void release_task(task& t) noexcept;                 // ended, result taken or dropped
+void detach_task(task& t) noexcept;
+void stop_task(task& t) noexcept;
+[[nodiscard]] std::uint64_t task_id(const task& t) noexcept;
+
+// ---- callables ---------------------------------------------------------------------------------------
+struct nothing {};
+template <class R>
+using stored_result = std::conditional_t<
+    std::is_void_v<R>, nothing,
+    std::conditional_t<std::is_reference_v<R>, std::add_pointer_t<R>, std::remove_cv_t<R>>>;
+
+template <class F>
+void run_callable(task& t, start how) noexcept {
+  if (how == start::discard) {
+    t.template destroy<F>();
+    return;
+  }
+  using R = std::invoke_result_t<F>;
+  using S = stored_result<R>;
+  try {
+    // Onto this stack first, so that the storage is free for the result.
+    if constexpr (task::fits<F>) {
+      F f(std::move(t.template object<F>()));
+      t.template destroy<F>();
+      if constexpr (std::is_void_v<R>) {
+        std::move(f)();
+      } else if constexpr (std::is_reference_v<R>) {
+        S result = std::addressof(std::move(f)());
+        t.template make<S>(result);
+      } else {
+        t.template make<S>(std::move(f)());
+        if constexpr (!std::is_trivially_destructible_v<S> || !task::fits<S>)
+          t.drop_result = [](task& u) noexcept { u.template destroy<S>(); };
+      }
+    } else {
+      std::unique_ptr<F> f(&t.template object<F>());
+      if constexpr (std::is_void_v<R>) {
+        std::move(*f)();
+      } else if constexpr (std::is_reference_v<R>) {
+        S result = std::addressof(std::move(*f)());
+        t.template make<S>(result);
+      } else {
+        t.template make<S>(std::move(*f)());
+        if constexpr (!std::is_trivially_destructible_v<S> || !task::fits<S>)
+          t.drop_result = [](task& u) noexcept { u.template destroy<S>(); };
+      }
+    }
+  } catch (...) {
+    t.error = std::current_exception();
+  }
+}
+
+/// Stores f(args...) in the task, decay-copied as std::thread does.
+template <class F, class... A>
+void store_callable(task& t, F&& f, A&&... a) {
+  static_assert(std::is_invocable_v<std::decay_t<F>, std::decay_t<A>...>,
+                "weft::spawn: the callable cannot be called with these arguments (they are copied or moved into "
+                "the fiber; use std::ref for references)");
+  if constexpr (sizeof...(A) == 0) {
+    using C = std::decay_t<F>;
+    t.template make<C>(std::forward<F>(f));
+    t.invoke = &run_callable<C>;
+  } else {
+    auto bound = [tuple = std::tuple<std::decay_t<F>, std::decay_t<A>...>(
+                      std::forward<F>(f), std::forward<A>(a)...)]() mutable -> decltype(auto) {
+      return std::apply(
+          [](auto&& g, auto&&... b) -> decltype(auto) {
+            return std::move(g)(std::move(b)...);
+          },
+          std::move(tuple));
+    };
+    using C = decltype(bound);
+    t.template make<C>(std::move(bound));
+    t.invoke = &run_callable<C>;
+  }
+}
+
+template <class F, class... A>
+using spawn_result = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>;
+
+template <class F, class... A>
+task& make_task(scheduler* s, const attributes* attrs, F&& f, A&&... a) {
+  task& t = attrs != nullptr ? allocate_task(s, *attrs) : allocate_task(s);
+  if constexpr (noexcept(store_callable(t, std::forward<F>(f), std::forward<A>(a)...))) {
+    store_callable(t, std::forward<F>(f), std::forward<A>(a)...);
+  } else {
+    try {
+      store_callable(t, std::forward<F>(f), std::forward<A>(a)...);
+    } catch (...) {
+      abandon_task(t);
+      throw;
+    }
+  }
+  return t;
+}
+
+}  // namespace weft::detail

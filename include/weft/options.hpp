@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/options.hpp - what can be set about a runtime and about one fiber.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <string>
+
+namespace weft {
+
+/// What an unhandled-exception handler is told.
+struct unhandled_exception {
+  std::uint64_t fiber_id;
+  std::string fiber_name;         // empty if it has none
+  std::exception_ptr exception;
+};
+
+/// What a runtime does with fibers that are still there when it has waited `shutdown_timeout`.
+enum class straggler_policy : std::uint8_t {
+  report,  // name them on stderr (id, name, state, reason, how long) and leave them behind, never resumed
+  abort,   // name them, then std::abort()
+};
+
+/// How a runtime is set up. Every field has a working default.
+struct options {
+  /// Processors: how many fibers run at the same time. 0 means the CPUs this process may use, by
+  /// affinity and cgroup quota. More than 1024 is an error.
+  std::size_t workers = 0;
+  /// Bytes of address space per fiber stack, guard page included; a multiple of the page size, 16 KiB to
+  /// 1 GiB. Only pages that were touched cost memory. Rounded up to a power of two.
+  std::size_t stack_size = 256 * 1024;
+  /// The most fibers alive at a time; a spawn beyond it throws std::errc::resource_unavailable_try_again.
+  std::size_t max_fibers = std::size_t{1} << 25;
+  /// The most OS threads this runtime may create. Those beyond `workers` are spares: they take over while
+  /// a fiber blocks in the kernel or is preempted. At least workers + 1.
+  std::size_t max_threads = 512;
+  /// Thread names are this, a dash and a number ("weft-3"). At most 10 characters are shown.
+  std::string name = "weft";
+  /// How long shutdown waits for remaining fibers after asking them to stop.
+  std::chrono::milliseconds shutdown_timeout{5000};
+  straggler_policy on_stragglers = straggler_policy::report;
+  /// Called, on the fiber's worker, with an exception that nobody can observe any more: its fiber was
+  /// detached. Default: report fiber and exception on stderr, then std::terminate().
+  std::function<void(const unhandled_exception&)> on_unhandled_exception{};
+};
+
+/// Attributes of one fiber; the default of each field is the runtime's.
+struct attributes {
+  std::string name{};
+  /// As options::stack_size; 0 is the runtime's.
+  std::size_t stack_size = 0;
+  /// Always resumed on the same OS thread, the one that first runs it. For libraries that keep state in
+  /// thread-local storage. Costs a thread switch per resume when that thread is busy elsewhere.
+  bool pinned = false;
+};
+
+}  // namespace weft

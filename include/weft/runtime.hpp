@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/runtime.hpp - a set of processors with their threads; weft::run for programs that need just one.
+
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <weft/fiber.hpp>
+#include <weft/options.hpp>
+
+namespace weft {
+
+/// Runs fibers from its construction to `shutdown` or its destruction. Several may live at the same time; fibers of
+/// different runtimes may use the same synchronisation objects.
+class runtime {
+ public:
+  /// Throws: std::system_error, invalid_argument with a text that names the option; resource_unavailable_try_again
+  ///         if a thread cannot be made.
+  explicit runtime(const options& o = {});
+  /// As shutdown().
+  ~runtime();
+  runtime(const runtime&) = delete;
+  runtime& operator=(const runtime&) = delete;
+
+  /// As weft::spawn, into this runtime; from any thread.
+  template <class F, class... A>
+    requires(!std::is_same_v<std::decay_t<F>, attributes>)
+  fiber<detail::spawn_result<F, A...>> spawn(F&& f, A&&... args) {
+    detail::task& t =
+        detail::make_task(scheduler_, nullptr, std::forward<F>(f), std::forward<A>(args)...);
+    detail::submit_task(t);
+    return fiber<detail::spawn_result<F, A...>>(t);
+  }
+  template <class F, class... A>
+  fiber<detail::spawn_result<F, A...>> spawn(const attributes& attrs, F&& f, A&&... args) {
+    detail::task& t =
+        detail::make_task(scheduler_, &attrs, std::forward<F>(f), std::forward<A>(args)...);
+    detail::submit_task(t);
+    return fiber<detail::spawn_result<F, A...>>(t);
+  }
+
+  /// Ends the runtime, in this order:
+  ///   1  spawns from outside its fibers fail (std::errc::operation_not_permitted)
+  ///   2  every fiber is asked to stop
+  ///   3  waits up to options::shutdown_timeout until none is left
+  ///   4  names those that are left, on stderr: id, name, state, why they wait, for how long; then
+  ///      options::on_stragglers decides
+  ///   5  the threads end
+  /// A second call returns at once. Returns the number of fibers left behind.
+  /// Blocks: the calling thread. Throws: std::system_error, resource_deadlock_would_occur from a fiber of this
+  /// runtime.
+  std::size_t shutdown();
+
+  [[nodiscard]] std::size_t workers() const noexcept;
+  [[nodiscard]] std::size_t fibers() const noexcept;  // alive now
+
+ private:
+  detail::scheduler* scheduler_;
+};
+
+/// Starts a runtime, runs `main` as its first fiber, shuts it down when that returns, and returns what it returned
+/// (0 if it returns nothing). Fibers still there are treated as runtime::shutdown says.
+///
+/// Blocks: the calling thread.   Throws: what `main` threw; as runtime::runtime.
+/// From within a fiber it throws std::system_error, resource_deadlock_would_occur.
+namespace detail {
+void check_run_outside_fiber();
+}
+template <class F>
+  requires std::invocable<std::decay_t<F>>
+auto run(const options& o, F&& main) {
+  using R = std::invoke_result_t<std::decay_t<F>>;
+  detail::check_run_outside_fiber();
+  runtime rt(o);
+  auto first = rt.spawn(std::forward<F>(main));
+  if constexpr (std::is_void_v<R>) {
+    first.join();
+    return 0;
+  } else {
+    return first.join();
+  }
+}
+template <class F>
+  requires std::invocable<std::decay_t<F>>
+auto run(F&& main) {
+  return run(options{}, std::forward<F>(main));
+}
+
+}  // namespace weft

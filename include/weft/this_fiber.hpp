@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/this_fiber.hpp - what a fiber says about itself. All of it works on plain threads too, where it means the
+// thread, as std::this_thread does.
+
+#include <chrono>
+#include <stop_token>
+#include <string_view>
+
+#include <weft/fiber.hpp>
+
+namespace weft {
+
+enum class wait_result : std::uint8_t { ready, timeout, stopped };
+
+}  // namespace weft
+
+namespace weft::detail {
+void yield() noexcept;
+wait_result sleep_until(std::chrono::steady_clock::time_point deadline);
+}  // namespace weft::detail
+
+namespace weft::this_fiber {
+
+/// Lets every other fiber that is ready now on this processor run first. Blocks: no.
+inline void yield() noexcept { detail::yield(); }
+
+/// Parks for at least that long. Ends early, with `stopped`, when this fiber is asked to stop.
+/// Blocks: the fiber.  Resolution: the kernel's (about 50 us); lateness grows when processors are busy.
+template <class Rep, class Period>
+wait_result sleep_for(const std::chrono::duration<Rep, Period>& duration) {
+  return detail::sleep_until(detail::deadline_after(duration));
+}
+template <class Clock, class Duration>
+wait_result sleep_until(const std::chrono::time_point<Clock, Duration>& deadline) {
+  return detail::sleep_until(detail::to_steady(deadline));
+}
+
+/// This fiber; on a plain thread, an id of that thread, of the same kind.
+[[nodiscard]] fiber_id get_id() noexcept;
+/// The name it was spawned with; empty if none. Valid while the fiber lives.
+[[nodiscard]] std::string_view name() noexcept;
+/// Is the caller a fiber?
+[[nodiscard]] bool is_fiber() noexcept;
+/// Requested by fiber<T>::request_stop, a failing scope, or the shutdown of the runtime.
+[[nodiscard]] std::stop_token stop_token();
+/// The same without making a token: one load.
+[[nodiscard]] bool stop_requested() noexcept;
+
+}  // namespace weft::this_fiber

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// fiber/record.hpp - the fiber record: everything about a fiber but its stack.
+//
+// Records lie dense in slabs, apart from the stacks (a queue of records costs a fifth of the cache misses a queue
+// of stacks does) and are never unmapped: a stale ticket may always look at the word. A plain thread that waits
+// gets a record too, without a stack: every wait then has one code path.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <weft/detail/task.hpp>
+
+#include "base/cache_line.hpp"
+#include "base/futex_lock.hpp"
+#include "base/intrusive_list.hpp"
+#include "fiber/fiber_word.hpp"
+#include "fiber/join_word.hpp"
+#include "fiber/stack_pool.hpp"
+#include "trace/reason.hpp"
+
+namespace weft::detail {
+
+class scheduler;
+struct worker;
+struct fiber_record;
+class scope_core;
+
+/// The right to wake one park of one fiber. Stale ones are harmless. Never 0..2 (join_word's values).
+struct ticket {
+  std::uint64_t bits = 0;
+  [[nodiscard]] std::uint32_t index() const noexcept { return static_cast<std::uint32_t>(bits >> 32); }
+  [[nodiscard]] epoch_t epoch() const noexcept { return static_cast<epoch_t>(bits); }
+  explicit operator bool() const noexcept { return bits != 0; }
+};
+
+/// What few fibers have; made on first use.
+struct fiber_extras {
+  std::string name;
+  std::stop_source stop{std::nostopstate};
+  std::vector<void*> locals;              // fiber_local values, by key
+};
+
+struct scope_children_tag {};
+
+struct alignas(base::cache_line) fiber_record : task, base::list_hook<scope_children_tag> {
+  enum flag : std::uint8_t {
+    pinned = 1,       // runs on `bound` only
+    is_thread = 2,    // stands for a plain thread; parks on `thread_wake`
+    inlined = 4,      // runs on the stack of the fiber that joins it
+    detached_start = 8,
+  };
+
+  // -- whoever owns the fiber by its state word (fiber_word.hpp)
+  fiber_word word;
+  void* context = nullptr;             // where to jump to; null before the start
+  scheduler* home = nullptr;           // the runtime it belongs to; null for a thread's record
+  join_word join;
+  std::byte* stack_limit = nullptr;    // null: none (not started, inlined, thread)
+  std::uint32_t index = 0;             // in the table of records; constant
+  std::atomic<std::uint32_t> thread_wake{0};
+  stack_class stack{};
+  std::uint8_t flags = 0;
+  std::atomic<park_reason> reason{park_reason::none};
+  std::atomic<bool> stop_requested{false};
+  base::futex_lock lock;               // extras against those who ask to stop, or look
+  std::uint64_t id = 0;
+  worker* bound = nullptr;
+  fiber_record* link = nullptr;        // cache and mailbox
+  fiber_record* outer = nullptr;       // inlined: the joiner
+  std::atomic<fiber_extras*> extras{nullptr};
+  scope_core* scope = nullptr;         // whose child it is
+  const void* wait_object = nullptr;   // what it waits for, for reports
+#if WEFT_TSAN
+  void* tsan_fiber = nullptr;
+#endif
+
+  [[nodiscard]] bool has(flag f) const noexcept { return (flags & f) != 0; }
+  [[nodiscard]] ticket make_ticket(epoch_t e) const noexcept {
+    return {static_cast<std::uint64_t>(index) << 32 | e};
+  }
+  fiber_extras& need_extras();         // the fiber itself, or before its start
+};
+
+/// The record behind a ticket.
+[[nodiscard]] fiber_record& record_of(ticket t) noexcept;
+[[nodiscard]] inline fiber_record& record_of(task& t) noexcept {
+  return static_cast<fiber_record&>(t);
+}
+[[nodiscard]] inline const fiber_record& record_of(const task& t) noexcept {
+  return static_cast<const fiber_record&>(t);
+}
+
+/// A worker's own free records. Not thread-safe.
+class record_cache {
+ public:
+  record_cache() = default;
+  ~record_cache() { flush(); }
+  record_cache(const record_cache&) = delete;
+  record_cache& operator=(const record_cache&) = delete;
+
+  /// Throws std::system_error, not_enough_memory.
+  [[nodiscard]] fiber_record& take() {
+    if (free_ == nullptr) [[unlikely]] refill();
+    fiber_record* r = free_;
+    free_ = r->link;
+    --count_;
+    return *r;
+  }
+  void give(fiber_record& r) noexcept {
+    r.link = free_;
+    free_ = &r;
+    if (++count_ >= 2 * batch) [[unlikely]] spill();
+  }
+  void flush() noexcept;
+
+  static constexpr std::size_t batch = 128;
+
+ private:
+  void refill();
+  void spill() noexcept;
+  fiber_record* free_ = nullptr;
+  std::size_t count_ = 0;
+};
+
+/// For threads without a cache.
+[[nodiscard]] fiber_record& take_record();
+void give_record(fiber_record& r) noexcept;
+
+/// Calls visit(record) for every record that was ever handed out. The visitor looks at atomics, and at the rest
+/// only under `lock` and after checking the state.
+template <class Visit>
+void for_each_record(Visit&& visit);
+[[nodiscard]] std::uint32_t record_count() noexcept;
+[[nodiscard]] fiber_record& record_at(std::uint32_t index) noexcept;
+
+template <class Visit>
+void for_each_record(Visit&& visit) {
+  const std::uint32_t n = record_count();
+  for (std::uint32_t i = 1; i < n; ++i) visit(record_at(i));
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSL-1.0
+// fiber/stack_error.cpp - why there is no stack, in words that name the limit and the way to raise
+// it. The text is composed when asked for, with the limits' values of that moment.
+
+#include <string>
+
+#include <sys/resource.h>
+
+#include "fiber/stack_pool.hpp"
+#include "os/os.hpp"
+
+namespace weft::detail {
+namespace {
+
+std::string address_space_text() {
+  const stack_statistics now = stack_pool_statistics();
+  std::string text = "no address space left for fiber stacks (" +
+                     std::to_string(now.reserved_bytes >> 20) + " MiB reserved): ";
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    return text + "the process may use " + std::to_string(limit.rlim_cur >> 20) +
+           " MiB (RLIMIT_AS); raise it with `ulimit -v`, or use smaller stacks or fewer fibers";
+  }
+  return text +
+         "check vm.overcommit_memory (2 refuses reservations; `sysctl -w "
+         "vm.overcommit_memory=0`) and vm.max_map_count, or use smaller stacks";
+}
+
+std::string map_count_text() {
+  const std::size_t limit = os::max_map_count();
+  const std::size_t used = os::current_map_count();
+  return "no mapping left for a guard page: this kernel or sandbox has no MADV_GUARD_INSTALL "
+         "(Linux "
+         "6.13), so every fiber stack takes two mappings; " +
+         std::to_string(used) + " of vm.max_map_count = " + std::to_string(limit) +
+         " are in use for " + std::to_string(stack_pool_statistics().carved) +
+         " stacks and one more stack needs at least " + std::to_string(used + 2) +
+         "; raise it with `sysctl -w vm.max_map_count=" + std::to_string(limit * 2) +
+         "`, or use fewer fibers";
+}
+
+class category final : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "weft.stack"; }
+
+  std::string message(int value) const override {
+    switch (static_cast<stack_errc>(value)) {
+      case stack_errc::address_space:
+        return address_space_text();
+      case stack_errc::map_count:
+        return map_count_text();
+      case stack_errc::guard:
+        return "the kernel refused a guard page, and weft runs no fiber on an unguarded stack; out "
+               "of memory, or a sandbox (seccomp) that forbids madvise and mprotect";
+      case stack_errc::bookkeeping:
+        return "out of memory for the list of free fiber stacks";
+    }
+    return "unknown stack error";
+  }
+
+  std::error_condition default_error_condition(int) const noexcept override {
+    return std::errc::not_enough_memory;
+  }
+};
+
+}  // namespace
+
+const std::error_category& stack_category() noexcept {
+  static const category instance;
+  return instance;
+}
+
+std::system_error make_stack_error(std::error_code code, stack_class c) {
+  return {code, "no stack of " + std::to_string(slot_size(c) >> 10) + " KiB for a fiber"};
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSL-1.0
+// fiber/switch.cpp - thread state, and what the sanitizers are told.
+#include "fiber/switch.hpp"
+
+#include <cerrno>
+
+#include <cxxabi.h>
+
+#if WEFT_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if WEFT_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace weft::detail {
+
+thread_state this_thread_state() noexcept {
+  return {reinterpret_cast<exception_globals*>(abi::__cxa_get_globals()), &errno};
+}
+
+#if WEFT_ASAN || WEFT_TSAN
+// Not instrumented: TSan's shadow stack is exchanged in the middle of this function.
+__attribute__((noinline, no_sanitize("thread"))) transfer jump_watched(
+    context to, void* data, [[maybe_unused]] const stack_bounds& target,
+    [[maybe_unused]] bool dying) noexcept {
+#if WEFT_ASAN
+  void* fake_stack = nullptr;
+  __sanitizer_start_switch_fiber(dying ? nullptr : &fake_stack, target.bottom, target.size);
+#endif
+#if WEFT_TSAN
+  __tsan_switch_to_fiber(target.tsan, __tsan_switch_to_fiber_no_sync);
+#endif
+  const transfer t = boost::context::detail::jump_fcontext(to, data);
+#if WEFT_ASAN
+  __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
+#endif
+  return t;
+}
+void arrived_first_time() noexcept {
+#if WEFT_ASAN
+  __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
+#endif
+}
+#endif
+
+#if WEFT_TSAN
+void* make_tsan_fiber() noexcept { return __tsan_create_fiber(0); }
+void* current_tsan_fiber() noexcept { return __tsan_get_current_fiber(); }
+void destroy_tsan_fiber(void* fiber) noexcept {
+  if (fiber != nullptr) __tsan_destroy_fiber(fiber);
+}
+#else
+void* make_tsan_fiber() noexcept { return nullptr; }
+void* current_tsan_fiber() noexcept { return nullptr; }
+void destroy_tsan_fiber(void*) noexcept {}
+#endif
+
+}  // namespace weft::detail

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// fiber/switch.hpp - the one place where stacks change, and what must change with them.
+//
+//   C++ exceptions in flight   __cxa_get_globals() is per thread: saved and restored around the jump
+//   errno                      likewise
+//   floating point control     the jump itself keeps it per fiber; see set_float_environment
+//   sanitizers                 are told before and after
+// The only user of Boost.Context. The pointers into thread-local storage come from the worker that is running,
+// never from a cached address: the fiber may come back on another thread.
+
+#include <cstddef>
+#include <cstdint>
+
+#include <boost/context/detail/fcontext.hpp>
+
+#include "base/sync_policy.hpp"  // WEFT_TSAN
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WEFT_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WEFT_ASAN 1
+#endif
+#endif
+#ifndef WEFT_ASAN
+#define WEFT_ASAN 0
+#endif
+
+namespace weft::detail {
+
+/// The layout the Itanium C++ ABI gives __cxa_eh_globals.
+struct exception_globals {
+  void* caught = nullptr;
+  unsigned uncaught = 0;
+  [[nodiscard]] bool any() const noexcept { return caught != nullptr || uncaught != 0; }
+};
+
+/// Where the thread-local state of one thread lives; taken once, on that thread.
+struct thread_state {
+  exception_globals* exceptions = nullptr;
+  int* error_number = nullptr;
+};
+[[nodiscard]] thread_state this_thread_state() noexcept;
+
+/// A stack to jump to, as the sanitizers want to know it.
+struct stack_bounds {
+  const void* bottom = nullptr;
+  std::size_t size = 0;
+  void* tsan = nullptr;
+};
+
+using context = boost::context::detail::fcontext_t;
+using transfer = boost::context::detail::transfer_t;
+
+// All exceptions masked, round to nearest, and all six sticky flags set: arithmetic cannot change it any more, so
+// both sides of nearly every jump are equal and the jump costs 5 ns instead of 70 (measured; ldmxcsr with a new
+// value drains the machine).
+inline void set_float_environment() noexcept {
+#if defined(__x86_64__)
+  constexpr unsigned calm = 0x1fbf;
+  if (_mm_getcsr() != calm) _mm_setcsr(calm);
+#endif
+}
+
+#if WEFT_ASAN || WEFT_TSAN
+/// `dying`: the stack that is left will never be returned to.
+transfer jump_watched(context to, void* data, const stack_bounds& target, bool dying) noexcept;
+/// First thing on a stack that was never jumped to before.
+void arrived_first_time() noexcept;
+#endif
+
+inline transfer jump(context to, void* data, [[maybe_unused]] const stack_bounds& target,
+                     [[maybe_unused]] bool dying) noexcept {
+#if WEFT_ASAN || WEFT_TSAN
+  return jump_watched(to, data, target, dying);
+#else
+  return boost::context::detail::jump_fcontext(to, data);
+#endif
+}
+
+[[nodiscard]] void* make_tsan_fiber() noexcept;      // null without TSan
+[[nodiscard]] void* current_tsan_fiber() noexcept;
+void destroy_tsan_fiber(void* fiber) noexcept;
+
+}  // namespace weft::detail

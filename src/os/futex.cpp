@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSL-1.0
+// os/futex.cpp - sleeping on a word and waking who sleeps there; private futexes only.
+// An absolute deadline needs FUTEX_WAIT_BITSET: plain FUTEX_WAIT takes a duration, which a signal
+// in between would restart.
+
+#include <cerrno>
+#include <ctime>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "os/errno_guard.hpp"
+#include "os/os.hpp"
+
+namespace weft::os {
+namespace {
+
+long wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+          const timespec* deadline) noexcept {
+  static_assert(sizeof(word) == sizeof(std::uint32_t));
+  return syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, deadline, nullptr,
+                 FUTEX_BITSET_MATCH_ANY);
+}
+
+}  // namespace
+
+void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept {
+  const errno_guard keep;
+  wait(word, expected, nullptr);
+}
+
+bool futex_wait_until(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                      std::chrono::steady_clock::time_point deadline) noexcept {
+  const errno_guard keep;
+  const auto since_boot = deadline.time_since_epoch();
+  if (since_boot <= since_boot.zero()) return false;  // the kernel calls that EINVAL
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_boot);
+  const timespec at{static_cast<time_t>(seconds.count()),
+                    static_cast<long>((since_boot - seconds).count())};
+  return wait(word, expected, &at) == 0 || errno != ETIMEDOUT;
+}
+
+int futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept {
+  const errno_guard keep;
+  const long woken = syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count);
+  return woken < 0 ? 0 : static_cast<int>(woken);
+}
+
+}  // namespace weft::os

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSL-1.0
+// os/memory.cpp - address space, guards, and advice on many ranges at once.
+// Advice for many ranges is one process_madvise(2) on ourselves (Linux 6.13 takes any advice then);
+// a kernel or sandbox that refuses it gets one madvise(2) per range instead, and is not asked
+// again. Guards are MADV_GUARD_INSTALL: markers in the page table, no mapping of their own; else
+// mprotect.
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "os/os.hpp"
+
+namespace weft::os {
+namespace {
+
+// Not in Debian 12's headers.
+constexpr int madv_populate_write = 23;
+constexpr int madv_guard_install = 102;
+constexpr int madv_guard_remove = 103;
+constexpr int pidfd_self = -10000;
+constexpr long sys_process_madvise = 440;
+
+// The hooks are set by a test before it calls what they concern: relaxed is enough.
+bool hooked(const std::atomic<bool>& hook) {
+  return hook.load(std::memory_order_relaxed);
+}
+
+std::error_code last_error() {
+  return {errno, std::generic_category()};
+}
+
+constinit std::atomic<bool> vectored_missing{false};  // relaxed: a cached answer, no data behind it
+
+static_assert(sizeof(range) == sizeof(iovec) && offsetof(range, size) == offsetof(iovec, iov_len));
+
+std::error_code advise_one(range r, int advice) noexcept {
+  while (madvise(r.begin, r.size, advice) != 0) {
+    if (errno != EINTR && errno != EAGAIN) return last_error();
+  }
+  return {};
+}
+
+std::error_code advise_each(std::span<const range> ranges, int advice) noexcept {
+  for (const range& r : ranges) {
+    if (auto error = advise_one(r, advice)) return error;
+  }
+  return {};
+}
+
+struct progress {
+  std::size_t done;  // ranges advised completely, from the front
+  int error;         // why not all of them; 0 if only the call's capacity ended
+};
+
+// A range advised in part counts as not done and is advised again: all advice here is idempotent.
+progress advise_prefix(std::span<const range> ranges, int advice) noexcept {
+  const std::size_t count = std::min<std::size_t>(ranges.size(), IOV_MAX);
+  const long advised = syscall(sys_process_madvise, pidfd_self,
+                               reinterpret_cast<const iovec*>(ranges.data()), count, advice, 0U);
+  if (advised < 0) return {0, errno};
+  auto bytes = static_cast<std::size_t>(advised);
+  std::size_t done = 0;
+  while (done < count && bytes >= ranges[done].size) bytes -= ranges[done++].size;
+  return {done, 0};
+}
+
+std::error_code advise(std::span<const range> ranges, int advice) noexcept {
+  while (ranges.size() > 1 && !hooked(test_hooks.no_vectored_advice) &&
+         !vectored_missing.load(std::memory_order_relaxed)) {
+    const auto [done, error] = advise_prefix(ranges, advice);
+    ranges = ranges.subspan(done);
+    if (done != 0) continue;
+    // Either the vectored call or this very range is at fault; the plain call tells which.
+    if (auto real = advise_one(ranges[0], advice)) return real;
+    ranges = ranges.subspan(1);
+    if (error != 0 && error != EINTR && error != EAGAIN) {
+      vectored_missing.store(true, std::memory_order_relaxed);
+    }
+  }
+  return advise_each(ranges, advice);
+}
+
+guard_kind probe_guards() noexcept {
+  std::byte* page = nullptr;
+  if (reserve(page_size(), page_size(), page)) return guard_kind::mapping;
+  const bool works = madvise(page, page_size(), madv_guard_install) == 0;
+  release(page, page_size());
+  return works ? guard_kind::page_table : guard_kind::mapping;
+}
+
+}  // namespace
+
+std::size_t page_size() noexcept {
+  static const auto size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+std::error_code reserve(std::size_t size, std::size_t alignment, std::byte*& out) noexcept {
+  if (const int forced = test_hooks.reserve_error.load(std::memory_order_relaxed)) {
+    return {forced, std::generic_category()};
+  }
+  const std::size_t slack = alignment > page_size() ? alignment - page_size() : 0;
+  void* const mapped = mmap(nullptr, size + slack, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) return last_error();
+  auto* const raw = static_cast<std::byte*>(mapped);
+  const std::size_t skip =
+      (alignment - reinterpret_cast<std::uintptr_t>(raw) % alignment) % alignment;
+  if (skip != 0) release(raw, skip);
+  if (slack != skip) release(raw + skip + size, slack - skip);
+  out = raw + skip;
+  // A kernel built without huge pages answers EINVAL, which is just as good.
+  static_cast<void>(madvise(out, size, MADV_NOHUGEPAGE));
+  return {};
+}
+
+void release(std::byte* begin, std::size_t size) noexcept {
+  munmap(begin, size);
+}
+
+guard_kind guard_support() noexcept {
+  static const guard_kind kernel = probe_guards();
+  return hooked(test_hooks.no_guard_advice) ? guard_kind::mapping : kernel;
+}
+
+std::error_code install_guards(std::span<const range> ranges) noexcept {
+  if (const int forced = test_hooks.guard_error.load(std::memory_order_relaxed)) {
+    return {forced, std::generic_category()};
+  }
+  if (guard_support() == guard_kind::page_table) return advise(ranges, madv_guard_install);
+  for (const range& r : ranges) {
+    if (mprotect(r.begin, r.size, PROT_NONE) != 0) return last_error();
+  }
+  return {};
+}
+
+std::error_code remove_guard(range guarded) noexcept {
+  if (guard_support() == guard_kind::page_table) return advise_one(guarded, madv_guard_remove);
+  if (mprotect(guarded.begin, guarded.size, PROT_READ | PROT_WRITE) != 0) return last_error();
+  return {};
+}
+
+std::error_code populate(std::span<const range> ranges) noexcept {
+  return advise(ranges, madv_populate_write);
+}
+
+std::error_code discard(std::span<const range> ranges) noexcept {
+  return advise(ranges, MADV_DONTNEED);
+}
+
+std::size_t max_map_count() noexcept {
+  std::size_t value = 0;
+  if (FILE* file = std::fopen("/proc/sys/vm/max_map_count", "re")) {
+    if (std::fscanf(file, "%zu", &value) != 1) value = 0;
+    std::fclose(file);
+  }
+  return value;
+}
+
+std::size_t current_map_count() noexcept {
+  // Plain read(2) into a fixed buffer: this is called when mappings, and so perhaps malloc, ran
+  // out.
+  const int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  char buffer[4096];
+  std::size_t lines = 0;
+  for (ssize_t n; (n = read(file, buffer, sizeof buffer)) > 0;) {
+    lines += static_cast<std::size_t>(std::count(buffer, buffer + n, '\n'));
+  }
+  close(file);
+  return lines;
+}
+
+}  // namespace weft::os

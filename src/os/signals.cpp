@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSL-1.0
+// os/signals.cpp - handlers of weft in front of whatever the process had installed.
+//   dispatch: 1 weft's handler   2 not ours: the previous action, with its mask and flags honoured
+// A previous default action is taken by putting it back and letting the signal strike again, so
+// that core dumps and exit codes look as if weft had never been there. Rejected: replacing handlers
+// outright (crash reporters, Go and Java runtimes live in one process).
+
+#include <array>
+#include <cerrno>
+#include <mutex>
+
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/futex_lock.hpp"
+#include "os/errno_guard.hpp"
+#include "os/os.hpp"
+
+namespace weft::os {
+namespace {
+
+struct entry {
+  std::atomic<signal_handler> handler{nullptr};
+  struct sigaction previous {};  // written under the lock, before handler is published [SIG-1]
+};
+constinit std::array<entry, 65> table{};
+constinit base::futex_lock lock;
+
+bool default_is_ignore(int signal) {
+  return signal == SIGURG || signal == SIGCHLD || signal == SIGCONT || signal == SIGWINCH;
+}
+
+bool is_fault(int signal, const siginfo_t* info) {
+  return info->si_code > 0 && (signal == SIGSEGV || signal == SIGBUS || signal == SIGILL ||
+                               signal == SIGFPE || signal == SIGTRAP);
+}
+
+void default_action(int signal, const siginfo_t* info, const struct sigaction& previous) {
+  if (default_is_ignore(signal)) return;
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  sigaction(signal, previous.sa_handler == SIG_DFL ? &previous : &standard, nullptr);
+  if (!is_fault(signal, info)) {  // a fault repeats by itself when the instruction is retried
+    signal_thread(thread_id(), signal);
+  }
+}
+
+void previous_action(int signal, siginfo_t* info, void* context, const struct sigaction& previous) {
+  if (previous.sa_handler == SIG_DFL ||
+      (previous.sa_handler == SIG_IGN && is_fault(signal, info))) {
+    default_action(signal, info, previous);
+    return;
+  }
+  if (previous.sa_handler == SIG_IGN) return;
+  sigset_t before;
+  pthread_sigmask(SIG_BLOCK, &previous.sa_mask, &before);
+  if ((previous.sa_flags & SA_SIGINFO) != 0) {
+    previous.sa_sigaction(signal, info, context);
+  } else {
+    previous.sa_handler(signal);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void dispatch(int signal, siginfo_t* info, void* context) {
+  const errno_guard keep;
+  const entry& e = table[static_cast<std::size_t>(signal)];
+  // acquire: pairs with the release in install_signal_handler [SIG-1]; null between the two steps
+  // of an installation or a removal.
+  const signal_handler handler = e.handler.load(std::memory_order_acquire);
+  if (handler != nullptr && handler(signal, info, context)) return;
+  previous_action(signal, info, context, e.previous);
+}
+
+bool ours(const struct sigaction& action) {
+  return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == dispatch;
+}
+
+}  // namespace
+
+std::error_code install_signal_handler(int signal, signal_handler handler) noexcept {
+  if (signal <= 0 || signal >= static_cast<int>(table.size())) {
+    return std::make_error_code(std::errc::invalid_argument);
+  }
+  entry& e = table[static_cast<std::size_t>(signal)];
+  const std::lock_guard hold(lock);
+  struct sigaction current {};
+  if (sigaction(signal, nullptr, &current) != 0) return {errno, std::generic_category()};
+  if (ours(current)) {
+    // relaxed: written under the lock only.
+    const signal_handler installed = e.handler.load(std::memory_order_relaxed);
+    return installed == handler ? std::error_code{}
+                                : std::make_error_code(std::errc::device_or_resource_busy);
+  }
+  e.previous = current;
+  e.handler.store(handler, std::memory_order_release);  // [SIG-1] pairs with dispatch()
+  struct sigaction mine {};
+  mine.sa_sigaction = dispatch;
+  mine.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+  sigemptyset(&mine.sa_mask);
+  if (sigaction(signal, &mine, nullptr) != 0) return {errno, std::generic_category()};
+  return {};
+}
+
+void restore_signal_handler(int signal) noexcept {
+  if (signal <= 0 || signal >= static_cast<int>(table.size())) return;
+  entry& e = table[static_cast<std::size_t>(signal)];
+  const std::lock_guard hold(lock);
+  struct sigaction current {};
+  if (sigaction(signal, nullptr, &current) != 0 || !ours(current)) return;
+  sigaction(signal, &e.previous, nullptr);
+  e.handler.store(nullptr, std::memory_order_release);  // [SIG-1] a late dispatch chains on
+}
+
+std::error_code signal_thread(pid_t thread, int signal) noexcept {
+  const errno_guard keep;
+  if (syscall(SYS_tgkill, getpid(), thread, signal) == 0) return {};
+  return {errno, std::generic_category()};
+}
+
+}  // namespace weft::os

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSL-1.0
+// os/threads.cpp - names, ids, signal masks and alternate stacks of OS threads.
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <pthread.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "os/errno_guard.hpp"
+#include "os/os.hpp"
+
+namespace weft::os {
+
+pid_t thread_id() noexcept {
+  return static_cast<pid_t>(syscall(SYS_gettid));
+}
+
+void set_thread_name(std::string_view name) noexcept {
+  char text[16] = {};  // TASK_COMM_LEN
+  std::memcpy(text, name.data(), std::min(name.size(), sizeof text - 1));
+  pthread_setname_np(pthread_self(), text);
+}
+
+block_signals::block_signals() noexcept {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before_);
+}
+
+block_signals::~block_signals() {
+  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
+void unblock_signal(int signal) noexcept {
+  sigset_t set;
+  sigemptyset(&set);
+  if (signal == 0) {
+    sigfillset(&set);
+  } else {
+    sigaddset(&set, signal);
+  }
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+// The kernel's frame alone can be 11 KiB (AVX-512, AMX); 64 KiB on top let a handler symbolize.
+std::size_t alternate_stack::size() noexcept {
+  const std::size_t frame = std::max<std::size_t>(getauxval(AT_MINSIGSTKSZ), 2048);
+  const std::size_t bytes = frame + (std::size_t{64} << 10);
+  return (bytes + page_size() - 1) / page_size() * page_size();
+}
+
+alternate_stack::alternate_stack() noexcept {
+  std::byte* base = nullptr;
+  const std::size_t mapped = size() + page_size();
+  if ((error_ = reserve(mapped, page_size(), base))) return;
+  const range guard{base, page_size()};
+  stack_t mine{};
+  mine.ss_sp = base + page_size();
+  mine.ss_size = size();
+  if (!(error_ = install_guards({&guard, 1})) && sigaltstack(&mine, &before_) != 0) {
+    error_ = {errno, std::generic_category()};
+  }
+  if (error_) {
+    release(base, mapped);
+  } else {
+    base_ = base;
+  }
+}
+
+alternate_stack::~alternate_stack() {
+  if (base_ == nullptr) return;
+  stack_t current{};
+  sigaltstack(nullptr, &current);
+  // Only what is still ours is put back: somebody may have installed another one since.
+  if (current.ss_sp == base_ + page_size()) sigaltstack(&before_, nullptr);
+  release(base_, size() + page_size());
+}
+
+void write_stderr(std::string_view text) noexcept {
+  const errno_guard keep;
+  while (!text.empty()) {
+    const ssize_t n = write(STDERR_FILENO, text.data(), text.size());
+    if (n < 0 && errno != EINTR) return;  // nobody is left to tell
+    if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+}  // namespace weft::os

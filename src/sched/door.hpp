@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sched/door.hpp - into weft and out again (processor_gate.hpp), and the one jump between stacks.
+
+#include "fiber/switch.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/worker.hpp"
+
+namespace weft::detail {
+
+[[gnu::noinline, gnu::cold]] worker* enter_slow(worker* w) noexcept;
+
+/// The calling worker, inside weft and holding a processor; null on a plain thread. May park the calling fiber, if
+/// its processor was taken meanwhile: nothing about "this worker" known before is true afterwards.
+inline worker* enter() noexcept {
+  worker* w = this_worker();
+  if (w == nullptr) return nullptr;
+  processor* p = w->gate.enter();
+  if (p != nullptr && p == w->held) [[likely]] return w;
+  return enter_slow(w);
+}
+inline void leave(worker& w) noexcept { w.gate.leave(); }
+
+/// The record of the calling fiber, or of the calling plain thread (made on first use).
+[[nodiscard]] fiber_record& this_strand();
+
+// ---- what the arriving side does for the side that left (run.cpp) --------------------------------
+[[gnu::noinline]] void settle_rare(worker& w, context from) noexcept;
+
+inline void settle_left(worker& w, context from) noexcept {
+  fiber_record* f = w.left;
+  if (w.action == leave_action::yield) [[likely]] {
+    f->context = from;
+    f->word.set(fiber_state::runnable);
+    w.held->local.push(f);
+    return;
+  }
+  if (w.action == leave_action::own_context) {
+    w.own = from;
+    return;
+  }
+  settle_rare(w, from);
+}
+
+inline stack_bounds bounds_of([[maybe_unused]] const fiber_record& f) noexcept {
+#if WEFT_ASAN || WEFT_TSAN
+  const fiber_record* on = &f;
+  while (on->has(fiber_record::inlined)) on = on->outer;
+#if WEFT_TSAN
+  void* const tsan = on->tsan_fiber;
+#else
+  void* const tsan = nullptr;
+#endif
+  return {on->stack_limit, slot_size(on->stack) - os::page_size(), tsan};
+#else
+  return {};
+#endif
+}
+
+/// Leaves this stack for `to`. Returns when somebody jumps back: the worker it then runs on.
+[[gnu::always_inline]] inline worker* switch_to(worker& w, context to,
+                                                const stack_bounds& bounds) noexcept {
+  const exception_globals exceptions = *w.state.exceptions;
+  const int error_number = *w.state.error_number;
+  const transfer t = jump(to, &w, bounds, false);
+  worker& now = *static_cast<worker*>(t.data);
+  settle_left(now, t.fctx);
+  *now.state.exceptions = exceptions;
+  *now.state.error_number = error_number;
+  return &now;
+}
+
+/// Gives a fresh fiber its stack. False: there was none; the fiber has failed and is gone.
+[[gnu::noinline]] bool prepare_start(worker& w, fiber_record& f) noexcept;
+
+/// Makes `f` the current fiber; false as prepare_start.
+inline bool prepare(worker& w, fiber_record& f) noexcept {
+  if (f.context == nullptr && !prepare_start(w, f)) [[unlikely]] return false;
+  f.word.set(fiber_state::running);
+  w.current = &f;
+  return true;
+}
+
+/// The next fiber by the fast rules: next slot, own deque. Null: look further, on the worker's own stack.
+inline fiber_record* pick_local(worker& w) noexcept {
+  processor& p = *w.held;
+  if (p.bump_tick() == p.check_at || w.attention.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    return nullptr;
+  fiber_record* f = p.next.load(std::memory_order_relaxed);
+  if (f != nullptr) {
+    p.next.store(nullptr, std::memory_order_relaxed);
+    if (++p.streak > processor::longest_streak) {
+      p.streak = 0;
+      p.local.push(f);
+      f = p.local.take();
+    }
+  } else {
+    p.streak = 0;
+    f = p.local.take();
+  }
+  if (f == nullptr) return nullptr;
+  if (f->bound != nullptr && f->bound != &w) [[unlikely]] {  // its thread must run it: see hand_off
+    p.local.push(f);
+    w.attention.store(1, std::memory_order_relaxed);
+    return nullptr;
+  }
+  if (const fiber_record* soon = p.local.peek()) __builtin_prefetch(soon, 1);
+  return f;
+}
+
+/// A fiber that can be jumped to, or null; failed starts are skipped.
+inline fiber_record* pick_prepared(worker& w) noexcept {
+  for (;;) {
+    fiber_record* f = pick_local(w);
+    if (f == nullptr || prepare(w, *f)) return f;
+  }
+}
+
+/// The calling fiber leaves its stack with `action`, for `f` or for the worker's own context.
+[[gnu::always_inline]] inline worker* leave_stack(worker& w, fiber_record& self, fiber_record* f,
+                                                  leave_action action) noexcept {
+  w.left = &self;
+  w.action = action;
+  if (f != nullptr) return switch_to(w, f->context, bounds_of(*f));
+  w.current = nullptr;
+  return switch_to(w, w.own, w.own_bounds);
+}
+
+}  // namespace weft::detail

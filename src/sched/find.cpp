@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSL-1.0
+// sched/find.cpp - where the next fiber comes from, on the worker's own stack.
+//
+//   1  mail: fibers bound to this thread
+//   2  every `check_interval` steps: one from the inject queue, due timers, the poller - so that a busy
+//      deque cannot starve them. The interval halves while the looks come later than 100 us apart.
+//   3  next slot, own deque
+//   4  inject queue (a share of it), own timers, the poller without waiting
+//   5  search: half of a random victim's deque; several passes, the last one looks at others' timers too
+//   6  nothing: retire (idle.cpp)
+#include <algorithm>
+
+#include "sched/door.hpp"
+#include "sched/park.hpp"
+#include "trace/event.hpp"
+
+namespace weft::detail {
+namespace {
+
+constexpr std::int64_t poll_interval_ns = 50'000;
+constexpr int search_passes = 4;
+constexpr std::size_t timers_at_once = 256;
+constexpr std::size_t longest_share = 64;
+
+}  // namespace
+
+void scheduler::loop(worker& w) noexcept {
+  for (;;) {
+    if (w.held == nullptr && !sleep(w)) return;
+    fiber_record* f = find(w);
+    if (f == nullptr) {
+      if (!retire(w)) return;
+      continue;
+    }
+    if (w.searching) stop_searching(w);
+    if (f->bound != nullptr && f->bound != &w)
+      hand_off(w, *f);
+    else
+      run(w, *f);
+  }
+}
+
+fiber_record* scheduler::find(worker& w) noexcept {
+  processor& p = *w.held;
+  if (w.attention.load(std::memory_order_acquire) != 0)  // [MAIL-1] hand_off
+    if (fiber_record* f = take_mail(w)) return f;
+  if (static_cast<std::int32_t>(p.tick.load(std::memory_order_relaxed) - p.check_at) >= 0)
+    if (fiber_record* f = look_around(w, p)) return f;
+  static_cast<void>(p.bump_tick());
+  if (fiber_record* f = p.next.load(std::memory_order_relaxed)) {
+    p.next.store(nullptr, std::memory_order_relaxed);
+    return f;
+  }
+  if (fiber_record* f = p.local.take()) return f;
+  if (fiber_record* f = take_injected(w, p)) return f;
+  if (fire_timers(w, p) + poll_now(w) > 0)
+    if (fiber_record* f = p.local.take()) return f;
+  return search(w);
+}
+
+fiber_record* scheduler::look_around(worker& w, processor& p) noexcept {
+  const std::int64_t now = os::now_ns();
+  const std::int64_t since = now - p.checked_ns;
+  if (since > processor::check_every_ns)
+    p.check_interval = std::max(p.check_interval / 2, processor::shortest_check);
+  else
+    p.check_interval = std::min(p.check_interval + 4, processor::longest_check);
+  p.checked_ns = now;
+  p.check_at = p.tick.load(std::memory_order_relaxed) + p.check_interval;
+  fire_timers(w, p);
+  if (now - polled_at_.load(std::memory_order_relaxed) > poll_interval_ns) poll_now(w);
+  return take_injected(w, p);
+}
+
+// One to run, and this processor's share of the rest.
+fiber_record* scheduler::take_injected(worker& w, processor& p) noexcept {
+  const std::int64_t there = injected_size_.load(std::memory_order_relaxed);
+  if (there <= 0) return nullptr;
+  const std::size_t share = std::clamp<std::size_t>(
+      static_cast<std::size_t>(there) / processors_.size(), 1, longest_share);
+  fiber_record* got[longest_share];
+  const std::size_t n = injected_.try_dequeue_bulk(got, share);
+  if (n == 0) return nullptr;
+  injected_size_.fetch_sub(static_cast<std::int64_t>(n), std::memory_order_relaxed);
+  for (std::size_t i = 1; i < n; ++i) p.local.push(got[i]);
+  if (n > 1 && !w.searching) wake_one_if_needed();
+  return got[0];
+}
+
+std::size_t scheduler::fire_timers(worker& w, processor& of) noexcept {
+  if (of.timers.earliest() == timer_heap::never) return 0;
+  const std::int64_t now = os::now_ns();
+  std::size_t woken = 0, fired = 0, n;
+  do {
+    n = of.timers.fire(now, timers_at_once, [&](fiber_record& f) {
+      if (f.has(fiber_record::is_thread) || f.home != this)
+        enqueue(f);
+      else
+        w.held->local.push(&f), ++woken;
+    });
+    fired += n;
+  } while (n == timers_at_once);
+  if (fired > 0) trace::emit(trace::event::timers_fired, fired);
+  if (woken > 1 && !w.searching) wake_one_if_needed();
+  return woken;
+}
+
+std::size_t scheduler::poll_now(worker& w) noexcept {
+  if (!poller_->in_use()) return 0;
+  poll_source::batch& ready = w.ready;
+  poller_->poll(0, ready);
+  polled_at_.store(os::now_ns(), std::memory_order_relaxed);
+  const std::size_t n = ready.size();
+  for (fiber_record* f : ready) w.held->local.push(f);
+  ready.clear();
+  if (n > 1 && !w.searching) wake_one_if_needed();
+  return n;
+}
+
+fiber_record* scheduler::search(worker& w) noexcept {
+  const auto count = static_cast<std::uint32_t>(processors_.size());
+  if (count == 1) return nullptr;
+  if (!w.searching) {
+    if (!idle_.try_begin_search(count)) return nullptr;
+    w.searching = true;
+  }
+  for (int pass = 0; pass < search_passes; ++pass) {
+    const std::uint32_t first = w.random.below(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      processor& victim = *processors_[(first + i) % count];
+      if (&victim == w.held) continue;
+      if (fiber_record* f = steal_from(w, victim)) return f;
+      if (pass == search_passes - 1 && fire_timers(w, victim) > 0)
+        if (fiber_record* f = w.held->local.take()) return f;
+    }
+    if (fiber_record* f = take_injected(w, *w.held)) return f;
+    if (poll_now(w) > 0)
+      if (fiber_record* f = w.held->local.take()) return f;
+    for (int i = 0; i < 8; ++i) os::cpu_relax();
+  }
+  return nullptr;
+}
+
+// Half of what the victim has, one entry at a time (deque.hpp says why); the first to run, the rest to keep.
+fiber_record* scheduler::steal_from(worker& w, processor& victim) noexcept {
+  std::int64_t want = (victim.local.size() + 1) / 2;
+  fiber_record* first = nullptr;
+  std::size_t n = 0;
+  while (want > 0) {
+    const auto [status, f] = victim.local.steal();
+    if (status == steal_status::empty) break;
+    if (status == steal_status::lost_race) {
+      --want;
+      continue;
+    }
+    ++n, --want;
+    if (first == nullptr)
+      first = f;
+    else
+      w.held->local.push(f);
+  }
+  if (n > 0) trace::emit(trace::event::steal, victim.index, n);
+  return first;
+}
+
+fiber_record* scheduler::take_mail(worker& w) noexcept {
+  const std::lock_guard guard(idle_lock_);
+  fiber_record* f = w.mail;
+  if (f != nullptr) w.mail = f->link;
+  w.attention.store(w.mail != nullptr, std::memory_order_relaxed);
+  return f;
+}
+
+void scheduler::stop_searching(worker& w) noexcept {
+  w.searching = false;
+  if (idle_.end_search() != search_duty::wake_another) return;
+  // While we searched, submitters relied on us. What they published since is ours to announce; the fence is cheap
+  // when nobody else runs, and a wake-up for nothing is dearer than it in any case.
+  base::real_sync::heavy_fence();  // [IDLE-1] light_fence in must_wake
+  if (work_in_sight()) wake_one_if_needed();
+}
+
+}  // namespace weft::detail

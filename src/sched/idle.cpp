@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSL-1.0
+// sched/idle.cpp - who sleeps, and who wakes whom. The counting is idle_gate.hpp, with its proof; here are the lists.
+//
+//   retire: 1 under the lock: my processor to the idle ones, me to the parked     2 count, heavy fence [IDLE-1]
+//           3 look at every source again; work there: take an idle processor back, search
+//           4 sleep: one worker in the poller (it keeps everybody's deadlines), the others on their futex
+//   wake:   1 the right to (try_claim_wake)   2 under the lock: a processor and a sleeper, tied together
+//           3 its futex, or poller.interrupt()
+// A worker in the poller that has events or due timers takes an idle processor and runs them itself: a readiness
+// costs one kernel wake-up. If there is none, everybody is busy; the events go to the inject queue.
+// The poller's sleeper is woken for other work last - unless its was the last idle processor: then nobody must be
+// left in the kernel to be woken by events that the busy workers look for themselves.
+// [TIMER-1] A sleeper in the poller publishes until when, then reads the heaps; a retirer fences, then reads until
+// when. Both seq_cst: one of the two sees the other. Timers of busy processors are their own business, and the
+// monitor's when they are late.
+// Rejected: a dedicated poller thread (two wake-ups per readiness), one wake per submit, timers on a thread of
+// their own (a second timeout mechanism is how wake-ups get lost).
+#include <algorithm>
+
+#include "sched/door.hpp"
+#include "sched/park.hpp"
+#include "trace/event.hpp"
+
+namespace weft::detail {
+
+void scheduler::inject(fiber_record& f) noexcept {
+  trace::emit(trace::event::inject, f.id);
+  injected_.enqueue(&f);
+  injected_size_.fetch_add(1, std::memory_order_seq_cst);  // [IDLE-1] read in work_in_sight
+  wake_one_if_needed();
+}
+
+bool scheduler::work_in_sight() noexcept {
+  if (injected_size_.load(std::memory_order_seq_cst) > 0) return true;
+  for (const auto& p : processors_)
+    if (p->local.size() > 0) return true;
+  return false;
+}
+
+std::int64_t scheduler::earliest_timer() const noexcept {
+  std::int64_t earliest = timer_heap::never;
+  for (const auto& p : processors_) earliest = std::min(earliest, p->timers.earliest());
+  return earliest;
+}
+
+void scheduler::attach(worker& w, processor& p) noexcept {
+  w.held = &p;
+  w.gate.attach(&p);
+}
+
+void scheduler::kick(worker& w) noexcept {
+  w.awake.store(1, std::memory_order_release);  // [WAKE-1] acquire in sleep
+  os::futex_wake(w.awake, 1);
+}
+
+void scheduler::wake_one() noexcept {
+  if (!idle_.try_claim_wake()) return;
+  worker* w = nullptr;
+  bool in_poller = false;
+  {
+    const std::lock_guard guard(idle_lock_);
+    const bool last = idle_processors_.size() == 1;
+    if (!parked_.empty() && !(last && in_poller_ != nullptr)) {
+      w = &parked_.back();
+      w->unlink();
+    } else if (in_poller_ != nullptr) {
+      w = in_poller_;
+      in_poller_ = nullptr;
+      in_poller = true;
+    }
+    if (w != nullptr && !idle_processors_.empty()) {
+      w->assigned = idle_processors_.back();
+      idle_processors_.pop_back();
+    } else {
+      w = nullptr;
+    }
+  }
+  if (w == nullptr) {  // every thread is in user code, detached; the next to come back takes the processor
+    idle_.undo_claim_wake();
+    return;
+  }
+  trace::emit(trace::event::worker_wake, w->index);
+  if (in_poller)
+    poller_->interrupt();
+  else
+    kick(*w);
+}
+
+bool scheduler::take_idle_processor(worker& w) noexcept {
+  if (!idle_.try_claim_idle()) return false;
+  const std::lock_guard guard(idle_lock_);
+  attach(w, *idle_processors_.back());
+  idle_processors_.pop_back();
+  return true;
+}
+
+bool scheduler::retire(worker& w) noexcept {
+  processor* p = w.held;
+  while (!w.gate.detach(p)) static_cast<void>(w.gate.settle());
+  w.held = nullptr;
+  const bool searching = std::exchange(w.searching, false);
+  {
+    const std::lock_guard guard(idle_lock_);
+    idle_processors_.push_back(p);
+    parked_.push_back(w);
+  }
+  idle_.retire(searching);
+  // [TIMER-1] whoever sleeps in the poller must know of the timers I leave behind.
+  const std::int64_t mine = p->timers.earliest();
+  if (mine < poll_until_.load(std::memory_order_seq_cst) &&
+      poll_until_.load(std::memory_order_seq_cst) != INT64_MIN)
+    poller_->interrupt();
+  if (work_in_sight() && idle_.try_unretire()) {
+    const std::lock_guard guard(idle_lock_);
+    if (w.assigned == nullptr) {
+      w.unlink();
+      attach(w, *idle_processors_.back());
+      idle_processors_.pop_back();
+      w.searching = true;
+      return true;
+    }
+    idle_.undo_claim_wake();  // somebody has woken us meanwhile, with a processor
+  }
+  return sleep(w);
+}
+
+// Until a processor is assigned, or the poller brings work and there is an idle one. False: the threads end.
+bool scheduler::sleep(worker& w) noexcept {
+  for (;;) {
+    bool poll = false;
+    {
+      const std::lock_guard guard(idle_lock_);
+      if (w.assigned != nullptr) {
+        attach(w, *std::exchange(w.assigned, nullptr));
+        w.awake.store(0, std::memory_order_relaxed);
+        w.searching = true;
+        return true;
+      }
+      if (threads_end_.load(std::memory_order_acquire)) {  // [LIFE-3] end_threads
+        if (w.linked()) w.unlink();
+        return false;
+      }
+      if (in_poller_ == nullptr) {
+        in_poller_ = &w;
+        if (w.linked()) w.unlink();
+        poll = true;
+      } else if (!w.linked()) {
+        parked_.push_back(w);
+      }
+    }
+    trace::emit(trace::event::worker_sleep, w.index, poll);
+    if (poll) {
+      if (sleep_in_poller(w)) return true;
+    } else {
+      while (w.awake.load(std::memory_order_acquire) == 0) os::futex_wait(w.awake, 0);  // [WAKE-1] kick
+      w.awake.store(0, std::memory_order_relaxed);
+    }
+  }
+}
+
+bool scheduler::sleep_in_poller(worker& w) noexcept {
+  poll_until_.store(INT64_MAX, std::memory_order_seq_cst);  // [TIMER-1] before the heaps are read
+  const std::int64_t until = earliest_timer();
+  poll_until_.store(until, std::memory_order_seq_cst);
+  // Between the two stores a retirer with an earlier timer interrupts for nothing, which is harmless.
+  poll_source::batch& ready = w.ready;
+  poller_->poll(until <= 0 ? 1 : until, ready);
+  const std::int64_t now = os::now_ns();
+  polled_at_.store(now, std::memory_order_relaxed);
+  poll_until_.store(INT64_MIN, std::memory_order_seq_cst);
+
+  const bool due = earliest_timer() <= now;
+  bool claimed = false;
+  {
+    const std::lock_guard guard(idle_lock_);
+    if (in_poller_ == &w) in_poller_ = nullptr;
+    if (w.assigned != nullptr) {
+      attach(w, *std::exchange(w.assigned, nullptr));
+      w.awake.store(0, std::memory_order_relaxed);
+      w.searching = true;
+      claimed = true;
+    } else if ((due || !ready.empty()) && idle_.try_claim_idle()) {
+      attach(w, *idle_processors_.back());
+      idle_processors_.pop_back();
+      claimed = true;
+    }
+  }
+  trace::emit(trace::event::poll, ready.size(), 1);
+  if (!claimed) {
+    for (fiber_record* f : ready) inject(*f);
+    ready.clear();
+    return false;
+  }
+  const std::size_t n = ready.size();
+  for (fiber_record* f : ready) w.held->local.push(f);
+  ready.clear();
+  std::size_t fired = 0;
+  if (due)
+    for (const auto& p : processors_) fired += fire_timers(w, *p);
+  if (n + fired > 1 && !w.searching) wake_one_if_needed();
+  return true;
+}
+
+// `f` must run on its own thread: give that thread our processor, or leave it the fiber if it has one already.
+void scheduler::hand_off(worker& w, fiber_record& f) noexcept {
+  worker& to = *f.bound;
+  bool in_poller = false;
+  {
+    const std::lock_guard guard(idle_lock_);
+    f.link = nullptr;
+    fiber_record** end = &to.mail;
+    while (*end != nullptr) end = &(*end)->link;
+    *end = &f;
+    to.attention.store(1, std::memory_order_release);  // [MAIL-1] find
+    const bool asleep = to.assigned == nullptr && (to.linked() || in_poller_ == &to);
+    if (!asleep) return;
+    in_poller = in_poller_ == &to;
+    if (in_poller)
+      in_poller_ = nullptr;
+    else
+      to.unlink();
+    while (!w.gate.detach(w.held)) static_cast<void>(w.gate.settle());
+    to.assigned = std::exchange(w.held, nullptr);
+    idle_.begin_search_for_sleeper();
+  }
+  trace::emit(trace::event::hand_off, f.id, to.index);
+  if (in_poller)
+    poller_->interrupt();
+  else
+    kick(to);
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSL-1.0
+// sched/lifecycle.cpp - a runtime's threads start and end; its shutdown in numbered steps (runtime.hpp).
+#include <string>
+#include <system_error>
+
+#include "base/check.hpp"
+#include "sched/door.hpp"
+#include "sched/park.hpp"
+
+namespace weft::detail {
+
+scheduler::scheduler(const options& o, std::unique_ptr<poll_source> poller)
+    : options_(o), default_class_(stack_class_for(o.stack_size)), poller_(std::move(poller)) {
+  os::membarrier_register();
+  const std::size_t n = o.workers;
+  for (std::size_t i = 0; i < n; ++i) {
+    processors_.push_back(std::make_unique<processor>(static_cast<std::uint32_t>(i)));
+    workers_.push_back(std::make_unique<worker>());
+    workers_.back()->index = static_cast<std::uint32_t>(i);
+    workers_.back()->home = this;
+    workers_.back()->random = base::rng(i + 1);
+  }
+  idle_processors_.reserve(n);
+}
+
+scheduler::~scheduler() = default;
+
+void scheduler::start() {
+  for (std::size_t i = 0; i < workers_.size(); ++i) attach(*workers_[i], *processors_[i]);
+  std::size_t made = 0;
+  try {
+    const os::block_signals blocked;
+    for (; made < workers_.size(); ++made) start_thread(*workers_[made]);
+  } catch (const std::system_error& e) {
+    for (std::size_t i = made; i < workers_.size(); ++i) workers_[i]->gate.attach(nullptr);
+    end_threads();
+    throw std::system_error(e.code(), "weft: thread " + std::to_string(made + 1) + " of " +
+                                          std::to_string(workers_.size()) +
+                                          " for the runtime could not be made (`ulimit -u`, pids cgroup)");
+  }
+}
+
+void scheduler::start_thread(worker& w) {
+  w.thread = std::thread([this, &w] { worker_main(w); });
+}
+
+void scheduler::worker_main(worker& w) noexcept {
+  set_this_worker(&w);
+  w.thread_id = os::thread_id();
+  w.state = this_thread_state();
+  w.own_bounds = this_thread_bounds();
+  os::set_thread_name(options_.name + "-" + std::to_string(w.index));
+  const os::alternate_stack alternate;
+  set_float_environment();
+  os::unblock_signal(0);
+  loop(w);
+  w.records.flush();
+  w.stacks.flush();
+  set_this_worker(nullptr);
+}
+
+std::size_t scheduler::live_fibers() const noexcept {
+  std::int64_t n = outside_balance_.load(std::memory_order_relaxed);
+  for (const auto& w : workers_) n += w->balance.load(std::memory_order_relaxed);
+  return n > 0 ? static_cast<std::size_t>(n) : 0;
+}
+
+std::size_t scheduler::shutdown() {
+  if (const worker* w = this_worker(); w != nullptr && w->home == this)
+    throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur),
+                            "weft: a fiber cannot shut down the runtime it runs on; return from it, or ask "
+                            "another thread");
+  const std::lock_guard guard(shutdown_lock_);
+  if (phase_.load(std::memory_order_relaxed) == phase::ended) return stragglers_;
+  phase_.store(phase::stopping, std::memory_order_seq_cst);  // 1; [LIFE-1] accepts_spawns
+  const std::int64_t deadline =
+      os::now_ns() +
+      std::chrono::duration_cast<std::chrono::nanoseconds>(options_.shutdown_timeout).count();
+  if (live_fibers() > 0) ask_all_to_stop();                  // 2
+  if (!wait_until_empty(deadline)) {                         // 3
+    stragglers_ = report_stragglers();                       // 4
+    if (stragglers_ > 0 && options_.on_stragglers == straggler_policy::abort) std::abort();
+  }
+  phase_.store(phase::ended, std::memory_order_seq_cst);
+  end_threads();                                             // 5
+  return stragglers_;
+}
+
+void scheduler::ask_all_to_stop() noexcept {
+  for_each_record([&](fiber_record& f) {
+    if (f.home != this || f.has(fiber_record::is_thread)) return;
+    const fiber_state s = f.word.state();
+    if (s == fiber_state::unused || s == fiber_state::dead) return;
+    request_stop(f);
+  });
+}
+
+// Ends are counted while we stop. A sum over the workers can be momentarily wrong while fibers come and go, so zero
+// is believed only if no fiber ended between two looks.
+bool scheduler::wait_until_empty(std::int64_t deadline_ns) noexcept {
+  for (;;) {
+    const std::uint32_t seen = drained_.load(std::memory_order_acquire);  // [LIFE-2] end_fiber
+    if (live_fibers() == 0) {
+      base::real_sync::heavy_fence();
+      if (live_fibers() == 0 && drained_.load(std::memory_order_acquire) == seen) return true;
+      continue;
+    }
+    const std::int64_t now = os::now_ns();
+    if (now >= deadline_ns) return false;
+    // The bound: a fiber spawned by one that had passed the stop request must be asked, too.
+    const std::int64_t look_again = std::min(deadline_ns, now + 10'000'000);
+    static_cast<void>(os::futex_wait_until(
+        drained_, seen,
+        std::chrono::steady_clock::time_point(std::chrono::nanoseconds(look_again))));
+    if (os::now_ns() >= look_again) ask_all_to_stop();
+  }
+}
+
+void scheduler::end_threads() noexcept {
+  {
+    const std::lock_guard guard(idle_lock_);
+    threads_end_.store(true, std::memory_order_release);  // [LIFE-3] sleep
+  }
+  poller_->interrupt();
+  for (const auto& w : workers_) kick(*w);
+  for (const auto& w : workers_)
+    if (w->thread.joinable()) w->thread.join();
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSL-1.0
+// sched/park.cpp - the slow halves of park.hpp: leaving the stack, sleeping a plain thread, queueing the woken.
+#include "sched/park.hpp"
+
+#include <stop_token>
+
+#include "base/check.hpp"
+#include "os/os.hpp"
+#include "sched/door.hpp"
+#include "trace/event.hpp"
+
+namespace weft::detail {
+namespace {
+
+std::chrono::steady_clock::time_point to_time_point(std::int64_t ns) noexcept {
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(ns));
+}
+
+// A plain thread sleeps on its own word.
+wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
+  const epoch_t e = self.word.epoch();
+  const auto stop = [&] { return self.stop_requested.load(std::memory_order_seq_cst); };
+  if (self.word.commit(stop) == commit_duty::none) {
+    // Acquire [PARK-1]: what the waker did before enqueue().
+    while (self.thread_wake.load(std::memory_order_acquire) == 0) {
+      if (deadline_ns == timer_heap::never) {
+        os::futex_wait(self.thread_wake, 0);
+      } else if (!os::futex_wait_until(self.thread_wake, 0, to_time_point(deadline_ns))) {
+        deadline_ns = timer_heap::never;
+        // Won: nobody else will set the word. Lost: the winner is about to.
+        if (self.word.wake(e, wake_code::timeout) == wake_duty::enqueue) break;
+      }
+    }
+    self.thread_wake.store(0, std::memory_order_relaxed);
+  }
+  self.word.set(fiber_state::running);
+  return self.word.code();
+}
+
+}  // namespace
+
+wake_code finish_park(fiber_record& self, std::int64_t deadline_ns) {
+  wake_code code;
+  if (self.has(fiber_record::is_thread)) {
+    code = park_thread(self, deadline_ns);
+  } else if (self.word.woken_early()) {
+    self.word.set(fiber_state::running);
+    code = self.word.code();
+  } else {
+    worker* w = enter();
+    trace::emit(trace::event::fiber_park, self.id,
+                static_cast<std::uint64_t>(self.reason.load(std::memory_order_relaxed)));
+    if (deadline_ns != timer_heap::never)
+      w->held->timers.add(deadline_ns, self.make_ticket(self.word.epoch()));
+    w = leave_stack(*w, self, pick_prepared(*w), leave_action::park);
+    leave(*w);
+    code = self.word.code();
+  }
+  self.reason.store(park_reason::none, std::memory_order_relaxed);
+  return code;
+}
+
+bool wake(ticket t, wake_code code) noexcept {
+  fiber_record& f = record_of(t);
+  const wake_duty duty = f.word.wake(t.epoch(), code);
+  if (duty == wake_duty::enqueue) enqueue(f);
+  return duty != wake_duty::stale;
+}
+
+void enqueue(fiber_record& f) noexcept {
+  if (f.has(fiber_record::is_thread)) {
+    f.thread_wake.store(1, std::memory_order_release);  // [PARK-1] park_thread
+    os::futex_wake(f.thread_wake, 1);
+  } else {
+    f.home->make_runnable(f);
+  }
+}
+
+void request_stop(fiber_record& f) noexcept {
+  std::stop_source source{std::nostopstate};
+  {
+    const std::lock_guard guard(f.lock);
+    f.stop_requested.store(true, std::memory_order_seq_cst);  // [PARK-2] commit
+    if (fiber_extras* x = f.extras.load(std::memory_order_acquire)) source = x->stop;  // [REC-2]
+  }
+  if (f.word.wake_for_stop() == wake_duty::enqueue) enqueue(f);
+  source.request_stop();  // runs the user's callbacks: outside the lock
+}
+
+// The woken fiber runs next, on what its waker left warm; who was to run next goes behind the others, where idle
+// processors find it. One fiber in the slot wakes nobody: it runs when the waker parks, in a moment, and the
+// monitor sees to it that "a moment" holds (monitor.cpp). A wake-up costs 30 us.
+void scheduler::make_runnable_inside(worker& w, fiber_record& f) noexcept {
+  trace::emit(trace::event::fiber_ready, f.id, w.current != nullptr ? w.current->id : 0);
+  processor& p = *w.held;
+  fiber_record* displaced = p.next.load(std::memory_order_relaxed);
+  p.next.store(&f, std::memory_order_relaxed);
+  if (displaced != nullptr) {
+    p.local.push(displaced);
+    wake_one_if_needed();
+  }
+}
+
+void scheduler::make_runnable(fiber_record& f) noexcept {
+  worker* w = this_worker();
+  if (w == nullptr || w->home != this) {
+    inject(f);
+    return;
+  }
+  if (w->gate.inside()) {  // the scheduler itself, below us on this stack
+    if (w->held != nullptr)
+      make_runnable_inside(*w, f);
+    else
+      inject(f);
+    return;
+  }
+  w = enter();
+  make_runnable_inside(*w, f);
+  leave(*w);
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sched/park.hpp - waiting and waking: all that the layers above build on.
+//
+//   waits:                                           wakes:
+//     fiber_record& self = this_strand();
+//     ticket t = begin_park(self, reason, ...);
+//     ... put t where wakers look (under the object's lock) ...
+//     wake_code why = finish_park(self, deadline);     wake(t, code)
+// The same for fibers and plain threads. The protocol is PARK-1..3 in fiber_word.hpp.
+
+#include <cstdint>
+
+#include "fiber/record.hpp"
+#include "sched/timer_heap.hpp"
+
+namespace weft::detail {
+
+/// The record of the calling fiber, or of the calling plain thread.
+[[nodiscard]] fiber_record& this_strand();
+
+inline ticket begin_park(fiber_record& self, park_reason why, const void* object = nullptr,
+                         stoppable st = stoppable::no) noexcept {
+  self.reason.store(why, std::memory_order_relaxed);
+  self.wait_object = object;
+  return self.make_ticket(self.word.begin_park(st));
+}
+
+/// Waits until somebody wins the wake of this park, or until the deadline (CLOCK_MONOTONIC, ns) does. May return on
+/// another thread. Must follow every begin_park that was not cancelled.
+wake_code finish_park(fiber_record& self, std::int64_t deadline_ns = timer_heap::never);
+
+/// Undoes begin_park, if the ticket was given to nobody or a condition came true meanwhile. False: somebody has
+/// won the wake already, and self.word.code() says with what.
+inline bool cancel_park(fiber_record& self) noexcept {
+  const bool undone = self.word.cancel_park();
+  self.reason.store(park_reason::none, std::memory_order_relaxed);
+  return undone;
+}
+
+/// Ends the park the ticket belongs to. False: it has ended already.
+bool wake(ticket t, wake_code code = wake_code::ready) noexcept;
+
+/// The caller has won the wake of `f` and owes it a queue.
+void enqueue(fiber_record& f) noexcept;
+
+/// Sets the stop flag of `f` and ends a stoppable wait. The caller keeps the record alive.
+void request_stop(fiber_record& f) noexcept;
+
+// ---- the end of a fiber, outside weft (src/api/spawn.cpp) -----------------------------------------
+/// Everything of the user's that must run before the result is published: fiber-local values, the scope's count;
+/// a result or an error nobody can take any more.
+void finish_in_user_mode(fiber_record& f) noexcept;
+/// Destroys the result and reports the error of a detached fiber that has ended.
+void dispose_result(fiber_record& f) noexcept;
+
+}  // namespace weft::detail

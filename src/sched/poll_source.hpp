@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sched/poll_source.hpp - what the scheduler asks of a netpoller (src/net implements it).
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "fiber/record.hpp"
+
+namespace weft::detail {
+
+class poll_source {
+ public:
+  using batch = std::vector<fiber_record*>;  // won wakes: the caller owes each a queue
+
+  virtual ~poll_source() = default;
+  /// Collects what is ready into `out` (appends). Waits until something is, until `deadline_ns`
+  /// (CLOCK_MONOTONIC; 0: does not wait; INT64_MAX: no limit), or until interrupt(). One waits at a time; others
+  /// may look without waiting meanwhile.
+  virtual void poll(std::int64_t deadline_ns, batch& out) noexcept = 0;
+  /// Ends the present wait, or the next one if nobody waits. Any thread.
+  virtual void interrupt() noexcept = 0;
+  /// Is any descriptor registered? If not, looking without waiting is pointless.
+  [[nodiscard]] virtual bool in_use() const noexcept = 0;
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sched/processor.hpp - the right to run fibers, and what goes with it.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/cache_line.hpp"
+#include "fiber/record.hpp"
+#include "sched/deque.hpp"
+#include "sched/timer_heap.hpp"
+
+namespace weft::detail {
+
+struct alignas(base::cache_line) processor {
+  explicit processor(std::uint32_t i) : index(i) {}
+
+  // The next slot may be used this often in a row before its fiber goes behind the others: a pair that wakes each
+  // other runs hot, and does not starve the rest.
+  static constexpr std::uint32_t longest_streak = 16;
+  // Steps between two looks at the inject queue, the timers and the poller; halved while they come too rarely.
+  static constexpr std::uint32_t longest_check = 61, shortest_check = 1;
+  static constexpr std::int64_t check_every_ns = 100'000;
+
+  // ---- the holder; others read the atomics as hints
+  std::atomic<fiber_record*> next{nullptr};   // readied last; relaxed: only the holder writes
+  std::uint32_t streak = 0;
+  std::atomic<std::uint32_t> tick{0};         // scheduling steps; relaxed: the holder writes
+  std::uint32_t check_at = longest_check;
+  std::uint32_t check_interval = longest_check;
+  std::int64_t checked_ns = 0;
+
+  // ---- constant
+  const std::uint32_t index;
+
+  // ---- shared, by their own rules
+  deque<fiber_record*> local;
+  timer_heap timers;
+
+  [[nodiscard]] std::uint32_t bump_tick() noexcept {
+    const std::uint32_t t = tick.load(std::memory_order_relaxed) + 1;
+    tick.store(t, std::memory_order_relaxed);
+    return t;
+  }
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSL-1.0
+// sched/run.cpp - a fiber gets a stack, runs, ends; the next one takes over.
+//
+//   fiber_entry   the bottom of every fiber stack. One stack runs fiber after fiber as long as the next one is
+//                 fresh and asks for the same size: no switch, no stack to get, and the hot one is used again.
+//   settle_rare   what the arriving side owes to the stack that was left
+// A fiber's end publishes its result first and frees its stack after: the stack is still in use until the next
+// one has been arrived at.
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "base/check.hpp"
+#include "sched/door.hpp"
+#include "sched/park.hpp"
+#include "trace/event.hpp"
+
+namespace weft::detail {
+namespace {
+
+stack_ref stack_of(const fiber_record& f) noexcept {
+  return {f.stack_limit, slot_size(f.stack) - os::page_size()};
+}
+
+[[noreturn]] void run_fibers(worker* w) noexcept {
+  for (;;) {
+    fiber_record& f = *w->current;
+    *w->state.exceptions = {};
+    set_float_environment();
+    trace::emit(trace::event::fiber_start, f.id, w->index);
+    leave(*w);
+    f.invoke(f, start::run);
+    finish_in_user_mode(f);
+    w = enter();
+    const stack_ref stack = stack_of(f);
+    const stack_class size = f.stack;
+#if WEFT_TSAN
+    void* const tsan = f.tsan_fiber;
+#endif
+    w = w->home->end_fiber(*w, f);  // the record may be gone now
+    fiber_record* next = pick_local(*w);
+    while (next != nullptr) {
+      if (next->context == nullptr && next->stack == size) {
+        next->stack_limit = stack.limit;
+#if WEFT_TSAN
+        next->tsan_fiber = tsan;
+#endif
+        if (next->has(fiber_record::pinned)) next->bound = w;
+        next->word.set(fiber_state::running);
+        w->current = next;
+        break;
+      }
+      if (prepare(*w, *next)) break;
+      next = pick_local(*w);
+    }
+    if (next != nullptr && next->stack_limit == stack.limit) continue;
+    w->left = nullptr;
+    w->action = leave_action::finish;
+    w->left_stack = stack;
+#if WEFT_TSAN
+    w->left_tsan = tsan;
+#endif
+    if (next == nullptr) w->current = nullptr;
+    jump(next != nullptr ? next->context : w->own, w,
+         next != nullptr ? bounds_of(*next) : w->own_bounds, true);
+    __builtin_unreachable();
+  }
+}
+
+void fiber_entry(transfer t) noexcept {
+#if defined(__x86_64__) && defined(__GNUC__)
+  asm volatile(".cfi_undefined rip");  // unwinders end here
+#elif defined(__aarch64__)
+  asm volatile(".cfi_undefined x30");
+#endif
+#if WEFT_ASAN || WEFT_TSAN
+  arrived_first_time();
+#endif
+  worker* w = static_cast<worker*>(t.data);
+  settle_left(*w, t.fctx);
+  run_fibers(w);
+}
+
+}  // namespace
+
+bool prepare_start(worker& w, fiber_record& f) noexcept {
+  std::error_code why;
+  const stack_ref stack = w.stacks.take(f.stack, why);
+  if (!stack) [[unlikely]] {
+    w.home->fail_start(w, f, why);
+    return false;
+  }
+  f.stack_limit = stack.limit;
+  std::byte* top = coloured_top(stack);
+  f.context = boost::context::detail::make_fcontext(
+      top, static_cast<std::size_t>(top - stack.limit), &fiber_entry);
+  if (f.has(fiber_record::pinned)) f.bound = &w;
+#if WEFT_TSAN
+  f.tsan_fiber = make_tsan_fiber();
+#endif
+  return true;
+}
+
+void settle_rare(worker& w, context from) noexcept {
+  switch (w.action) {
+    case leave_action::park: {
+      fiber_record& f = *w.left;
+      f.context = from;
+      if (f.word.commit([&] { return f.stop_requested.load(std::memory_order_seq_cst); }) ==
+          commit_duty::enqueue)
+        w.home->make_runnable_inside(w, f);
+      return;
+    }
+    case leave_action::requeue:
+      w.left->context = from;
+      w.left->word.set(fiber_state::runnable);
+      w.home->inject(*w.left);
+      return;
+    case leave_action::finish:
+      w.stacks.give(w.left_stack);
+      destroy_tsan_fiber(std::exchange(w.left_tsan, nullptr));
+      return;
+    case leave_action::yield:
+    case leave_action::own_context:
+      break;
+  }
+  WEFT_CHECK(false, "a stack was left without saying why");
+}
+
+void scheduler::run(worker& w, fiber_record& f) noexcept {
+  if (!prepare(w, f)) return;
+  trace::emit(trace::event::fiber_resume, f.id, w.index);
+  w.left = nullptr;
+  w.action = leave_action::own_context;
+  static_cast<void>(switch_to(w, f.context, bounds_of(f)));
+}
+
+worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
+  trace::emit(trace::event::fiber_end, f.id, w.index);
+  w.balance.store(w.balance.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  ++w.spawn_allowance;
+  f.word.set(fiber_state::dead);
+  const bool counts = phase_.load(std::memory_order_relaxed) != phase::running;
+  worker* now = &w;
+  const join_word::finish_result end = f.join.finish();
+  if (end.joiner != join_word::open) {
+    const ticket joiner{end.joiner};
+    fiber_record& r = record_of(joiner);
+    if (r.word.wake(joiner.epoch(), wake_code::ready) == wake_duty::enqueue) {
+      if (r.home == this)
+        make_runnable_inside(w, r);
+      else
+        enqueue(r);
+    }
+  } else if (end.free_record) {
+    if (f.drop_result != nullptr || f.error) [[unlikely]] {
+      // Detached in this very moment: what is the user's runs outside weft, and still on this stack.
+      leave(w);
+      dispose_result(f);
+      now = enter();
+    }
+    release(now, f);
+  }
+  if (counts) [[unlikely]] {
+    drained_.fetch_add(1, std::memory_order_release);  // [LIFE-2] wait_until_empty
+    os::futex_wake(drained_, os::wake_all);
+  }
+  return now;
+}
+
+// The fiber never ran: its joiner gets the reason as if the fiber had thrown it.
+void scheduler::fail_start(worker& w, fiber_record& f, std::error_code why) noexcept {
+  f.invoke(f, start::discard);
+  try {
+    f.error = std::make_exception_ptr(make_stack_error(why, f.stack));
+  } catch (...) {
+    f.error = std::current_exception();
+  }
+  f.word.set(fiber_state::running);
+  static_cast<void>(end_fiber(w, f));
+}
+
+void scheduler::unhandled(fiber_record& f) noexcept {
+  unhandled_exception what{f.id, {}, std::exchange(f.error, nullptr)};
+  if (const fiber_extras* x = f.extras.load(std::memory_order_relaxed)) what.fiber_name = x->name;
+  if (options_.on_unhandled_exception) {
+    options_.on_unhandled_exception(what);
+    return;
+  }
+  std::string text = "weft: fiber " + std::to_string(what.fiber_id);
+  if (!what.fiber_name.empty()) text += " \"" + what.fiber_name + "\"";
+  text += " ended with an exception that nobody can observe, because its handle was detached or destroyed";
+  try {
+    std::rethrow_exception(what.exception);
+  } catch (const std::exception& e) {
+    text += ": ";
+    text += e.what();
+  } catch (...) {
+    text += " (not a std::exception)";
+  }
+  text += "\nweft: join the fiber, or set options::on_unhandled_exception; terminating\n";
+  os::write_stderr(text);
+  std::terminate();
+}
+
+}  // namespace weft::detail

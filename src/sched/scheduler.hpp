@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sched/scheduler.hpp - one runtime: its processors, its workers, and the walk of a fiber between them.
+//
+//   spawn.cpp      a record, filled; onto the local deque, or the inject queue from outside
+//   idle.cpp       who sleeps, who is woken
+//   find.cpp       a worker looks for a fiber: mail, next slot, own deque, inject queue, timers, poller, steal
+//   run.cpp        onto its stack; to the next one; its end
+//   park.cpp       a fiber waits; somebody readies it
+//   monitor.cpp    watches processors
+//   lifecycle.cpp  threads start and end; shutdown
+// Rejected: one class per concern with a pointer to each other (the walk crosses all of them in 20 ns).
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <concurrentqueue/concurrentqueue.h>
+
+#include <weft/options.hpp>
+
+#include "base/futex_lock.hpp"
+#include "base/intrusive_list.hpp"
+#include "sched/idle_gate.hpp"
+#include "sched/poll_source.hpp"
+#include "sched/processor.hpp"
+#include "sched/worker.hpp"
+
+namespace weft::detail {
+
+/// Throws std::system_error, invalid_argument, with a text that says what would be right.
+void check_stack_size(std::size_t size, const char* what);
+
+class scheduler {
+ public:
+  scheduler(const options& o, std::unique_ptr<poll_source> poller);
+  ~scheduler();
+  scheduler(const scheduler&) = delete;
+  scheduler& operator=(const scheduler&) = delete;
+
+  // ---- lifecycle.cpp
+  void start();                       // throws std::system_error if a thread cannot be made
+  std::size_t shutdown();             // see runtime::shutdown
+  [[nodiscard]] bool accepts_spawns() const noexcept {
+    return phase_.load(std::memory_order_acquire) == phase::running;  // [LIFE-1] shutdown
+  }
+  [[nodiscard]] std::size_t live_fibers() const noexcept;
+  [[nodiscard]] const options& settings() const noexcept { return options_; }
+  [[nodiscard]] std::size_t processor_count() const noexcept { return processors_.size(); }
+  [[nodiscard]] poll_source& poller() noexcept { return *poller_; }
+
+  // ---- spawn.cpp
+  /// `w`: the calling worker of this scheduler, or null. Throws as weft::spawn.
+  fiber_record& allocate(worker* w, const attributes* a);
+  void submit(worker* w, fiber_record& f) noexcept;     // inside weft, or w null
+  void release(worker* w, fiber_record& f) noexcept;    // frees the record
+
+  // ---- park.cpp: the caller has won the wake
+  void make_runnable(fiber_record& f) noexcept;                   // from anywhere
+  void make_runnable_inside(worker& w, fiber_record& f) noexcept; // inside weft, on w of this scheduler
+
+  // ---- idle.cpp
+  void wake_one_if_needed() noexcept {
+    if (idle_.must_wake()) [[unlikely]] wake_one();
+  }
+  void inject(fiber_record& f) noexcept;
+  bool take_idle_processor(worker& w) noexcept;         // for a detached worker that comes back
+
+  // ---- run.cpp
+  /// Inside weft; the worker it returns on may be another one.
+  worker* end_fiber(worker& w, fiber_record& f) noexcept;
+  void fail_start(worker& w, fiber_record& f, std::error_code why) noexcept;
+  void unhandled(fiber_record& f) noexcept;             // outside weft
+
+ private:
+  enum class phase : std::uint8_t { running, stopping, ended };
+
+  // lifecycle.cpp
+  void worker_main(worker& w) noexcept;
+  void start_thread(worker& w);
+  void ask_all_to_stop() noexcept;
+  bool wait_until_empty(std::int64_t deadline_ns) noexcept;
+  std::size_t report_stragglers() noexcept;
+  void end_threads() noexcept;
+
+  // find.cpp
+  void loop(worker& w) noexcept;
+  fiber_record* find(worker& w) noexcept;
+  fiber_record* look_around(worker& w, processor& p) noexcept;
+  fiber_record* take_injected(worker& w, processor& p) noexcept;
+  std::size_t fire_timers(worker& w, processor& of) noexcept;
+  std::size_t poll_now(worker& w) noexcept;
+  fiber_record* search(worker& w) noexcept;
+  fiber_record* steal_from(worker& w, processor& victim) noexcept;
+  fiber_record* take_mail(worker& w) noexcept;
+  void stop_searching(worker& w) noexcept;
+
+  // idle.cpp
+  void wake_one() noexcept;
+  bool retire(worker& w) noexcept;       // lays the processor down, sleeps; false: the runtime ends
+  bool sleep(worker& w) noexcept;        // has none; until it has one
+  bool sleep_in_poller(worker& w) noexcept;
+  bool work_in_sight() noexcept;
+  [[nodiscard]] std::int64_t earliest_timer() const noexcept;
+  void hand_off(worker& w, fiber_record& f) noexcept;
+  void attach(worker& w, processor& p) noexcept;
+  void kick(worker& w) noexcept;
+
+  // run.cpp
+  void run(worker& w, fiber_record& f) noexcept;
+
+  friend struct scheduler_probe;  // tests and reports look, never touch
+
+  const options options_;
+  const stack_class default_class_;
+  std::vector<std::unique_ptr<processor>> processors_;
+  std::vector<std::unique_ptr<worker>> workers_;
+  std::unique_ptr<poll_source> poller_;
+  std::atomic<phase> phase_{phase::running};
+  std::atomic<bool> threads_end_{false};
+
+  idle_gate idle_;
+  base::ranked_futex_lock<base::lock_rank::idle> idle_lock_;
+  // under idle_lock_
+  std::vector<processor*> idle_processors_;
+  base::intrusive_list<worker> parked_;
+  worker* in_poller_ = nullptr;
+
+  // [TIMER-1] until when the worker in the poller sleeps; INT64_MIN: nobody does.
+  std::atomic<std::int64_t> poll_until_{INT64_MIN};
+  std::atomic<std::int64_t> polled_at_{0};   // when somebody last looked; relaxed
+
+  alignas(base::cache_line) moodycamel::ConcurrentQueue<fiber_record*> injected_;
+  alignas(base::cache_line) std::atomic<std::int64_t> injected_size_{0};
+  std::atomic<std::int64_t> outside_balance_{0};    // spawned minus ended by threads that are no workers
+  std::atomic<std::uint32_t> drained_{0};           // futex: counts fiber ends while stopping
+  std::mutex shutdown_lock_;                        // one shutdown at a time
+  std::size_t stragglers_ = 0;                      // under shutdown_lock_
+};
+
+}  // namespace weft::detail

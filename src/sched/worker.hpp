@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sched/worker.hpp - an OS thread that runs fibers while it holds a processor.
+//
+// The worker owns what belongs to the thread: free records, free stacks, its own context. Only its thread touches
+// those, and a fiber that runs on it is frozen with it when it is preempted, so they need no protocol.
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "base/cache_line.hpp"
+#include "base/intrusive_list.hpp"
+#include "base/rng.hpp"
+#include "fiber/record.hpp"
+#include "fiber/switch.hpp"
+#include "os/os.hpp"
+#include "sched/processor.hpp"
+#include "sched/processor_gate.hpp"
+
+namespace weft::detail {
+
+// What whoever arrives on the next stack owes to the one that was left.
+enum class leave_action : std::uint8_t {
+  own_context,  // it was the worker's own: keep its address
+  yield,        // behind the others on this processor
+  park,         // commit; enqueue if a wake came first
+  requeue,      // no processor any more: to the inject queue
+  finish,       // its fiber has ended: the stack is free
+};
+
+struct alignas(base::cache_line) worker : base::list_hook<> {
+  // ---- its own thread
+  basic_processor_gate<processor> gate;  // and takers, see there
+  processor* held = nullptr;             // what the gate gave, valid inside weft
+  fiber_record* current = nullptr;       // the fiber it runs; null on its own context
+  fiber_record* left = nullptr;          // who was left, for `action`
+  leave_action action = leave_action::own_context;
+  bool searching = false;                // counted as such in the idle gate
+  context own = nullptr;                 // its own context, while a fiber runs
+  stack_ref left_stack;                  // action finish
+  void* left_tsan = nullptr;
+  thread_state state;
+  scheduler* home = nullptr;
+  std::uint32_t index = 0;
+  std::int32_t spawn_allowance = 0;      // spawns until options::max_fibers is looked at again
+  std::uint64_t next_id = 0, end_id = 0; // fiber ids in hand
+  std::atomic<std::int64_t> balance{0};  // spawned here minus ended here; relaxed: own thread writes
+  record_cache records;
+  stack_cache stacks;
+  base::rng random;
+  stack_bounds own_bounds;
+
+  // ---- set by others
+  alignas(base::cache_line) std::atomic<std::uint32_t> attention{0};  // look into the mailbox, or yield
+  std::atomic<std::uint32_t> awake{0};       // futex: 1 = a processor was assigned, or the runtime ends
+  // ---- under the scheduler's idle lock
+  processor* assigned = nullptr;             // given by whoever wakes it; counted as searching
+  bool parked = false;                       // in the list of parked workers
+  bool polling = false;                      // is the one in the poller
+  fiber_record* mail = nullptr;              // bound fibers to run, by `link`
+
+  std::vector<fiber_record*> ready;           // own thread: what a poll brought
+  pid_t thread_id = 0;
+  std::thread thread;
+};
+
+/// The one door to thread-local state. Null on a thread that is no worker. Never inlined: a compiler may otherwise
+/// keep the address of the thread-local over a switch.
+[[gnu::noinline]] worker* this_worker() noexcept;
+void set_this_worker(worker* w) noexcept;  // once per thread
+
+}  // namespace weft::detail
