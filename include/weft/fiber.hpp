@@ -28,8 +28,6 @@ class fiber_id {
 
 namespace detail {
 [[noreturn]] void throw_not_joinable(const char* what);
-[[noreturn]] void throw_deadlock();
-[[nodiscard]] bool is_current_task(const task& t) noexcept;
 
 template <class Duration>
 std::chrono::steady_clock::time_point deadline_after(const Duration& d) noexcept {
@@ -81,7 +79,6 @@ class [[nodiscard]] fiber {
   ///         caller itself; what the fiber threw; std::errc::not_enough_memory if there was no stack for it.
   T join() {
     if (task_ == nullptr) detail::throw_not_joinable("join");
-    if (detail::is_current_task(*task_)) detail::throw_deadlock();
     detail::join_task(*task_);
     return take();
   }
@@ -124,7 +121,6 @@ class [[nodiscard]] fiber {
 
   bool wait_until(std::chrono::steady_clock::time_point deadline) {
     if (task_ == nullptr) detail::throw_not_joinable("join_for/join_until");
-    if (detail::is_current_task(*task_)) detail::throw_deadlock();
     return detail::join_task_until(*task_, deadline);
   }
 

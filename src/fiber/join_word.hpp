@@ -33,6 +33,8 @@ class basic_join_word {
   void reset() { word_.store(open, std::memory_order_relaxed); }
   void reset_detached() { word_.store(detached, std::memory_order_relaxed); }
 
+  // A detached one stays detached; an attached one may be detached any moment.
+  bool is_detached() const { return word_.load(std::memory_order_relaxed) == detached; }
   bool is_done() const { return word_.load(std::memory_order_acquire) == done; }  // JOIN-3: finish
 
   // ---- the fiber's end -----------------------------------------------------------------------------

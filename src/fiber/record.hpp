@@ -39,11 +39,17 @@ struct ticket {
   explicit operator bool() const noexcept { return bits != 0; }
 };
 
+struct local_value {
+  std::uint32_t key;
+  void* value;
+  void (*destroy)(void*) noexcept;
+};
+
 /// What few fibers have; made on first use.
 struct fiber_extras {
   std::string name;
   std::stop_source stop{std::nostopstate};
-  std::vector<void*> locals;              // fiber_local values, by key
+  std::vector<local_value> locals;        // fiber_local values, in the order they were made
 };
 
 struct scope_children_tag {};

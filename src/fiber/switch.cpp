@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include <cxxabi.h>
+#include <pthread.h>
 
 #if WEFT_ASAN
 #include <sanitizer/common_interface_defs.h>
@@ -17,6 +18,18 @@ namespace weft::detail {
 
 thread_state this_thread_state() noexcept {
   return {reinterpret_cast<exception_globals*>(abi::__cxa_get_globals()), &errno};
+}
+
+stack_bounds this_thread_bounds() noexcept {
+  stack_bounds bounds;
+  pthread_attr_t attributes;
+  if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+    void* bottom = nullptr;
+    if (pthread_attr_getstack(&attributes, &bottom, &bounds.size) == 0) bounds.bottom = bottom;
+    pthread_attr_destroy(&attributes);
+  }
+  bounds.tsan = current_tsan_fiber();
+  return bounds;
 }
 
 #if WEFT_ASAN || WEFT_TSAN

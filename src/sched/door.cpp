@@ -2,18 +2,28 @@
 // sched/door.cpp - thread-local state, and coming back without a processor.
 #include "sched/door.hpp"
 
+#include <mutex>
+
 #include "fiber/record.hpp"
+#include "sched/park.hpp"
 
 namespace weft::detail {
 namespace {
 
-thread_local constinit worker* current_worker = nullptr;
+// initial-exec: one load in a shared library, too, where the default model is a call.
+[[gnu::tls_model("initial-exec")]] thread_local constinit worker* current_worker = nullptr;
 
 // A plain thread's record, for as long as the thread lives.
 struct thread_strand {
   fiber_record* record = nullptr;
   ~thread_strand() {
     if (record == nullptr) return;
+    if (fiber_extras* x = record->extras.load(std::memory_order_relaxed)) {
+      drop_locals(*record);
+      const std::lock_guard guard(record->lock);
+      record->extras.store(nullptr, std::memory_order_relaxed);
+      delete x;
+    }
     record->word.set(fiber_state::unused);
     record->flags = 0;
     give_record(*record);

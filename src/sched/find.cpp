@@ -44,7 +44,7 @@ fiber_record* scheduler::find(worker& w) noexcept {
   processor& p = *w.held;
   if (w.attention.load(std::memory_order_acquire) != 0)  // [MAIL-1] hand_off
     if (fiber_record* f = take_mail(w)) return f;
-  if (static_cast<std::int32_t>(p.tick.load(std::memory_order_relaxed) - p.check_at) >= 0)
+  if (p.look_is_due())
     if (fiber_record* f = look_around(w, p)) return f;
   static_cast<void>(p.bump_tick());
   if (fiber_record* f = p.next.load(std::memory_order_relaxed)) {

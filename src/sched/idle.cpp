@@ -61,8 +61,7 @@ void scheduler::wake_one() noexcept {
     const std::lock_guard guard(idle_lock_);
     const bool last = idle_processors_.size() == 1;
     if (!parked_.empty() && !(last && in_poller_ != nullptr)) {
-      w = &parked_.back();
-      w->unlink();
+      w = parked_.pop_back();
     } else if (in_poller_ != nullptr) {
       w = in_poller_;
       in_poller_ = nullptr;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/lifecycle.cpp - a runtime's threads start and end; its shutdown in numbered steps (runtime.hpp).
+#include <algorithm>
+#include <mutex>
 #include <string>
 #include <system_error>
 
@@ -114,6 +116,27 @@ bool scheduler::wait_until_empty(std::int64_t deadline_ns) noexcept {
         std::chrono::steady_clock::time_point(std::chrono::nanoseconds(look_again))));
     if (os::now_ns() >= look_again) ask_all_to_stop();
   }
+}
+
+void scheduler::keep_for_ever() noexcept {
+  static base::futex_lock lock;
+  static std::vector<scheduler*>& kept = *new std::vector<scheduler*>;  // reachable, for leak checkers
+  const std::lock_guard guard(lock);
+  kept.push_back(this);
+}
+
+std::size_t scheduler::report_stragglers() noexcept {
+  std::string text;
+  std::size_t n = 0;
+  for_each_record([&](fiber_record& f) {
+    if (f.home != this || f.has(fiber_record::is_thread)) return;
+    const auto s = f.word.state();
+    if (s == fiber_state::unused || s == fiber_state::dead) return;
+    ++n;
+    text += "  fiber " + std::to_string(f.id) + "\n";
+  });
+  if (n > 0) os::write_stderr("weft: left behind\n" + text);
+  return n;
 }
 
 void scheduler::end_threads() noexcept {

@@ -76,7 +76,7 @@ void enqueue(fiber_record& f) noexcept {
   }
 }
 
-void request_stop(fiber_record& f) noexcept {
+std::stop_source mark_stopped(fiber_record& f) noexcept {
   std::stop_source source{std::nostopstate};
   {
     const std::lock_guard guard(f.lock);
@@ -84,7 +84,11 @@ void request_stop(fiber_record& f) noexcept {
     if (fiber_extras* x = f.extras.load(std::memory_order_acquire)) source = x->stop;  // [REC-2]
   }
   if (f.word.wake_for_stop() == wake_duty::enqueue) enqueue(f);
-  source.request_stop();  // runs the user's callbacks: outside the lock
+  return source;
+}
+
+void request_stop(fiber_record& f) noexcept {
+  mark_stopped(f).request_stop();  // runs the user's callbacks: outside the lock
 }
 
 // The woken fiber runs next, on what its waker left warm; who was to run next goes behind the others, where idle

@@ -44,10 +44,13 @@ bool wake(ticket t, wake_code code = wake_code::ready) noexcept;
 /// The caller has won the wake of `f` and owes it a queue.
 void enqueue(fiber_record& f) noexcept;
 
+/// The first half of request_stop: flag and wait. What is returned runs the user's callbacks.
+[[nodiscard]] std::stop_source mark_stopped(fiber_record& f) noexcept;
 /// Sets the stop flag of `f` and ends a stoppable wait. The caller keeps the record alive.
 void request_stop(fiber_record& f) noexcept;
 
 // ---- the end of a fiber, outside weft (src/api/spawn.cpp) -----------------------------------------
+void drop_locals(fiber_record& f) noexcept;  // it has extras
 /// Everything of the user's that must run before the result is published: fiber-local values, the scope's count;
 /// a result or an error nobody can take any more.
 void finish_in_user_mode(fiber_record& f) noexcept;

@@ -38,6 +38,9 @@ struct alignas(base::cache_line) processor {
   deque<fiber_record*> local;
   timer_heap timers;
 
+  [[nodiscard]] bool look_is_due() const noexcept {
+    return static_cast<std::int32_t>(tick.load(std::memory_order_relaxed) - check_at) >= 0;
+  }
   [[nodiscard]] std::uint32_t bump_tick() noexcept {
     const std::uint32_t t = tick.load(std::memory_order_relaxed) + 1;
     tick.store(t, std::memory_order_relaxed);

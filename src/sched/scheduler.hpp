@@ -45,6 +45,7 @@ class scheduler {
   // ---- lifecycle.cpp
   void start();                       // throws std::system_error if a thread cannot be made
   std::size_t shutdown();             // see runtime::shutdown
+  void keep_for_ever() noexcept;      // instead of destroying it: stragglers are left
   [[nodiscard]] bool accepts_spawns() const noexcept {
     return phase_.load(std::memory_order_acquire) == phase::running;  // [LIFE-1] shutdown
   }
@@ -71,6 +72,8 @@ class scheduler {
   bool take_idle_processor(worker& w) noexcept;         // for a detached worker that comes back
 
   // ---- run.cpp
+  void end_inline(worker& w, fiber_record& f) noexcept; // run by its joiner
+  void forget(worker* w, fiber_record& f) noexcept;     // allocated, never submitted
   /// Inside weft; the worker it returns on may be another one.
   worker* end_fiber(worker& w, fiber_record& f) noexcept;
   void fail_start(worker& w, fiber_record& f, std::error_code why) noexcept;
@@ -86,6 +89,7 @@ class scheduler {
   bool wait_until_empty(std::int64_t deadline_ns) noexcept;
   std::size_t report_stragglers() noexcept;
   void end_threads() noexcept;
+  void count_end(worker* w) noexcept;
 
   // find.cpp
   void loop(worker& w) noexcept;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/spawn.cpp - a record for a new fiber, its queue, and its return.
-#include <stdexcept>
+#include <algorithm>
+#include <mutex>
 #include <string>
 #include <system_error>
 
@@ -79,6 +80,13 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
     outside_balance_.fetch_add(1, std::memory_order_relaxed);
   }
   return f;
+}
+
+void scheduler::forget(worker* w, fiber_record& f) noexcept {
+  if (w != nullptr && w->home != this) w = nullptr;
+  f.word.set(fiber_state::dead);
+  release(w, f);
+  count_end(w);
 }
 
 void scheduler::submit(worker* w, fiber_record& f) noexcept {

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/fiber_local.hpp - a value per fiber, as thread_local is a value per thread.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+
+namespace weft {
+
+namespace detail {
+[[nodiscard]] std::uint32_t new_local_key() noexcept;
+[[nodiscard]] void* find_local(std::uint32_t key) noexcept;
+/// Replaces (and destroys) what the calling fiber has under the key. Throws std::bad_alloc.
+void put_local(std::uint32_t key, void* value, void (*destroy)(void*) noexcept);
+}  // namespace detail
+
+/// One T per fiber, made on first use, destroyed when the fiber ends (newest first). On a plain thread, one per
+/// thread. Keep it at namespace scope, or static: a key is never re-used.
+///
+/// Blocks: never. Throws: what making a T throws; std::bad_alloc.   Example: test/unit/fiber_local_test.cpp
+template <class T>
+class fiber_local {
+ public:
+  fiber_local() : make_([] { return std::make_unique<T>(); }) {}
+  /// Each value starts as what `make` returns, on the fiber that first uses it.
+  template <class F>
+    requires std::is_invocable_r_v<T, F&>
+  explicit fiber_local(F make)
+      : make_([make = std::move(make)]() mutable { return std::make_unique<T>(make()); }) {}
+  fiber_local(const fiber_local&) = delete;
+  fiber_local& operator=(const fiber_local&) = delete;
+
+  /// The calling fiber's value. The reference is good until that fiber ends.
+  T& get() {
+    if (void* there = detail::find_local(key_)) return *static_cast<T*>(there);
+    std::unique_ptr<T> value = make_();
+    detail::put_local(key_, value.get(), [](void* p) noexcept { delete static_cast<T*>(p); });
+    return *value.release();
+  }
+  T& operator*() { return get(); }
+  T* operator->() { return &get(); }
+  /// Null if the calling fiber has not used it.
+  [[nodiscard]] T* get_if() const noexcept { return static_cast<T*>(detail::find_local(key_)); }
+
+ private:
+  const std::uint32_t key_ = detail::new_local_key();
+  std::function<std::unique_ptr<T>()> make_;
+};
+
+}  // namespace weft

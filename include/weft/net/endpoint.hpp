@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/net/endpoint.hpp - an IP address and a port: what one end of a connection is called.
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+struct sockaddr;
+struct sockaddr_storage;
+
+namespace weft::net {
+
+/// An IPv4 or IPv6 address and a port. A value; the default is 0.0.0.0 port 0.
+class endpoint {
+ public:
+  enum class family : std::uint8_t { v4, v6 };
+
+  constexpr endpoint() noexcept = default;
+
+  /// From the address as people write it: "127.0.0.1", "::1", "fe80::1%eth0". Names are not looked up.
+  ///
+  /// Throws: std::system_error, invalid_argument, with the text that is no address.
+  /// Example: test/unit/net_endpoint_test.cpp
+  endpoint(std::string_view address, std::uint16_t port);
+
+  /// From both in one text: "127.0.0.1:80", "[::1]:80". Throws as the constructor.
+  [[nodiscard]] static endpoint parse(std::string_view address_and_port);
+
+  /// From the kernel's form. Throws: std::system_error, address_family_not_supported unless AF_INET or AF_INET6;
+  /// invalid_argument if `size` is too small for its family.
+  [[nodiscard]] static endpoint from_native(const ::sockaddr& address, std::size_t size);
+  /// To the kernel's form; returns its size.
+  std::size_t to_native(::sockaddr_storage& out) const noexcept;
+
+  [[nodiscard]] std::string address() const;
+  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  [[nodiscard]] bool is_v6() const noexcept { return family_ == family::v6; }
+  /// "127.0.0.1:80", "[::1]:80"; parse() reads it back.
+  [[nodiscard]] std::string to_string() const;
+
+  friend constexpr auto operator<=>(const endpoint&, const endpoint&) noexcept = default;
+
+ private:
+  family family_ = family::v4;
+  std::uint16_t port_ = 0;
+  std::uint32_t scope_ = 0;                // of a link-local IPv6 address
+  std::array<std::uint8_t, 16> bytes_{};  // network order; IPv4 uses the first four
+};
+
+}  // namespace weft::net

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/weft.hpp - everything. Each header also stands alone.
+
+#include <weft/fiber.hpp>
+#include <weft/fiber_local.hpp>
+#include <weft/net.hpp>
+#include <weft/options.hpp>
+#include <weft/runtime.hpp>
+#include <weft/scope.hpp>
+#include <weft/this_fiber.hpp>
+#include <weft/version.hpp>

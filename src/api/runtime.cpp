@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSL-1.0
+// api/runtime.cpp - options checked, a scheduler wired to its poller; the default runtime.
+#include <weft/runtime.hpp>
+
+#include <string>
+#include <system_error>
+
+#include "api/runtimes.hpp"
+#include "base/check.hpp"
+#include "net/netpoller.hpp"
+#include "os/os.hpp"
+#include "sched/worker.hpp"
+
+namespace weft {
+namespace {
+
+[[noreturn]] void refuse(const std::string& text) {
+  throw std::system_error(std::make_error_code(std::errc::invalid_argument), "weft: " + text);
+}
+
+options checked(options o) {
+  constexpr std::size_t most_workers = 1024;
+  if (o.workers > most_workers)
+    refuse("options::workers is " + std::to_string(o.workers) + "; the most is " +
+           std::to_string(most_workers) + " (0 takes the CPUs this process may use)");
+  if (o.workers == 0) o.workers = os::usable_cpus();
+  detail::check_stack_size(o.stack_size, "options::stack_size");
+  if (o.max_fibers == 0) refuse("options::max_fibers is 0; at least one fiber must be allowed");
+  if (o.max_threads < o.workers + 1)
+    refuse("options::max_threads is " + std::to_string(o.max_threads) + " for " +
+           std::to_string(o.workers) + " workers; at least one more than workers is needed, a spare");
+  if (o.shutdown_timeout < std::chrono::milliseconds::zero())
+    refuse("options::shutdown_timeout is negative; 0 does not wait at all");
+  return o;
+}
+
+runtime& default_runtime() {
+  static runtime rt;
+  return rt;
+}
+
+detail::scheduler*& scheduler_of(runtime& rt) noexcept {
+  static_assert(sizeof(runtime) == sizeof(detail::scheduler*));
+  return *reinterpret_cast<detail::scheduler**>(&rt);
+}
+
+}  // namespace
+
+runtime::runtime(const options& o) {
+  auto s = std::make_unique<detail::scheduler>(checked(o), detail::make_netpoller());
+  s->start();
+  scheduler_ = s.release();
+}
+
+runtime::~runtime() {
+  // What stragglers may still refer to is kept: tickets in the hands of others lead to their runtime.
+  if (scheduler_->shutdown() == 0)
+    delete scheduler_;
+  else
+    scheduler_->keep_for_ever();
+}
+
+std::size_t runtime::shutdown() { return scheduler_->shutdown(); }
+std::size_t runtime::workers() const noexcept { return scheduler_->processor_count(); }
+std::size_t runtime::fibers() const noexcept { return scheduler_->live_fibers(); }
+
+namespace detail {
+
+scheduler& default_scheduler() { return *scheduler_of(default_runtime()); }
+
+void check_run_outside_fiber() {
+  if (this_worker() == nullptr) return;
+  throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur),
+                          "weft::run: called from a fiber; spawn into the runtime that is there, or make a "
+                          "weft::runtime and join what you spawn into it");
+}
+
+}  // namespace detail
+}  // namespace weft

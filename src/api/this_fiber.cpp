@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSL-1.0
+// api/this_fiber.cpp - yield, sleep, and what a fiber knows about itself.
+#include <weft/this_fiber.hpp>
+
+#include <sched.h>
+
+#include <mutex>
+
+#include "api/inline_join.hpp"
+#include "sched/door.hpp"
+#include "sched/park.hpp"
+#include "trace/event.hpp"
+
+namespace weft::detail {
+
+void yield() noexcept {
+  worker* w = enter();
+  if (w == nullptr) {
+    ::sched_yield();
+    return;
+  }
+  fiber_record& self = *w->current;
+  fiber_record* f = pick_prepared(*w);
+  if (f != nullptr || w->held->look_is_due() || w->attention.load(std::memory_order_relaxed) != 0) {
+    trace::emit(trace::event::fiber_yield, self.id, w->index);
+    w = leave_stack(*w, self, f, leave_action::yield);
+  }
+  leave(*w);
+}
+
+wait_result sleep_until(std::chrono::steady_clock::time_point deadline) {
+  fiber_record& self = this_strand();
+  if (self.stop_requested.load(std::memory_order_relaxed)) return wait_result::stopped;
+  const std::int64_t until = deadline_ns(deadline);
+  if (until <= os::now_ns()) {
+    yield();
+    return wait_result::timeout;
+  }
+  static_cast<void>(begin_park(self, park_reason::sleep, nullptr, stoppable::yes));
+  return finish_park(self, until) == wake_code::stop ? wait_result::stopped : wait_result::timeout;
+}
+
+}  // namespace weft::detail
+
+namespace weft::this_fiber {
+
+fiber_id get_id() noexcept { return fiber_id(detail::this_strand().id); }
+
+std::string_view name() noexcept {
+  const detail::fiber_extras* x =
+      detail::this_strand().extras.load(std::memory_order_relaxed);
+  return x != nullptr ? std::string_view(x->name) : std::string_view();
+}
+
+bool is_fiber() noexcept { return !detail::this_strand().has(detail::fiber_record::is_thread); }
+
+bool stop_requested() noexcept {
+  return detail::this_strand().stop_requested.load(std::memory_order_acquire);
+}
+
+std::stop_token stop_token() {
+  detail::fiber_record& self = detail::this_strand();
+  detail::fiber_extras& x = self.need_extras();
+  std::unique_lock guard(self.lock);  // against request_stop
+  if (!x.stop.stop_possible()) {
+    std::stop_source made;
+    if (self.stop_requested.load(std::memory_order_relaxed)) made.request_stop();
+    x.stop = std::move(made);
+  }
+  return x.stop.get_token();
+}
+
+}  // namespace weft::this_fiber
