@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSL-1.0
+// net/netpoller.cpp - epoll_wait, and from its events to the fibers that wait for them.
+#include "net/netpoller.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+#include <new>
+#include <string>
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "os/os.hpp"
+#include "sched/park.hpp"
+#include "sched/scheduler.hpp"
+
+namespace weft::detail {
+namespace {
+
+constexpr int events_at_once = 256;
+constexpr std::uint64_t interrupt_tag = 0;  // descriptor 0 does not exist
+constexpr std::int64_t forever = INT64_MAX;
+
+int need_number(int n, const char* what) {
+  if (n >= 0) return n;
+  const int error = errno;
+  std::string text = std::string("weft: the netpoller could not make its ") + what;
+  if (error == EMFILE)
+    text += ": this process has no descriptor left, raise its limit (`ulimit -n`)";
+  else if (error == ENFILE)
+    text += ": the system has no descriptor left, raise the sysctl fs.file-max";
+  else if (error == ENOSPC)
+    text += ": the user's limit of watches is reached, raise the sysctl fs.epoll.max_user_watches";
+  throw std::system_error(error, std::generic_category(), text);
+}
+
+// The waker's half, once it has a ticket out of its slot.
+void wake_waiter(ticket t, wake_sink to) noexcept {
+  fiber_record& f = record_of(t);
+  if (f.word.wake(t.epoch(), wake_code::ready) != wake_duty::enqueue) return;
+  if (to.home == nullptr || f.home != to.home)
+    enqueue(f);
+  else if (to.out == nullptr)
+    return;  // a straggler of the runtime that ends here: never resumed
+  else if (to.out->size() < to.out->capacity())
+    to.out->push_back(&f);
+  else
+    enqueue(f);
+}
+
+void wake_crowd(poll_descriptor& d, wake_sink to) noexcept {
+  for (;;) {
+    ticket t;
+    {
+      const std::lock_guard guard(d.lock);
+      crowd_waiter* w = d.crowd.pop_front();
+      if (w == nullptr) return;
+      t = w->who;
+    }
+    wake_waiter(t, to);
+  }
+}
+
+}  // namespace
+
+void deliver(poll_descriptor& d, event_kind kind, bool readable, bool writable,
+             wake_sink to) noexcept {
+  d.word.edge(kind);
+  if (readable)
+    if (const auto t = d.word.take(direction::read)) wake_waiter(ticket{t}, to);
+  if (writable)
+    if (const auto t = d.word.take(direction::write)) wake_waiter(ticket{t}, to);
+  if (d.word.crowded()) [[unlikely]]
+    wake_crowd(d, to);
+}
+
+netpoller::unique_number::~unique_number() { ::close(n_); }
+
+netpoller::netpoller()
+    : epoll_(need_number(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
+      event_(need_number(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")) {
+  epoll_event e{};
+  e.events = EPOLLIN;
+  e.data.u64 = interrupt_tag;
+  need_number(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, event_.get(), &e), "interrupt registration");
+}
+
+netpoller::~netpoller() {
+  const scheduler* const home = home_.load(std::memory_order_relaxed);
+  for (std::uint32_t i = 1; i < descriptor_count(); ++i) {
+    poll_descriptor* d = descriptor_at(i);
+    // Nobody registers here any more. Acquire: whoever removed one has let go of this object.
+    if (d->owner.load(std::memory_order_acquire) != this) continue;
+    bool was_mine = false;
+    {
+      const std::lock_guard guard(d->lock);
+      was_mine = d->owner.load(std::memory_order_relaxed) == this;
+      if (was_mine) remove(*d, keep_open::no);
+    }
+    // Whoever parks after this sees the count changed, looks again, and finds no owner. [POLL-1]
+    if (was_mine) deliver(*d, event_kind::regular, true, true, {home, nullptr});
+  }
+}
+
+std::error_code netpoller::add(poll_descriptor& d, const scheduler& mine) noexcept {
+  home_.store(&mine, std::memory_order_relaxed);  // always the same; read by poll, which looks at d after us
+  epoll_event e{};
+  // EPOLLPRI: urgent data make short reads say nothing (poll_word.hpp, irregular).
+  e.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+  e.data.u64 = d.tag();
+  const int number = d.number.load(std::memory_order_relaxed);
+  registered_.fetch_add(1, std::memory_order_relaxed);
+  d.owner.store(this, std::memory_order_release);  // acquire in wait_for_event: see there
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, number, &e) == 0) return {};
+  const int error = errno;
+  remove(d, keep_open::no);
+  return {error, std::system_category()};
+}
+
+void netpoller::remove(poll_descriptor& d, keep_open keep) noexcept {
+  registered_.fetch_sub(1, std::memory_order_relaxed);
+  if (keep == keep_open::yes) {
+    epoll_event e{};
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, d.number.load(std::memory_order_relaxed), &e);
+  }
+  // Last, and release: the destructor of this object passes over records that have another owner.
+  d.owner.store(nullptr, std::memory_order_release);
+}
+
+void netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
+  epoll_event events[events_at_once];
+  if (out.capacity() < out.size() + 2 * events_at_once) {
+    try {
+      out.reserve(out.size() + 2 * events_at_once);
+    } catch (const std::bad_alloc&) {  // then wake_waiter queues them one by one
+    }
+  }
+  const int n = wait(events, events_at_once, deadline_ns);
+  const wake_sink to{home_.load(std::memory_order_relaxed), &out};
+  for (int i = 0; i < n; ++i) {
+    const std::uint64_t tag = events[i].data.u64;
+    const std::uint32_t what = events[i].events;
+    if (tag == interrupt_tag) {
+      if (deadline_ns != 0) drain_interrupt();
+      continue;
+    }
+    poll_descriptor* d = descriptor_at(static_cast<std::uint32_t>(tag));
+    if (d->tag() != tag) continue;  // of the record's last life
+    constexpr std::uint32_t both = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
+    const bool irregular = (what & (both | EPOLLPRI)) != 0;
+    deliver(*d, irregular ? event_kind::irregular : event_kind::regular,
+            (what & (EPOLLIN | EPOLLPRI | both)) != 0, (what & (EPOLLOUT | both)) != 0, to);
+  }
+}
+
+int netpoller::wait(void* events, int room, std::int64_t deadline_ns) noexcept {
+  auto* const to = static_cast<epoll_event*>(events);
+  if (deadline_ns == 0) return ::epoll_wait(epoll_.get(), to, room, 0);
+  if (deadline_ns == forever) return ::epoll_wait(epoll_.get(), to, room, -1);
+  const std::int64_t left = std::max<std::int64_t>(deadline_ns - os::now_ns(), 0);
+  if (nanoseconds_.load(std::memory_order_relaxed)) {
+    constexpr std::int64_t second = 1'000'000'000;
+    const timespec timeout{left / second, left % second};
+    const int n = ::epoll_pwait2(epoll_.get(), to, room, &timeout, nullptr);
+    // EPERM: container filters of that age refuse what they do not know.
+    if (n >= 0 || (errno != ENOSYS && errno != EPERM)) return n;
+    nanoseconds_.store(false, std::memory_order_relaxed);
+  }
+  return wait_milliseconds(to, room, left);
+}
+
+// Rounded up: to wake before the deadline is to spin up to it.
+int netpoller::wait_milliseconds(void* events, int room, std::int64_t nanoseconds) noexcept {
+  constexpr std::int64_t millisecond = 1'000'000, longest = 1 << 30;
+  const std::int64_t left = nanoseconds / millisecond + (nanoseconds % millisecond != 0);
+  return ::epoll_wait(epoll_.get(), static_cast<epoll_event*>(events), room,
+                      static_cast<int>(std::min(left, longest)));
+}
+
+// [POLL-3] `interrupted_` is true from before a write until after its draining, so one write serves all who ask
+// meanwhile. Who finds it true needs the poll that is under way to end and to see what was done before asking:
+// the drainer clears it last, with an acquiring exchange, and its caller looks at everything afterwards.
+void netpoller::interrupt() noexcept {
+  if (interrupted_.exchange(true, std::memory_order_acq_rel)) return;  // [POLL-3] drain_interrupt
+  interrupt_writes_.fetch_add(1, std::memory_order_relaxed);
+  const std::uint64_t one = 1;
+  static_cast<void>(::write(event_.get(), &one, sizeof one));  // cannot be full
+}
+
+void netpoller::drain_interrupt() noexcept {
+  std::uint64_t count = 0;
+  static_cast<void>(::read(event_.get(), &count, sizeof count));
+  interrupted_.exchange(false, std::memory_order_acq_rel);  // [POLL-3] interrupt
+}
+
+std::unique_ptr<poll_source> make_netpoller() { return std::make_unique<netpoller>(); }
+
+}  // namespace weft::detail

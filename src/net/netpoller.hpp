@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// net/netpoller.hpp - one epoll per runtime, edge-triggered.
+//
+//   add:        once per socket, for both directions, when a fiber first has to wait for it
+//   poll:       collects events; who waits for them is in their descriptor (poll_word.hpp)
+//   interrupt:  an eventfd, level-triggered: those who only look leave it to the one who waits
+// Rejected: one-shot registrations (170 ns of epoll_ctl per wait), an epoll per processor (an event then
+// waits for its processor, however many are idle).
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <system_error>
+
+#include "net/poll_descriptor.hpp"
+#include "sched/poll_source.hpp"
+
+namespace weft::detail {
+
+class netpoller final : public poll_source {
+ public:
+  /// Throws std::system_error with a text that names the limit.
+  netpoller();
+  /// Sets free what is registered; waiters of other runtimes go on with their own poller.
+  ~netpoller() override;
+  netpoller(const netpoller&) = delete;
+  netpoller& operator=(const netpoller&) = delete;
+
+  void poll(std::int64_t deadline_ns, batch& out) noexcept override;
+  void interrupt() noexcept override;
+  [[nodiscard]] bool in_use() const noexcept override {
+    return registered_.load(std::memory_order_relaxed) != 0;
+  }
+
+  /// From now on this poller, which is `mine`'s, brings the events of `d`. Under d.lock.
+  std::error_code add(poll_descriptor& d, const scheduler& mine) noexcept;
+  enum class keep_open : bool { no, yes };
+  /// It does not any more. Under d.lock; a number about to be closed needs no system call.
+  void remove(poll_descriptor& d, keep_open keep) noexcept;
+
+  /// Tests: behave as on a kernel without epoll_pwait2 (before 5.11).
+  void forbid_nanoseconds() noexcept { nanoseconds_.store(false, std::memory_order_relaxed); }
+  /// Writes to the eventfd so far; tests see that interrupts are coalesced.
+  [[nodiscard]] std::uint64_t interrupt_writes() const noexcept {
+    return interrupt_writes_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  class unique_number {
+   public:
+    explicit unique_number(int n) noexcept : n_(n) {}
+    ~unique_number();
+    unique_number(const unique_number&) = delete;
+    unique_number& operator=(const unique_number&) = delete;
+    [[nodiscard]] int get() const noexcept { return n_; }
+
+   private:
+    int n_;
+  };
+
+  int wait(void* events, int room, std::int64_t deadline_ns) noexcept;
+  int wait_milliseconds(void* events, int room, std::int64_t nanoseconds) noexcept;
+  void drain_interrupt() noexcept;
+
+  unique_number epoll_;
+  unique_number event_;
+  std::atomic<bool> nanoseconds_{true};      // epoll_pwait2 works, as far as we know
+  std::atomic<bool> interrupted_{false};     // a write to event_ is due, or under way, or not drained yet
+  std::atomic<std::uint64_t> interrupt_writes_{0};
+  std::atomic<std::uint64_t> registered_{0};
+  std::atomic<const scheduler*> home_{nullptr};  // whose poller this is; known at the first add
+};
+
+/// Where woken fibers go: those of `home` into `out` - nowhere if that is null: it has ended -, the others onto
+/// their own queues.
+struct wake_sink {
+  const scheduler* home = nullptr;
+  poll_source::batch* out = nullptr;
+};
+/// Counts the event, and wakes who waits for it.
+void deliver(poll_descriptor& d, event_kind kind, bool readable, bool writable,
+             wake_sink to) noexcept;
+
+/// Throws std::system_error, too_many_files_open, with a text that names the limit.
+[[nodiscard]] std::unique_ptr<poll_source> make_netpoller();
+
+}  // namespace weft::detail

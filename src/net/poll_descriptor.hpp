@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// net/poll_descriptor.hpp - what weft knows of one socket; a socket object is a pointer to this.
+//
+//   who is inside:  `uses` counts the operations under way, a parked one too. close() forbids new ones and
+//                   wakes the parked; the last one out closes the descriptor. So a number that the kernel
+//                   has given to somebody else is never read from.
+//   who waits:      poll_word.hpp
+//   which poller:   that of the runtime of the first fiber that had to wait; none before. A runtime that
+//                   ends sets its sockets free, and the next wait finds them another.
+// Records are never unmapped, only used again: a late event at worst wakes somebody for nothing.
+// Rejected: registering at birth (a short connection never waits: two system calls for nothing), a
+// reference count in the heap (an allocation per connection).
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <system_error>
+
+#include <weft/net/endpoint.hpp>
+
+#include "base/cache_line.hpp"
+#include "base/futex_lock.hpp"
+#include "base/intrusive_list.hpp"
+#include "fiber/record.hpp"
+#include "net/poll_word.hpp"
+#include "trace/reason.hpp"
+
+namespace weft::detail {
+
+class netpoller;
+
+// On the waiter's stack, in `crowd` while it waits there.
+struct crowd_waiter : base::list_hook<> {
+  ticket who;
+};
+
+struct alignas(base::cache_line) poll_descriptor {
+  static constexpr std::int64_t no_deadline = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::uint32_t closing = 1u << 31;    // in uses: close() was called
+  static constexpr std::uint32_t abandoned = 1u << 30;  // in uses: the socket object is gone
+  static constexpr std::uint32_t count_mask = abandoned - 1;
+
+  // -- the operations, and the poller
+  poll_word word;
+  std::atomic<std::uint32_t> uses{0};
+  std::atomic<std::int32_t> number{-1};  // the kernel's; the last one out exchanges it for -1
+  std::atomic<netpoller*> owner{nullptr};  // null: not registered; written under `lock`
+  // The count of edges before a read that came back short: while it stands there is nothing to read.
+  std::atomic<std::uint32_t> drained_at{1};
+  std::atomic<std::uint32_t> generation{0};  // of this record; tells late events apart
+  // -- rarely
+  std::atomic<std::int64_t> read_deadline{no_deadline};
+  std::atomic<std::int64_t> write_deadline{no_deadline};
+  base::ranked_futex_lock<base::lock_rank::netpoller> lock;
+  std::uint32_t index = 0;                        // constant
+  base::intrusive_list<crowd_waiter> crowd;       // under lock
+  poll_descriptor* link = nullptr;                // free list
+  net::endpoint remote;                           // written before the socket object is made
+
+  [[nodiscard]] std::uint64_t tag() const noexcept {
+    return std::uint64_t{generation.load(std::memory_order_relaxed)} << 32 | index;
+  }
+  [[nodiscard]] std::int64_t deadline(direction d) const noexcept {
+    return (d == direction::read ? read_deadline : write_deadline).load(std::memory_order_relaxed);
+  }
+};
+
+/// A record for an open, non-blocking descriptor. Throws std::system_error, not_enough_memory.
+[[nodiscard]] poll_descriptor& make_descriptor(int number);
+/// The socket object lets go, closing if nobody has.
+void abandon(poll_descriptor& d) noexcept;
+/// New operations fail; those under way end with operation_canceled. False: it was closed already.
+bool close(poll_descriptor& d) noexcept;
+/// Gives the number back unclosed, and closes the record; -1 if it was closed already. Operations under way end
+/// as with close, except that nothing ends a poll(2) of a plain thread.
+int release_number(poll_descriptor& d) noexcept;
+
+/// Null if that index was never in use.
+[[nodiscard]] poll_descriptor* descriptor_at(std::uint32_t index) noexcept;
+[[nodiscard]] std::uint32_t descriptor_count() noexcept;
+
+/// Leaves a closed descriptor; the last one out closes the number, and frees the record if it is abandoned.
+[[gnu::cold, gnu::noinline]] void leave_closed(poll_descriptor& d) noexcept;
+
+/// One operation under way.
+class descriptor_use {
+ public:
+  explicit descriptor_use(poll_descriptor* d) noexcept : d_(d) {
+    // Acquire: what make_descriptor wrote; the object may have come from another thread in any way.
+    if (d_ != nullptr && (d_->uses.fetch_add(1, std::memory_order_acquire) &
+                          poll_descriptor::closing) != 0) [[unlikely]] {
+      leave();
+      d_ = nullptr;
+    }
+  }
+  ~descriptor_use() {
+    if (d_ != nullptr) leave();
+  }
+  descriptor_use(const descriptor_use&) = delete;
+  descriptor_use& operator=(const descriptor_use&) = delete;
+
+  /// False: closed, or never open.
+  explicit operator bool() const noexcept { return d_ != nullptr; }
+  [[nodiscard]] poll_descriptor& operator*() const noexcept { return *d_; }
+  [[nodiscard]] poll_descriptor* operator->() const noexcept { return d_; }
+  /// Somebody has closed it since.
+  [[nodiscard]] bool closing() const noexcept {
+    return (d_->uses.load(std::memory_order_acquire) & poll_descriptor::closing) != 0;
+  }
+  [[nodiscard]] int number() const noexcept { return d_->number.load(std::memory_order_relaxed); }
+
+ private:
+  void leave() noexcept {
+    std::uint32_t uses = d_->uses.load(std::memory_order_relaxed);
+    while ((uses & poll_descriptor::closing) == 0)
+      // Release: this operation's last use of the number; acquire in leave_closed.
+      if (d_->uses.compare_exchange_weak(uses, uses - 1, std::memory_order_release,
+                                         std::memory_order_relaxed))
+        return;
+    leave_closed(*d_);
+  }
+  poll_descriptor* d_;
+};
+
+/// Waits until an event came after `seen` was read, at most until `deadline_ns`. The caller holds a use, has
+/// found that its system call would block, and tries it again after success, which promises nothing.
+/// Errors: timed_out; operation_canceled for a stop request or a close; what epoll_ctl said.
+[[nodiscard]] std::error_code wait_for_event(poll_descriptor& d, direction dir,
+                                             poll_word::edge_count seen, park_reason why,
+                                             std::int64_t deadline_ns) noexcept;
+
+}  // namespace weft::detail

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSL-1.0
+// net/wait.cpp - an operation whose system call would block, waits: a fiber parks, a plain thread polls.
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+
+#include <poll.h>
+
+#include "net/netpoller.hpp"
+#include "net/poll_descriptor.hpp"
+#include "os/os.hpp"
+#include "sched/park.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/worker.hpp"
+
+namespace weft::detail {
+namespace {
+
+std::error_code canceled() noexcept { return std::make_error_code(std::errc::operation_canceled); }
+std::error_code timed_out() noexcept { return std::make_error_code(std::errc::timed_out); }
+
+// A signal, or a deadline not yet reached, is no error: the caller looks again.
+std::error_code wait_on_thread(poll_descriptor& d, direction dir, std::int64_t deadline_ns) noexcept {
+  pollfd p{d.number.load(std::memory_order_relaxed),
+           static_cast<short>(dir == direction::read ? POLLIN | POLLRDHUP : POLLOUT), 0};
+  timespec left{};
+  const bool limited = deadline_ns != poll_descriptor::no_deadline;
+  if (limited) {
+    constexpr std::int64_t second = 1'000'000'000;
+    const std::int64_t ns = std::max<std::int64_t>(deadline_ns - os::now_ns(), 0);
+    left = {ns / second, ns % second};
+  }
+  const int n = ::ppoll(&p, 1, limited ? &left : nullptr, nullptr);
+  if (n == 0 && os::now_ns() >= deadline_ns) return timed_out();
+  if (n < 0 && errno != EINTR) return {errno, std::system_category()};
+  return {};
+}
+
+std::error_code need_poller(poll_descriptor& d, const fiber_record& self) noexcept {
+  std::error_code why;
+  {
+    const std::lock_guard guard(d.lock);
+    if (d.owner.load(std::memory_order_relaxed) != nullptr) return {};
+    why = static_cast<netpoller&>(self.home->poller()).add(d, *self.home);
+  }
+  // Somebody may have parked meanwhile, trusting in the owner he saw: he must try for himself.
+  if (why) deliver(d, event_kind::regular, true, true, {});
+  return why;
+}
+
+wake_code undo_park(fiber_record& self) noexcept {
+  return cancel_park(self) ? wake_code::ready : self.word.code();
+}
+
+wake_code wait_in_crowd(poll_descriptor& d, direction dir, poll_word::edge_count seen, ticket t,
+                        fiber_record& self, std::int64_t deadline_ns) noexcept {
+  crowd_waiter me;
+  me.who = t;
+  {
+    const std::lock_guard guard(d.lock);
+    d.crowd.push_back(me);
+  }
+  const wait_offer offer = d.word.join_crowd(dir, seen);
+  const wake_code code =
+      offer == wait_offer::accepted ? finish_park(self, deadline_ns) : undo_park(self);
+  d.word.leave_crowd();
+  const std::lock_guard guard(d.lock);
+  if (me.linked()) me.unlink();
+  return code;
+}
+
+wake_code wait_on_fiber(poll_descriptor& d, direction dir, poll_word::edge_count seen,
+                        park_reason why, std::int64_t deadline_ns, fiber_record& self) noexcept {
+  const ticket t = begin_park(self, why, &d, stoppable::yes);
+  switch (d.word.try_wait(dir, t.bits, seen)) {
+    case wait_offer::accepted: {
+      const wake_code code = finish_park(self, deadline_ns);
+      if (code != wake_code::ready) d.word.withdraw(dir, t.bits);
+      return code;
+    }
+    case wait_offer::occupied:
+      return wait_in_crowd(d, dir, seen, t, self, deadline_ns);
+    case wait_offer::missed:
+    case wait_offer::closed:
+      break;
+  }
+  return undo_park(self);
+}
+
+}  // namespace
+
+std::error_code wait_for_event(poll_descriptor& d, direction dir, poll_word::edge_count seen,
+                               park_reason why, std::int64_t deadline_ns) noexcept {
+  if (deadline_ns != poll_descriptor::no_deadline && os::now_ns() >= deadline_ns) return timed_out();
+  if (this_worker() == nullptr) {
+    if (const auto error = wait_on_thread(d, dir, deadline_ns)) return error;
+  } else {
+    fiber_record& self = this_strand();
+    // Acquire: not null means that the kernel knows the socket, or that whoever tells it just now wakes us if it
+    // cannot. An owner that goes away afterwards counts an edge: try_wait sees it. [POLL-1]
+    if (d.owner.load(std::memory_order_acquire) == nullptr)
+      if (const auto error = need_poller(d, self)) return error;
+    switch (wait_on_fiber(d, dir, seen, why, deadline_ns, self)) {
+      case wake_code::timeout:
+        return timed_out();
+      case wake_code::stop:
+        return canceled();
+      default:
+        break;
+    }
+  }
+  return d.word.is_closed() ? canceled() : std::error_code{};
+}
+
+}  // namespace weft::detail
