@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSL-1.0
+"""Builds the subjects with what the machine has, and says in one line each what could not be built and why.
+
+A subject is found by its source: <workload>/<subject>.cpp, <workload>/<subject>.rs or <workload>/<subject>/main.go.
+Rejected: asking for every toolchain before starting (a machine without Go still compares five others).
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+OUT = ROOT / "build" / "compare"
+
+BASE_PACKAGES = ["g++", "cmake", "ninja-build", "libboost-context-dev", "libconcurrentqueue-dev",
+                 "libjemalloc-dev"]
+PACKAGES = {"boost": ["libboost-fiber-dev"], "tbb": ["libtbb-dev"], "go": ["golang-go"],
+            "tokio": ["cargo"], "wrk": ["wrk"]}
+BROKEN = "does not build"
+CARGO_NEEDED = (1, 85)  # Cargo.toml's rust-version
+
+
+def say(text):
+    print(f"compare: {text}", file=sys.stderr, flush=True)
+
+
+def installed(package):
+    query = subprocess.run(["dpkg-query", "-W", "-f=${db:Status-Status}", package],
+                           capture_output=True, text=True, check=False)
+    return query.stdout == "installed"
+
+
+def language(folder, subject):
+    for kind, source in (("c++", f"{subject}.cpp"), ("rust", f"{subject}.rs"),
+                         ("go", f"{subject}/main.go")):
+        if (HERE / folder / source).exists():
+            return kind
+    return None
+
+
+def missing_packages(subjects, served):
+    """The Debian packages the subjects need and the machine lacks; nothing on other systems."""
+    wanted = list(BASE_PACKAGES)
+    for subject in subjects:
+        wanted += PACKAGES.get(subject.split("-")[0], [])
+    wanted += PACKAGES["wrk"] if served else []
+    if not shutil.which("dpkg-query"):
+        return []
+    # A toolchain that came from elsewhere is as good as the package.
+    commands = {"g++": "c++", "cmake": "cmake", "ninja-build": "ninja", "golang-go": "go",
+                "cargo": "cargo", "wrk": "wrk"}
+    return [p for p in dict.fromkeys(wanted)
+            if not (shutil.which(commands[p]) if p in commands else installed(p))]
+
+
+def install(packages):
+    as_root = [] if os.geteuid() == 0 else ["sudo"]
+    if as_root and not shutil.which("sudo"):
+        sys.exit("compare: --install needs root: neither root nor sudo is here")
+    for step in (["update", "-qq"], ["install", "-y", "--no-install-recommends", *packages]):
+        if subprocess.run([*as_root, "apt-get", *step], stdout=sys.stderr, check=False).returncode:
+            sys.exit("compare: apt-get failed; its message is above")
+
+
+def run(command, cwd, log, quiet=False):
+    """True when the command succeeds; its output is kept in `log` and its first error is said when it fails."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "wb") as out:
+        done = subprocess.run(command, cwd=cwd, stdout=out, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL, check=False)
+    if done.returncode == 0 or quiet:
+        return done.returncode == 0
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if re.search(r"\berror\b", line, re.I)]
+    say(f"{' '.join(command[:3])} failed: {(errors or lines or ['no output'])[0].strip()}")
+    say(f"the whole output is in {log}")
+    return False
+
+
+def build_cpp(wanted):
+    if not shutil.which("cmake"):
+        return {pair: "no cmake" for pair in wanted}
+    tree = OUT / "cmake"
+    configure = ["cmake", "-S", str(ROOT), "-B", str(tree), "-DCMAKE_BUILD_TYPE=Release",
+                 "-DWEFT_BUILD_COMPARE=ON", "-DWEFT_BUILD_TESTS=OFF", "-DWEFT_BUILD_TOOLS=OFF",
+                 "-DWEFT_BUILD_EXAMPLES=OFF", "-DWEFT_BUILD_BENCH=OFF"]
+    if not (tree / "CMakeCache.txt").exists() and shutil.which("ninja"):
+        configure += ["-G", "Ninja"]
+    if shutil.which("ccache"):
+        configure.append("-DCMAKE_CXX_COMPILER_LAUNCHER=ccache")
+    if not run(configure, ROOT, OUT / "configure.log"):
+        return {pair: "cmake could not configure" for pair in wanted}
+    targets = subprocess.run(["cmake", "--build", str(tree), "--target", "help"],
+                             capture_output=True, text=True, check=False).stdout
+    known = set(re.findall(r"weft_compare_\w+", targets))
+    problems, possible = {}, []
+    for folder, subject in wanted:
+        target = f"weft_compare_{folder}_{subject}"
+        package = PACKAGES.get(subject)
+        if target in known:
+            possible.append((folder, subject, target))
+        elif package:
+            problems[folder, subject] = f"apt-get install {' '.join(package)}"
+        else:
+            problems[folder, subject] = "this weft lacks a header it includes"
+    build = ["cmake", "--build", str(tree), "-j", str(os.cpu_count() or 1), "--target"]
+    names = [target for _, _, target in possible]
+    if names and not run(build + names, ROOT, OUT / "build.log"):
+        # One that does not compile must not take the others with it.
+        for folder, subject, target in possible:
+            if not run(build + [target], ROOT, OUT / f"{target}.log", quiet=True):
+                problems[folder, subject] = BROKEN
+    return problems
+
+
+def build_go(wanted):
+    if not shutil.which("go"):
+        return {pair: "apt-get install golang-go" for pair in wanted}
+    problems = {}
+    for folder, subject in wanted:
+        command = ["go", "build", "-buildvcs=false", "-o", str(program(folder, subject)),
+                   f"./{folder}/{subject}"]
+        if not run(command, HERE, OUT / "go.log"):
+            problems[folder, subject] = BROKEN
+    return problems
+
+
+def build_rust(wanted):
+    if not shutil.which("cargo"):
+        return {pair: "apt-get install cargo, or rustup" for pair in wanted}
+    text = subprocess.run(["cargo", "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"(\d+)\.(\d+)", text)
+    if not found or tuple(map(int, found.groups())) < CARGO_NEEDED:
+        why = f"needs cargo {'.'.join(map(str, CARGO_NEEDED))} (rustup), has {text.strip() or 'none'}"
+        return {pair: why for pair in wanted}
+    command = ["cargo", "build", "--release", "--locked", "--target-dir", str(OUT / "rust")]
+    for folder, subject in wanted:
+        command += ["--bin", f"{folder}_{subject}"]
+    return {} if run(command, HERE, OUT / "cargo.log") else {pair: BROKEN for pair in wanted}
+
+
+def program(folder, subject):
+    kind = language(folder, subject)
+    if kind == "go":
+        return OUT / "go" / f"{folder}_{subject}"
+    if kind == "rust":
+        return OUT / "rust" / "release" / f"{folder}_{subject}"
+    return OUT / "cmake" / "bench" / "compare" / f"weft_compare_{folder}_{subject}"
+
+
+def build(wanted):
+    """Builds (folder, subject) pairs; returns why for those that could not be."""
+    by_language = {"c++": [], "go": [], "rust": []}
+    for pair in wanted:
+        by_language[language(*pair)].append(pair)
+    problems = {}
+    for kind, how in (("c++", build_cpp), ("go", build_go), ("rust", build_rust)):
+        if by_language[kind]:
+            say(f"building {len(by_language[kind])} {kind} programs")
+            problems.update(how(by_language[kind]))
+    return problems

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSL-1.0
+// mutex: TASKS fibers (one of them: the uncontended case), each locking one mutex OPS times.
+#include <mutex>
+
+#include "common/boost.hpp"
+
+int main(int argc, char** argv) {
+  const auto size = bench::parse(argc, argv, {"TASKS", "OPS"});
+  std::int64_t counter = 0;
+  bench::run_boost(size.workers, [&] {
+    boost::fibers::mutex mutex;
+    const auto start = bench::clock::now();
+    std::vector<boost::fibers::fiber> fibers;
+    for (std::int64_t task = 0; task < size[0]; ++task) {
+      fibers.emplace_back([&] {
+        for (std::int64_t i = 0; i < size[1]; ++i) {
+          const std::lock_guard lock(mutex);
+          ++counter;
+        }
+      });
+    }
+    for (auto& fiber : fibers) fiber.join();
+    bench::metric("lock", bench::ns_since(start) / double(size[0] * size[1]), "ns");
+  });
+  bench::answer(counter);
+}
