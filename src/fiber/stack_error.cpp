@@ -29,13 +29,15 @@ std::string address_space_text() {
 std::string map_count_text() {
   const std::size_t limit = os::max_map_count();
   const std::size_t used = os::current_map_count();
-  return "no mapping left for a guard page: this kernel or sandbox has no MADV_GUARD_INSTALL "
-         "(Linux "
-         "6.13), so every fiber stack takes two mappings; " +
-         std::to_string(used) + " of vm.max_map_count = " + std::to_string(limit) +
-         " are in use for " + std::to_string(stack_pool_statistics().carved) +
-         " stacks and one more stack needs at least " + std::to_string(used + 2) +
-         "; raise it with `sysctl -w vm.max_map_count=" + std::to_string(limit * 2) +
+  std::string text = "no mapping left: " + std::to_string(used) +
+                     " of vm.max_map_count = " + std::to_string(limit) +
+                     " are in use and one more fiber stack needs at least " +
+                     std::to_string(used + 2);
+  if (os::guard_support() == os::guard_kind::mapping) {
+    text += "; this kernel or sandbox has no MADV_GUARD_INSTALL (Linux 6.13), so the guards of " +
+            std::to_string(stack_pool_statistics().carved) + " stacks take two mappings each";
+  }
+  return text + "; raise it with `sysctl -w vm.max_map_count=" + std::to_string(limit * 2) +
          "`, or use fewer fibers";
 }
 

@@ -8,7 +8,7 @@
 //
 // A stack size names the slot, guard included: 256 KiB asked is 252 KiB usable. So slots stay
 // powers of two, and 1,000,000 default stacks are some 65 slabs.
-// A fresh batch gets its guards and its top pages by one vectored call each; batches grow as 2, 4 …
+// A fresh batch gets its guards and top pages by one vectored call each; batches grow as 2, 4 to
 // 256, so that a small program prepares few.
 // A process-wide pool, because stacks are alike for all runtimes and outlive each of them.
 // Rejected: links inside the free stacks (a miss per take), one mapping per stack (two VMAs each),

@@ -33,10 +33,16 @@ void publish(stack_slab* slab) noexcept {
   }
 }
 
+// ENOMEM of mmap, mprotect and malloc alike may mean that vm.max_map_count is reached; the margin
+// is what others map and unmap meanwhile.
+std::error_code out_of(stack_errc otherwise) noexcept {
+  const std::size_t limit = os::max_map_count();
+  return limit != 0 && os::current_map_count() + 64 >= limit ? stack_errc::map_count : otherwise;
+}
+
 std::error_code guard_error(std::error_code from_kernel) noexcept {
-  const bool no_mapping_left =
-      from_kernel == std::errc::not_enough_memory && os::guard_support() == os::guard_kind::mapping;
-  return no_mapping_left ? stack_errc::map_count : stack_errc::guard;
+  return from_kernel == std::errc::not_enough_memory ? out_of(stack_errc::guard)
+                                                     : stack_errc::guard;
 }
 
 // Guards and top pages for slots that start at `starts`. On failure nothing is promised of any
@@ -72,14 +78,13 @@ bool class_pool::grow(stack_class c, std::error_code& ec) noexcept {
   const std::size_t most = std::max<std::size_t>(max_slab_bytes / slot, 1);
   std::size_t slots = std::min(most, std::max(first_slab_slots, slots_ * 3));
   if (!free_.reserve(slots_ + slots) || !bare_.reserve(slots_ + slots)) {  // STACK-2
-    ec = stack_errc::bookkeeping;
+    ec = out_of(stack_errc::bookkeeping);
     return false;
   }
   std::byte* begin = nullptr;
   while (const auto error = os::reserve(slots * slot, os::page_size(), begin)) {
     if (slots == 1) {
-      ec = error == std::errc::not_enough_memory ? make_error_code(stack_errc::address_space)
-                                                 : error;
+      ec = error == std::errc::not_enough_memory ? out_of(stack_errc::address_space) : error;
       return false;
     }
     slots /= 2;
@@ -87,7 +92,7 @@ bool class_pool::grow(stack_class c, std::error_code& ec) noexcept {
   auto* const slab = new (std::nothrow) stack_slab{begin, slots * slot, c, nullptr};
   if (slab == nullptr) {
     os::release(begin, slots * slot);
-    ec = stack_errc::bookkeeping;
+    ec = out_of(stack_errc::bookkeeping);
     return false;
   }
   publish(slab);

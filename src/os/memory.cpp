@@ -7,9 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <climits>
-#include <cstdio>
-#include <cstdlib>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -157,18 +156,20 @@ std::error_code discard(std::span<const range> ranges) noexcept {
   return advise(ranges, MADV_DONTNEED);
 }
 
+// Both with plain read(2) into a fixed buffer: they are asked when mappings, and so perhaps malloc,
+// have run out.
 std::size_t max_map_count() noexcept {
+  const int file = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  char buffer[32];
+  const ssize_t n = read(file, buffer, sizeof buffer);
+  close(file);
   std::size_t value = 0;
-  if (FILE* file = std::fopen("/proc/sys/vm/max_map_count", "re")) {
-    if (std::fscanf(file, "%zu", &value) != 1) value = 0;
-    std::fclose(file);
-  }
+  if (n > 0) std::from_chars(buffer, buffer + n, value);
   return value;
 }
 
 std::size_t current_map_count() noexcept {
-  // Plain read(2) into a fixed buffer: this is called when mappings, and so perhaps malloc, ran
-  // out.
   const int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
   if (file < 0) return 0;
   char buffer[4096];
