@@ -20,7 +20,7 @@ struct unhandled_exception {
 
 /// What a runtime does with fibers that are still there when it has waited `shutdown_timeout`.
 enum class straggler_policy : std::uint8_t {
-  report,  // name them on stderr (id, name, state, reason, how long) and leave them behind, never resumed
+  report,  // name them on stderr (id, name, state, reason, stack) and leave them behind, never resumed
   abort,   // name them, then std::abort()
 };
 

@@ -46,7 +46,7 @@ class runtime {
   ///   1  spawns from outside its fibers fail (std::errc::operation_not_permitted)
   ///   2  every fiber is asked to stop
   ///   3  waits up to options::shutdown_timeout until none is left
-  ///   4  names those that are left, on stderr: id, name, state, why they wait, for how long; then
+  ///   4  names those that are left, on stderr: id, name, state, why and where they wait; then
   ///      options::on_stragglers decides
   ///   5  the threads end
   /// A second call returns at once. Returns the number of fibers left behind.

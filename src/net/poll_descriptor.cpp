@@ -111,7 +111,7 @@ poll_descriptor& make_descriptor(int number) {
     table.free = d->link;
   }
   d->word.reset();
-  d->drained_at.store(1, std::memory_order_relaxed);  // no regular count: nothing is known
+  d->drained_at.store(poll_word::unknown, std::memory_order_relaxed);
   d->read_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
   d->write_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
   d->remote = {};

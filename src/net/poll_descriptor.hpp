@@ -47,7 +47,7 @@ struct alignas(base::cache_line) poll_descriptor {
   std::atomic<std::int32_t> number{-1};  // the kernel's; the last one out exchanges it for -1
   std::atomic<netpoller*> owner{nullptr};  // null: not registered; written under `lock`
   // The count of edges before a read that came back short: while it stands there is nothing to read.
-  std::atomic<std::uint32_t> drained_at{1};
+  std::atomic<std::uint32_t> drained_at{poll_word::unknown};
   std::atomic<std::uint32_t> generation{0};  // of this record; tells late events apart
   // -- rarely
   std::atomic<std::int64_t> read_deadline{no_deadline};

@@ -42,6 +42,7 @@ class basic_poll_word {
   using ticket_bits = std::uint64_t;  // never 0 or 1: the index of record 0 is unused
   using edge_count = std::uint32_t;   // wraps after 2^31 events between two lines of one function
   static constexpr ticket_bits empty = 0, closed = 1;
+  static constexpr edge_count unknown = 1;  // equals no count that is regular
 
   static constexpr bool regular(edge_count e) { return (e & 1) == 0; }
 

@@ -101,10 +101,13 @@ class deque {
       const T entry = rings_->slot(claim_++).load(std::memory_order_relaxed);
       push(entry);
     }
+    claim_size_.store(0, std::memory_order_relaxed);
   }
 
   // Entries claimed and not yet taken. Thieves cannot reach them.
   std::int64_t claimed() const { return claim_end_ - claim_; }
+  // The same for others: what the claim was when it was made.
+  bool claimed_hint() const { return claim_size_.load(std::memory_order_relaxed) > 1; }
 
   // ---- anyone ------------------------------------------------------------------------------------
   std::pair<steal_status, T> steal() {
@@ -149,6 +152,7 @@ class deque {
                                      std::memory_order_relaxed)) {
         claim_ = top;
         claim_end_ = top + k;
+        claim_size_.store(k, std::memory_order_relaxed);
         return true;
       }
     }
@@ -172,6 +176,7 @@ class deque {
   alignas(base::cache_line) atomic<std::int64_t> bottom_{0};  // owner writes, anyone reads
   atomic<ring*> ring_{nullptr};                               // owner writes, anyone reads
   std::int64_t claim_ = 0, claim_end_ = 0;  // owner: the claimed run, below top_
+  atomic<std::int64_t> claim_size_{0};      // owner writes; a hint for others
   std::int64_t floor_ = 0;                  // owner: no entry below this index is still needed
   std::unique_ptr<ring> rings_;             // owner: the current ring and its predecessors
 };

@@ -27,6 +27,7 @@ constexpr std::size_t longest_share = 64;
 void scheduler::loop(worker& w) noexcept {
   for (;;) {
     if (w.held == nullptr && !sleep(w)) return;
+    if (threads_end_.load(std::memory_order_relaxed)) [[unlikely]] return;  // stragglers are left behind
     fiber_record* f = find(w);
     if (f == nullptr) {
       if (!retire(w)) return;

@@ -45,7 +45,9 @@ std::int64_t scheduler::earliest_timer() const noexcept {
 
 void scheduler::attach(worker& w, processor& p) noexcept {
   w.held = &p;
+  p.holder.store(&w, std::memory_order_relaxed);
   w.gate.attach(&p);
+  wake_monitor();
 }
 
 void scheduler::kick(worker& w) noexcept {
@@ -97,6 +99,7 @@ bool scheduler::retire(worker& w) noexcept {
   processor* p = w.held;
   while (!w.gate.detach(p)) static_cast<void>(w.gate.settle());
   w.held = nullptr;
+  p->holder.store(nullptr, std::memory_order_relaxed);
   const bool searching = std::exchange(w.searching, false);
   {
     const std::lock_guard guard(idle_lock_);
@@ -219,6 +222,7 @@ void scheduler::hand_off(worker& w, fiber_record& f) noexcept {
     else
       to.unlink();
     while (!w.gate.detach(w.held)) static_cast<void>(w.gate.settle());
+    w.held->holder.store(nullptr, std::memory_order_relaxed);
     to.assigned = std::exchange(w.held, nullptr);
     idle_.begin_search_for_sleeper();
   }

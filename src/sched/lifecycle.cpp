@@ -11,8 +11,11 @@
 
 namespace weft::detail {
 
-scheduler::scheduler(const options& o, std::unique_ptr<poll_source> poller)
-    : options_(o), default_class_(stack_class_for(o.stack_size)), poller_(std::move(poller)) {
+scheduler::scheduler(const options& o, std::unique_ptr<poll_source> poller, fiber_describer describe)
+    : options_(o),
+      default_class_(stack_class_for(o.stack_size)),
+      describe_(describe),
+      poller_(std::move(poller)) {
   os::membarrier_register();
   const std::size_t n = o.workers;
   for (std::size_t i = 0; i < n; ++i) {
@@ -33,6 +36,7 @@ void scheduler::start() {
   try {
     const os::block_signals blocked;
     for (; made < workers_.size(); ++made) start_thread(*workers_[made]);
+    monitor_ = std::thread([this] { monitor_main(); });
   } catch (const std::system_error& e) {
     for (std::size_t i = made; i < workers_.size(); ++i) workers_[i]->gate.attach(nullptr);
     end_threads();
@@ -43,7 +47,13 @@ void scheduler::start() {
 }
 
 void scheduler::start_thread(worker& w) {
-  w.thread = std::thread([this, &w] { worker_main(w); });
+  threads_running_.fetch_add(1, std::memory_order_relaxed);
+  try {
+    w.thread = std::thread([this, &w] { worker_main(w); });
+  } catch (...) {
+    threads_running_.fetch_sub(1, std::memory_order_relaxed);
+    throw;
+  }
 }
 
 void scheduler::worker_main(worker& w) noexcept {
@@ -59,6 +69,9 @@ void scheduler::worker_main(worker& w) noexcept {
   w.records.flush();
   w.stacks.flush();
   set_this_worker(nullptr);
+  threads_running_.fetch_sub(1, std::memory_order_release);  // [LIFE-3] end_threads
+  drained_.fetch_add(1, std::memory_order_release);
+  os::futex_wake(drained_, os::wake_all);
 }
 
 std::size_t scheduler::live_fibers() const noexcept {
@@ -125,17 +138,24 @@ void scheduler::keep_for_ever() noexcept {
   kept.push_back(this);
 }
 
+// They may still run, park and end while we look; a torn line is the worst that comes of it.
 std::size_t scheduler::report_stragglers() noexcept {
+  constexpr std::size_t most_described = 20;
   std::string text;
   std::size_t n = 0;
   for_each_record([&](fiber_record& f) {
     if (f.home != this || f.has(fiber_record::is_thread)) return;
     const auto s = f.word.state();
     if (s == fiber_state::unused || s == fiber_state::dead) return;
-    ++n;
-    text += "  fiber " + std::to_string(f.id) + "\n";
+    if (++n <= most_described) text += "  " + describe_(f);
   });
-  if (n > 0) os::write_stderr("weft: left behind\n" + text);
+  if (n == 0) return 0;
+  os::write_stderr("weft: runtime \"" + options_.name + "\" ends, and " + std::to_string(n) +
+                   " of its fibers did not within " +
+                   std::to_string(options_.shutdown_timeout.count()) +
+                   " ms of being asked to stop. They are left behind and will not be resumed; let them end on "
+                   "this_fiber::stop_token(), or raise options::shutdown_timeout:\n" +
+                   text + (n > most_described ? "  and " + std::to_string(n - most_described) + " more\n" : ""));
   return n;
 }
 
@@ -144,10 +164,29 @@ void scheduler::end_threads() noexcept {
     const std::lock_guard guard(idle_lock_);
     threads_end_.store(true, std::memory_order_release);  // [LIFE-3] sleep
   }
+  end_monitor();
   poller_->interrupt();
-  for (const auto& w : workers_) kick(*w);
-  for (const auto& w : workers_)
-    if (w->thread.joinable()) w->thread.join();
+  for (const auto& w : workers_) {
+    w->attention.store(1, std::memory_order_release);  // stragglers that still run: out at the next step
+    kick(*w);
+  }
+  // A straggler in an endless loop, or in the kernel, never takes that step. Its thread is left behind with it.
+  const std::int64_t patience = os::now_ns() + 1'000'000'000;
+  while (stragglers_ > 0 && threads_running_.load(std::memory_order_acquire) > 0 &&  // [LIFE-3]
+         os::now_ns() < patience) {
+    const std::uint32_t seen = drained_.load(std::memory_order_acquire);
+    if (threads_running_.load(std::memory_order_acquire) == 0) break;
+    static_cast<void>(os::futex_wait_until(
+        drained_, seen, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(patience))));
+  }
+  const bool all_ended = threads_running_.load(std::memory_order_acquire) == 0;
+  for (const auto& w : workers_) {
+    if (!w->thread.joinable()) continue;
+    if (stragglers_ == 0 || all_ended)
+      w->thread.join();
+    else
+      w->thread.detach();
+  }
 }
 
 }  // namespace weft::detail

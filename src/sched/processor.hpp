@@ -13,6 +13,8 @@
 
 namespace weft::detail {
 
+struct worker;
+
 struct alignas(base::cache_line) processor {
   explicit processor(std::uint32_t i) : index(i) {}
 
@@ -31,10 +33,17 @@ struct alignas(base::cache_line) processor {
   std::uint32_t check_interval = longest_check;
   std::int64_t checked_ns = 0;
 
+  // ---- the monitor's
+  struct sight {
+    std::uint32_t tick = 0;
+    std::int64_t since_ns = 0;   // when the tick was first seen
+  } seen;
+
   // ---- constant
   const std::uint32_t index;
 
   // ---- shared, by their own rules
+  std::atomic<worker*> holder{nullptr};      // whose gate guards me; a hint, null while idle
   deque<fiber_record*> local;
   timer_heap timers;
 

@@ -35,9 +35,12 @@ namespace weft::detail {
 /// Throws std::system_error, invalid_argument, with a text that says what would be right.
 void check_stack_size(std::size_t size, const char* what);
 
+/// Puts a fiber into words (src/debug, a layer above).
+using fiber_describer = std::string (*)(fiber_record& f);
+
 class scheduler {
  public:
-  scheduler(const options& o, std::unique_ptr<poll_source> poller);
+  scheduler(const options& o, std::unique_ptr<poll_source> poller, fiber_describer describe);
   ~scheduler();
   scheduler(const scheduler&) = delete;
   scheduler& operator=(const scheduler&) = delete;
@@ -117,10 +120,24 @@ class scheduler {
   // run.cpp
   void run(worker& w, fiber_record& f) noexcept;
 
+  // monitor.cpp
+  void monitor_main() noexcept;
+  bool watch(std::int64_t now) noexcept;                 // true: something had to be done
+  bool watch_processor(processor& p, std::int64_t now) noexcept;
+  bool share_out(processor& p) noexcept;
+  [[nodiscard]] std::int64_t monitor_delay(std::int64_t now, int quiet_rounds) const noexcept;
+  void end_monitor() noexcept;
+  void wake_monitor() noexcept {
+    // relaxed: read late, it costs the monitor a round, and it looks again before it sleeps [MON-1].
+    if (monitor_asleep_.load(std::memory_order_relaxed) != 0) [[unlikely]] rouse_monitor();
+  }
+  void rouse_monitor() noexcept;
+
   friend struct scheduler_probe;  // tests and reports look, never touch
 
   const options options_;
   const stack_class default_class_;
+  const fiber_describer describe_;
   std::vector<std::unique_ptr<processor>> processors_;
   std::vector<std::unique_ptr<worker>> workers_;
   std::unique_ptr<poll_source> poller_;
@@ -142,6 +159,10 @@ class scheduler {
   alignas(base::cache_line) std::atomic<std::int64_t> injected_size_{0};
   std::atomic<std::int64_t> outside_balance_{0};    // spawned minus ended by threads that are no workers
   std::atomic<std::uint32_t> drained_{0};           // futex: counts fiber ends while stopping
+  std::atomic<std::uint32_t> monitor_asleep_{0};    // futex: 1 = asleep until a processor is busy [MON-1]
+  std::atomic<std::uint32_t> monitor_ends_{0};      // futex: 1 = end
+  std::thread monitor_;
+  std::atomic<std::size_t> threads_running_{0};     // workers that have not left their loop [LIFE-3]
   std::mutex shutdown_lock_;                        // one shutdown at a time
   std::size_t stragglers_ = 0;                      // under shutdown_lock_
 };

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/net.hpp - the whole network.
+
+#include <weft/net/endpoint.hpp>
+#include <weft/net/error.hpp>
+#include <weft/net/socket.hpp>
+#include <weft/net/tcp.hpp>

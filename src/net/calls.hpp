@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// net/calls.hpp - the sockets' kernel surface. Results are the kernel's own: a count or a number, or -errno.
+//
+// errno stays inside: a fiber may resume on another thread after a wait, and compilers keep the address of errno
+// over one. So none of these is ever inlined. All retry EINTR.
+
+#include <cstddef>
+#include <sys/types.h>
+
+#include <weft/net/endpoint.hpp>
+
+namespace weft::detail {
+
+ssize_t call_recv(int s, void* to, std::size_t size) noexcept;
+ssize_t call_send(int s, const void* from, std::size_t size) noexcept;  // raises no SIGPIPE
+/// Non-blocking and close-on-exec, as is what call_socket makes.
+int call_accept(int s, net::endpoint& peer) noexcept;
+int call_socket(const net::endpoint& family_of) noexcept;  // TCP
+int call_connect(int s, const net::endpoint& peer) noexcept;
+/// Allows the address to be used again, binds, listens.
+int call_listen(int s, const net::endpoint& at, int backlog) noexcept;
+int call_shutdown(int s, int how) noexcept;
+int call_no_delay(int s, bool on) noexcept;
+/// Makes any stream socket non-blocking and close-on-exec.
+int call_prepare(int s) noexcept;
+int call_local(int s, net::endpoint& out) noexcept;
+int call_remote(int s, net::endpoint& out) noexcept;
+void call_close(int s) noexcept;
+/// The soft limit of descriptors of this process.
+[[nodiscard]] unsigned long descriptor_limit() noexcept;
+
+}  // namespace weft::detail

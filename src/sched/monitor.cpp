@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSL-1.0
+// sched/monitor.cpp - one thread that watches the processors, and never holds one.
+//
+// A round looks at every busy processor's tick. The same tick as the round before means: its fiber has not come back
+// to the scheduler since. Then what it keeps from others is taken care of here:
+//   due timers            fired; their fibers go to the inject queue
+//   next slot, claimed    put where thieves reach them, if some processor is idle (share_out)
+//   the poller            looked at, if nobody did for 10 ms
+// Rounds come 50 us apart after something happened, and double up to 10 ms while nothing does; earlier when a busy
+// processor's timer is due. When all processors are idle for a while the monitor sleeps for good:
+// [MON-1] asleep = 1, fence, look for a busy processor / attach, then asleep? The relaxed look of attach may miss the 1:
+// the next attach, or the poller, makes up for it; nothing but a bound on lateness hangs on it.
+#include <algorithm>
+#include <vector>
+
+#include "sched/door.hpp"
+#include "sched/park.hpp"
+#include "trace/event.hpp"
+
+namespace weft::detail {
+namespace {
+
+constexpr std::int64_t shortest_round_ns = 50'000, longest_round_ns = 10'000'000;
+constexpr std::int64_t poll_at_least_ns = 10'000'000;
+constexpr std::int64_t timer_grace_ns = 200'000;
+constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40;
+
+}  // namespace
+
+std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const noexcept {
+  std::int64_t delay = shortest_round_ns;
+  for (int i = quiet_before_slowing; i < quiet_rounds && delay < longest_round_ns; ++i) delay *= 2;
+  delay = std::min(delay, longest_round_ns);
+  for (const auto& p : processors_) {
+    if (p->holder.load(std::memory_order_relaxed) == nullptr) continue;
+    const std::int64_t due = p->timers.earliest();
+    if (due != timer_heap::never)
+      delay = std::min(delay, std::max(due + timer_grace_ns - now, shortest_round_ns));
+  }
+  return delay;
+}
+
+void scheduler::monitor_main() noexcept {
+  os::set_thread_name(options_.name + "-mon");
+  int quiet = 0;
+  while (monitor_ends_.load(std::memory_order_acquire) == 0) {  // [LIFE-4] end_monitor
+    if (idle_.idle() == processors_.size()) {
+      if (++quiet >= quiet_before_sleep) {
+        monitor_asleep_.store(1, std::memory_order_seq_cst);  // [MON-1]
+        base::real_sync::heavy_fence();
+        while (idle_.idle() == processors_.size() && monitor_ends_.load(std::memory_order_acquire) == 0 &&
+               monitor_asleep_.load(std::memory_order_acquire) != 0)
+          os::futex_wait(monitor_asleep_, 1);
+        monitor_asleep_.store(0, std::memory_order_relaxed);
+        quiet = quiet_before_slowing;
+        continue;
+      }
+    } else if (watch(os::now_ns())) {
+      quiet = 0;
+    } else {
+      quiet = std::min(quiet + 1, quiet_before_sleep - 1);
+    }
+    const std::int64_t now = os::now_ns();
+    static_cast<void>(os::futex_wait_until(
+        monitor_ends_, 0,
+        std::chrono::steady_clock::time_point(
+            std::chrono::nanoseconds(now + monitor_delay(now, quiet)))));
+  }
+}
+
+bool scheduler::watch(std::int64_t now) noexcept {
+  bool acted = false;
+  for (const auto& p : processors_) acted |= watch_processor(*p, now);
+  if (poller_->in_use() && now - polled_at_.load(std::memory_order_relaxed) > poll_at_least_ns &&
+      poll_until_.load(std::memory_order_relaxed) == INT64_MIN) {
+    poll_source::batch ready;
+    poller_->poll(0, ready);
+    polled_at_.store(now, std::memory_order_relaxed);
+    for (fiber_record* f : ready) inject(*f);
+    acted |= !ready.empty();
+  }
+  return acted;
+}
+
+bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
+  const std::uint32_t tick = p.tick.load(std::memory_order_relaxed);
+  if (p.holder.load(std::memory_order_relaxed) == nullptr || tick != p.seen.tick) {
+    p.seen = {tick, now};
+    return false;
+  }
+  bool acted = false;
+  if (p.timers.earliest() <= now) {
+    std::vector<fiber_record*> woken;
+    acted = p.timers.fire(now, 256, [&](fiber_record& f) { woken.push_back(&f); }) > 0;
+    for (fiber_record* f : woken) {
+      if (f->has(fiber_record::is_thread) || f->home != this)
+        enqueue(*f);
+      else
+        inject(*f);
+    }
+  }
+  if (idle_.idle() > 0) acted |= share_out(p);
+  return acted;
+}
+
+// The holder is busy in user code with a fiber or two that only it could run, while others are idle.
+bool scheduler::share_out(processor& p) noexcept {
+  worker* w = p.holder.load(std::memory_order_relaxed);
+  if (w == nullptr) return false;
+  if (p.next.load(std::memory_order_relaxed) == nullptr && !p.local.claimed_hint()) {
+    if (p.local.size() > 0) wake_one_if_needed();
+    return false;
+  }
+  if (!w->gate.try_take(&p)) return false;  // GATE-1: p is ours until give_back
+  p.local.unclaim();
+  if (fiber_record* f = p.next.load(std::memory_order_relaxed)) {
+    p.next.store(nullptr, std::memory_order_relaxed);
+    p.local.push(f);
+  }
+  w->gate.give_back(&p);
+  wake_one_if_needed();
+  return true;
+}
+
+void scheduler::rouse_monitor() noexcept {
+  if (monitor_asleep_.exchange(0, std::memory_order_acq_rel) != 0) os::futex_wake(monitor_asleep_, 1);
+}
+
+void scheduler::end_monitor() noexcept {
+  monitor_ends_.store(1, std::memory_order_release);  // [LIFE-4]
+  os::futex_wake(monitor_ends_, os::wake_all);
+  monitor_asleep_.store(0, std::memory_order_release);
+  os::futex_wake(monitor_asleep_, os::wake_all);
+  if (monitor_.joinable()) monitor_.join();
+}
+
+}  // namespace weft::detail
