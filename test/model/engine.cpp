@@ -135,9 +135,10 @@ bool engine::enabled(std::size_t t) const {
   const thread_state& s = threads[t];
   if (s.finished || s.asleep) return false;
   if (s.pending == op::pause) return mem.can_progress(t);
-  if (s.pending == op::join)
-    return std::all_of(threads.begin() + 1, threads.end(),
-                       [](const auto& o) { return o.finished; });
+  if (s.pending == op::join) {
+    for (std::size_t o = 1; o < threads.size(); ++o)
+      if (!threads[o].finished && !(threads[o].daemon && !enabled(o))) return false;
+  }
   return true;
 }
 

@@ -90,6 +90,7 @@ class engine {
     std::unique_ptr<coroutine> stack;
     op pending = op::note;
     bool finished = false;
+    bool daemon = false;
     bool asleep = false;  // in futex_wait
   };
 

@@ -2,6 +2,7 @@
 // test/model/explorer.cpp - the search, the mutants, and the printed interleaving.
 #include "explorer.hpp"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <string_view>
@@ -131,7 +132,12 @@ std::string engine::label(std::size_t id) const {
 std::string engine::trace() const {
   std::string text;
   std::size_t step = 0;
-  for (const event& v : events_) {
+  // An endless execution shows its cycle at the end.
+  const std::size_t skipped =
+      end_ == verdict::unfinished && events_.size() > 60 ? events_.size() - 60 : 0;
+  if (skipped != 0) text = " ... " + std::to_string(skipped) + " events before\n";
+  for (std::size_t i = skipped; i < events_.size(); ++i) {
+    const event& v = events_[i];
     if (v.what == op::create || v.what == op::destroy) continue;
     std::string what;
     switch (v.what) {
@@ -183,6 +189,11 @@ void execution::thread(std::string name, std::function<void()> body) {
   t.body = std::move(body);
 }
 
+void execution::daemon(std::string name, std::function<void()> body) {
+  thread(std::move(name), std::move(body));
+  current_engine()->threads.back().daemon = true;
+}
+
 void execution::finally(std::function<void()> body) {
   current_engine()->finals.push_back(std::move(body));
 }
@@ -207,24 +218,46 @@ result explore(const options& o, const program& p) {
   return explore_with(e, o, p);
 }
 
-std::vector<mutant> mutate(const options& o, const program& p, std::string_view file) {
-  engine e(o);
-  e.collect_sites = true;
-  (void)explore_with(e, o, p);
+std::vector<mutant> mutate(const options& o, const programs& all_programs, std::string_view file) {
+  std::vector<site> sites;
   std::vector<mutant> all;
-  for (const site& s : e.sites) {
+  for (std::size_t i = 0; i < all_programs.size(); ++i) {
+    engine e(o);
+    e.collect_sites = true;
+    e.sites = std::move(sites);
+    // A program that fails unchanged would "catch" everything: that is the finding then, and no
+    // mutant is.
+    if (!explore_with(e, o, all_programs[i]).ok())
+      all.push_back(
+          {{}, "program " + std::to_string(i) + " does not pass unchanged", "", verdict::passed});
+    sites = std::move(e.sites);
+  }
+  if (!all.empty()) return all;
+  for (const site& s : sites) {
     if (std::string_view(s.at.file).find(file) == std::string_view::npos) continue;
     for (const mutation::kind k : weakenings(s)) {
       options changed = o;
       changed.mutate = {k, s.at};
-      mutant m{changed.mutate,
-               at(s.at) + " " + name_of(s.what) + " " + name_of(s.order) + " " + name_of(k),
-               verdict::passed};
-      m.end = explore(changed, p).end;
+      const std::string what =
+          std::string(name_of(s.what)) + " " + name_of(s.order) + " " + name_of(k);
+      mutant m{changed.mutate, what, at(s.at), verdict::passed};
+      for (const program& p : all_programs) {
+        const verdict v = explore(changed, p).end;
+        if (v != verdict::passed) m.end = v;
+        if (m.caught()) break;
+      }
       all.push_back(std::move(m));
     }
   }
   return all;
+}
+
+std::vector<std::string> survivors(const std::vector<mutant>& all) {
+  std::vector<std::string> text;
+  for (const mutant& m : all)
+    if (!m.caught()) text.push_back(m.text);
+  std::sort(text.begin(), text.end());
+  return text;
 }
 
 std::string list(const std::vector<mutant>& all) {
@@ -233,7 +266,7 @@ std::string list(const std::vector<mutant>& all) {
     const char* end = m.caught()                 ? "caught    "
                       : m.end == verdict::passed ? "SURVIVED  "
                                                  : "unfinished";
-    text += std::string(end) + " " + m.text + "\n";
+    text += std::string(end) + " " + m.place + " " + m.text + "\n";
   }
   return text;
 }

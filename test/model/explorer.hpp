@@ -72,6 +72,9 @@ struct result {
 class execution {
  public:
   void thread(std::string name, std::function<void()> body);
+  // A thread that may sleep for ever: the execution ends when the others have and it is blocked.
+  // Its frames are dropped then, not unwound, so they must own nothing.
+  void daemon(std::string name, std::function<void()> body);
   void finally(std::function<void()> body);
   // Names a model::sync::atomic in reports; unnamed ones go by the line that constructed them.
   void name(const void* atomic, std::string name);
@@ -89,12 +92,17 @@ void observe(std::vector<long> values);
 // deadlocked.
 struct mutant {
   mutation change;
-  std::string text;  // "deque.hpp:57 store release -> relaxed"
+  std::string text;   // "store release made relaxed"
+  std::string place;  // "deque.hpp:57"
   verdict end = verdict::passed;
   bool caught() const noexcept { return end != verdict::passed && end != verdict::unfinished; }
 };
 
-std::vector<mutant> mutate(const options&, const program&, std::string_view file);
+using programs = std::vector<program>;
+std::vector<mutant> mutate(const options&, const programs&, std::string_view file);
+// Those not caught, without the line numbers ("load acquire made relaxed"), sorted: for the test to
+// compare.
+std::vector<std::string> survivors(const std::vector<mutant>&);
 std::string list(const std::vector<mutant>&);  // a line each, for the test's message
 
 }  // namespace weft::model

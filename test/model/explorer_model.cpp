@@ -314,3 +314,20 @@ TEST_CASE("a wait for something that never comes is a deadlock, an endless loop 
           x.thread("three", [=] { s->x.store(3, relaxed); });
         }).end == model::verdict::unfinished);
 }
+
+TEST_CASE("a fence that hides an older message does not end a wait for it") {
+  struct state {
+    model::atomic<int> go{0}, other{0};
+  };
+  const auto r = model::explore({}, [](execution& x) {
+    auto s = std::make_shared<state>();
+    x.thread("waiter", [=] {
+      while (s->go.load(relaxed) == 0) model::sync::pause();
+    });
+    x.thread("setter", [=] {
+      s->go.store(1, relaxed);
+      model::sync::heavy_fence();  // moves the waiter's view past its last read
+    });
+  });
+  CHECK_MESSAGE(r.ok(), r.report);
+}

@@ -95,8 +95,12 @@ std::uint64_t memory::read(std::size_t thread, std::size_t where, std::size_t in
     global_.seen[where] = m.when;
     rehash_global();
   }
-  if (std::find(t.polled.begin(), t.polled.end(), where) == t.polled.end())
-    t.polled.push_back(where);
+  const auto polled = std::find_if(t.polled.begin(), t.polled.end(),
+                                   [=](const auto& p) { return p.where == where; });
+  if (polled == t.polled.end())
+    t.polled.push_back({where, m.when});
+  else
+    polled->read = m.when;
   note(thread, mix(m.identity, 1));
   tick(thread);
   return m.value;
@@ -121,6 +125,8 @@ void memory::write(std::size_t thread, std::size_t where, std::size_t after, std
   m.value = value;
   m.identity = t.history;
   t.current.seen[where] = m.when;
+  for (auto& p : t.polled)
+    if (p.where == where) p.read = m.when;
   m.carried = releases(order) ? t.current : t.released;
   m.carried.seen[where] = m.when;
   if (order == std::memory_order_seq_cst) {
@@ -156,19 +162,20 @@ void memory::fence(std::size_t thread, std::memory_order order) {
   tick(thread);
 }
 
+// What was read counts, not `current`: a fence may have moved that past a message the thread has
+// not looked at.
 bool memory::can_progress(std::size_t thread) const {
   const thread_memory& t = threads[thread];
   if (t.polled.empty()) return true;
-  return std::any_of(t.polled.begin(), t.polled.end(), [&](std::size_t l) {
-    return locations[l].latest().when > std::max(t.current.seen[l], t.floor[l]);
-  });
+  return std::any_of(t.polled.begin(), t.polled.end(),
+                     [&](const auto& p) { return locations[p.where].latest().when > p.read; });
 }
 
 void memory::forget_stale(std::size_t thread) {
   thread_memory& t = threads[thread];
-  for (const std::size_t l : t.polled) {
-    t.floor[l] = locations[l].latest().when;
-    note(thread, mix(locations[l].latest().identity, 5));
+  for (const auto& p : t.polled) {
+    t.floor[p.where] = locations[p.where].latest().when;
+    note(thread, mix(locations[p.where].latest().identity, 5));
   }
   t.polled.clear();
 }

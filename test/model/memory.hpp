@@ -80,8 +80,13 @@ struct location {
 struct thread_memory {
   view current, acquirable, released;
   std::array<timestamp, max_locations> floor{};  // pause() saw these: staleness must end some time
-  std::vector<std::size_t> polled;               // locations read since the last pause()
-  std::uint64_t history = 0;                     // hash of every result this thread has got so far
+  struct poll {
+    std::size_t where;
+    timestamp read;
+  };
+  std::vector<poll>
+      polled;  // locations read since the last pause(), and the last message each read gave
+  std::uint64_t history = 0;  // hash of every result this thread has got so far
   std::uint32_t created = 0;
 };
 

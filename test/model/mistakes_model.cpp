@@ -70,7 +70,7 @@ TEST_CASE("known mistakes: Dekker without its fences") {
   const auto good = model::explore({}, dekker<model::sync>);
   CHECK_MESSAGE(good.ok(), good.report);
   CHECK(model::explore({}, dekker<model::no_fence_sync>).end == model::verdict::raced);
-  const auto mutants = model::mutate({}, dekker<model::sync>, "mistakes_model.cpp");
+  const auto mutants = model::mutate({}, {dekker<model::sync>}, "mistakes_model.cpp");
   CHECK_MESSAGE(mutants.size() == 4, model::list(mutants));  // two fences: removed, made acq_rel
   for (const auto& m : mutants) CHECK_MESSAGE(m.caught(), model::list(mutants));
 }

@@ -204,6 +204,8 @@ void futex_wait(std::size_t id, const void* self, std::uint64_t expected, where 
   location& l = touch(e, id, self, w);
   const std::uint64_t value = l.latest().value;
   e.mem.note(me, l.latest().identity);
+  e.mem.threads[me].floor[id] =
+      l.latest().when;  // its own later loads do not go back behind the kernel's
   e.record(op::futex_wait, id, std::memory_order_relaxed, value, expected, 0, w);
   if (value != expected) return;
   e.sleepers.push_back(id << 8U | me);
@@ -214,7 +216,7 @@ void futex_wait(std::size_t id, const void* self, std::uint64_t expected, where 
 void futex_wake(std::size_t id, const void* self, std::size_t most, where w) {
   engine& e = here();
   e.point(op::futex_wake);
-  touch(e, id, self, w);
+  const location& l = touch(e, id, self, w);
   std::size_t woken = 0;
   for (auto s = e.sleepers.begin(); s != e.sleepers.end() && woken < most;) {
     if (*s >> 8U != id) {
@@ -223,6 +225,8 @@ void futex_wake(std::size_t id, const void* self, std::size_t most, where w) {
     }
     const std::size_t t = *s & 0xffU;
     e.threads[t].asleep = false;
+    e.mem.threads[t].floor[id] = l.latest().when;
+    e.mem.note(t, l.latest().identity);
     e.mem.note(t, mix(e.mem.threads[e.self()].history, 0xf7));
     s = e.sleepers.erase(s);
     ++woken;
