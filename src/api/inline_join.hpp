@@ -5,28 +5,53 @@
 // The child keeps its own record: id, name, locals, stop, exceptions. It may park: the joiner waits for it anyway, and
 // the stack they share parks with it. No stack, no switch, no wake; a server's queue stays first in, first out.
 
-#include "sched/door.hpp"
+#include "sched/park.hpp"
+#include "sched/spawn.hpp"
 
 namespace weft::detail {
-
-/// Runs `child`, which the caller has just taken off a queue, on the caller's stack. Enters inside weft, returns
-/// outside.
-void run_inline(worker& w, fiber_record& child) noexcept;
-
-/// Is there room for it? A child is promised three quarters of its stack size.
-[[nodiscard]] bool fits_here(const worker& w, const fiber_record& child) noexcept;
-
-/// True: the child has run and ended.
-[[nodiscard]] bool try_join_inline(fiber_record& child) noexcept;
-
-// ---- what a fiber's end runs in user mode ---------------------------------------------------------
-void leave_scope(fiber_record& f) noexcept;   // api/scope.cpp
 
 [[noreturn]] void throw_deadlock();
 [[nodiscard]] bool is_current_task(const task& t) noexcept;
 
 [[nodiscard]] inline std::int64_t deadline_ns(std::chrono::steady_clock::time_point t) noexcept {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
+}
+
+void leave_scope(fiber_record& f) noexcept;   // api/scope.cpp
+
+/// Is there room for it? A child is promised three quarters of its stack size.
+[[nodiscard]] inline bool fits_here(const worker& w, const fiber_record& child) noexcept {
+  if (child.flags != 0 || child.context != nullptr) [[unlikely]] return false;
+  const auto* here = static_cast<const std::byte*>(__builtin_frame_address(0));
+#if WEFT_ASAN && defined(__x86_64__)
+  asm("mov %%rsp, %0" : "=r"(here));  // the frame may be on ASan's fake stack
+#endif
+  const auto left = static_cast<std::size_t>(here - w.current->stack_limit);
+  return left >= slot_size(child.stack) / 4 * 3;
+}
+
+/// Runs `child`, which the caller has just taken off a queue, on the caller's stack. Enters inside weft, returns
+/// outside.
+inline void run_inline(worker& joiners, fiber_record& child) noexcept {
+  worker* w = &joiners;
+  fiber_record& parent = *w->current;
+  child.stack_limit = parent.stack_limit;
+  child.flags = fiber_record::inlined;
+  child.outer = &parent;
+  child.bound = parent.bound;
+  child.word.set(fiber_state::running);
+  w->current = &child;
+  const exception_globals in_flight = *w->state.exceptions;
+  if (in_flight.any()) [[unlikely]] *w->state.exceptions = {};
+  trace::emit(trace::event::inline_join, child.id, parent.id);
+  leave(*w);
+  child.invoke(child, start::run);
+  finish_in_user_mode(child);
+  w = enter();
+  if (in_flight.any()) [[unlikely]] *w->state.exceptions = in_flight;
+  w->current = &parent;
+  w->home->end_inline(*w, child);
+  leave(*w);
 }
 
 }  // namespace weft::detail

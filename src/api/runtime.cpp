@@ -8,6 +8,7 @@
 #include "api/runtimes.hpp"
 #include "base/check.hpp"
 #include "debug/fiber_report.hpp"
+#include "debug/overflow.hpp"
 #include "net/netpoller.hpp"
 #include "os/os.hpp"
 #include "sched/worker.hpp"
@@ -48,6 +49,7 @@ detail::scheduler*& scheduler_of(runtime& rt) noexcept {
 }  // namespace
 
 runtime::runtime(const options& o) {
+  detail::install_overflow_report();
   auto s = std::make_unique<detail::scheduler>(checked(o), detail::make_netpoller(), &detail::describe);
   s->start();
   scheduler_ = s.release();

@@ -13,28 +13,49 @@
 namespace weft::detail {
 namespace {
 
-template <class... A>
-task& allocate_for(scheduler* s, A... attrs) {
+[[gnu::noinline]] task& allocate_for(scheduler* s, const attributes* attrs) {
   worker* w = this_worker();
   scheduler& target = s != nullptr ? *s : w != nullptr ? *w->home : default_scheduler();
-  return target.allocate(w != nullptr && w->home == &target ? w : nullptr, attrs...);
+  return target.allocate(w != nullptr && w->home == &target ? w : nullptr, attrs);
 }
 
-void submit(fiber_record& f) noexcept {
+// Runs the child, if it lies newest on the caller's deque.
+[[gnu::always_inline]] inline bool try_join_inline(fiber_record& child) noexcept {
+  worker* w = enter();
+  if (w == nullptr) return false;
+  auto& local = w->held->local;
+  if (local.newest() == &child) [[likely]] {
+    fiber_record* popped = local.pop();
+    if (popped == &child && fits_here(*w, child)) [[likely]] {
+      run_inline(*w, child);
+      return true;
+    }
+    if (popped != nullptr) local.push(popped);
+  }
+  leave(*w);
+  return false;
+}
+
+inline void submit(fiber_record& f) noexcept {
   worker* w = enter();
   const bool at_home = w != nullptr && w->home == f.home;
   f.home->submit(at_home ? w : nullptr, f);
   if (w != nullptr) leave(*w);
 }
 
-void free_record(fiber_record& f) noexcept {
+inline void free_record(fiber_record& f) noexcept {
   worker* w = this_worker();
   f.home->release(w, f);
 }
 
 }  // namespace
 
-task& allocate_task(scheduler* s) { return allocate_for(s, nullptr); }
+task& allocate_task(scheduler* s) {
+  worker* w = this_worker();
+  if (w != nullptr && (s == nullptr || s == w->home)) [[likely]]
+    if (fiber_record* f = w->home->allocate_quick(*w)) return *f;
+  return allocate_for(s, nullptr);
+}
 task& allocate_task(scheduler* s, const attributes& a) { return allocate_for(s, &a); }
 
 void abandon_task(task& t) noexcept {
@@ -49,16 +70,22 @@ void submit_detached_task(task& t) noexcept {
   submit(f);
 }
 
-void join_task(task& t) {
-  fiber_record& child = record_of(t);
-  if (child.join.is_done() || try_join_inline(child)) return;
-  if (is_current_task(t)) throw_deadlock();
+namespace {
+[[gnu::noinline]] void wait_for_end(fiber_record& child) {
+  if (is_current_task(child)) throw_deadlock();
   fiber_record& self = this_strand();
   const ticket mine = begin_park(self, park_reason::join, &child);
   if (child.join.wait_on(mine.bits))
     static_cast<void>(finish_park(self));
   else
     cancel_park(self);
+}
+}  // namespace
+
+void join_task(task& t) {
+  fiber_record& child = record_of(t);
+  if (child.join.is_done() || try_join_inline(child)) return;
+  wait_for_end(child);
 }
 
 bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline) {
@@ -107,7 +134,7 @@ void dispose_result(fiber_record& f) noexcept {
   if (f.error) f.home->unhandled(f);
 }
 
-void finish_in_user_mode(fiber_record& f) noexcept {
+void finish_rare(fiber_record& f) noexcept {
   if (f.extras.load(std::memory_order_relaxed) != nullptr) [[unlikely]] drop_locals(f);
   if (f.scope != nullptr) leave_scope(f);
   if (f.join.is_detached()) dispose_result(f);

@@ -113,6 +113,10 @@ class record_cache {
   /// Throws std::system_error, not_enough_memory.
   [[nodiscard]] fiber_record& take() {
     if (free_ == nullptr) [[unlikely]] refill();
+    return take_quick();
+  }
+  [[nodiscard]] bool empty() const noexcept { return free_ == nullptr; }
+  [[nodiscard]] fiber_record& take_quick() noexcept {  // not empty
     fiber_record* r = free_;
     free_ = r->link;
     --count_;

@@ -53,7 +53,11 @@ void request_stop(fiber_record& f) noexcept;
 void drop_locals(fiber_record& f) noexcept;  // it has extras
 /// Everything of the user's that must run before the result is published: fiber-local values, the scope's count;
 /// a result or an error nobody can take any more.
-void finish_in_user_mode(fiber_record& f) noexcept;
+void finish_rare(fiber_record& f) noexcept;
+inline void finish_in_user_mode(fiber_record& f) noexcept {
+  if (f.extras.load(std::memory_order_relaxed) != nullptr || f.scope != nullptr || f.join.is_detached())
+    finish_rare(f);
+}
 /// Destroys the result and reports the error of a detached fiber that has ended.
 void dispose_result(fiber_record& f) noexcept;
 

@@ -13,6 +13,7 @@
 #include "base/check.hpp"
 #include "sched/door.hpp"
 #include "sched/park.hpp"
+#include "sched/spawn.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {
@@ -162,27 +163,9 @@ worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
   return now;
 }
 
-void scheduler::end_inline(worker& w, fiber_record& f) noexcept {
-  trace::emit(trace::event::fiber_end, f.id, w.index);
-  f.word.set(fiber_state::dead);
-  if (f.join.is_detached())
-    release(&w, f);
-  else
-    f.join.finish_alone();
-  count_end(&w);
-}
-
-void scheduler::count_end(worker* w) noexcept {
-  if (w != nullptr) {
-    w->balance.store(w->balance.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-    ++w->spawn_allowance;
-  } else {
-    outside_balance_.fetch_sub(1, std::memory_order_relaxed);
-  }
-  if (phase_.load(std::memory_order_relaxed) != phase::running) [[unlikely]] {
-    drained_.fetch_add(1, std::memory_order_release);  // [LIFE-2] wait_until_empty
-    os::futex_wake(drained_, os::wake_all);
-  }
+void scheduler::tell_drained() noexcept {
+  drained_.fetch_add(1, std::memory_order_release);  // [LIFE-2] wait_until_empty
+  os::futex_wake(drained_, os::wake_all);
 }
 
 // The fiber never ran: its joiner gets the reason as if the fiber had thrown it.

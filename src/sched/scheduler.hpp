@@ -60,6 +60,7 @@ class scheduler {
   // ---- spawn.cpp
   /// `w`: the calling worker of this scheduler, or null. Throws as weft::spawn.
   fiber_record& allocate(worker* w, const attributes* a);
+  fiber_record* allocate_quick(worker& w) noexcept;     // spawn.hpp, and the next two
   void submit(worker* w, fiber_record& f) noexcept;     // inside weft, or w null
   void release(worker* w, fiber_record& f) noexcept;    // frees the record
 
@@ -93,6 +94,10 @@ class scheduler {
   std::size_t report_stragglers() noexcept;
   void end_threads() noexcept;
   void count_end(worker* w) noexcept;
+  void tell_drained() noexcept;
+  // spawn.cpp
+  void reset(fiber_record& f, std::uint64_t id) noexcept;
+  void clean_and_release(worker* w, fiber_record& f) noexcept;
 
   // find.cpp
   void loop(worker& w) noexcept;

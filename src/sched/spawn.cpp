@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "sched/door.hpp"
+#include "sched/spawn.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {
@@ -13,15 +14,6 @@ namespace {
 
 constexpr std::uint64_t ids_at_once = 1024;
 std::atomic<std::uint64_t> next_ids{1};  // relaxed: only uniqueness matters
-
-std::uint64_t new_id(worker* w) noexcept {
-  if (w == nullptr) return next_ids.fetch_add(1, std::memory_order_relaxed);
-  if (w->next_id == w->end_id) {
-    w->next_id = next_ids.fetch_add(ids_at_once, std::memory_order_relaxed);
-    w->end_id = w->next_id + ids_at_once;
-  }
-  return w->next_id++;
-}
 
 }  // namespace
 
@@ -42,7 +34,7 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
       throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
                               "weft: spawn into a runtime that is shutting down or has ended");
   }
-  if (w == nullptr || w->spawn_allowance <= 0) [[unlikely]] {
+  if (w == nullptr || w->spawn_allowance <= 0) {
     const auto live = live_fibers();
     if (live >= options_.max_fibers)
       throw std::system_error(
@@ -54,31 +46,21 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
       w->spawn_allowance = static_cast<std::int32_t>(std::clamp<std::size_t>(
           (options_.max_fibers - live) / (2 * processors_.size()), 1, 4096));
   }
+  if (w != nullptr && w->next_id == w->end_id) {
+    w->next_id = next_ids.fetch_add(ids_at_once, std::memory_order_relaxed);
+    w->end_id = w->next_id + ids_at_once;
+  }
   fiber_record& f = w != nullptr ? w->records.take() : take_record();
-  f.drop_result = nullptr;
-  f.context = nullptr;
-  f.home = this;
-  f.join.reset();
-  f.stack_limit = nullptr;
-  f.stack = default_class_;
-  f.flags = 0;
-  f.stop_requested.store(false, std::memory_order_relaxed);
-  f.id = new_id(w);
-  f.bound = nullptr;
-  f.outer = nullptr;
-  f.scope = nullptr;
-  f.word.set(fiber_state::fresh);
+  reset(f, w != nullptr ? w->next_id++ : next_ids.fetch_add(1, std::memory_order_relaxed));
   if (a != nullptr) [[unlikely]] {
     if (a->stack_size != 0) f.stack = stack_class_for(a->stack_size);
     if (a->pinned) f.flags |= fiber_record::pinned;
     if (!a->name.empty()) f.need_extras().name = a->name;
   }
-  if (w != nullptr) {
-    --w->spawn_allowance;
-    w->balance.store(w->balance.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  } else {
+  if (w != nullptr)
+    w->count_spawn();
+  else
     outside_balance_.fetch_add(1, std::memory_order_relaxed);
-  }
   return f;
 }
 
@@ -89,23 +71,12 @@ void scheduler::forget(worker* w, fiber_record& f) noexcept {
   count_end(w);
 }
 
-void scheduler::submit(worker* w, fiber_record& f) noexcept {
-  trace::emit(trace::event::fiber_create, f.id,
-              w != nullptr && w->current != nullptr ? w->current->id : 0);
-  if (w == nullptr) {
-    inject(f);
-    return;
-  }
-  w->held->local.push(&f);
-  wake_one_if_needed();
-}
-
-void scheduler::release(worker* w, fiber_record& f) noexcept {
-  f.word.set(fiber_state::unused);
-  if (f.extras.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
+void scheduler::clean_and_release(worker* w, fiber_record& f) noexcept {
+  if (f.extras.load(std::memory_order_relaxed) != nullptr) {
     const std::lock_guard guard(f.lock);  // against request_stop and reports
     delete f.extras.exchange(nullptr, std::memory_order_relaxed);
   }
+  f.word.set(fiber_state::unused);
   if (w != nullptr)
     w->records.give(f);
   else

@@ -62,6 +62,15 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   fiber_record* mail = nullptr;              // bound fibers to run, by `link`
 
   std::vector<fiber_record*> ready;           // own thread: what a poll brought
+  void count_spawn() noexcept {
+    --spawn_allowance;
+    balance.store(balance.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  void count_end() noexcept {
+    ++spawn_allowance;
+    balance.store(balance.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  }
+
   pid_t thread_id = 0;
   std::thread thread;
 };
