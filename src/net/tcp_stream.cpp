@@ -191,24 +191,24 @@ void tcp_stream::write_all(std::span<const std::byte> data) {
     fail("write to", ec);
 }
 
-void tcp_stream::shutdown(shutdown_how how, std::error_code& ec) noexcept {
+void tcp_stream::shutdown(shutdown_side side, std::error_code& ec) noexcept {
   const descriptor_use use(descriptor());
   if (!use) {
     ec = closed();
     return;
   }
-  const int native = how == shutdown_how::read    ? SHUT_RD
-                     : how == shutdown_how::write ? SHUT_WR
+  const int native = side == shutdown_side::receive    ? SHUT_RD
+                     : side == shutdown_side::send ? SHUT_WR
                                                   : SHUT_RDWR;
   // The kernel announces this end as an event, so a parked reader wakes; drained_at must not hide it before.
-  if (how != shutdown_how::write)
+  if (side != shutdown_side::send)
     use->drained_at.store(poll_word::unknown, std::memory_order_relaxed);
   const int result = detail::call_shutdown(use.number(), native);
   ec = result < 0 ? failure(use, result) : std::error_code{};
 }
-void tcp_stream::shutdown(shutdown_how how) {
+void tcp_stream::shutdown(shutdown_side side) {
   std::error_code ec;
-  shutdown(how, ec);
+  shutdown(side, ec);
   if (ec) fail("shutdown of the connection to", ec);
 }
 

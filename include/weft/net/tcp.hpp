@@ -23,7 +23,7 @@
 
 namespace weft::net {
 
-enum class shutdown_how : std::uint8_t { read, write, both };
+enum class shutdown_side : std::uint8_t { receive, send, both };
 enum class no_delay : std::uint8_t { off, on };
 
 /// One TCP connection. Reads and writes may go on at the same time; of two reads (two writes) at the same time each
@@ -80,10 +80,10 @@ class tcp_stream : public socket {
   void write_all(std::span<const std::byte> data);
   std::size_t write_all(std::span<const std::byte> data, std::error_code& ec) noexcept;
 
-  /// Ends one direction: after `write` the peer reads the end of the stream, and this side still reads. Throws:
+  /// Ends one direction: after `send` the peer reads the end of the stream, and this side still reads. Throws:
   /// std::system_error, not_connected.
-  void shutdown(shutdown_how how);
-  void shutdown(shutdown_how how, std::error_code& ec) noexcept;
+  void shutdown(shutdown_side side);
+  void shutdown(shutdown_side side, std::error_code& ec) noexcept;
 
   /// Off: small writes may be held back and joined (Nagle's algorithm). Throws: std::system_error.
   void set_no_delay(no_delay value);
