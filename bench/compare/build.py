@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Builds the subjects with what the machine has, and says in one line each what could not be built and why.
+"""Builds the subjects with what the machine has; says in one line each what could not be, and why.
 
-A subject is found by its source: <workload>/<subject>.cpp, <workload>/<subject>.rs or <workload>/<subject>/main.go.
-Rejected: asking for every toolchain before starting (a machine without Go still compares five others).
+A subject is found by its source: <workload>/<subject>.cpp, .rs or <workload>/<subject>/main.go.
+Rejected: asking for every toolchain before starting (a machine without Go still compares others).
 """
 
 import os
@@ -67,7 +67,7 @@ def install(packages):
 
 
 def run(command, cwd, log, quiet=False):
-    """True when the command succeeds; its output is kept in `log` and its first error is said when it fails."""
+    """True when the command succeeds; `log` keeps its output, its first error is said if not."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as out:
         done = subprocess.run(command, cwd=cwd, stdout=out, stderr=subprocess.STDOUT,
@@ -132,15 +132,19 @@ def build_go(wanted):
 def build_rust(wanted):
     if not shutil.which("cargo"):
         return {pair: "apt-get install cargo, or rustup" for pair in wanted}
-    text = subprocess.run(["cargo", "--version"], capture_output=True, text=True, check=False).stdout
+    text = subprocess.run(["cargo", "--version"], capture_output=True, text=True,
+                          check=False).stdout
     found = re.search(r"(\d+)\.(\d+)", text)
     if not found or tuple(map(int, found.groups())) < CARGO_NEEDED:
-        why = f"needs cargo {'.'.join(map(str, CARGO_NEEDED))} (rustup), has {text.strip() or 'none'}"
+        needed = ".".join(map(str, CARGO_NEEDED))
+        why = f"needs cargo {needed} (rustup), has {text.strip() or 'none'}"
         return {pair: why for pair in wanted}
     command = ["cargo", "build", "--release", "--locked", "--target-dir", str(OUT / "rust")]
     for folder, subject in wanted:
         command += ["--bin", f"{folder}_{subject}"]
-    return {} if run(command, HERE, OUT / "cargo.log") else {pair: BROKEN for pair in wanted}
+    if run(command, HERE, OUT / "cargo.log"):
+        return {}
+    return {pair: BROKEN for pair in wanted}
 
 
 def program(folder, subject):

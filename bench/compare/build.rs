@@ -3,7 +3,10 @@
 
 fn main() {
     let lock = std::fs::read_to_string("Cargo.lock").expect("Cargo.lock");
-    let after = lock.split("name = \"tokio\"\nversion = \"").nth(1).expect("tokio in Cargo.lock");
+    let after = lock
+        .split("name = \"tokio\"\nversion = \"")
+        .nth(1)
+        .expect("tokio in Cargo.lock");
     let version = after.split('"').next().expect("a version");
     println!("cargo:rustc-env=TOKIO_VERSION={version}");
     println!("cargo:rerun-if-changed=Cargo.lock");

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
 """Runs one subject once: a program that ends by itself, or a server under wrk; judges its answer.
 
-A result is (version, {metric: (value, unit)}, note); a subject that gives none raises Failed, or Hung past its time.
+A result is (version, {metric: (value, unit)}, note); a subject that gives none raises Failed, or
+Hung past its time.
 """
 
 import re
@@ -110,8 +111,10 @@ def milliseconds(text):
 
 
 def wrk(port, connections, seconds):
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", f"http://127.0.0.1:{port}/"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency",
+               f"http://127.0.0.1:{port}/"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30,
+                          check=False)
     if done.returncode != 0:
         raise Failed(f"wrk: {done.stderr.strip() or done.stdout.strip()}")
     bad = re.search(r"^\s*((?:Socket errors|Non-2xx).*)$", done.stdout, re.M)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
-"""What tools/compare runs: each workload's sizes, who runs fewer and why, and what the answer must be.
+"""What tools/compare runs: each workload's sizes, who runs fewer and why, what the answer must be.
 
-The programs have no sizes of their own; this table is the only place.  `only` limits a subject to some worker counts,
-`fewer` gives it other sizes (the metrics are per task or per operation, so they stay comparable).
+The programs have no sizes of their own; this table is the only place.  `only` limits a subject to
+some worker counts, `fewer` gives it other sizes (metrics per task or operation stay comparable).
 Rejected: sizes that adapt to the machine (two runs would then measure two different things).
 """
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// blocking: TASKS fibers, each in CALLS blocking sleeps of the kernel that nobody declared, beside a ticker.
+// blocking: TASKS fibers, each in CALLS blocking sleeps of the kernel that nobody declared, beside
+// a ticker.
 #include <unistd.h>
 
 #include <atomic>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-//! blocking: TASKS tasks, each in CALLS blocking sleeps of the kernel that nobody declared, beside a ticker.
+//! blocking: TASKS tasks, each in CALLS blocking sleeps of the kernel that nobody declared, beside
+//! a ticker.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -44,7 +45,10 @@ fn main() {
         let wall = bench::ns_since(start) * 1e-6;
         STOP.store(true, Ordering::Relaxed);
         bench::metric("wall", wall, "ms");
-        ticker.await.expect("the ticker").report(wall / sizes[3] as f64);
+        ticker
+            .await
+            .expect("the ticker")
+            .report(wall / sizes[3] as f64);
         calls
     });
     bench::answer(calls);

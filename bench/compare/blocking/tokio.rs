@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-//! blocking: TASKS tasks, each in CALLS blocking sleeps of the kernel declared by spawn_blocking, beside a ticker.
+//! blocking: TASKS tasks, each in CALLS blocking sleeps of the kernel declared by spawn_blocking,
+//! beside a ticker.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -32,7 +33,9 @@ fn main() {
             let count = sizes[1];
             handles.push(tokio::spawn(async move {
                 for _ in 0..count {
-                    tokio::task::spawn_blocking(move || std::thread::sleep(pause)).await.expect("a call");
+                    tokio::task::spawn_blocking(move || std::thread::sleep(pause))
+                        .await
+                        .expect("a call");
                 }
                 count
             }));
@@ -44,7 +47,10 @@ fn main() {
         let wall = bench::ns_since(start) * 1e-6;
         STOP.store(true, Ordering::Relaxed);
         bench::metric("wall", wall, "ms");
-        ticker.await.expect("the ticker").report(wall / sizes[3] as f64);
+        ticker
+            .await
+            .expect("the ticker")
+            .report(wall / sizes[3] as f64);
         calls
     });
     bench::answer(calls);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-//! channel4x4: four producers and four consumers over one channel: async-channel, Tokio's mpsc has one consumer.
+//! channel4x4: four producers and four consumers over one channel: async-channel, Tokio's mpsc has
+//! one consumer.
 
 use std::time::Instant;
 use weft_compare as bench;

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
-// common/bench.hpp - what every C++ subject of a comparison shares: its arguments, its clock, its lines.
+// common/bench.hpp - what every C++ subject of a comparison shares: its arguments, its clock, its
+// lines.
 //
-// A subject is called as `subject WORKERS SIZE...`; the sizes come from bench/compare/workloads.py, the one
-// place that knows them, so a subject has no defaults.  It prints lines that tools/compare reads:
-//   version=TEXT      metric=NUMBER UNIT      answer=TEXT      starves=TEXT (it could not do its job in time)
-// Rejected: JSON (a library per language for four lines), a shared main() (each peer owns its main thread).
+// A subject is called as `subject WORKERS SIZE...`; the sizes come from bench/compare/workloads.py,
+// the one place that knows them, so a subject has no defaults.  It prints lines that tools/compare
+// reads:
+//   version=TEXT      metric=NUMBER UNIT      answer=TEXT      starves=TEXT (it could not do its
+//   job in time)
+// Rejected: JSON (a library per language for four lines), a shared main() (each peer owns its main
+// thread).
 #pragma once
 
 #include <sched.h>
@@ -45,7 +49,8 @@ inline std::int64_t parse_number(const char* text, const char* what) {
   return value;
 }
 
-/// Reads `WORKERS` and the named sizes; says what was expected and exits with 2 when they do not match.
+/// Reads `WORKERS` and the named sizes; says what was expected and exits with 2 when they do not
+/// match.
 inline arguments parse(int argc, char** argv, std::initializer_list<const char*> names) {
   if (argc != static_cast<int>(names.size()) + 2) {
     std::fprintf(stderr, "usage: %s WORKERS", argv[0]);
@@ -68,7 +73,9 @@ inline void metric(const char* name, double value, const char* unit) {
   std::printf("%s=%.6g %s\n", name, value, unit);
 }
 
-inline void answer(std::int64_t value) { std::printf("answer=%lld\n", static_cast<long long>(value)); }
+inline void answer(std::int64_t value) {
+  std::printf("answer=%lld\n", static_cast<long long>(value));
+}
 
 inline double ns_since(clock::time_point start) {
   return std::chrono::duration<double, std::nano>(clock::now() - start).count();
@@ -122,7 +129,8 @@ inline void use_cpus(std::size_t count) {
   sched_setaffinity(0, sizeof chosen, &chosen);
 }
 
-/// The lateness of a 1-ms-style ticker, in ms, and whether it ran often enough to be called running.
+/// The lateness of a 1-ms-style ticker, in ms, and whether it ran often enough to be called
+/// running.
 class lateness {
  public:
   void add(clock::time_point asked, clock::time_point got) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-//! common/bench.hpp for Rust: arguments, clock, the Tokio runtime, and the lines tools/compare reads.
-//! The allocator is Rust's default (the system malloc), as `cargo new` gives it.
+//! common/bench.hpp for Rust: arguments, clock, the Tokio runtime, and the lines tools/compare
+//! reads. The allocator is Rust's default (the system malloc), as `cargo new` gives it.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -30,7 +30,11 @@ pub fn parse(names: &[&str]) -> Arguments {
     println!("version={}", env!("TOKIO_VERSION"));
     Arguments {
         workers: number(&given[1], "WORKERS") as usize,
-        sizes: names.iter().zip(&given[2..]).map(|(name, text)| number(text, name)).collect(),
+        sizes: names
+            .iter()
+            .zip(&given[2..])
+            .map(|(name, text)| number(text, name))
+            .collect(),
     }
 }
 
@@ -75,13 +79,20 @@ pub fn cpu_seconds() -> f64 {
 
 pub fn resident_bytes() -> f64 {
     let text = std::fs::read_to_string("/proc/self/statm").expect("statm");
-    let pages: f64 = text.split(' ').nth(1).and_then(|p| p.parse().ok()).expect("resident pages");
+    let pages: f64 = text
+        .split(' ')
+        .nth(1)
+        .and_then(|p| p.parse().ok())
+        .expect("resident pages");
     // SAFETY: sysconf has no preconditions.
     pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as f64
 }
 
 pub fn mappings() -> f64 {
-    std::fs::read_to_string("/proc/self/maps").expect("maps").lines().count() as f64
+    std::fs::read_to_string("/proc/self/maps")
+        .expect("maps")
+        .lines()
+        .count() as f64
 }
 
 /// The value a share `p` of the samples does not exceed; 0 when there are none.
@@ -120,7 +131,10 @@ pub struct Sleeps(pub u64);
 
 impl Sleeps {
     pub fn next_ms(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         1 + (self.0 >> 33) % 50
     }
 }

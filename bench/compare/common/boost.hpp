@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// common/boost.hpp - Boost.Fiber on one worker (its default round_robin) or on several (work_stealing).
+// common/boost.hpp - Boost.Fiber on one worker (its default round_robin) or on several
+// (work_stealing).
 //
-// The extra threads enter the scheduler and wait there, stealing, until the body has returned.  suspend=true: the
-// default makes an idle thread spin, which no service could ship.  Rejected: shared_work, whose one queue under one
-// mutex is slower in every workload here.
+// The extra threads enter the scheduler and wait there, stealing, until the body has returned.
+// suspend=true: the default makes an idle thread spin, which no service could ship.  Rejected:
+// shared_work, whose one queue under one mutex is slower in every workload here.
 #pragma once
-
 
 #include <boost/fiber/all.hpp>
 #include <boost/version.hpp>

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-// common/http.hpp - the least HTTP/1.1 that is still HTTP: where a request ends, and the one response to all of them.
+// common/http.hpp - the least HTTP/1.1 that is still HTTP: where a request ends, and the one
+// response to all of them.
 //
-// The scanner needs no buffer: it carries how much of the blank line it has seen from one read to the next, so
-// requests may come in pieces or many at once.  Requests with bodies are outside the workload (wrk sends none).
+// The scanner needs no buffer: it carries how much of the blank line it has seen from one read to
+// the next, so requests may come in pieces or many at once.  Requests with bodies are outside the
+// workload (wrk sends none).
 #pragma once
 
 #include <netinet/in.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// common/thread_channel.hpp - the channel a std::thread author writes: a ring, one mutex, two condition variables.
+// common/thread_channel.hpp - the channel a std::thread author writes: a ring, one mutex, two
+// condition variables.
 //
-// Capacity 0 is a rendezvous: the sender leaves only after its value was taken.  Notifying happens under the lock, so
-// a channel may be destroyed as soon as the last receive returned.
+// Capacity 0 is a rendezvous: the sender leaves only after its value was taken.  Notifying happens
+// under the lock, so a channel may be destroyed as soon as the last receive returned.
 #pragma once
 
 #include <condition_variable>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// http: one thread, one level-triggered epoll loop; what a server without tasks can do.  It has one worker whatever
-// WORKERS says.
+// http: one thread, one level-triggered epoll loop; what a server without tasks can do.  It has one
+// worker whatever WORKERS says.
 #include <sys/epoll.h>
 
 #include <cerrno>

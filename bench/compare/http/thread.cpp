@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // http: a thread per connection, blocking calls.
-#include "common/http.hpp"
 #include "common/thread.hpp"
+#include "common/http.hpp"
 
 namespace {
 

@@ -8,7 +8,7 @@ use weft_compare as bench;
 const RESPONSE: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 14\r\n\r\nHello, World!\n";
 
-/// Counts the heads that end in `data`; `matched` carries how much of "\r\n\r\n" was seen across reads.
+/// Counts the heads that end in `data`; `matched` carries how much of "\r\n\r\n" was seen before.
 fn scan(data: &[u8], matched: &mut usize) -> usize {
     const END: &[u8] = b"\r\n\r\n";
     let mut complete = 0;

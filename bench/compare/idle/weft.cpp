@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// idle: the CPU time of MS milliseconds in which TASKS fibers are parked (until a stop request) and nothing happens.
+// idle: the CPU time of MS milliseconds in which TASKS fibers are parked (until a stop request) and
+// nothing happens.
 #include <atomic>
 
 #include "common/weft.hpp"

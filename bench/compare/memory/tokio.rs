@@ -28,7 +28,11 @@ fn main() {
             tokio::task::yield_now().await;
         }
         bench::metric("spawn", bench::ns_since(start) / tasks as f64, "ns");
-        bench::metric("resident", (bench::resident_bytes() - before) / tasks as f64, "B/task");
+        bench::metric(
+            "resident",
+            (bench::resident_bytes() - before) / tasks as f64,
+            "B/task",
+        );
         bench::metric("mappings", bench::mappings(), "maps");
         GATE.notify_waiters();
         let mut released = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-//! mutex: TASKS tasks (one of them: the uncontended case), each locking one tokio::sync::Mutex OPS times.
+//! mutex: TASKS tasks (one of them: the uncontended case), each locking one tokio::sync::Mutex OPS
+//! times.
 
 use std::sync::Arc;
 use std::time::Instant;

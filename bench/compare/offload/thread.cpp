@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// offload: the round trip of one small call through a pool thread fed by a mutex and a condition variable.
+// offload: the round trip of one small call through a pool thread fed by a mutex and a condition
+// variable.
 #include "common/thread.hpp"
 #include "common/thread_channel.hpp"
 

@@ -11,7 +11,9 @@ fn main() {
         let mut sum = 0;
         let start = Instant::now();
         for i in 0..calls {
-            sum += tokio::task::spawn_blocking(move || i + 1).await.expect("a call");
+            sum += tokio::task::spawn_blocking(move || i + 1)
+                .await
+                .expect("a call");
         }
         bench::metric("round_trip", bench::ns_since(start) / calls as f64, "ns");
         sum

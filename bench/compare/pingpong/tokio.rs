@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-//! pingpong: two tasks, ROUNDS round trips.  Tokio has no rendezvous channel; capacity 1 is its nearest.
+//! pingpong: two tasks, ROUNDS round trips.  Tokio has no rendezvous channel; capacity 1 is its
+//! nearest.
 
 use std::time::Instant;
 use tokio::sync::mpsc;

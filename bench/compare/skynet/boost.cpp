@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// skynet: a tree of fibers with fan-out 10; every leaf is its number, every node the sum of its children.
-// Launched by dispatch from a pool of stacks, as Boost's own skynet example does.  The pool belongs to one thread, so
-// this subject has one worker only; ended fibers keep their stacks until the dispatcher's turn, hence the fewer leaves.
+// skynet: a tree of fibers with fan-out 10; every leaf is its number, every node the sum of its
+// children. Launched by dispatch from a pool of stacks, as Boost's own skynet example does.  The
+// pool belongs to one thread, so this subject has one worker only; ended fibers keep their stacks
+// until the dispatcher's turn, hence the fewer leaves.
 #include <array>
 #include <numeric>
 
@@ -19,9 +20,9 @@ std::int64_t skynet(std::int64_t first, std::int64_t leaves) {
   std::array<std::int64_t, fanout> parts{};
   std::array<boost::fibers::fiber, fanout> children;
   for (std::int64_t i = 0; i < fanout; ++i) {
-    children[std::size_t(i)] = boost::fibers::fiber(
-        boost::fibers::launch::dispatch, std::allocator_arg, stacks,
-        [&, i] { parts[std::size_t(i)] = skynet(first + i * each, each); });
+    children[std::size_t(i)] =
+        boost::fibers::fiber(boost::fibers::launch::dispatch, std::allocator_arg, stacks,
+                             [&, i] { parts[std::size_t(i)] = skynet(first + i * each, each); });
   }
   for (auto& child : children) child.join();
   return std::accumulate(parts.begin(), parts.end(), std::int64_t{0});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// skynet: a tree of task groups with fan-out 10; every leaf is its number, every node the sum of its children.
+// skynet: a tree of task groups with fan-out 10; every leaf is its number, every node the sum of
+// its children.
 #include <array>
 #include <numeric>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sleep20: TASKS fibers, each sleeping SLEEPS times for 1 to 50 ms; CPU time, and how late they woke.
+// sleep20: TASKS fibers, each sleeping SLEEPS times for 1 to 50 ms; CPU time, and how late they
+// woke.
 #include <atomic>
 
 #include "common/boost.hpp"

@@ -25,7 +25,11 @@ fn main() {
         for handle in handles {
             total += handle.await.expect("a task");
         }
-        bench::metric("yield", bench::ns_since(start) / (tasks * yields) as f64, "ns");
+        bench::metric(
+            "yield",
+            bench::ns_since(start) / (tasks * yields) as f64,
+            "ns",
+        );
         total
     });
     bench::answer(total);

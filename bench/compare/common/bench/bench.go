@@ -40,7 +40,9 @@ func number(text, what string) int64 {
 }
 
 // Metric prints one measured value.
-func Metric(name string, value float64, unit string) { fmt.Printf("%s=%.6g %s\n", name, value, unit) }
+func Metric(name string, value float64, unit string) {
+	fmt.Printf("%s=%.6g %s\n", name, value, unit)
+}
 
 // Answer prints what tools/compare checks.
 func Answer(value int64) { fmt.Printf("answer=%d\n", value) }
@@ -77,7 +79,8 @@ func Mappings() float64 {
 	return float64(strings.Count(string(text), "\n"))
 }
 
-// Percentile sorts the samples and returns the one a share p does not exceed; 0 when there are none.
+// Percentile sorts the samples and returns the one a share p does not exceed; 0 when there are
+// none.
 func Percentile(samples []float64, p float64) float64 {
 	if len(samples) == 0 {
 		return 0

@@ -11,9 +11,11 @@ import (
 	"weftcompare/common/bench"
 )
 
-var response = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 14\r\n\r\nHello, World!\n")
+var response = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n" +
+	"Content-Length: 14\r\n\r\nHello, World!\n")
 
-// scan counts the heads that end in data; matched carries how much of "\r\n\r\n" was seen across reads.
+// scan counts the heads that end in data; matched carries how much of "\r\n\r\n" was seen across
+// reads.
 func scan(data []byte, matched *int) (complete int) {
 	const end = "\r\n\r\n"
 	for _, c := range data {

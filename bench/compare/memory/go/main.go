@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// memory: TASKS goroutines parked on one channel; what each keeps resident and what spawning it took.
+// memory: TASKS goroutines parked on one channel; what each keeps resident and what spawning it
+// took.
 package main
 
 import (

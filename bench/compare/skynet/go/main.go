@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// skynet: a tree of goroutines with fan-out 10; every leaf is its number, every node the sum of its children.
+// skynet: a tree of goroutines with fan-out 10; every leaf is its number, every node the sum of its
+// children.
 package main
 
 import (

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// sleep20: TASKS goroutines, each sleeping SLEEPS times for 1 to 50 ms; CPU time, and how late they woke.
+// sleep20: TASKS goroutines, each sleeping SLEEPS times for 1 to 50 ms; CPU time, and how late they
+// woke.
 package main
 
 import (

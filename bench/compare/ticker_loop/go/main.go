@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// ticker_loop: LOOPS endless loops without a call beside a ticker; how late the ticker is.
-// A goroutine locked to its thread, in a raw nanosleep, sets the flag that ends them: no timer of the runtime does, so
-// that a starving ticker ends too.
+// ticker_loop: LOOPS endless loops without a call beside a ticker; how late the ticker is. A
+// goroutine locked to its thread, in a raw nanosleep, sets the flag that ends them: no timer of the
+// runtime does, so that a starving ticker ends too.
 package main
 
 import (
