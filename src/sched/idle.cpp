@@ -16,6 +16,9 @@
 // Rejected: a dedicated poller thread (two wake-ups per readiness), one wake per submit, timers on a thread of
 // their own (a second timeout mechanism is how wake-ups get lost).
 #include <algorithm>
+#include <mutex>
+
+#include "base/check.hpp"
 
 #include "sched/door.hpp"
 #include "sched/park.hpp"
@@ -69,11 +72,10 @@ void scheduler::wake_one() noexcept {
       in_poller_ = nullptr;
       in_poller = true;
     }
-    if (w != nullptr && !idle_processors_.empty()) {
+    if (w != nullptr) {
+      WEFT_ASSERT(!idle_processors_.empty(), "a claimed idle processor is not in the list");
       w->assigned = idle_processors_.back();
       idle_processors_.pop_back();
-    } else {
-      w = nullptr;
     }
   }
   if (w == nullptr) {  // every thread is in user code, detached; the next to come back takes the processor
@@ -142,6 +144,22 @@ bool scheduler::sleep(worker& w) noexcept {
         if (w.linked()) w.unlink();
         return false;
       }
+      if (w.mail != nullptr) {  // posted while we were lying down: it needs us, and us a processor
+        if (idle_.try_claim_idle()) {
+          if (w.linked()) w.unlink();
+          attach(w, *idle_processors_.back());
+          idle_processors_.pop_back();
+          return true;
+        }
+        fiber_record* f = std::exchange(w.mail, nullptr);
+        w.attention.store(0, std::memory_order_relaxed);
+        while (f != nullptr) {  // whoever finds it there hands us a processor
+          fiber_record* next = f->link;
+          injected_.enqueue(f);
+          injected_size_.fetch_add(1, std::memory_order_seq_cst);
+          f = next;
+        }
+      }
       if (in_poller_ == nullptr) {
         in_poller_ = &w;
         if (w.linked()) w.unlink();
@@ -162,7 +180,8 @@ bool scheduler::sleep(worker& w) noexcept {
 
 bool scheduler::sleep_in_poller(worker& w) noexcept {
   poll_until_.store(INT64_MAX, std::memory_order_seq_cst);  // [TIMER-1] before the heaps are read
-  const std::int64_t until = earliest_timer();
+  // With every processor busy, timers are none of our business: whoever retires interrupts us.
+  const std::int64_t until = idle_.idle() > 0 ? earliest_timer() : timer_heap::never;
   poll_until_.store(until, std::memory_order_seq_cst);
   // Between the two stores a retirer with an earlier timer interrupts for nothing, which is harmless.
   poll_source::batch& ready = w.ready;
@@ -201,6 +220,12 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
     for (const auto& p : processors_) fired += fire_timers(w, *p);
   if (n + fired > 1 && !w.searching) wake_one_if_needed();
   return true;
+}
+
+// Nobody waits in the poller, some processor is idle, and those who run do not look: a sleeper takes the role.
+void scheduler::appoint_poller() noexcept {
+  const std::lock_guard guard(idle_lock_);
+  if (in_poller_ == nullptr && !parked_.empty()) kick(*parked_.back());
 }
 
 // `f` must run on its own thread: give that thread our processor, or leave it the fiber if it has one already.

@@ -5,7 +5,7 @@
 // to the scheduler since. Then what it keeps from others is taken care of here:
 //   due timers            fired; their fibers go to the inject queue
 //   next slot, claimed    put where thieves reach them, if some processor is idle (share_out)
-//   the poller            looked at, if nobody did for 10 ms
+//   the poller            a sleeper is sent there, if a processor is idle; else looked at every 10 ms
 // Rounds come 50 us apart after something happened, and double up to 10 ms while nothing does; earlier when a busy
 // processor's timer is due. When all processors are idle for a while the monitor sleeps for good:
 // [MON-1] asleep = 1, fence, look for a busy processor / attach, then asleep? The relaxed look of attach may miss the 1:
@@ -21,6 +21,7 @@ namespace weft::detail {
 namespace {
 
 constexpr std::int64_t shortest_round_ns = 50'000, longest_round_ns = 10'000'000;
+constexpr std::int64_t vacant_round_ns = 1'000'000;  // nobody waits in the poller
 constexpr std::int64_t poll_at_least_ns = 10'000'000;
 constexpr std::int64_t timer_grace_ns = 200'000;
 constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40;
@@ -31,6 +32,8 @@ std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const 
   std::int64_t delay = shortest_round_ns;
   for (int i = quiet_before_slowing; i < quiet_rounds && delay < longest_round_ns; ++i) delay *= 2;
   delay = std::min(delay, longest_round_ns);
+  if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0)
+    delay = std::min(delay, vacant_round_ns);
   for (const auto& p : processors_) {
     if (p->holder.load(std::memory_order_relaxed) == nullptr) continue;
     const std::int64_t due = p->timers.earliest();
@@ -89,6 +92,10 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
     return false;
   }
   bool acted = false;
+  if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0) {
+    appoint_poller();
+    acted = true;
+  }
   if (p.timers.earliest() <= now) {
     std::vector<fiber_record*> woken;
     acted = p.timers.fire(now, 256, [&](fiber_record& f) { woken.push_back(&f); }) > 0;

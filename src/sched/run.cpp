@@ -88,7 +88,12 @@ bool prepare_start(worker& w, fiber_record& f) noexcept {
   std::error_code why;
   const stack_ref stack = w.stacks.take(f.stack, why);
   if (!stack) [[unlikely]] {
-    w.home->fail_start(w, f, why);
+    if (w.current == nullptr) {
+      w.home->fail_start(w, f, why);
+    } else {  // not on this stack, which is the user's: later, on the worker's own
+      w.held->local.push(&f);
+      w.attention.store(1, std::memory_order_relaxed);
+    }
     return false;
   }
   f.stack_limit = stack.limit;
@@ -145,7 +150,7 @@ worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
     const ticket joiner{end.joiner};
     fiber_record& r = record_of(joiner);
     if (r.word.wake(joiner.epoch(), wake_code::ready) == wake_duty::enqueue) {
-      if (r.home == this)
+      if (r.home == this && w.held != nullptr)
         make_runnable_inside(w, r);
       else
         enqueue(r);
@@ -170,6 +175,7 @@ void scheduler::tell_drained() noexcept {
 
 // The fiber never ran: its joiner gets the reason as if the fiber had thrown it.
 void scheduler::fail_start(worker& w, fiber_record& f, std::error_code why) noexcept {
+  leave(w);
   f.invoke(f, start::discard);
   try {
     f.error = std::make_exception_ptr(make_stack_error(why, f.stack));
@@ -177,7 +183,8 @@ void scheduler::fail_start(worker& w, fiber_record& f, std::error_code why) noex
     f.error = std::current_exception();
   }
   f.word.set(fiber_state::running);
-  static_cast<void>(end_fiber(w, f));
+  finish_in_user_mode(f);
+  static_cast<void>(end_fiber(*enter(), f));
 }
 
 void scheduler::unhandled(fiber_record& f) noexcept {

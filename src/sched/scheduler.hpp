@@ -118,6 +118,7 @@ class scheduler {
   bool sleep_in_poller(worker& w) noexcept;
   bool work_in_sight() noexcept;
   [[nodiscard]] std::int64_t earliest_timer() const noexcept;
+  void appoint_poller() noexcept;
   void hand_off(worker& w, fiber_record& f) noexcept;
   void attach(worker& w, processor& p) noexcept;
   void kick(worker& w) noexcept;
