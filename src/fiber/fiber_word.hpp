@@ -83,7 +83,7 @@ class basic_fiber_word {
   // parking -> running, by the parker itself, before it left its stack. False if a wake came first (then
   // the word is running too, and code() says what the wake brought).
   bool cancel_park() {
-    std::uint64_t w = word_.load(std::memory_order_relaxed);
+    std::uint64_t w = word_.load(std::memory_order_acquire);  // [PARK-1] wake, if it has come already
     const std::uint64_t back = (w & ~std::uint64_t{0xff}) | static_cast<std::uint64_t>(fiber_state::running);
     if (state_of(w) == fiber_state::parking &&
         word_.compare_exchange_strong(w, back, std::memory_order_acq_rel, std::memory_order_acquire))

@@ -59,7 +59,9 @@ class deque {
   // The newest entry, or a null T.
   T pop() {
     const std::int64_t bottom = bottom_.load(std::memory_order_relaxed) - 1;
-    bottom_.store(bottom, std::memory_order_relaxed);
+    // Release, as in push: a thief that reads this value must still see the entries below it (since C++20 a plain
+    // store ends push's release sequence).
+    bottom_.store(bottom, std::memory_order_release);  // [DEQ-2] acquire load of bottom_ in steal
     Sync::fence(std::memory_order_seq_cst);  // [DEQ-1] the fence in steal
     std::int64_t top = top_.load(std::memory_order_relaxed);
     T entry{};
