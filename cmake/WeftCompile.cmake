@@ -14,6 +14,21 @@ function(weft_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra $<$<BOOL:${WEFT_WERROR}>:-Werror>)
 endfunction()
 
+# A frame larger than a guard page can jump it, and then overflows into the next stack unseen. With
+# this flag such a frame touches its pages one by one. Public, because it is the application's frames
+# that are large: it travels with weft::weft, as the question to whatever compiler is used there.
+function(weft_stack_probes target)
+  set(clang_needs 11)
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    set(clang_needs 19)
+  endif()
+  foreach(language C CXX)
+    target_compile_options(${target} PUBLIC
+      $<$<COMPILE_LANG_AND_ID:${language},GNU>:-fstack-clash-protection>
+      $<$<AND:$<COMPILE_LANG_AND_ID:${language},Clang>,$<VERSION_GREATER_EQUAL:$<${language}_COMPILER_VERSION>,${clang_needs}>>:-fstack-clash-protection>)
+  endforeach()
+endfunction()
+
 # Public, because everything that runs on weft's switch must agree with it: the sanitizer flags of
 # an instrumented weft travel with weft::weft, in the build tree and in the installed package.
 function(weft_sanitize target)

@@ -4,14 +4,10 @@
 // process.
 #include "debug/fiber_report.hpp"
 
-#include <cxxabi.h>
-#include <dlfcn.h>
-
 #include <cstdio>
-#include <cstdlib>
-#include <memory>
 #include <mutex>
 
+#include "debug/code_location.hpp"
 #include "os/os.hpp"
 
 namespace weft::detail {
@@ -29,19 +25,6 @@ const char* to_text(fiber_state s) noexcept {
     case fiber_state::dead: return "dead";
   }
   return "?";
-}
-
-std::string symbol(void* address) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%p", address);
-  Dl_info info{};
-  if (dladdr(address, &info) == 0) return text;
-  if (info.dli_sname == nullptr)
-    return std::string(text) + " in " + (info.dli_fname != nullptr ? info.dli_fname : "?");
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> clear(
-      abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, &status), &std::free);
-  return std::string(text) + " " + (clear != nullptr ? clear.get() : info.dli_sname);
 }
 
 }  // namespace
@@ -97,7 +80,7 @@ std::string describe(fiber_record& f) {
   if (!at_rest) return text;
   void* frames[32];
   const std::size_t n = walk_stack(f, frames, 32);
-  for (std::size_t i = 0; i < n; ++i) text += "      " + symbol(frames[i]) + "\n";
+  for (std::size_t i = 0; i < n; ++i) text += "      " + describe_code(frames[i]) + "\n";
   return text;
 }
 

@@ -14,21 +14,10 @@
 
 #include <boost/context/detail/fcontext.hpp>
 
-#include "base/sync_policy.hpp"  // WEFT_TSAN
+#include "base/sanitizers.hpp"
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
-#endif
-
-#if defined(__SANITIZE_ADDRESS__)
-#define WEFT_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WEFT_ASAN 1
-#endif
-#endif
-#ifndef WEFT_ASAN
-#define WEFT_ASAN 0
 #endif
 
 namespace weft::detail {
