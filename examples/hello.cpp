@@ -29,7 +29,7 @@ void echo(weft::net::tcp_stream stream) {
 
 // Says `text`, closes its half of the connection, and returns everything that came back.
 std::string ask(std::uint16_t port, const std::string& text) {
-  auto stream = weft::net::tcp_stream::connect(weft::net::endpoint("127.0.0.1", port));
+  auto stream = weft::net::tcp_stream::connect({"127.0.0.1", port});
   stream.write_all(std::as_bytes(std::span(text)));
   stream.shutdown(weft::net::shutdown_side::send);
   std::string answer;
