@@ -37,6 +37,14 @@ struct options {
   /// The most OS threads this runtime may create. Those beyond `workers` are spares: they take over while
   /// a fiber blocks in the kernel or is preempted. At least workers + 1.
   std::size_t max_threads = 512;
+  /// How long a fiber may run while others wait before its thread is made to give the processor up; 0 never does.
+  /// Fibers whose timer or descriptor became ready wait for a quarter of it, not for the whole.
+  std::chrono::milliseconds time_slice{10};
+  /// The signal that does it, sent to weft's own threads only, when a fiber computes without calling weft. Handlers that
+  /// were there before still get the ones that are not weft's. 0: no signals, fibers are never preempted.
+  int preempt_signal = 23;  // SIGURG: nobody uses it, and the default action is to ignore it
+  /// Take the processor away from a fiber that blocks in the kernel without saying so.
+  bool retake = true;
   /// Thread names are this, a dash and a number ("weft-3"). At most 10 characters are shown.
   std::string name = "weft";
   /// How long shutdown waits for remaining fibers after asking them to stop.
@@ -55,6 +63,8 @@ struct attributes {
   /// Always resumed on the same OS thread, the one that first runs it. For libraries that keep state in
   /// thread-local storage. Costs a thread switch per resume when that thread is busy elsewhere.
   bool pinned = false;
+  /// False: never preempted by the signal, however long it computes. See also weft::no_preempt.
+  bool preemptible = true;
 };
 
 }  // namespace weft

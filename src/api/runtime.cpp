@@ -2,6 +2,8 @@
 // api/runtime.cpp - options checked, a scheduler wired to its poller; the default runtime.
 #include <weft/runtime.hpp>
 
+#include <csignal>
+
 #include <string>
 #include <system_error>
 
@@ -31,6 +33,12 @@ options checked(options o) {
   if (o.max_threads < o.workers + 1)
     refuse("options::max_threads is " + std::to_string(o.max_threads) + " for " +
            std::to_string(o.workers) + " workers; at least one more than workers is needed, a spare");
+  if (o.time_slice < std::chrono::milliseconds::zero())
+    refuse("options::time_slice is negative; 0 turns preemption off");
+  if (o.preempt_signal < 0 || o.preempt_signal > SIGRTMAX || o.preempt_signal == SIGKILL ||
+      o.preempt_signal == SIGSTOP || o.preempt_signal == SIGSEGV || o.preempt_signal == SIGBUS)
+    refuse("options::preempt_signal is " + std::to_string(o.preempt_signal) +
+           "; it must be 0 (none) or a signal that can be handled, such as SIGURG or a real-time one");
   if (o.shutdown_timeout < std::chrono::milliseconds::zero())
     refuse("options::shutdown_timeout is negative; 0 does not wait at all");
   return o;

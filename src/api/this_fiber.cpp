@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // api/this_fiber.cpp - yield, sleep, and what a fiber knows about itself.
+#include <weft/no_preempt.hpp>
 #include <weft/this_fiber.hpp>
 
 #include <sched.h>
@@ -38,6 +39,16 @@ wait_result sleep_until(std::chrono::steady_clock::time_point deadline) {
   }
   static_cast<void>(begin_park(self, park_reason::sleep, nullptr, stoppable::yes));
   return finish_park(self, until) == wake_code::stop ? wait_result::stopped : wait_result::timeout;
+}
+
+// Only the fiber itself writes; its own thread's signal handler reads.
+void forbid_preemption() noexcept {
+  auto& n = this_strand().no_preempt;
+  n.store(n.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+void allow_preemption() noexcept {
+  auto& n = this_strand().no_preempt;
+  n.store(n.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }
 
 }  // namespace weft::detail

@@ -59,7 +59,7 @@ struct alignas(base::cache_line) fiber_record : task, base::list_hook<scope_chil
     pinned = 1,       // runs on `bound` only
     is_thread = 2,    // stands for a plain thread; parks on `thread_wake`
     inlined = 4,      // runs on the stack of the fiber that joins it
-    detached_start = 8,
+    unpreemptible = 8,
   };
 
   // -- whoever owns the fiber by its state word (fiber_word.hpp)
@@ -75,6 +75,7 @@ struct alignas(base::cache_line) fiber_record : task, base::list_hook<scope_chil
   std::atomic<park_reason> reason{park_reason::none};
   std::atomic<bool> stop_requested{false};
   base::futex_lock lock;               // extras against those who ask to stop, or look
+  std::atomic<std::uint32_t> no_preempt{0};  // weft::no_preempt guards alive; the fiber itself writes
   std::uint64_t id = 0;
   worker* bound = nullptr;
   fiber_record* link = nullptr;        // cache and mailbox

@@ -91,6 +91,9 @@ class thread_cpu_clock {
   bool valid_ = false;
 };
 
+/// Does the kernel say that this thread of the process sleeps or waits for I/O? False: it runs, or would like to.
+[[nodiscard]] bool thread_sleeps(pid_t thread) noexcept;
+
 // --- processors
 /// CPUs this process may use: affinity and cgroup v1/v2 quota (rounded up), at least 1.
 [[nodiscard]] unsigned usable_cpus() noexcept;

@@ -28,8 +28,10 @@ void scheduler::loop(worker& w) noexcept {
   for (;;) {
     if (w.held == nullptr && !sleep(w)) return;
     if (threads_end_.load(std::memory_order_relaxed)) [[unlikely]] return;  // stragglers are left behind
+    if (frozen_count_.load(std::memory_order_relaxed) > 0 && w.held->thaw_is_due() && thaw(w)) continue;
     fiber_record* f = find(w);
     if (f == nullptr) {
+      if (frozen_count_.load(std::memory_order_acquire) > 0 && thaw(w)) continue;
       if (!retire(w)) return;
       continue;
     }

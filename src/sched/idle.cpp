@@ -35,6 +35,7 @@ void scheduler::inject(fiber_record& f) noexcept {
 
 bool scheduler::work_in_sight() noexcept {
   if (injected_size_.load(std::memory_order_seq_cst) > 0) return true;
+  if (frozen_count_.load(std::memory_order_seq_cst) > 0) return true;
   for (const auto& p : processors_)
     if (p->local.size() > 0) return true;
   return false;
@@ -74,7 +75,7 @@ void scheduler::wake_one() noexcept {
     }
     if (w != nullptr) {
       WEFT_ASSERT(!idle_processors_.empty(), "a claimed idle processor is not in the list");
-      w->assigned = idle_processors_.back();
+      w->assigned.store(idle_processors_.back(), std::memory_order_release);  // [WAKE-1] sleep
       idle_processors_.pop_back();
     }
   }
@@ -97,6 +98,25 @@ bool scheduler::take_idle_processor(worker& w) noexcept {
   return true;
 }
 
+// Under the idle lock: what a waker left for us.
+bool scheduler::take_assigned(worker& w) noexcept {
+  processor* p = w.assigned.load(std::memory_order_acquire);  // [WAKE-1] wake_one, hand_off, freeze, retake
+  if (p == nullptr) return false;
+  w.assigned.store(nullptr, std::memory_order_relaxed);
+  w.awake.store(0, std::memory_order_relaxed);
+  w.reserved = false;
+  w.searching = true;
+  attach(w, *p);
+  if (worker* frozen = std::exchange(w.froze, nullptr)) {
+    frozen_.push_back(*frozen);
+    frozen->frozen = true;
+    frozen_count_.fetch_add(1, std::memory_order_release);
+    // Its fiber goes behind those that were queued when it was stopped.
+    p->thaw_at = p->tick.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(p->local.size()) + 1;
+  }
+  return true;
+}
+
 bool scheduler::retire(worker& w) noexcept {
   processor* p = w.held;
   while (!w.gate.detach(p)) static_cast<void>(w.gate.settle());
@@ -116,7 +136,7 @@ bool scheduler::retire(worker& w) noexcept {
     poller_->interrupt();
   if (work_in_sight() && idle_.try_unretire()) {
     const std::lock_guard guard(idle_lock_);
-    if (w.assigned == nullptr) {
+    if (w.assigned.load(std::memory_order_acquire) == nullptr) {
       w.unlink();
       attach(w, *idle_processors_.back());
       idle_processors_.pop_back();
@@ -134,17 +154,12 @@ bool scheduler::sleep(worker& w) noexcept {
     bool poll = false;
     {
       const std::lock_guard guard(idle_lock_);
-      if (w.assigned != nullptr) {
-        attach(w, *std::exchange(w.assigned, nullptr));
-        w.awake.store(0, std::memory_order_relaxed);
-        w.searching = true;
-        return true;
-      }
+      if (take_assigned(w)) return true;
       if (threads_end_.load(std::memory_order_acquire)) {  // [LIFE-3] end_threads
         if (w.linked()) w.unlink();
         return false;
       }
-      if (w.mail != nullptr) {  // posted while we were lying down: it needs us, and us a processor
+      if (w.mail != nullptr && !w.reserved) {  // posted while we were lying down: it needs us, and us a processor
         if (idle_.try_claim_idle()) {
           if (w.linked()) w.unlink();
           attach(w, *idle_processors_.back());
@@ -160,7 +175,9 @@ bool scheduler::sleep(worker& w) noexcept {
           f = next;
         }
       }
-      if (in_poller_ == nullptr) {
+      if (w.reserved) {
+        // In no list: whoever reserved us wakes us, or puts us into one.
+      } else if (in_poller_ == nullptr) {
         in_poller_ = &w;
         if (w.linked()) w.unlink();
         poll = true;
@@ -195,10 +212,7 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
   {
     const std::lock_guard guard(idle_lock_);
     if (in_poller_ == &w) in_poller_ = nullptr;
-    if (w.assigned != nullptr) {
-      attach(w, *std::exchange(w.assigned, nullptr));
-      w.awake.store(0, std::memory_order_relaxed);
-      w.searching = true;
+    if (take_assigned(w)) {
       claimed = true;
     } else if ((due || !ready.empty()) && idle_.try_claim_idle()) {
       attach(w, *idle_processors_.back());
@@ -239,7 +253,7 @@ void scheduler::hand_off(worker& w, fiber_record& f) noexcept {
     while (*end != nullptr) end = &(*end)->link;
     *end = &f;
     to.attention.store(1, std::memory_order_release);  // [MAIL-1] find
-    const bool asleep = to.assigned == nullptr && (to.linked() || in_poller_ == &to);
+    const bool asleep = (to.linked() && !to.frozen) || in_poller_ == &to;
     if (!asleep) return;
     in_poller = in_poller_ == &to;
     if (in_poller)
@@ -248,7 +262,7 @@ void scheduler::hand_off(worker& w, fiber_record& f) noexcept {
       to.unlink();
     while (!w.gate.detach(w.held)) static_cast<void>(w.gate.settle());
     w.held->holder.store(nullptr, std::memory_order_relaxed);
-    to.assigned = std::exchange(w.held, nullptr);
+    to.assigned.store(std::exchange(w.held, nullptr), std::memory_order_release);  // [WAKE-1] sleep
     idle_.begin_search_for_sleeper();
   }
   trace::emit(trace::event::hand_off, f.id, to.index);

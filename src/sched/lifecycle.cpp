@@ -18,30 +18,45 @@ scheduler::scheduler(const options& o, std::unique_ptr<poll_source> poller, fibe
       poller_(std::move(poller)) {
   os::membarrier_register();
   const std::size_t n = o.workers;
+  workers_.resize(o.max_threads);
   for (std::size_t i = 0; i < n; ++i) {
     processors_.push_back(std::make_unique<processor>(static_cast<std::uint32_t>(i)));
-    workers_.push_back(std::make_unique<worker>());
-    workers_.back()->index = static_cast<std::uint32_t>(i);
-    workers_.back()->home = this;
-    workers_.back()->random = base::rng(i + 1);
+    make_worker();
   }
   idle_processors_.reserve(n);
+}
+
+worker* scheduler::make_worker() {
+  const std::size_t i = worker_count_.load(std::memory_order_relaxed);
+  if (i == workers_.size()) return nullptr;
+  workers_[i] = std::make_unique<worker>();
+  workers_[i]->index = static_cast<std::uint32_t>(i);
+  workers_[i]->home = this;
+  workers_[i]->random = base::rng(i + 1);
+  worker_count_.store(i + 1, std::memory_order_release);  // [LIFE-5]
+  return workers_[i].get();
 }
 
 scheduler::~scheduler() = default;
 
 void scheduler::start() {
-  for (std::size_t i = 0; i < workers_.size(); ++i) attach(*workers_[i], *processors_[i]);
+  if (options_.time_slice.count() > 0 && options_.preempt_signal != 0)
+    if (const auto ec = os::install_signal_handler(options_.preempt_signal, &on_preempt_signal))
+      throw std::system_error(ec, "weft: no handler for options::preempt_signal " +
+                                      std::to_string(options_.preempt_signal) +
+                                      " could be installed; choose another, or 0 for none");
+  const std::size_t n = processors_.size();
+  for (std::size_t i = 0; i < n; ++i) attach(*workers_[i], *processors_[i]);
   std::size_t made = 0;
   try {
     const os::block_signals blocked;
-    for (; made < workers_.size(); ++made) start_thread(*workers_[made]);
+    for (; made < n; ++made) start_thread(*workers_[made]);
     monitor_ = std::thread([this] { monitor_main(); });
   } catch (const std::system_error& e) {
-    for (std::size_t i = made; i < workers_.size(); ++i) workers_[i]->gate.attach(nullptr);
+    for (std::size_t i = made; i < n; ++i) workers_[i]->gate.attach(nullptr);
     end_threads();
     throw std::system_error(e.code(), "weft: thread " + std::to_string(made + 1) + " of " +
-                                          std::to_string(workers_.size()) +
+                                          std::to_string(n) +
                                           " for the runtime could not be made (`ulimit -u`, pids cgroup)");
   }
 }
@@ -61,6 +76,8 @@ void scheduler::worker_main(worker& w) noexcept {
   w.thread_id = os::thread_id();
   w.state = this_thread_state();
   w.own_bounds = this_thread_bounds();
+  w.cpu = os::thread_cpu_clock(pthread_self());
+  w.started.store(true, std::memory_order_release);  // [MON-2] watch_processor
   os::set_thread_name(options_.name + "-" + std::to_string(w.index));
   const os::alternate_stack alternate;
   set_float_environment();
@@ -76,7 +93,7 @@ void scheduler::worker_main(worker& w) noexcept {
 
 std::size_t scheduler::live_fibers() const noexcept {
   std::int64_t n = outside_balance_.load(std::memory_order_relaxed);
-  for (const auto& w : workers_) n += w->balance.load(std::memory_order_relaxed);
+  for_each_worker([&](const worker& w) { n += w.balance.load(std::memory_order_relaxed); });
   return n > 0 ? static_cast<std::size_t>(n) : 0;
 }
 
@@ -166,10 +183,10 @@ void scheduler::end_threads() noexcept {
   }
   end_monitor();
   poller_->interrupt();
-  for (const auto& w : workers_) {
-    w->attention.store(1, std::memory_order_release);  // stragglers that still run: out at the next step
-    kick(*w);
-  }
+  for_each_worker([&](worker& w) {
+    w.attention.store(1, std::memory_order_release);  // stragglers that still run: out at the next step
+    kick(w);
+  });
   // A straggler in an endless loop, or in the kernel, never takes that step. Its thread is left behind with it.
   const std::int64_t patience = os::now_ns() + 1'000'000'000;
   while (stragglers_ > 0 && threads_running_.load(std::memory_order_acquire) > 0 &&  // [LIFE-3]
@@ -180,13 +197,13 @@ void scheduler::end_threads() noexcept {
         drained_, seen, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(patience))));
   }
   const bool all_ended = threads_running_.load(std::memory_order_acquire) == 0;
-  for (const auto& w : workers_) {
-    if (!w->thread.joinable()) continue;
+  for_each_worker([&](worker& w) {
+    if (!w.thread.joinable()) return;
     if (stragglers_ == 0 || all_ended)
-      w->thread.join();
+      w.thread.join();
     else
-      w->thread.detach();
-  }
+      w.thread.detach();
+  });
 }
 
 }  // namespace weft::detail

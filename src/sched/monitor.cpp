@@ -5,9 +5,12 @@
 // to the scheduler since. Then what it keeps from others is taken care of here:
 //   due timers            fired; their fibers go to the inject queue
 //   next slot, claimed    put where thieves reach them, if some processor is idle (share_out)
-//   the poller            a sleeper is sent there, if a processor is idle; else looked at every 10 ms
+//   the poller            a sleeper is sent there, if a processor is idle; else looked at every 2 ms
+//   blocked in the kernel, others wait       the processor is retaken (retake.cpp)
+//   computing past its slice, others wait    the thread is preempted (preempt.cpp). Who became ready meanwhile, by
+//                         a timer or a descriptor, waits for a quarter of the slice only
 // Rounds come 50 us apart after something happened, and double up to 10 ms while nothing does; earlier when a busy
-// processor's timer is due. When all processors are idle for a while the monitor sleeps for good:
+// processor's timer is due or a slice ends. When all processors are idle for a while the monitor sleeps for good:
 // [MON-1] asleep = 1, fence, look for a busy processor / attach, then asleep? The relaxed look of attach may miss the 1:
 // the next attach, or the poller, makes up for it; nothing but a bound on lateness hangs on it.
 #include <algorithm>
@@ -22,8 +25,10 @@ namespace {
 
 constexpr std::int64_t shortest_round_ns = 50'000, longest_round_ns = 10'000'000;
 constexpr std::int64_t vacant_round_ns = 1'000'000;  // nobody waits in the poller
-constexpr std::int64_t poll_at_least_ns = 10'000'000;
+constexpr std::int64_t poll_at_least_ns = 2'000'000;
+constexpr std::int64_t undisturbed_block_ns = 10'000'000;  // nobody waits: a blocked worker keeps its processor
 constexpr std::int64_t timer_grace_ns = 200'000;
+constexpr std::int64_t urgent_share = 4;
 constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40;
 
 }  // namespace
@@ -39,6 +44,11 @@ std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const 
     const std::int64_t due = p->timers.earliest();
     if (due != timer_heap::never)
       delay = std::min(delay, std::max(due + timer_grace_ns - now, shortest_round_ns));
+    const std::int64_t slice = options_.time_slice.count() * 1'000'000;
+    if (p->seen.cpu_ns >= 0 && slice > 0) {
+      const std::int64_t ends = p->seen.since_ns + (p->seen.urgent ? slice / urgent_share : slice);
+      delay = std::min(delay, std::max(ends - now, shortest_round_ns));
+    }
   }
   return delay;
 }
@@ -74,40 +84,80 @@ void scheduler::monitor_main() noexcept {
 bool scheduler::watch(std::int64_t now) noexcept {
   bool acted = false;
   for (const auto& p : processors_) acted |= watch_processor(*p, now);
+  collect_successors();
   if (poller_->in_use() && now - polled_at_.load(std::memory_order_relaxed) > poll_at_least_ns &&
       poll_until_.load(std::memory_order_relaxed) == INT64_MIN) {
     poll_source::batch ready;
     poller_->poll(0, ready);
     polled_at_.store(now, std::memory_order_relaxed);
     for (fiber_record* f : ready) inject(*f);
-    acted |= !ready.empty();
+    if (!ready.empty()) {
+      acted = true;
+      for (const auto& p : processors_) p->seen.urgent = true;
+    }
   }
   return acted;
 }
 
+bool scheduler::others_wait(processor& p) noexcept {
+  return p.local.size() > 0 || p.local.claimed_hint() || p.next.load(std::memory_order_relaxed) != nullptr ||
+         injected_size_.load(std::memory_order_relaxed) > 0 ||
+         frozen_count_.load(std::memory_order_relaxed) > 0;
+}
+
+bool scheduler::fire_late_timers(processor& p, std::int64_t now) noexcept {
+  if (p.timers.earliest() > now) return false;
+  std::vector<fiber_record*> woken;
+  p.timers.fire(now, 256, [&](fiber_record& f) { woken.push_back(&f); });
+  for (fiber_record* f : woken) {
+    if (f->has(fiber_record::is_thread) || f->home != this)
+      enqueue(*f);
+    else
+      inject(*f);
+  }
+  return !woken.empty();
+}
+
 bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   const std::uint32_t tick = p.tick.load(std::memory_order_relaxed);
-  if (p.holder.load(std::memory_order_relaxed) == nullptr || tick != p.seen.tick) {
-    p.seen = {tick, now};
+  worker* w = p.holder.load(std::memory_order_relaxed);
+  if (w == nullptr || tick != p.seen.tick || w->gate.inside()) {
+    if (w == nullptr || tick != p.seen.tick) p.seen = {tick, now};
     return false;
   }
   bool acted = false;
-  if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0) {
+  const bool vacant = poll_until_.load(std::memory_order_relaxed) == INT64_MIN;
+  if (vacant && idle_.idle() > 0) {
     appoint_poller();
     acted = true;
   }
-  if (p.timers.earliest() <= now) {
-    std::vector<fiber_record*> woken;
-    acted = p.timers.fire(now, 256, [&](fiber_record& f) { woken.push_back(&f); }) > 0;
-    for (fiber_record* f : woken) {
-      if (f->has(fiber_record::is_thread) || f->home != this)
-        enqueue(*f);
-      else
-        inject(*f);
-    }
-  }
+  if (fire_late_timers(p, now)) p.seen.urgent = acted = true;
   if (idle_.idle() > 0) acted |= share_out(p);
-  return acted;
+  if (!w->started.load(std::memory_order_acquire)) return acted;  // [MON-2] worker_main
+
+  // Blocked, or computing? Its CPU clock tells; its state tells apart who merely waits for a CPU.
+  const std::int64_t cpu = w->cpu.now_ns();
+  const bool first_look = p.seen.cpu_ns < 0;
+  const bool stands_still = !first_look && cpu - p.seen.cpu_ns < 5'000;
+  p.seen.cpu_ns = cpu;
+  if (first_look) return true;  // a closer look in 50 us
+  const std::int64_t held_for = now - p.seen.since_ns;
+  const bool wait = others_wait(p);
+  if (stands_still) {
+    const bool idle_elsewhere = idle_.idle() > 0 || idle_.searching() > 0;
+    if (!options_.retake) return acted;
+    if (!wait && idle_elsewhere && held_for < undisturbed_block_ns && p.timers.earliest() > now + 1'000'000)
+      return acted;
+    if (!os::thread_sleeps(w->thread_id)) return acted;
+    return retake(p, *w) || acted;
+  }
+  const std::int64_t slice = options_.time_slice.count() * 1'000'000;
+  if (slice == 0 || options_.preempt_signal == 0) return acted;
+  const std::int64_t allowed = p.seen.urgent ? slice / urgent_share : slice;
+  if (!wait || held_for < allowed) return acted;
+  w->attention.store(1, std::memory_order_relaxed);  // a fiber that does call weft yields by itself
+  ask_to_preempt(p, *w);
+  return true;
 }
 
 // The holder is busy in user code with a fiber or two that only it could run, while others are idle.

@@ -32,11 +32,15 @@ struct alignas(base::cache_line) processor {
   std::uint32_t check_at = longest_check;
   std::uint32_t check_interval = longest_check;
   std::int64_t checked_ns = 0;
+  std::uint32_t thaw_at = 0;                  // the step from which on a preempted fiber has its turn
+  bool thaw_first = false;                    // after a retake: one of them may hold the lock the others wait for
 
   // ---- the monitor's
   struct sight {
     std::uint32_t tick = 0;
     std::int64_t since_ns = 0;   // when the tick was first seen
+    std::int64_t cpu_ns = -1;    // the holder's CPU clock then; -1 not read yet
+    bool urgent = false;         // timers or descriptors became ready meanwhile
   } seen;
 
   // ---- constant
@@ -47,6 +51,9 @@ struct alignas(base::cache_line) processor {
   deque<fiber_record*> local;
   timer_heap timers;
 
+  [[nodiscard]] bool thaw_is_due() const noexcept {
+    return thaw_first || static_cast<std::int32_t>(tick.load(std::memory_order_relaxed) - thaw_at) >= 0;
+  }
   [[nodiscard]] bool look_is_due() const noexcept {
     return static_cast<std::int32_t>(tick.load(std::memory_order_relaxed) - check_at) >= 0;
   }

@@ -35,6 +35,8 @@ namespace weft::detail {
 /// Throws std::system_error, invalid_argument, with a text that says what would be right.
 void check_stack_size(std::size_t size, const char* what);
 
+bool on_preempt_signal(int signal, siginfo_t* info, void* context);
+
 /// Puts a fiber into words (src/debug, a layer above).
 using fiber_describer = std::string (*)(fiber_record& f);
 
@@ -89,6 +91,12 @@ class scheduler {
   // lifecycle.cpp
   void worker_main(worker& w) noexcept;
   void start_thread(worker& w);
+  worker* make_worker();              // null at options::max_threads; start and monitor only
+  template <class Visit>
+  void for_each_worker(Visit&& visit) const {
+    const std::size_t n = worker_count_.load(std::memory_order_acquire);  // [LIFE-5]
+    for (std::size_t i = 0; i < n; ++i) visit(*workers_[i]);
+  }
   void ask_all_to_stop() noexcept;
   bool wait_until_empty(std::int64_t deadline_ns) noexcept;
   std::size_t report_stragglers() noexcept;
@@ -114,6 +122,7 @@ class scheduler {
   // idle.cpp
   void wake_one() noexcept;
   bool retire(worker& w) noexcept;       // lays the processor down, sleeps; false: the runtime ends
+  bool take_assigned(worker& w) noexcept;
   bool sleep(worker& w) noexcept;        // has none; until it has one
   bool sleep_in_poller(worker& w) noexcept;
   bool work_in_sight() noexcept;
@@ -131,6 +140,8 @@ class scheduler {
   bool watch(std::int64_t now) noexcept;                 // true: something had to be done
   bool watch_processor(processor& p, std::int64_t now) noexcept;
   bool share_out(processor& p) noexcept;
+  [[nodiscard]] bool others_wait(processor& p) noexcept;
+  bool fire_late_timers(processor& p, std::int64_t now) noexcept;
   [[nodiscard]] std::int64_t monitor_delay(std::int64_t now, int quiet_rounds) const noexcept;
   void end_monitor() noexcept;
   void wake_monitor() noexcept {
@@ -139,13 +150,27 @@ class scheduler {
   }
   void rouse_monitor() noexcept;
 
+  // retake.cpp
+  worker* reserve_spare() noexcept;
+  void release_spare(worker& s) noexcept;
+  bool retake(processor& p, worker& w) noexcept;
+
+  // preempt.cpp
+  void ask_to_preempt(processor& p, worker& w) noexcept;
+  void collect_successors() noexcept;
+  void freeze(worker& w) noexcept;                       // in the signal handler
+  bool thaw(worker& w) noexcept;                         // w's processor to the oldest preempted thread
+  friend bool on_preempt_signal(int, siginfo_t*, void*);
+
   friend struct scheduler_probe;  // tests and reports look, never touch
 
   const options options_;
   const stack_class default_class_;
   const fiber_describer describe_;
   std::vector<std::unique_ptr<processor>> processors_;
-  std::vector<std::unique_ptr<worker>> workers_;
+  // Room for options::max_threads from the start: it is read while it grows.
+  std::vector<std::unique_ptr<worker>> workers_;     // [0, worker_count_)
+  std::atomic<std::size_t> worker_count_{0};         // release by make_worker, acquire by readers [LIFE-5]
   std::unique_ptr<poll_source> poller_;
   std::atomic<phase> phase_{phase::running};
   std::atomic<bool> threads_end_{false};
@@ -155,11 +180,15 @@ class scheduler {
   // under idle_lock_
   std::vector<processor*> idle_processors_;
   base::intrusive_list<worker> parked_;
+  base::intrusive_list<worker> frozen_;              // preempted, each in its handler, oldest first
   worker* in_poller_ = nullptr;
 
   // [TIMER-1] until when the worker in the poller sleeps; INT64_MIN: nobody does.
   std::atomic<std::int64_t> poll_until_{INT64_MIN};
   std::atomic<std::int64_t> polled_at_{0};   // when somebody last looked; relaxed
+
+  std::atomic<std::uint32_t> frozen_count_{0};       // written under idle_lock_
+  std::atomic<std::uint64_t> retakes_{0}, preemptions_{0};
 
   alignas(base::cache_line) moodycamel::ConcurrentQueue<fiber_record*> injected_;
   alignas(base::cache_line) std::atomic<std::int64_t> injected_size_{0};
@@ -168,6 +197,8 @@ class scheduler {
   std::atomic<std::uint32_t> monitor_asleep_{0};    // futex: 1 = asleep until a processor is busy [MON-1]
   std::atomic<std::uint32_t> monitor_ends_{0};      // futex: 1 = end
   std::thread monitor_;
+  bool thread_limit_reported_ = false;              // monitor
+  worker* unstarted_ = nullptr;                     // monitor: the system gave no thread for it
   std::atomic<std::size_t> threads_running_{0};     // workers that have not left their loop [LIFE-3]
   std::mutex shutdown_lock_;                        // one shutdown at a time
   std::size_t stragglers_ = 0;                      // under shutdown_lock_

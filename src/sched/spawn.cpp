@@ -54,6 +54,7 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
   reset(f, w != nullptr ? w->next_id++ : next_ids.fetch_add(1, std::memory_order_relaxed));
   if (a != nullptr) [[unlikely]] {
     if (a->stack_size != 0) f.stack = stack_class_for(a->stack_size);
+    if (!a->preemptible) f.flags |= fiber_record::unpreemptible;
     if (a->pinned) f.flags |= fiber_record::pinned;
     if (!a->name.empty()) f.need_extras().name = a->name;
   }

@@ -55,10 +55,18 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   // ---- set by others
   alignas(base::cache_line) std::atomic<std::uint32_t> attention{0};  // look into the mailbox, or yield
   std::atomic<std::uint32_t> awake{0};       // futex: 1 = a processor was assigned, or the runtime ends
+  std::atomic<processor*> assigned{nullptr};  // given by whoever wakes it [WAKE-1]
+  worker* froze = nullptr;                    // comes with `assigned`: who was preempted for it
+  // ---- monitor and the preempted thread's handler (preempt.cpp)
+  std::atomic<worker*> successor{nullptr};    // reserved; whoever exchanges it out has it
+  std::atomic<std::uint32_t> preempt_asked{0};
+  std::atomic<std::uint32_t> preempt_tick{0};
+  os::thread_cpu_clock cpu;                   // set before the thread counts as started
+  std::int64_t cpu_seen = 0;                  // monitor
+  std::atomic<bool> started{false};
   // ---- under the scheduler's idle lock
-  processor* assigned = nullptr;             // given by whoever wakes it; counted as searching
-  bool parked = false;                       // in the list of parked workers
-  bool polling = false;                      // is the one in the poller
+  bool frozen = false;                       // in the list of the preempted
+  bool reserved = false;                     // asleep, in no list: the monitor has plans for it
   fiber_record* mail = nullptr;              // bound fibers to run, by `link`
 
   std::vector<fiber_record*> ready;           // own thread: what a poll brought

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSL-1.0
+// sched/preempt.cpp - the processor of a thread that computes on and on goes to a spare one; the thread freezes with its
+// fiber, in a signal handler, until some worker gives it a processor again.
+//
+//   monitor   1 reserves a spare as the worker's successor   2 notes the tick   3 sends the signal
+//   handler   1 inside weft: sets attention, returns          2 enters, the tick is the same, nothing forbids it
+//             3 takes the successor, gives it the processor, wakes it          4 sleeps on its futex
+//   spare     puts the frozen thread last in line, runs the others
+//   thaw      a worker gives the first in line its processor and lies down; the handler returns into the user's code
+// The fiber never leaves its thread, so whatever it is in the middle of - malloc, a throw, a lock - is as safe as when
+// the kernel preempts a thread. The handler does atomics and futex calls only; no thread is made in it.
+// [PREEMPT-1] The successor is taken by exactly one exchange: by the handler, which then must use it, or by the monitor a
+// round later, which then puts it back to sleep.
+// Rejected: switching the fiber away inside the handler (a lock taken in user code would change threads).
+#include <cerrno>
+#include <mutex>
+
+#include "os/os.hpp"
+#include "sched/door.hpp"
+#include "trace/event.hpp"
+
+namespace weft::detail {
+
+bool on_preempt_signal(int, siginfo_t*, void*) {
+  worker* w = this_worker();
+  if (w == nullptr || w->preempt_asked.exchange(0, std::memory_order_acq_rel) == 0)  // [PREEMPT-2] ask_to_preempt
+    return false;
+  const int saved = errno;
+  if (w->gate.inside())
+    w->attention.store(1, std::memory_order_relaxed);
+  else
+    w->home->freeze(*w);
+  errno = saved;
+  return true;
+}
+
+void scheduler::ask_to_preempt(processor& p, worker& w) noexcept {
+  const std::uint32_t tick = p.seen.tick;
+  if (w.successor.load(std::memory_order_relaxed) == nullptr) {
+    worker* s = reserve_spare();
+    if (s == nullptr) return;
+    w.successor.store(s, std::memory_order_release);  // [PREEMPT-1]
+  }
+  w.preempt_tick.store(tick, std::memory_order_relaxed);
+  w.preempt_asked.store(1, std::memory_order_release);  // [PREEMPT-2] the handler
+  if (os::signal_thread(w.thread_id, options_.preempt_signal))
+    w.preempt_asked.store(0, std::memory_order_relaxed);
+}
+
+// Successors whose worker came back to the scheduler before the signal found it.
+void scheduler::collect_successors() noexcept {
+  for_each_worker([&](worker& w) {
+    if (w.successor.load(std::memory_order_relaxed) == nullptr) return;
+    if (processor* p = w.gate.held(); p != nullptr && p->seen.tick == p->tick.load(std::memory_order_relaxed)) return;
+    if (worker* s = w.successor.exchange(nullptr, std::memory_order_acq_rel))  // [PREEMPT-1]
+      release_spare(*s);
+  });
+}
+
+// In the handler, outside weft, on the worker's alternate stack.
+void scheduler::freeze(worker& w) noexcept {
+  processor* p = w.gate.enter();
+  const fiber_record* f = w.current;
+  const bool may = p != nullptr && f != nullptr && !f->has(fiber_record::unpreemptible) &&
+                   f->no_preempt.load(std::memory_order_relaxed) == 0 &&
+                   p->tick.load(std::memory_order_relaxed) == w.preempt_tick.load(std::memory_order_relaxed);
+  worker* s = may ? w.successor.exchange(nullptr, std::memory_order_acq_rel) : nullptr;  // [PREEMPT-1]
+  if (s == nullptr || !w.gate.detach(p)) {
+    if (s != nullptr) w.successor.store(s, std::memory_order_release);
+    w.gate.leave();
+    return;
+  }
+  w.held = nullptr;
+  p->holder.store(nullptr, std::memory_order_relaxed);
+  trace::emit(trace::event::preempt, f->id, w.index);
+  preemptions_.fetch_add(1, std::memory_order_relaxed);
+  s->froze = &w;
+  idle_.begin_search_for_sleeper();
+  s->assigned.store(p, std::memory_order_release);  // [WAKE-1] take_assigned
+  kick(*s);
+  processor* back;
+  while ((back = w.assigned.load(std::memory_order_acquire)) == nullptr) {  // [WAKE-1] thaw
+    while (w.awake.load(std::memory_order_acquire) == 0) os::futex_wait(w.awake, 0);
+    w.awake.store(0, std::memory_order_relaxed);
+  }
+  w.assigned.store(nullptr, std::memory_order_relaxed);
+  attach(w, *back);
+  w.gate.leave();
+}
+
+bool scheduler::thaw(worker& w) noexcept {
+  worker* z;
+  {
+    const std::lock_guard guard(idle_lock_);
+    z = frozen_.pop_front();
+    w.held->thaw_first = false;
+    if (z == nullptr) return false;
+    z->frozen = false;
+    frozen_count_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  if (w.searching) stop_searching(w);
+  while (!w.gate.detach(w.held)) static_cast<void>(w.gate.settle());
+  processor* p = std::exchange(w.held, nullptr);
+  p->holder.store(nullptr, std::memory_order_relaxed);
+  static_cast<void>(p->bump_tick());  // a new turn begins
+  z->assigned.store(p, std::memory_order_release);  // [WAKE-1] freeze
+  kick(*z);
+  return true;
+}
+
+}  // namespace weft::detail

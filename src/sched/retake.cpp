@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSL-1.0
+// sched/retake.cpp - the processor of a worker that is blocked in the kernel goes to a spare one.
+//
+//   monitor   1 a spare: a parked worker, or a new thread     2 take the gate [GATE-1]: the worker is in user code
+//             3 keep it: the worker is detached from now on    4 the spare wakes with the processor
+//   worker    goes on in the kernel, knows nothing; at its next entry it finds no processor (enter_slow): an idle one
+//             will do, else its fiber queues up and the thread becomes a spare
+// No signal is involved, so the user's call sees no EINTR. The fiber never changes threads while it is inside.
+// Rejected: retaking from a thread that is runnable but not running (the kernel preempted it; it will be back).
+#include <mutex>
+#include <system_error>
+
+#include "sched/door.hpp"
+#include "trace/event.hpp"
+
+namespace weft::detail {
+
+// A sleeping worker that nobody else will wake, made if there is none. Null at options::max_threads, or when the system
+// gives no thread: then things stay as they are and the next round tries again.
+worker* scheduler::reserve_spare() noexcept {
+  {
+    const std::lock_guard guard(idle_lock_);
+    if (worker* s = parked_.pop_front()) {
+      s->reserved = true;
+      return s;
+    }
+  }
+  worker* s = unstarted_ != nullptr ? std::exchange(unstarted_, nullptr) : make_worker();
+  if (s == nullptr) {
+    if (!std::exchange(thread_limit_reported_, true))
+      os::write_stderr("weft: runtime \"" + options_.name + "\" has " + std::to_string(options_.max_threads) +
+                       " threads, which is options::max_threads, and all are blocked or preempted; fibers wait until one "
+                       "comes back. Raise the option, or use weft::offload for blocking calls\n");
+    return nullptr;
+  }
+  s->reserved = true;
+  try {
+    const os::block_signals blocked;
+    start_thread(*s);
+  } catch (const std::system_error&) {
+    unstarted_ = s;  // readers may be looking at it: it stays where it is
+    return nullptr;
+  }
+  return s;
+}
+
+void scheduler::release_spare(worker& s) noexcept {
+  const std::lock_guard guard(idle_lock_);
+  s.reserved = false;
+  parked_.push_back(s);
+}
+
+bool scheduler::retake(processor& p, worker& w) noexcept {
+  worker* s = reserve_spare();
+  if (s == nullptr) return false;
+  if (!w.gate.try_take(&p)) {  // it has come back
+    release_spare(*s);
+    return false;
+  }
+  p.thaw_first = frozen_count_.load(std::memory_order_relaxed) > 0;
+  p.holder.store(nullptr, std::memory_order_relaxed);
+  w.gate.keep();
+  idle_.begin_search_for_sleeper();
+  s->assigned.store(&p, std::memory_order_release);  // [WAKE-1] take_assigned
+  kick(*s);
+  retakes_.fetch_add(1, std::memory_order_relaxed);
+  trace::emit(trace::event::retake, w.index, s->index);
+  return true;
+}
+
+}  // namespace weft::detail
