@@ -137,15 +137,21 @@ void netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
     } catch (const std::bad_alloc&) {  // then wake_waiter queues them one by one
     }
   }
-  const int n = wait(events, events_at_once, deadline_ns);
+  int n;
+  if (deadline_ns == 0) {
+    n = ::epoll_wait(epoll_.get(), events, events_at_once, 0);
+  } else {
+    // A waiter that was interrupted may still be on its way out while the next one comes.
+    const std::lock_guard one_waits(wait_lock_);
+    n = wait(events, events_at_once, deadline_ns);
+    for (int i = 0; i < n; ++i)
+      if (events[i].data.u64 == interrupt_tag) accept_interrupt();
+  }
   const wake_sink to{home_.load(std::memory_order_relaxed), &out};
   for (int i = 0; i < n; ++i) {
     const std::uint64_t tag = events[i].data.u64;
     const std::uint32_t what = events[i].events;
-    if (tag == interrupt_tag) {
-      if (deadline_ns != 0) drain_interrupt();
-      continue;
-    }
+    if (tag == interrupt_tag) continue;  // theirs who wait, not theirs who look
     poll_descriptor* d = descriptor_at(static_cast<std::uint32_t>(tag));
     if (d->tag() != tag) continue;  // of the record's last life
     constexpr std::uint32_t both = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
@@ -157,7 +163,6 @@ void netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
 
 int netpoller::wait(void* events, int room, std::int64_t deadline_ns) noexcept {
   auto* const to = static_cast<epoll_event*>(events);
-  if (deadline_ns == 0) return ::epoll_wait(epoll_.get(), to, room, 0);
   if (deadline_ns == forever) return ::epoll_wait(epoll_.get(), to, room, -1);
   const std::int64_t left = std::max<std::int64_t>(deadline_ns - os::now_ns(), 0);
   if (nanoseconds_.load(std::memory_order_relaxed)) {
@@ -179,20 +184,24 @@ int netpoller::wait_milliseconds(void* events, int room, std::int64_t nanosecond
                       static_cast<int>(std::min(left, longest)));
 }
 
-// [POLL-3] `interrupted_` is true from before a write until after its draining, so one write serves all who ask
-// meanwhile. Who finds it true needs the poll that is under way to end and to see what was done before asking:
-// the drainer clears it last, with an acquiring exchange, and its caller looks at everything afterwards.
+// [POLL-3] Every interrupt ends one wait. requests_ > 0 as long as the eventfd is readable, or somebody is about to
+// make it so: one write serves all who ask until a wait has ended, and who ends his wait passes the rest on. The
+// emptying comes before the counting down, so that a request in between is either counted or writes for itself.
 void netpoller::interrupt() noexcept {
-  if (interrupted_.exchange(true, std::memory_order_acq_rel)) return;  // [POLL-3] drain_interrupt
+  if (requests_.fetch_add(1, std::memory_order_acq_rel) == 0) announce();  // [POLL-3] accept_interrupt
+}
+
+void netpoller::announce() noexcept {
   interrupt_writes_.fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t one = 1;
   static_cast<void>(::write(event_.get(), &one, sizeof one));  // cannot be full
 }
 
-void netpoller::drain_interrupt() noexcept {
+void netpoller::accept_interrupt() noexcept {
   std::uint64_t count = 0;
   static_cast<void>(::read(event_.get(), &count, sizeof count));
-  interrupted_.exchange(false, std::memory_order_acq_rel);  // [POLL-3] interrupt
+  // Acquire: what was done before the interrupt is seen by our caller, who looks at everything afterwards.
+  if (requests_.fetch_sub(1, std::memory_order_acq_rel) > 1) announce();  // [POLL-3] interrupt
 }
 
 std::unique_ptr<poll_source> make_netpoller() { return std::make_unique<netpoller>(); }

@@ -61,12 +61,14 @@ class netpoller final : public poll_source {
 
   int wait(void* events, int room, std::int64_t deadline_ns) noexcept;
   int wait_milliseconds(void* events, int room, std::int64_t nanoseconds) noexcept;
-  void drain_interrupt() noexcept;
+  void announce() noexcept;
+  void accept_interrupt() noexcept;
 
   unique_number epoll_;
   unique_number event_;
   std::atomic<bool> nanoseconds_{true};      // epoll_pwait2 works, as far as we know
-  std::atomic<bool> interrupted_{false};     // a write to event_ is due, or under way, or not drained yet
+  base::futex_lock wait_lock_;               // whoever waits, without looking
+  std::atomic<std::uint32_t> requests_{0};   // interrupts that have not ended a wait yet [POLL-3]
   std::atomic<std::uint64_t> interrupt_writes_{0};
   std::atomic<std::uint64_t> registered_{0};
   std::atomic<const scheduler*> home_{nullptr};  // whose poller this is; known at the first add
