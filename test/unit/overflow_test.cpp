@@ -144,7 +144,7 @@ TEST_CASE("another fault takes its default course, without a word of ours") {
     return 0;
   });
   CHECK(end.signal == SIGSEGV);
-  CHECK_FALSE(has(end, "weft:"));
+  CHECK_FALSE(has(end, "weft: "));
 }
 
 TEST_CASE("another fault reaches the application's handler, installed before or after") {
@@ -176,7 +176,7 @@ TEST_CASE("a pointer into a guard page is no overflow") {
     return 0;
   });
   CHECK(end.signal == SIGSEGV);
-  CHECK_FALSE(has(end, "weft:"));
+  CHECK_FALSE(has(end, "weft: "));
 }
 
 }  // namespace
