@@ -62,13 +62,14 @@ build_jobs() {
   [ "$cpus" -le "$memory" ] && echo "$cpus" || echo "$memory"
 }
 
-# build_preset PRESET [TARGET...] - configures and builds; quiet unless something is wrong.
+# build_preset PRESET [TARGET...] - configures (with "${configure_arguments[@]}") and builds.
+configure_arguments=()
 build_preset() {
   local preset=$1 log
   shift
   log=build/$preset.configure.log
   mkdir -p build
-  cmake --preset "$preset" >"$log" 2>&1 </dev/null || {
+  cmake --preset "$preset" ${configure_arguments[@]+"${configure_arguments[@]}"} >"$log" 2>&1 </dev/null || {
     cat "$log" >&2
     return 1
   }
