@@ -125,8 +125,10 @@ std::string endpoint::address() const {
 }
 
 std::string endpoint::to_string() const {
-  const std::string port = ":" + std::to_string(port_);
-  return is_v6() ? "[" + address() + "]" + port : address() + port;
+  std::string text = is_v6() ? "[" : "";
+  text += address();
+  text += is_v6() ? "]:" : ":";
+  return text += std::to_string(port_);
 }
 
 }  // namespace weft::net

@@ -59,6 +59,12 @@ void scheduler::kick(worker& w) noexcept {
   os::futex_wake(w.awake, 1);
 }
 
+// Under the idle lock. The role ends with the worker that has it, not with its wake-up: an interrupt addresses whoever
+// waits, and if the next one could wait already it would swallow what was meant for the first.
+bool scheduler::wakeable_in_poller() const noexcept {
+  return in_poller_ != nullptr && in_poller_->assigned.load(std::memory_order_relaxed) == nullptr;
+}
+
 void scheduler::wake_one() noexcept {
   if (!idle_.try_claim_wake()) return;
   worker* w = nullptr;
@@ -66,13 +72,8 @@ void scheduler::wake_one() noexcept {
   {
     const std::lock_guard guard(idle_lock_);
     const bool last = idle_processors_.size() == 1;
-    if (!parked_.empty() && !(last && in_poller_ != nullptr)) {
-      w = parked_.pop_back();
-    } else if (in_poller_ != nullptr) {
-      w = in_poller_;
-      in_poller_ = nullptr;
-      in_poller = true;
-    }
+    in_poller = wakeable_in_poller() && (last || parked_.empty());
+    w = in_poller ? in_poller_ : parked_.pop_back();
     if (w != nullptr) {
       WEFT_ASSERT(!idle_processors_.empty(), "a claimed idle processor is not in the list");
       w->assigned.store(idle_processors_.back(), std::memory_order_release);  // [WAKE-1] sleep
@@ -211,7 +212,7 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
   bool claimed = false;
   {
     const std::lock_guard guard(idle_lock_);
-    if (in_poller_ == &w) in_poller_ = nullptr;
+    in_poller_ = nullptr;
     if (take_assigned(w)) {
       claimed = true;
     } else if ((due || !ready.empty()) && idle_.try_claim_idle()) {
@@ -253,13 +254,10 @@ void scheduler::hand_off(worker& w, fiber_record& f) noexcept {
     while (*end != nullptr) end = &(*end)->link;
     *end = &f;
     to.attention.store(1, std::memory_order_release);  // [MAIL-1] find
-    const bool asleep = (to.linked() && !to.frozen) || in_poller_ == &to;
+    const bool asleep = (to.linked() && !to.frozen) || (in_poller_ == &to && wakeable_in_poller());
     if (!asleep) return;
     in_poller = in_poller_ == &to;
-    if (in_poller)
-      in_poller_ = nullptr;
-    else
-      to.unlink();
+    if (!in_poller) to.unlink();
     while (!w.gate.detach(w.held)) static_cast<void>(w.gate.settle());
     w.held->holder.store(nullptr, std::memory_order_relaxed);
     to.assigned.store(std::exchange(w.held, nullptr), std::memory_order_release);  // [WAKE-1] sleep

@@ -122,6 +122,7 @@ class scheduler {
   // idle.cpp
   void wake_one() noexcept;
   bool retire(worker& w) noexcept;       // lays the processor down, sleeps; false: the runtime ends
+  [[nodiscard]] bool wakeable_in_poller() const noexcept;
   bool take_assigned(worker& w) noexcept;
   bool sleep(worker& w) noexcept;        // has none; until it has one
   bool sleep_in_poller(worker& w) noexcept;
