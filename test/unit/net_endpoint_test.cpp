@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSL-1.0
+// unit/net_endpoint_test.cpp - addresses: what is one, what is not, and how the refusal reads.
+#include <cstring>
+#include <string>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "support/net.hpp"
+
+using weft::net::endpoint;
+using weft::test::thrown_by;
+
+TEST_CASE("endpoint: addresses read back as they were written") {
+  CHECK(endpoint("127.0.0.1", 80).to_string() == "127.0.0.1:80");
+  CHECK(endpoint("::1", 80).to_string() == "[::1]:80");
+  CHECK(endpoint("2001:db8:0:0:0:0:0:7", 65535).to_string() == "[2001:db8::7]:65535");
+  CHECK(endpoint("::1", 1).is_v6());
+  CHECK_FALSE(endpoint("10.1.2.3", 1).is_v6());
+  CHECK(endpoint("10.1.2.3", 1).address() == "10.1.2.3");
+  CHECK(endpoint() == endpoint("0.0.0.0", 0));
+  for (const char* both : {"127.0.0.1:80", "[::1]:0", "[fe80::2]:65535"})
+    CHECK(endpoint::parse(both).to_string() == both);
+}
+
+TEST_CASE("endpoint: a zone is an interface") {
+  CHECK(endpoint("fe80::1%lo", 80).address() == "fe80::1%lo");
+  CHECK(endpoint("fe80::1%lo", 80) != endpoint("fe80::1", 80));
+  std::string what;
+  CHECK(thrown_by([] { endpoint("fe80::1%none-such", 80); }, &what) == std::errc::invalid_argument);
+  CHECK(what.find("fe80::1%none-such") != std::string::npos);
+}
+
+TEST_CASE("endpoint: what is no address is refused by its text") {
+  for (const char* bad : {"", "localhost", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", ":::1",
+                          "12345::", "1.2.3.4%lo", "[::1]", "01.2.3.4x"}) {
+    CAPTURE(bad);
+    std::string what;
+    CHECK(thrown_by([&] { endpoint(bad, 80); }, &what) == std::errc::invalid_argument);
+    CHECK(what.find('"' + std::string(bad) + '"') != std::string::npos);
+  }
+  CHECK(thrown_by([] { endpoint(std::string_view("1.2.3.4\0x", 9), 80); }) ==
+        std::errc::invalid_argument);
+  for (const char* bad : {"", "1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.4: 1",
+                          "::1:80", "[::1]", "[1.2.3.4]:80", "[::1:80", "1.2.3.4:8x"}) {
+    CAPTURE(bad);
+    CHECK(thrown_by([&] { static_cast<void>(endpoint::parse(bad)); }) ==
+          std::errc::invalid_argument);
+  }
+}
+
+TEST_CASE("endpoint: to the kernel's form and back") {
+  for (const char* both : {"127.0.0.1:80", "[2001:db8::7]:443"}) {
+    const endpoint e = endpoint::parse(both);
+    sockaddr_storage native{};
+    const std::size_t size = e.to_native(native);
+    CHECK(endpoint::from_native(reinterpret_cast<sockaddr&>(native), size) == e);
+    CHECK(thrown_by([&] {
+            static_cast<void>(endpoint::from_native(reinterpret_cast<sockaddr&>(native), size - 1));
+          }) == std::errc::invalid_argument);
+  }
+  sockaddr_un other{};
+  other.sun_family = AF_UNIX;
+  CHECK(thrown_by([&] {
+          static_cast<void>(endpoint::from_native(reinterpret_cast<sockaddr&>(other), sizeof other));
+        }) == std::errc::address_family_not_supported);
+}
+
+TEST_CASE("endpoint: ordered, so that it can be a key") {
+  CHECK(endpoint("1.1.1.1", 1) < endpoint("1.1.1.1", 2));
+  CHECK(endpoint("1.1.1.1", 9) < endpoint("::", 1));
+}
