@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/detail/countdown.hpp - a count and those who wait for it to be zero: latch and wait_group.
+
+#include <atomic>
+#include <cstdint>
+
+#include <weft/detail/waiting.hpp>
+
+namespace weft::detail {
+
+struct countdown {
+  static constexpr std::int64_t waited_for = 1, one = 2;
+
+  constexpr explicit countdown(std::int64_t n) noexcept : state(n * one) {}
+  [[nodiscard]] std::int64_t count() const noexcept {
+    return state.load(std::memory_order_acquire) / one;  // [COUNT-2] countdown_finish
+  }
+
+  std::atomic<std::int64_t> state;  // the count, and whether somebody waits
+  wait_list waiters;
+};
+
+/// Takes n off. Below zero: `underflow` is reported and the process ends.
+void countdown_take(countdown& c, std::int64_t n, const char* underflow) noexcept;
+
+enum class countdown_kind : std::uint8_t { latch, wait_group };
+wait_end countdown_wait(countdown& c, countdown_kind kind, const wait_limit& limit);
+
+}  // namespace weft::detail

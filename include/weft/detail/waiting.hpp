@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/detail/waiting.hpp - what every object one can wait for has in it, and how long and until when one waits.
+//
+// An object keeps its state and the two pointers of its waiter list; all else is compiled (src/sync). The lock of
+// the list is not in the object: see src/sync/README.md, WAIT-2.
+
+#include <chrono>
+#include <cstdint>
+#include <stop_token>
+
+#include <weft/fiber.hpp>
+
+namespace weft::detail {
+
+struct wait_link {
+  wait_link* next;
+  wait_link* prev;
+};
+
+class wait_list;
+[[noreturn]] void destroyed_while_waited_for(const wait_list& list) noexcept;
+
+/// Circular, through its own head; empty when the object is.
+class wait_list {
+ public:
+  constexpr wait_list() noexcept : head{&head, &head} {}
+  wait_list(const wait_list&) = delete;
+  wait_list& operator=(const wait_list&) = delete;
+  ~wait_list() {
+#ifndef NDEBUG
+    if (!empty()) destroyed_while_waited_for(*this);
+#endif
+  }
+  [[nodiscard]] constexpr bool empty() const noexcept { return head.next == &head; }
+
+  wait_link head;
+};
+
+/// Until when a wait lasts if nothing happens. The token, if any, outlives the wait.
+struct wait_limit {
+  using time_point = std::chrono::steady_clock::time_point;
+
+  constexpr wait_limit() noexcept = default;
+  constexpr explicit wait_limit(time_point t) noexcept : deadline(t) {}
+  explicit wait_limit(const std::stop_token& s, time_point t = time_point::max()) noexcept
+      : deadline(t), stop(s.stop_possible() ? &s : nullptr) {}
+
+  time_point deadline = time_point::max();
+  const std::stop_token* stop = nullptr;
+};
+
+enum class wait_end : std::uint8_t { ready, timeout, stopped };
+
+}  // namespace weft::detail

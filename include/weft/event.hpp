@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/event.hpp - something that has happened, or not yet.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <stop_token>
+
+#include <weft/detail/waiting.hpp>
+
+namespace weft {
+
+class event;
+
+namespace detail {
+void event_set(event& e) noexcept;
+wait_end event_wait(event& e, const wait_limit& limit);
+}  // namespace detail
+
+/// A flag one can wait for. Once set it stays set, and lets everybody through, until `reset`. Between fibers of any
+/// runtime and threads.
+///
+/// Orders: everything before `set`, before the return of a `wait` it satisfies, or of an `is_set` that says so.
+/// Lifetime: whoever returns from `wait` may destroy it, even while `set` is on its way out.
+/// Example: test/unit/event_test.cpp [example]
+/// ```
+///   weft::event ready;
+///   auto server = weft::spawn([&] { listen(); ready.set(); serve(); });
+///   ready.wait();
+/// ```
+class event {
+ public:
+  constexpr event() noexcept = default;
+  event(const event&) = delete;
+  event& operator=(const event&) = delete;
+
+  /// Blocks: never. Wakes everybody who waits.
+  void set() noexcept {
+    detail::event_set(*this);
+  }
+  void reset() noexcept { set_.store(0, std::memory_order_release); }
+  [[nodiscard]] bool is_set() const noexcept {
+    return set_.load(std::memory_order_acquire) != 0;  // [EVENT-1] event_set
+  }
+
+  /// Waits until it is set.
+  /// Blocks: the calling fiber, or thread. Not ended by a stop request; pass a token for that.
+  void wait() {
+    if (!is_set()) detail::event_wait(*this, {});
+  }
+  /// The same until `stop` is requested. Is it set?
+  [[nodiscard]] bool wait(const std::stop_token& stop) {
+    return is_set() || ended(detail::wait_limit(stop));
+  }
+  /// The same for a time, and with a token. Is it set?
+  template <class Rep, class Period>
+  [[nodiscard]] bool wait_for(const std::chrono::duration<Rep, Period>& timeout) {
+    return is_set() || ended(detail::wait_limit(detail::deadline_after(timeout)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool wait_until(const std::chrono::time_point<Clock, Duration>& deadline) {
+    return is_set() || ended(detail::wait_limit(detail::to_steady(deadline)));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool wait_for(const std::stop_token& stop,
+                              const std::chrono::duration<Rep, Period>& timeout) {
+    return is_set() || ended(detail::wait_limit(stop, detail::deadline_after(timeout)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool wait_until(const std::stop_token& stop,
+                                const std::chrono::time_point<Clock, Duration>& deadline) {
+    return is_set() || ended(detail::wait_limit(stop, detail::to_steady(deadline)));
+  }
+
+ private:
+  friend void detail::event_set(event&) noexcept;
+  friend detail::wait_end detail::event_wait(event&, const detail::wait_limit&);
+  bool ended(const detail::wait_limit& limit) {
+    return detail::event_wait(*this, limit) == detail::wait_end::ready || is_set();
+  }
+
+  std::atomic<std::uint32_t> set_{0};
+  detail::wait_list waiters_;
+};
+
+}  // namespace weft

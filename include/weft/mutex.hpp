@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/mutex.hpp - std::mutex and std::timed_mutex for fibers and threads.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include <weft/detail/waiting.hpp>
+
+namespace weft {
+namespace detail {
+
+struct mutex_state {
+  static constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8;
+
+  std::atomic<std::uint32_t> word{0};        // src/sync/mutex_core.hpp says who writes which bit
+  wait_list waiters;
+  std::atomic<void*> owner{nullptr};         // while `owned` is set: by builds with assertions, for reports
+  std::atomic<const void*> locked_at{nullptr};
+};
+
+bool mutex_lock(mutex_state& m, const wait_limit& limit);
+void mutex_unlock(mutex_state& m) noexcept;
+// With assertions: the same, and remembers who owns it.
+bool mutex_lock_checked(mutex_state& m, const wait_limit& limit);
+bool mutex_try_lock_checked(mutex_state& m) noexcept;
+void mutex_unlock_checked(mutex_state& m) noexcept;
+void mutex_destroy_checked(mutex_state& m) noexcept;
+
+}  // namespace detail
+
+/// Mutual exclusion. Fits std::lock_guard, std::unique_lock and std::scoped_lock.
+///
+/// Fairness: waiters queue in the order they came. An unlock wakes the first, and whoever comes first takes the
+/// mutex - often the one who just let go of it, which is fast. A waiter that lost goes back to the front; once it
+/// has waited a millisecond, the next unlock gives it the mutex and nobody can come between.
+/// Orders: what was done before an unlock, before the return of the next lock.
+/// Blocks: `lock` the calling fiber, or thread. As std::mutex it is not ended by a stop request.
+/// Lifetime: whoever locks it last may destroy it after the unlock.
+/// With assertions (NDEBUG not defined) a second lock by the owner, an unlock by another and the destruction of a
+/// locked mutex end the process with a report of both sides.
+/// Example: test/unit/mutex_test.cpp [example]
+/// ```
+///   weft::mutex lock;
+///   std::map<std::string, int> count;   // under lock
+///   ...
+///   { const std::lock_guard guard(lock);  ++count[word]; }
+/// ```
+class mutex {
+ public:
+  constexpr mutex() noexcept = default;
+  mutex(const mutex&) = delete;
+  mutex& operator=(const mutex&) = delete;
+#ifdef NDEBUG
+  ~mutex() = default;
+
+  void lock() {
+    if (!take()) [[unlikely]]
+      detail::mutex_lock(state_, {});
+  }
+  [[nodiscard]] bool try_lock() noexcept { return take(); }
+  void unlock() noexcept {
+    std::uint32_t w = state::locked;
+    if (!state_.word.compare_exchange_strong(w, 0, std::memory_order_release,  // [MUTEX-1]
+                                             std::memory_order_relaxed)) [[unlikely]]
+      detail::mutex_unlock(state_);
+  }
+#else
+  ~mutex() { detail::mutex_destroy_checked(state_); }
+
+  void lock() { detail::mutex_lock_checked(state_, {}); }
+  [[nodiscard]] bool try_lock() noexcept { return detail::mutex_try_lock_checked(state_); }
+  void unlock() noexcept { detail::mutex_unlock_checked(state_); }
+#endif
+
+  /// Gives up after that time. True: locked.
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& timeout) {
+    return try_lock() || lock_within(detail::deadline_after(timeout));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline) {
+    return try_lock() || lock_within(detail::to_steady(deadline));
+  }
+
+ private:
+  using state = detail::mutex_state;
+
+  bool take() noexcept {
+    return (state_.word.fetch_or(state::locked, std::memory_order_acquire) & state::locked) == 0;  // [MUTEX-1]
+  }
+  bool lock_within(std::chrono::steady_clock::time_point deadline) {
+#ifdef NDEBUG
+    return detail::mutex_lock(state_, detail::wait_limit(deadline));
+#else
+    return detail::mutex_lock_checked(state_, detail::wait_limit(deadline));
+#endif
+  }
+
+  detail::mutex_state state_;
+};
+
+/// Every weft::mutex is a timed one.
+using timed_mutex = mutex;
+
+}  // namespace weft

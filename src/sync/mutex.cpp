@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSL-1.0
+// sync/mutex.cpp - the doors of mutex.hpp, and what is checked where assertions are on.
+#include <weft/mutex.hpp>
+
+#include <cstdio>
+
+#include "base/check.hpp"
+#include "sync/misuse.hpp"
+#include "sync/mutex_core.hpp"
+
+namespace weft::detail {
+namespace {
+
+constexpr auto locked = mutex_state::locked, owned = mutex_state::owned;
+
+std::string name(const mutex_state& m) {
+  char text[40];
+  std::snprintf(text, sizeof text, "the mutex at %p", static_cast<const void*>(&m));
+  return text;
+}
+std::string name(void* owner) {
+  return owner != nullptr ? strand_name(*static_cast<fiber_record*>(owner)) : "somebody";
+}
+
+void take_note(mutex_state& m, fiber_record& self, const void* from) noexcept {
+  m.owner.store(&self, std::memory_order_relaxed);
+  m.locked_at.store(from, std::memory_order_relaxed);
+  m.word.fetch_or(owned, std::memory_order_release);  // [MUTEX-5] those who look at the owner
+}
+
+}  // namespace
+
+bool mutex_lock(mutex_state& m, const wait_limit& limit) {
+  waiter me(park_reason::mutex, &m);
+  return lock_contended<waiting_env>(m, me, limit);
+}
+
+void mutex_unlock(mutex_state& m) noexcept {
+  WEFT_ASSERT((m.word.load(std::memory_order_relaxed) & locked) != 0, "unlock of a mutex that nobody has locked");
+  unlock_contended<waiting_env>(m);
+}
+
+bool mutex_try_lock_checked(mutex_state& m) noexcept {
+  if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0) return false;  // [MUTEX-1]
+  take_note(m, this_strand(), __builtin_return_address(0));
+  return true;
+}
+
+bool mutex_lock_checked(mutex_state& m, const wait_limit& limit) {
+  fiber_record& self = this_strand();
+  if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0) {  // [MUTEX-1]
+    const bool known = (m.word.load(std::memory_order_acquire) & owned) != 0;  // [MUTEX-5] take_note
+    if (known && limit.deadline == wait_limit::time_point::max() &&
+        m.owner.load(std::memory_order_relaxed) == &self)
+      report_misuse("deadlock: " + strand_name(self) + " locks " + name(m) + ", which it has locked already",
+                    m.locked_at.load(std::memory_order_relaxed), "it locked it first in");
+    if (!mutex_lock(m, limit)) return false;
+  }
+  take_note(m, self, __builtin_return_address(0));
+  return true;
+}
+
+void mutex_unlock_checked(mutex_state& m) noexcept {
+  const std::uint32_t w = m.word.load(std::memory_order_relaxed);
+  fiber_record& self = this_strand();
+  if ((w & locked) == 0)
+    report_misuse(strand_name(self) + " unlocks " + name(m) + ", which nobody has locked");
+  if ((w & owned) != 0) {  // else it was locked by code without assertions
+    void* const owner = m.owner.load(std::memory_order_relaxed);
+    if (owner != &self)
+      report_misuse(strand_name(self) + " unlocks " + name(m) + ", which " + name(owner) + " has locked",
+                    m.locked_at.load(std::memory_order_relaxed), "its owner locked it in");
+    m.owner.store(nullptr, std::memory_order_relaxed);
+    m.word.fetch_and(~owned, std::memory_order_relaxed);
+  }
+  unlock_contended<waiting_env>(m);
+}
+
+void mutex_destroy_checked(mutex_state& m) noexcept {
+  const std::uint32_t w = m.word.load(std::memory_order_relaxed);
+  if (!m.waiters.empty()) destroyed_while_waited_for(m.waiters);
+  if ((w & locked) != 0)
+    report_misuse(name(m) + " is destroyed while " + ((w & owned) != 0 ? name(m.owner.load(std::memory_order_relaxed)) : "somebody") +
+                      " has it locked",
+                  (w & owned) != 0 ? m.locked_at.load(std::memory_order_relaxed) : nullptr, "it was locked in");
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSL-1.0
+// sync/waiting.cpp - the locks, and parking with a deadline and a stop token.
+#include "sync/waiting.hpp"
+
+#include <optional>
+
+namespace weft::detail {
+namespace {
+
+struct wake_with_stop {
+  ticket who;
+  void operator()() const noexcept { wake(who, wake_code::stop); }
+};
+
+wait_end end_of(wake_code code) noexcept {
+  switch (code) {
+    case wake_code::timeout:
+      return wait_end::timeout;
+    case wake_code::stop:
+      return wait_end::stopped;
+    default:
+      return wait_end::ready;
+  }
+}
+
+std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
+  if (t == wait_limit::time_point::max()) return timer_heap::never;
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
+}
+
+}  // namespace
+
+constinit waiting_stripe waiting_stripes[1U << stripe_bits];
+
+bool waiting_env::is_over(const wait_limit& l) noexcept {
+  if (l.stop != nullptr && l.stop->stop_requested()) return true;
+  return l.deadline != wait_limit::time_point::max() && l.deadline <= std::chrono::steady_clock::now();
+}
+
+wait_end waiting_env::park(waiting_guard& g, waiter& w, const wait_limit& l) {
+  w.who = begin_park(w.self, w.reason, w.object);
+  g.unlock();
+  if (l.stop == nullptr) return end_of(finish_park(w.self, nanoseconds(l.deadline)));
+  // The callback may run here and now. Its end is waited for, if it runs elsewhere, before this returns.
+  const std::stop_callback callback(*l.stop, wake_with_stop{w.who});
+  return end_of(finish_park(w.self, nanoseconds(l.deadline)));
+}
+
+}  // namespace weft::detail

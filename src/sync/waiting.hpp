@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sync/waiting.hpp - waiter lists: what every object of this layer is built of. Proofs in README.md.
+//
+//   waits:                                   wakes:
+//     waiter me(reason, this);                 wake_list out;               // enqueues when it dies, after the guard
+//     waiting_guard g(this);                   waiting_guard g(this);
+//     ... look at the state; if it must ...    ... change the state ...     // WAIT-3: before the claim
+//     push_back(list, me);                     while (waiter* w = pop_front(list))
+//     park(g, me, limit)                         if (out.claim(*w)) break;  // false: it gave up, take the next
+//     not ready: lock, unlink if still linked
+//
+// The algorithms are templates over `Env`, which is `waiting_env` here and a model in test/model.
+// Rejected: a lock in each object (the last waiter may free the object while its waker still unlocks, WAIT-2);
+// waking under the lock (entering weft may park); a lock-free list (a waiter that times out must leave its middle).
+
+#include <atomic>
+#include <cstdint>
+
+#include <weft/detail/waiting.hpp>
+
+#include "base/cache_line.hpp"
+#include "base/futex_lock.hpp"
+#include "os/os.hpp"
+#include "sched/door.hpp"
+#include "sched/park.hpp"
+
+namespace weft::detail {
+
+// ---- lists: links only, whoever the environment is; under the guard -------------------------------
+inline bool is_linked(const wait_link& w) noexcept { return w.next != nullptr; }
+inline void insert_before(wait_link& at, wait_link& w) noexcept {
+  w.next = &at;
+  w.prev = at.prev;
+  at.prev->next = &w;
+  at.prev = &w;
+}
+inline void push_back(wait_list& l, wait_link& w) noexcept { insert_before(l.head, w); }
+inline void push_front(wait_list& l, wait_link& w) noexcept { insert_before(*l.head.next, w); }
+inline void unlink(wait_link& w) noexcept {
+  w.prev->next = w.next;
+  w.next->prev = w.prev;
+  w.next = w.prev = nullptr;
+}
+template <class Waiter>
+Waiter* front(wait_list& l) noexcept {
+  return l.empty() ? nullptr : static_cast<Waiter*>(l.head.next);
+}
+template <class Waiter>
+Waiter* pop_front(wait_list& l) noexcept {
+  Waiter* w = front<Waiter>(l);
+  if (w != nullptr) unlink(*w);
+  return w;
+}
+/// Everything, in order; `from` is empty then.
+inline void splice_back(wait_list& to, wait_list& from) noexcept {
+  if (from.empty()) return;
+  wait_link* const first = from.head.next;
+  wait_link* const last = from.head.prev;
+  first->prev = to.head.prev;
+  to.head.prev->next = first;
+  last->next = &to.head;
+  to.head.prev = last;
+  from.head.next = from.head.prev = &from.head;
+}
+
+// ---- a waiter: on the stack of whoever waits ------------------------------------------------------
+struct waiter : wait_link {
+  waiter(park_reason why, const void* what)
+      : wait_link{nullptr, nullptr}, self(this_strand()), reason(why), object(what) {}
+  waiter(const waiter&) = delete;
+  waiter& operator=(const waiter&) = delete;
+
+  fiber_record& self;
+  ticket who;                // set by park
+  std::int64_t since = 0;    // for those who look at it
+  const park_reason reason;
+  bool given = false;        // the waker made this one the owner, or told it before it parked
+  bool parks = false;        // for those who are in a list before they park
+  std::uint8_t kind = 0;     // the object's own
+  const void* const object;
+};
+
+// ---- the lock of an object's list: one of a few, by address ---------------------------------------
+struct alignas(base::cache_line) waiting_stripe {
+  base::ranked_futex_lock<base::lock_rank::sync_object> lock;
+};
+inline constexpr unsigned stripe_bits = 8;
+extern waiting_stripe waiting_stripes[1U << stripe_bits];
+
+inline waiting_stripe& stripe_of(const void* object) noexcept {
+  const std::uint64_t h = (reinterpret_cast<std::uintptr_t>(object) >> 3) * 0x9e3779b97f4a7c15U;
+  return waiting_stripes[h >> (64 - stripe_bits)];
+}
+
+/// Holds the lock, and the processor: who holds it is neither preempted nor retaken, so that a lock shared by
+/// strangers is held for nanoseconds. Nothing in between may enter weft (wake, finish_park).
+class waiting_guard {
+ public:
+  explicit waiting_guard(const void* object) noexcept : stripe_(&stripe_of(object)) { lock(); }
+  waiting_guard(const waiting_guard&) = delete;
+  waiting_guard& operator=(const waiting_guard&) = delete;
+  ~waiting_guard() {
+    if (held_) unlock();
+  }
+  void lock() noexcept {
+    worker_ = enter();
+    stripe_->lock.lock();
+    held_ = true;
+  }
+  void unlock() noexcept {
+    held_ = false;
+    stripe_->lock.unlock();
+    if (worker_ != nullptr) leave(*worker_);
+  }
+
+ private:
+  waiting_stripe* stripe_;
+  worker* worker_ = nullptr;
+  bool held_ = false;
+};
+
+/// Those whose wake was won under the lock; they are queued when this dies, after it. Declare it before the guard.
+class wake_list {
+ public:
+  wake_list() = default;
+  wake_list(const wake_list&) = delete;
+  wake_list& operator=(const wake_list&) = delete;
+  ~wake_list() { flush(); }
+
+  /// `w` is in no list any more. True: it will return from park with `code`, and may already have; do not touch it
+  /// again. False: it gave up before, and is still inside its call until the guard is released.
+  bool claim(waiter& w, wake_code code = wake_code::ready) noexcept {
+    fiber_record& f = w.self;
+    const wake_duty duty = f.word.wake(w.who.epoch(), code);
+    if (duty == wake_duty::enqueue) {
+      f.link = nullptr;
+      *end_ = &f;
+      end_ = &f.link;
+    }
+    return duty != wake_duty::stale;
+  }
+  void flush() noexcept {
+    fiber_record* f = first_;
+    first_ = nullptr;
+    end_ = &first_;
+    while (f != nullptr) {
+      fiber_record* const next = f->link;
+      enqueue(*f);
+      f = next;
+    }
+  }
+
+ private:
+  fiber_record* first_ = nullptr;
+  fiber_record** end_ = &first_;
+};
+
+/// What the templates need of the world.
+struct waiting_env {
+  template <class T>
+  using atomic = std::atomic<T>;
+  using waiter = detail::waiter;
+  using guard = waiting_guard;
+  using wake_list = detail::wake_list;
+  using limit = wait_limit;
+
+  static std::int64_t now() noexcept { return os::now_ns(); }
+  static bool is_over(const limit& l) noexcept;
+  /// Releases the guard, waits. Ready: somebody claimed the waiter.
+  static wait_end park(guard& g, waiter& w, const limit& l);
+};
+
+// ---- the two halves most objects need -------------------------------------------------------------
+
+/// Waits in `list` unless done(), which is called under the guard. `object` is whose lock it is.
+template <class Env, class Done>
+wait_end wait_unless(typename Env::waiter& me, wait_list& list, const void* object,
+                     const typename Env::limit& limit, Done&& done) {
+  typename Env::guard g(object);
+  if (done()) return wait_end::ready;
+  if (Env::is_over(limit)) return wait_end::timeout;
+  push_back(list, me);
+  const wait_end end = Env::park(g, me, limit);
+  if (end == wait_end::ready) return end;
+  typename Env::guard again(object);
+  if (is_linked(me)) unlink(me);
+  return end;
+}
+
+/// Wakes everybody in `local`, which was taken from the object under `g`; lets go of the lock now and then. Those who
+/// give up meanwhile leave `local` by themselves.
+template <class Env>
+void wake_all(typename Env::guard& g, typename Env::wake_list& out, wait_list& local) {
+  constexpr int at_once = 64;
+  for (int n = 1; auto* w = pop_front<typename Env::waiter>(local); ++n) {
+    out.claim(*w);
+    if (n % at_once != 0) continue;
+    g.unlock();
+    out.flush();
+    g.lock();
+  }
+}
+
+}  // namespace weft::detail
