@@ -128,7 +128,7 @@ class [[nodiscard]] fiber {
   struct releaser {
     detail::task& t;
     ~releaser() {
-      if (t.drop_result != nullptr) t.drop_result(t);
+      t.drop_result();
       detail::release_task(t);
     }
   };

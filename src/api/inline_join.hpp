@@ -21,7 +21,9 @@ void leave_scope(fiber_record& f) noexcept;   // api/scope.cpp
 
 /// Is there room for it? A child is promised three quarters of its stack size.
 [[nodiscard]] inline bool fits_here(const worker& w, const fiber_record& child) noexcept {
-  if (child.flags != 0 || child.context != nullptr) [[unlikely]] return false;
+  constexpr std::uint8_t alien = fiber_record::pinned | fiber_record::is_thread;
+  if ((child.flags.load(std::memory_order_relaxed) & alien) != 0 || child.context != nullptr) [[unlikely]]
+    return false;
   const auto* here = static_cast<const std::byte*>(__builtin_frame_address(0));
 #if WEFT_ASAN && defined(__x86_64__)
   asm("mov %%rsp, %0" : "=r"(here));  // the frame may be on ASan's fake stack
@@ -36,16 +38,19 @@ inline void run_inline(worker& joiners, fiber_record& child) noexcept {
   worker* w = &joiners;
   fiber_record& parent = *w->current;
   child.stack_limit = parent.stack_limit;
-  child.flags = fiber_record::inlined;
+  child.set(fiber_record::inlined);
   child.outer = &parent;
-  child.bound = parent.bound;
+  if (parent.has(fiber_record::pinned)) [[unlikely]] {  // it shares a stack that must not change threads
+    child.set(fiber_record::pinned);
+    child.bound = parent.bound;
+  }
   child.word.set(fiber_state::running);
   w->current = &child;
   const exception_globals in_flight = *w->state.exceptions;
   if (in_flight.any()) [[unlikely]] *w->state.exceptions = {};
   trace::emit(trace::event::inline_join, child.id, parent.id);
   leave(*w);
-  child.invoke(child, start::run);
+  child.operations->invoke(child, start::run);
   finish_in_user_mode(child);
   w = enter();
   if (in_flight.any()) [[unlikely]] *w->state.exceptions = in_flight;

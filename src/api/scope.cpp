@@ -67,7 +67,7 @@ class scope_core {
     ticket joiner, next;
     {
       const std::lock_guard guard(lock_);
-      f.base::list_hook<scope_children_tag>::unlink();
+      f.in_children.unlink();
       if (f.error) [[unlikely]] {
         if (!failure_) {
           failure_ = f.error;
@@ -110,8 +110,9 @@ class scope_core {
         const std::lock_guard guard(lock_);
         if (pending_ < limit_) {
           ++pending_;
-          children_.push_back(f);
+          children_.push_back(f.in_children);
           f.scope = this;
+          f.set(fiber_record::in_scope);
           if (stopped_) f.stop_requested.store(true, std::memory_order_seq_cst);
           return;
         }
@@ -130,8 +131,8 @@ class scope_core {
 
   void stop_under_lock(std::vector<std::stop_source>& sources) noexcept {
     if (std::exchange(stopped_, true)) return;
-    for (fiber_record& child : children_) {
-      std::stop_source s = mark_stopped(child);
+    for (scope_hook& child : children_) {
+      std::stop_source s = mark_stopped(*child.owner);
       if (s.stop_possible()) sources.push_back(std::move(s));
     }
   }
@@ -144,7 +145,7 @@ class scope_core {
       worker* w = enter();
       auto& local = w->held->local;
       fiber_record* f = local.pop();
-      if (f == nullptr || f->scope != this || !fits_here(*w, *f)) {
+      if (f == nullptr || !f->has(fiber_record::in_scope) || f->scope != this || !fits_here(*w, *f)) {
         if (f != nullptr) local.push(f);
         leave(*w);
         return;
@@ -160,10 +161,13 @@ class scope_core {
   ticket joiner_;
   std::exception_ptr failure_;
   std::vector<place_waiter> waiting_;
-  base::intrusive_list<fiber_record, scope_children_tag> children_;
+  base::intrusive_list<scope_hook> children_;
 };
 
-void leave_scope(fiber_record& f) noexcept { std::exchange(f.scope, nullptr)->child_left(f); }
+void leave_scope(fiber_record& f) noexcept {
+  f.clear(fiber_record::in_scope);
+  std::exchange(f.scope, nullptr)->child_left(f);
+}
 
 int uncaught_now() noexcept { return std::uncaught_exceptions(); }
 

@@ -129,14 +129,17 @@ void throw_deadlock() {
 }
 
 // ---- the end of a fiber ----------------------------------------------------------------------------
+constexpr task_operations nothing_left{nullptr, nullptr};
+
 void dispose_result(fiber_record& f) noexcept {
-  if (f.drop_result != nullptr) std::exchange(f.drop_result, nullptr)(f);
+  f.drop_result();
+  f.operations = &nothing_left;
   if (f.error) f.home->unhandled(f);
 }
 
 void finish_rare(fiber_record& f) noexcept {
-  if (f.extras.load(std::memory_order_relaxed) != nullptr) [[unlikely]] drop_locals(f);
-  if (f.scope != nullptr) leave_scope(f);
+  if (f.has(fiber_record::has_extras)) drop_locals(f);
+  if (f.has(fiber_record::in_scope)) leave_scope(f);
   if (f.join.is_detached()) dispose_result(f);
 }
 

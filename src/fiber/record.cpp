@@ -47,6 +47,7 @@ void carve() {
   for (std::uint32_t i = slab_records; i-- > 0;) {
     auto* r = ::new (static_cast<void*>(slab + i)) fiber_record;
     r->index = base + i;
+    r->in_children.owner = r;
     if (r->index == 0) continue;  // index 0 means "no ticket"
     r->link = table.free;
     table.free = r;
@@ -126,6 +127,7 @@ fiber_extras& fiber_record::need_extras() {
   fiber_extras* x = extras.load(std::memory_order_relaxed);
   if (x == nullptr) {
     x = new fiber_extras;
+    set(has_extras);
     extras.store(x, std::memory_order_release);  // [REC-2] acquire in those who look under `lock`
   }
   return *x;

@@ -52,42 +52,63 @@ struct fiber_extras {
   std::vector<local_value> locals;        // fiber_local values, in the order they were made
 };
 
-struct scope_children_tag {};
+/// The link in a scope's list of children.
+struct scope_hook : base::list_hook<> {
+  fiber_record* owner = nullptr;  // constant
+};
 
-struct alignas(base::cache_line) fiber_record : task, base::list_hook<scope_children_tag> {
+// Three cache lines: what the callable needs, what every step needs, what few fibers need. A fiber that is spawned, runs
+// and is joined touches the first two; the third is as `free` left it (scheduler::reset does not write it).
+struct alignas(base::cache_line) fiber_record : task {
   enum flag : std::uint8_t {
-    pinned = 1,       // runs on `bound` only
-    is_thread = 2,    // stands for a plain thread; parks on `thread_wake`
-    inlined = 4,      // runs on the stack of the fiber that joins it
+    pinned = 1,         // runs on `bound` only
+    is_thread = 2,      // stands for a plain thread; parks on `thread_wake`
+    inlined = 4,        // runs on the stack of the fiber that joins it
     unpreemptible = 8,
+    has_extras = 16,
+    in_scope = 32,
+    failed_start = 64,
   };
 
-  // -- whoever owns the fiber by its state word (fiber_word.hpp)
+  // -- second line: whoever owns the fiber by its state word (fiber_word.hpp)
   fiber_word word;
   void* context = nullptr;             // where to jump to; null before the start
   scheduler* home = nullptr;           // the runtime it belongs to; null for a thread's record
   join_word join;
-  std::byte* stack_limit = nullptr;    // null: none (not started, inlined, thread)
+  std::byte* stack_limit = nullptr;    // null: none (not started, thread)
+  std::uint64_t id = 0;
+  fiber_record* link = nullptr;        // cache, mailbox, a list of the woken
   std::uint32_t index = 0;             // in the table of records; constant
-  std::atomic<std::uint32_t> thread_wake{0};
   stack_class stack{};
-  std::uint8_t flags = 0;
+  std::atomic<std::uint8_t> flags{0};  // relaxed: the owner writes
   std::atomic<park_reason> reason{park_reason::none};
   std::atomic<bool> stop_requested{false};
-  base::futex_lock lock;               // extras against those who ask to stop, or look
-  std::atomic<std::uint32_t> no_preempt{0};  // weft::no_preempt guards alive; the fiber itself writes
-  std::uint64_t id = 0;
-  worker* bound = nullptr;
-  fiber_record* link = nullptr;        // cache and mailbox
+
+  // -- third line
   fiber_record* outer = nullptr;       // inlined: the joiner
-  std::atomic<fiber_extras*> extras{nullptr};
-  scope_core* scope = nullptr;         // whose child it is
+  worker* bound = nullptr;             // pinned: its worker, once it has run
+  std::atomic<fiber_extras*> extras{nullptr};  // has_extras
+  scope_core* scope = nullptr;         // in_scope: whose child it is
+  scope_hook in_children;
   const void* wait_object = nullptr;   // what it waits for, for reports
+  base::futex_lock lock;               // extras against those who ask to stop, or look
+  std::atomic<std::uint32_t> thread_wake{0};
+  std::atomic<std::uint32_t> no_preempt{0};  // weft::no_preempt guards alive; the fiber itself writes
 #if WEFT_TSAN
   void* tsan_fiber = nullptr;
 #endif
 
-  [[nodiscard]] bool has(flag f) const noexcept { return (flags & f) != 0; }
+  void set(flag f) noexcept {
+    flags.store(flags.load(std::memory_order_relaxed) | f, std::memory_order_relaxed);
+  }
+  void clear(flag f) noexcept {
+    flags.store(flags.load(std::memory_order_relaxed) & ~f, std::memory_order_relaxed);
+  }
+  /// Must its end do more than publish a result?
+  [[nodiscard]] bool ends_plainly() const noexcept {
+    return (flags.load(std::memory_order_relaxed) & (has_extras | in_scope)) == 0;
+  }
+  [[nodiscard]] bool has(flag f) const noexcept { return (flags.load(std::memory_order_relaxed) & f) != 0; }
   [[nodiscard]] ticket make_ticket(epoch_t e) const noexcept {
     return {static_cast<std::uint64_t>(index) << 32 | e};
   }

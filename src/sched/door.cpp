@@ -25,7 +25,7 @@ struct thread_strand {
       delete x;
     }
     record->word.set(fiber_state::unused);
-    record->flags = 0;
+    record->flags.store(0, std::memory_order_relaxed);
     give_record(*record);
   }
 };
@@ -34,7 +34,7 @@ thread_local thread_strand strand;
 [[gnu::noinline]] fiber_record& thread_record() {
   if (strand.record == nullptr) {
     fiber_record& r = take_record();
-    r.flags = fiber_record::is_thread;
+    r.flags.store(fiber_record::is_thread, std::memory_order_relaxed);
     r.home = nullptr;
     r.stop_requested.store(false, std::memory_order_relaxed);
     r.id = (std::uint64_t{1} << 63) | static_cast<std::uint64_t>(os::thread_id());

@@ -99,7 +99,7 @@ inline fiber_record* pick_local(worker& w) noexcept {
     f = p.local.take();
   }
   if (f == nullptr) return nullptr;
-  if (f->bound != nullptr && f->bound != &w) [[unlikely]] {  // its thread must run it: see hand_off
+  if (f->has(fiber_record::pinned) && f->bound != nullptr && f->bound != &w) [[unlikely]] {  // its thread must run it: see hand_off
     p.local.push(f);
     w.attention.store(1, std::memory_order_relaxed);
     return nullptr;

@@ -36,7 +36,7 @@ void scheduler::loop(worker& w) noexcept {
       continue;
     }
     if (w.searching) stop_searching(w);
-    if (f->bound != nullptr && f->bound != &w)
+    if (f->has(fiber_record::pinned) && f->bound != nullptr && f->bound != &w)
       hand_off(w, *f);
     else
       run(w, *f);

@@ -55,7 +55,7 @@ void drop_locals(fiber_record& f) noexcept;  // it has extras
 /// a result or an error nobody can take any more.
 void finish_rare(fiber_record& f) noexcept;
 inline void finish_in_user_mode(fiber_record& f) noexcept {
-  if (f.extras.load(std::memory_order_relaxed) != nullptr || f.scope != nullptr || f.join.is_detached())
+  if (!f.ends_plainly() || f.join.is_detached())
     finish_rare(f);
 }
 /// Destroys the result and reports the error of a detached fiber that has ended.

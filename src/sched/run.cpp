@@ -30,7 +30,7 @@ stack_ref stack_of(const fiber_record& f) noexcept {
     set_float_environment();
     trace::emit(trace::event::fiber_start, f.id, w->index);
     leave(*w);
-    f.invoke(f, start::run);
+    f.operations->invoke(f, start::run);
     finish_in_user_mode(f);
     w = enter();
     const stack_ref stack = stack_of(f);
@@ -156,7 +156,7 @@ worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
         enqueue(r);
     }
   } else if (end.free_record) {
-    if (f.drop_result != nullptr || f.error) [[unlikely]] {
+    if (f.operations->drop_result != nullptr || f.error) [[unlikely]] {
       // Detached in this very moment: what is the user's runs outside weft, and still on this stack.
       leave(w);
       dispose_result(f);
@@ -176,7 +176,7 @@ void scheduler::tell_drained() noexcept {
 // The fiber never ran: its joiner gets the reason as if the fiber had thrown it.
 void scheduler::fail_start(worker& w, fiber_record& f, std::error_code why) noexcept {
   leave(w);
-  f.invoke(f, start::discard);
+  f.operations->invoke(f, start::discard);
   try {
     f.error = std::make_exception_ptr(make_stack_error(why, f.stack));
   } catch (...) {

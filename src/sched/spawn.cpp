@@ -54,8 +54,8 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
   reset(f, w != nullptr ? w->next_id++ : next_ids.fetch_add(1, std::memory_order_relaxed));
   if (a != nullptr) [[unlikely]] {
     if (a->stack_size != 0) f.stack = stack_class_for(a->stack_size);
-    if (!a->preemptible) f.flags |= fiber_record::unpreemptible;
-    if (a->pinned) f.flags |= fiber_record::pinned;
+    if (!a->preemptible) f.set(fiber_record::unpreemptible);
+    if (a->pinned) f.set(fiber_record::pinned);
     if (!a->name.empty()) f.need_extras().name = a->name;
   }
   if (w != nullptr)
@@ -73,10 +73,11 @@ void scheduler::forget(worker* w, fiber_record& f) noexcept {
 }
 
 void scheduler::clean_and_release(worker* w, fiber_record& f) noexcept {
-  if (f.extras.load(std::memory_order_relaxed) != nullptr) {
+  if (f.has(fiber_record::has_extras)) {
     const std::lock_guard guard(f.lock);  // against request_stop and reports
     delete f.extras.exchange(nullptr, std::memory_order_relaxed);
   }
+  f.bound = nullptr;
   f.word.set(fiber_state::unused);
   if (w != nullptr)
     w->records.give(f);

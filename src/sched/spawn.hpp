@@ -9,18 +9,14 @@
 namespace weft::detail {
 
 inline void scheduler::reset(fiber_record& f, std::uint64_t id) noexcept {
-  f.drop_result = nullptr;
   f.context = nullptr;
   f.home = this;
   f.join.reset();
   f.stack_limit = nullptr;
   f.stack = default_class_;
-  f.flags = 0;
+  f.flags.store(0, std::memory_order_relaxed);
   f.stop_requested.store(false, std::memory_order_relaxed);
   f.id = id;
-  f.bound = nullptr;
-  f.outer = nullptr;
-  f.scope = nullptr;
   f.word.set(fiber_state::fresh);
 }
 
@@ -46,7 +42,8 @@ inline void scheduler::submit(worker* w, fiber_record& f) noexcept {
 }
 
 inline void scheduler::release(worker* w, fiber_record& f) noexcept {
-  if (w == nullptr || f.extras.load(std::memory_order_relaxed) != nullptr) [[unlikely]] {
+  constexpr std::uint8_t unclean = fiber_record::has_extras | fiber_record::pinned;
+  if (w == nullptr || (f.flags.load(std::memory_order_relaxed) & unclean) != 0) [[unlikely]] {
     clean_and_release(w, f);
     return;
   }

@@ -30,13 +30,24 @@ enum class start : std::uint8_t {
   discard,  // destroy it unused: there was no stack for it
 };
 
-struct task {
-  static constexpr std::size_t inline_size = 64;
+struct task;
 
-  void (*invoke)(task&, start) noexcept = nullptr;
-  void (*drop_result)(task&) noexcept = nullptr;   // null: nothing to destroy
-  std::exception_ptr error;
+/// What can be done with the callable a task holds, and with what it left behind; one table per type.
+struct task_operations {
+  void (*invoke)(task&, start) noexcept;
+  void (*drop_result)(task&) noexcept;  // null: nothing to destroy
+};
+
+struct alignas(64) task {
+  static constexpr std::size_t inline_size = 48;
+
+  const task_operations* operations = nullptr;
+  std::exception_ptr error;  // after the end: set, or there is a result
   alignas(16) std::byte storage[inline_size];
+
+  void drop_result() noexcept {
+    if (!error && operations->drop_result != nullptr) operations->drop_result(*this);
+  }
 
   template <class T>
   static constexpr bool fits = sizeof(T) <= inline_size && alignof(T) <= 16;
@@ -107,8 +118,6 @@ void run_callable(task& t, start how) noexcept {
         t.template make<S>(result);
       } else {
         t.template make<S>(std::move(f)());
-        if constexpr (!std::is_trivially_destructible_v<S> || !task::fits<S>)
-          t.drop_result = [](task& u) noexcept { u.template destroy<S>(); };
       }
     } else {
       std::unique_ptr<F> f(&t.template object<F>());
@@ -119,14 +128,25 @@ void run_callable(task& t, start how) noexcept {
         t.template make<S>(result);
       } else {
         t.template make<S>(std::move(*f)());
-        if constexpr (!std::is_trivially_destructible_v<S> || !task::fits<S>)
-          t.drop_result = [](task& u) noexcept { u.template destroy<S>(); };
       }
     }
   } catch (...) {
     t.error = std::current_exception();
   }
 }
+
+template <class F>
+void drop_result_of(task& t) noexcept {
+  t.template destroy<stored_result<std::invoke_result_t<F>>>();
+}
+
+template <class F>
+inline constexpr task_operations operations_of{
+    &run_callable<F>,
+    std::is_trivially_destructible_v<stored_result<std::invoke_result_t<F>>> &&
+            task::fits<stored_result<std::invoke_result_t<F>>>
+        ? nullptr
+        : &drop_result_of<F>};
 
 /// Stores f(args...) in the task, decay-copied as std::thread does.
 template <class F, class... A>
@@ -137,7 +157,7 @@ void store_callable(task& t, F&& f, A&&... a) {
   if constexpr (sizeof...(A) == 0) {
     using C = std::decay_t<F>;
     t.template make<C>(std::forward<F>(f));
-    t.invoke = &run_callable<C>;
+    t.operations = &operations_of<C>;
   } else {
     auto bound = [tuple = std::tuple<std::decay_t<F>, std::decay_t<A>...>(
                       std::forward<F>(f), std::forward<A>(a)...)]() mutable -> decltype(auto) {
@@ -149,7 +169,7 @@ void store_callable(task& t, F&& f, A&&... a) {
     };
     using C = decltype(bound);
     t.template make<C>(std::move(bound));
-    t.invoke = &run_callable<C>;
+    t.operations = &operations_of<C>;
   }
 }
 
