@@ -8,6 +8,8 @@
 #include <mutex>
 #include <new>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "os/os.hpp"
 
@@ -22,12 +24,15 @@ struct record_table {
   std::atomic<fiber_record*> slabs[max_slabs];  // release by carve, acquire by record_at [REC-1]
   std::atomic<std::uint32_t> count{1};          // one past the last index handed out; 0 is no record
   base::ranked_futex_lock<base::lock_rank::stack_pool> lock;
-  // under lock:
-  std::uint32_t carved = 0;                     // slabs
-  fiber_record* free = nullptr;
-  std::size_t free_count = 0;
+  std::uint32_t carved = 0;                     // slabs; under lock
 };
 constinit record_table table{};
+
+// Under table.lock. Never destroyed: threads may still end while the process does.
+std::vector<record_chain>& free_chains() {
+  static auto& chains = *new std::vector<record_chain>;
+  return chains;
+}
 
 // Under the lock.
 void carve() {
@@ -44,14 +49,13 @@ void carve() {
   static_cast<void>(os::populate({&all, 1}));
   auto* slab = reinterpret_cast<fiber_record*>(memory);
   const std::uint32_t base = table.carved << slab_bits;
+  record_chain chain;
   for (std::uint32_t i = slab_records; i-- > 0;) {
     auto* r = ::new (static_cast<void*>(slab + i)) fiber_record;
     r->index = base + i;
     r->in_children.owner = r;
-    if (r->index == 0) continue;  // index 0 means "no ticket"
-    r->link = table.free;
-    table.free = r;
-    ++table.free_count;
+    if (r->index != 0) chain.push(*r);  // index 0 means "no ticket"
+    if (i % record_cache::chain_length == 0) free_chains().push_back(std::exchange(chain, {}));
   }
   table.slabs[table.carved].store(slab, std::memory_order_release);  // [REC-1]
   ++table.carved;
@@ -70,57 +74,49 @@ std::uint32_t record_count() noexcept {
 }
 
 void record_cache::refill() {
-  const std::lock_guard guard(table.lock);
-  if (table.free == nullptr) carve();
-  while (table.free != nullptr && count_ < batch) {
-    fiber_record* r = table.free;
-    table.free = r->link;
-    --table.free_count;
-    r->link = free_;
-    free_ = r;
-    ++count_;
+  if (reserve_.count > 0) {
+    active_ = std::exchange(reserve_, {});
+    return;
   }
+  const std::lock_guard guard(table.lock);
+  if (free_chains().empty()) carve();
+  active_ = free_chains().back();
+  free_chains().pop_back();
 }
 
 void record_cache::spill() noexcept {
-  const std::lock_guard guard(table.lock);
-  while (count_ > batch) {
-    fiber_record* r = free_;
-    free_ = r->link;
-    --count_;
-    r->link = table.free;
-    table.free = r;
-    ++table.free_count;
+  if (reserve_.count > 0) {
+    const std::lock_guard guard(table.lock);
+    free_chains().push_back(reserve_);
   }
+  reserve_ = std::exchange(active_, {});
 }
 
 void record_cache::flush() noexcept {
-  if (free_ == nullptr) return;
   const std::lock_guard guard(table.lock);
-  while (free_ != nullptr) {
-    fiber_record* r = free_;
-    free_ = r->link;
-    r->link = table.free;
-    table.free = r;
-    ++table.free_count;
-  }
-  count_ = 0;
+  for (record_chain* c : {&active_, &reserve_})
+    if (c->count > 0) free_chains().push_back(std::exchange(*c, {}));
+}
+
+// Threads without a cache share one.
+namespace {
+record_chain outside;  // under table.lock
 }
 
 fiber_record& take_record() {
   const std::lock_guard guard(table.lock);
-  if (table.free == nullptr) carve();
-  fiber_record* r = table.free;
-  table.free = r->link;
-  --table.free_count;
-  return *r;
+  if (outside.count == 0) {
+    if (free_chains().empty()) carve();
+    outside = free_chains().back();
+    free_chains().pop_back();
+  }
+  return outside.pop();
 }
 
 void give_record(fiber_record& r) noexcept {
   const std::lock_guard guard(table.lock);
-  r.link = table.free;
-  table.free = &r;
-  ++table.free_count;
+  if (outside.count == record_cache::chain_length) free_chains().push_back(std::exchange(outside, {}));
+  outside.push(r);
 }
 
 fiber_extras& fiber_record::need_extras() {
