@@ -43,6 +43,7 @@ struct settings {
   std::uint64_t fibers = 100'000;
   std::uint64_t sleep_ms = 100;
   std::size_t workers = 0;
+  bool wake = false;
   bool progress = false;
 };
 
@@ -85,7 +86,8 @@ int sleep_together(const settings& s) {
   fmt::print("spawned in          {:.0f} ms\n", spawned_ms);
   fmt::print("all begun in        {:.0f} ms\n", asleep_ms);
   report_memory(s, counts, resident_before);
-  if (s.progress) fmt::print(stderr, "  all asleep, waiting for them to wake\n");
+  if (s.progress) fmt::print(stderr, "  all have begun, waiting for them to wake\n");
+  if (s.wake) sleepers.request_stop();  // ends every sleep
   sleepers.join();
   fmt::print("wall time           {:.0f} ms\n", ms_since(start));
   if (const auto woken = counts.out.load(std::memory_order_relaxed); woken != s.fibers) {
@@ -106,6 +108,7 @@ int main(int argc, char** argv) {
   app.add_option("--sleep-ms", s.sleep_ms, "how long each sleeps")
       ->check(CLI::Range(0, 3'600'000))
       ->capture_default_str();
+  app.add_flag("--wake", s.wake, "ask all to stop once they have been counted");
   app.add_option("--workers", s.workers, "processors; 0: what this process may use");
   app.add_flag("--progress", s.progress, "say on stderr how far it is");
   CLI11_PARSE(app, argc, argv);
