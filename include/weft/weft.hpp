@@ -2,9 +2,11 @@
 #pragma once
 // weft/weft.hpp - everything. Each header also stands alone.
 
+#include <weft/channel.hpp>
 #include <weft/fiber.hpp>
 #include <weft/fiber_local.hpp>
 #include <weft/net.hpp>
+#include <weft/no_preempt.hpp>
 #include <weft/options.hpp>
 #include <weft/runtime.hpp>
 #include <weft/scope.hpp>

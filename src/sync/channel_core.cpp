@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSL-1.0
+// sync/channel_core.cpp - put, get, close under the lock; and waiting when they cannot.
+#include "sync/channel_core.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#include "os/os.hpp"
+#include "sync/misuse.hpp"
+
+namespace weft::detail {
+namespace {
+
+constexpr std::size_t lock_count = 256;
+constinit channel_lock locks[lock_count];
+constinit std::atomic<std::size_t> next_lock{0};
+
+channel_lock& assign_lock() noexcept {
+  // relaxed: any will do; in turn, so that a program's few channels seldom share one.
+  return locks[next_lock.fetch_add(1, std::memory_order_relaxed) % lock_count];
+}
+
+std::size_t ring_offset(const element_type& t) noexcept {
+  return (sizeof(channel_core) + t.align - 1) / t.align * t.align;
+}
+std::align_val_t alignment(const element_type& t) noexcept {
+  return std::align_val_t{std::max({t.align, base::cache_line, alignof(channel_core)})};
+}
+
+channel_status is_over(const wait_limit& l) noexcept {
+  if (l.stop != nullptr && l.stop->stop_requested()) return channel_status::stopped;
+  if (l.deadline != wait_limit::time_point::max() && l.deadline <= std::chrono::steady_clock::now())
+    return channel_status::timeout;
+  return channel_status::success;
+}
+
+struct wake_with_stop {
+  ticket who;
+  void operator()() const noexcept { wake(who, wake_code::stop); }
+};
+
+std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
+  if (t == wait_limit::time_point::max()) return timer_heap::never;
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
+}
+
+enum class side : std::uint8_t { sender, receiver };
+
+template <side S>
+channel_step attempt(channel_core& c, void* value, claimed_list& out) {
+  if constexpr (S == side::sender)
+    return c.put(value, out);
+  else
+    return c.get(value, out);
+}
+template <side S>
+waiter_queue& queue_of(channel_core& c) noexcept {
+  return S == side::sender ? c.senders() : c.receivers();
+}
+channel_status status_of(channel_step s) noexcept {
+  return s == channel_step::done ? channel_status::success : channel_status::closed;
+}
+
+// Nothing, if the wait has to begin again.
+template <side S>
+channel_status wait_in(channel_core& c, channel_waiter& me, channel_lock& lock, const wait_limit& limit,
+                       bool& again) {
+  const wake_code code = finish_park_inside(*me.self, limit);
+  if (code == wake_code::first_free) {
+    const outcome o = outcome_of(me, lock);
+    again = o == outcome::again;
+    return o == outcome::moved ? channel_status::success : channel_status::closed;
+  }
+  const channel_guard g(c);
+  if (me.linked) queue_of<S>(c).unlink(me);
+  if (code == wake_code::timeout) return channel_status::timeout;
+  if (code == wake_code::stop) return channel_status::stopped;
+  again = true;
+  return channel_status::timeout;
+}
+
+template <side S>
+channel_status pass_value(channel_core& c, void* value, const wait_limit& limit) {
+  channel_lock& lock = c.lock();  // outlives the channel: CHAN-5
+  for (;;) {
+    channel_waiter me;
+    {
+      channel_guard g(c);
+      const channel_step step = attempt<S>(c, value, g.out);
+      if (step != channel_step::blocked) [[likely]]
+        return status_of(step);
+      if (const auto over = is_over(limit); over != channel_status::success) return over;
+      fiber_record& self = g.self();
+      me.self = &self;
+      me.value = value;
+      me.epoch = begin_park(self, S == side::sender ? park_reason::channel_send : park_reason::channel_receive, &c)
+                     .epoch();
+      queue_of<S>(c).push_back(me);  // CHAN-2: attempt found no room, or no value
+      g.unlock_to_park();
+    }
+    bool again = false;
+    const channel_status end = wait_in<S>(c, me, lock, limit, again);
+    if (!again) return end;
+  }
+}
+
+template <side S>
+channel_status try_pass(channel_core& c, void* value) {
+  if (S == side::sender ? !c.may_put() : !c.may_get()) return channel_status::timeout;
+  channel_guard g(c);
+  const channel_step step = attempt<S>(c, value, g.out);
+  return step == channel_step::blocked ? channel_status::timeout : status_of(step);
+}
+
+}  // namespace
+
+wake_code finish_park_inside(fiber_record& self, const wait_limit& limit) {
+  wake_code code;
+  if (limit.stop == nullptr) {
+    code = finish_park(self, nanoseconds(limit.deadline));
+    if (worker* w = this_worker()) leave(*w);
+  } else {
+    // The callback may run here and now. Its end is waited for, if it runs elsewhere, before this returns.
+    const std::stop_callback callback(*limit.stop, wake_with_stop{self.make_ticket(self.word.epoch())});
+    code = finish_park(self, nanoseconds(limit.deadline));
+    if (worker* w = this_worker()) leave(*w);
+  }
+  return code;
+}
+
+outcome outcome_of(const channel_waiter& w, channel_lock& lock) noexcept {
+  outcome o = w.end.load(std::memory_order_acquire);  // [CHAN-3] settle
+  if (o == outcome::open) [[unlikely]] {
+    lock.word.lock();
+    lock.word.unlock();
+    o = w.end.load(std::memory_order_relaxed);  // the lock orders
+  }
+  return o;
+}
+
+channel_core::channel_core(const element_type& type, std::size_t capacity, std::byte* ring) noexcept
+    : type_(type), lock_(assign_lock()), capacity_(capacity), ring_(ring) {}
+
+channel_core::~channel_core() {
+#ifndef NDEBUG
+  {
+    const channel_guard g(*this);  // those who have given up are about to leave
+  }
+  const channel_waiter* w = !senders_.empty() ? senders_.first() : receivers_.first();
+  if (w != nullptr)
+    report_misuse("a channel is destroyed while " + strand_name(*w->self) +
+                  (senders_.empty() ? " receives from it" : " sends into it"));
+#endif
+  for (std::size_t n = size(); n > 0; --n) {
+    type_.destroy(slot(head_));
+    if (++head_ == capacity_) head_ = 0;
+  }
+}
+
+void channel_core::push(void* value) {
+  type_.construct(slot(tail_), value);  // if it throws, nothing has changed
+  if (++tail_ == capacity_) tail_ = 0;
+  size_.store(size() + 1, std::memory_order_relaxed);
+}
+
+channel_step channel_core::put(void* value, claimed_list& out) {
+  if (closed_.load(std::memory_order_relaxed)) return channel_step::closed;
+  while (channel_waiter* w = receivers_.pop_front()) {
+    if (!out.claim(*w)) continue;
+    try {
+      type_.deliver(w->value, value);
+    } catch (...) {
+      claimed_list::settle(*w, outcome::again);
+      throw;
+    }
+    claimed_list::settle(*w, outcome::moved);
+    return channel_step::done;
+  }
+  if (size() == capacity_) return channel_step::blocked;
+  push(value);
+  return channel_step::done;
+}
+
+channel_step channel_core::get(void* optional, claimed_list& out) {
+  if (const std::size_t n = size(); n > 0) {
+    type_.take(optional, slot(head_));
+    if (++head_ == capacity_) head_ = 0;
+    size_.store(n - 1, std::memory_order_relaxed);
+    while (channel_waiter* w = senders_.pop_front()) {  // CHAN-2: there is room now
+      if (!out.claim(*w)) continue;
+      try {
+        push(w->value);
+      } catch (...) {  // it is the sender's to throw: it will, when it tries again
+        claimed_list::settle(*w, outcome::again);
+        continue;
+      }
+      claimed_list::settle(*w, outcome::moved);
+      break;
+    }
+    return channel_step::done;
+  }
+  while (channel_waiter* w = senders_.pop_front()) {
+    if (!out.claim(*w)) continue;
+    try {
+      type_.deliver(optional, w->value);
+    } catch (...) {
+      claimed_list::settle(*w, outcome::again);
+      throw;
+    }
+    claimed_list::settle(*w, outcome::moved);
+    return channel_step::done;
+  }
+  return closed_.load(std::memory_order_relaxed) ? channel_step::closed : channel_step::blocked;
+}
+
+bool channel_core::close(claimed_list& out) noexcept {
+  if (closed_.load(std::memory_order_relaxed)) return false;
+  closed_.store(true, std::memory_order_release);  // [CHAN-4] is_closed
+  for (waiter_queue* q : {&senders_, &receivers_})
+    while (channel_waiter* w = q->pop_front())
+      if (out.claim(*w)) claimed_list::settle(*w, outcome::closed);
+  return true;
+}
+
+channel_core* make_channel(const element_type& type, std::size_t capacity) {
+  const std::size_t offset = ring_offset(type);
+  if (capacity > (std::numeric_limits<std::size_t>::max() / 2 - offset) / type.size)
+    throw std::length_error("weft::channel: a capacity of " + std::to_string(capacity) +
+                            " elements is more than the address space holds");
+  auto* const memory =
+      static_cast<std::byte*>(::operator new(offset + capacity * type.size, alignment(type)));
+  return ::new (memory) channel_core(type, capacity, memory + offset);
+}
+void destroy_channel(channel_core* c) noexcept {
+  const std::align_val_t align = alignment(c->type());
+  c->~channel_core();
+  ::operator delete(static_cast<void*>(c), align);
+}
+
+namespace {
+const wait_limit for_ever;
+}
+channel_status channel_send(channel_core& c, void* value) {
+  return pass_value<side::sender>(c, value, for_ever);
+}
+channel_status channel_send(channel_core& c, void* value, const wait_limit& limit) {
+  return pass_value<side::sender>(c, value, limit);
+}
+channel_status channel_try_send(channel_core& c, void* value) {
+  return try_pass<side::sender>(c, value);
+}
+channel_status channel_receive(channel_core& c, void* optional) {
+  return pass_value<side::receiver>(c, optional, for_ever);
+}
+channel_status channel_receive(channel_core& c, void* optional, const wait_limit& limit) {
+  return pass_value<side::receiver>(c, optional, limit);
+}
+channel_status channel_try_receive(channel_core& c, void* optional) {
+  return try_pass<side::receiver>(c, optional);
+}
+bool channel_close(channel_core& c) noexcept {
+  channel_guard g(c);
+  return c.close(g.out);
+}
+bool channel_closed(const channel_core& c) noexcept { return c.is_closed(); }
+std::size_t channel_size(const channel_core& c) noexcept { return c.size(); }
+std::size_t channel_capacity(const channel_core& c) noexcept { return c.capacity(); }
+
+}  // namespace weft::detail

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sync/channel_core.hpp - a ring of values and two queues of those who wait; every step under one lock.
+//
+//   put(value)  a receiver waits: claim it, move the value to where it wants it   -> done
+//               room: into the ring   -> done           closed -> closed           else -> blocked
+//   get(to)     the oldest of the ring, and the first waiting sender's value into the room that made
+//               ring empty: from the first waiting sender           closed -> closed           else -> blocked
+//   blocked:    begin_park and into the queue under the same lock; the claim brings the value, or takes it
+//
+//   CHAN-1  senders_ or receivers_ holds nobody who can still be claimed - except one select that is in both.
+//   CHAN-2  size_ > 0 implies that nobody in receivers_ can be claimed; size_ < capacity_, that nobody in senders_ can.
+//   CHAN-3  a value is moved after the claim of who waits for it, and under the lock: a claim that fails moves nothing.
+//   CHAN-4  once closed, senders_ stays empty; so does receivers_, as closing finds a ring that is empty or nobody in it.
+//   CHAN-5  after the unlock that follows a claim, the channel is not touched: whom it served may destroy it.
+// A waiter that has given up (another case of its select, time, stop) may still be linked; a claim of it fails, and it
+// is skipped. The lock is not in the channel (CHAN-5), but one of a few, handed out in turn.
+// Rejected: a lock-free ring (closing, select and hand-over all need both queues and the ring in one step); waking
+// whom a value is for without giving it the value (it may find it gone); moving before the claim (select).
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <weft/detail/channel.hpp>
+
+#include "base/cache_line.hpp"
+#include "base/futex_lock.hpp"
+#include "sched/door.hpp"
+#include "sched/park.hpp"
+
+namespace weft::detail {
+
+/// What became of a waiter that was claimed.
+enum class outcome : std::uint8_t {
+  open,    // not known yet: the claimer still has the lock
+  moved,   // its value was taken, or it got one
+  closed,
+  again,   // the move threw, in the claimer's hands: as if nothing had happened
+};
+
+/// On the stack of whoever waits; in a queue under the channel's lock.
+struct channel_waiter {
+  channel_waiter* next = nullptr;
+  channel_waiter* prev = nullptr;
+  bool linked = false;
+  wake_code code = wake_code::first_free;
+  std::atomic<outcome> end{outcome::open};
+  fiber_record* self = nullptr;
+  epoch_t epoch = 0;
+  void* value = nullptr;  // a sender's T, a receiver's std::optional<T>
+};
+
+class waiter_queue {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return first_.load(std::memory_order_relaxed) == nullptr; }  // a hint without the lock
+  [[nodiscard]] channel_waiter* first() const noexcept { return first_.load(std::memory_order_relaxed); }
+  void push_back(channel_waiter& w) noexcept {
+    w.next = nullptr;
+    w.prev = last_;
+    w.linked = true;
+    if (last_ != nullptr)
+      last_->next = &w;
+    else
+      first_.store(&w, std::memory_order_relaxed);
+    last_ = &w;
+  }
+  void unlink(channel_waiter& w) noexcept {
+    if (w.prev != nullptr)
+      w.prev->next = w.next;
+    else
+      first_.store(w.next, std::memory_order_relaxed);
+    if (w.next != nullptr)
+      w.next->prev = w.prev;
+    else
+      last_ = w.prev;
+    w.linked = false;
+  }
+  channel_waiter* pop_front() noexcept {
+    channel_waiter* w = first();
+    if (w != nullptr) unlink(*w);
+    return w;
+  }
+
+ private:
+  std::atomic<channel_waiter*> first_{nullptr};  // written under the lock
+  channel_waiter* last_ = nullptr;
+};
+
+/// Those whose wake was won under the lock, to be queued after it.
+class claimed_list {
+ public:
+  /// False: it had given up.
+  bool claim(channel_waiter& w) noexcept {
+    fiber_record& f = *w.self;
+    const wake_duty duty = f.word.wake(w.epoch, w.code);
+    if (duty == wake_duty::enqueue) {
+      f.link = first_;
+      first_ = &f;
+    }
+    return duty != wake_duty::stale;
+  }
+  /// The last word about a claimed waiter: it may be gone after this.
+  static void settle(channel_waiter& w, outcome o) noexcept {
+    w.end.store(o, std::memory_order_release);  // [CHAN-3] outcome_of
+  }
+  void flush() noexcept {
+    while (first_ != nullptr) {
+      fiber_record& f = *first_;
+      first_ = f.link;
+      enqueue(f);
+    }
+  }
+
+ private:
+  fiber_record* first_ = nullptr;
+};
+
+struct alignas(base::cache_line) channel_lock {
+  base::futex_word word;
+};
+
+enum class channel_step : std::uint8_t { done, closed, blocked };
+
+class channel_core {
+ public:
+  channel_core(const element_type& type, std::size_t capacity, std::byte* ring) noexcept;
+  ~channel_core();
+  channel_core(const channel_core&) = delete;
+  channel_core& operator=(const channel_core&) = delete;
+
+  // ---- under the lock; may throw what T's move throws
+  [[nodiscard]] channel_step put(void* value, claimed_list& out);
+  [[nodiscard]] channel_step get(void* optional, claimed_list& out);
+  bool close(claimed_list& out) noexcept;
+  waiter_queue& senders() noexcept { return senders_; }
+  waiter_queue& receivers() noexcept { return receivers_; }
+
+  // ---- without it: a moment's truth, but nothing that happened before is missed
+  [[nodiscard]] bool may_put() const noexcept {
+    return size() < capacity_ || !receivers_.empty() || is_closed();
+  }
+  [[nodiscard]] bool may_get() const noexcept { return size() > 0 || !senders_.empty() || is_closed(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }  // [CHAN-4] close
+
+  channel_lock& lock() const noexcept { return lock_; }
+  const element_type& type() const noexcept { return type_; }
+
+ private:
+  void* slot(std::size_t i) noexcept { return ring_ + i * type_.size; }
+  void push(void* value);
+
+  const element_type& type_;
+  channel_lock& lock_;
+  const std::size_t capacity_;
+  std::byte* const ring_;
+  std::size_t head_ = 0;                 // under the lock, and all below; the atomics are written under it
+  std::size_t tail_ = 0;
+  std::atomic<std::size_t> size_{0};
+  std::atomic<bool> closed_{false};
+  waiter_queue senders_;
+  waiter_queue receivers_;
+};
+
+/// The lock of one channel, and the processor: who holds it is neither preempted nor retaken. Afterwards it queues
+/// whom it claimed.
+class channel_guard {
+ public:
+  explicit channel_guard(channel_core& c) noexcept : lock_(&c.lock()), worker_(enter()) { take(); }
+  channel_guard(const channel_guard&) = delete;
+  channel_guard& operator=(const channel_guard&) = delete;
+  ~channel_guard() {
+    if (lock_ == nullptr) return;
+    release();
+    out.flush();
+    if (worker_ != nullptr) detail::leave(*worker_);
+  }
+  /// Lets go of the lock, but stays inside weft: between begin_park and finish_park nobody may take the processor, for
+  /// whoever comes back without one is queued, and loses the word's state.
+  void unlock_to_park() noexcept { release(); }
+
+  [[nodiscard]] fiber_record& self() const {
+    return worker_ != nullptr && worker_->current != nullptr ? *worker_->current : this_strand();
+  }
+
+  claimed_list out;
+
+ private:
+  void take() noexcept {
+#ifndef NDEBUG
+    base::lock_rank_acquire(base::lock_rank::sync_object);
+#endif
+    lock_->word.lock();
+  }
+  void release() noexcept {
+    lock_->word.unlock();
+    lock_ = nullptr;
+#ifndef NDEBUG
+    base::lock_rank_release(base::lock_rank::sync_object);
+#endif
+  }
+
+  channel_lock* lock_;
+  worker* const worker_;
+};
+
+/// finish_park for whoever has stayed inside weft since begin_park.
+wake_code finish_park_inside(fiber_record& self, const wait_limit& limit);
+
+/// For a waiter that was claimed: waits for the claimer to let go of the lock, if it has not settled it yet.
+outcome outcome_of(const channel_waiter& w, channel_lock& lock) noexcept;
+
+}  // namespace weft::detail
