@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // sync/mutex.cpp - the doors of mutex.hpp, and what is checked where assertions are on.
 #include <weft/mutex.hpp>
+#include <weft/recursive_mutex.hpp>
 
 #include <cstdio>
 
@@ -83,6 +84,15 @@ void mutex_destroy_checked(mutex_state& m) noexcept {
     report_misuse(name(m) + " is destroyed while " + ((w & owned) != 0 ? name(m.owner.load(std::memory_order_relaxed)) : "somebody") +
                       " has it locked",
                   (w & owned) != 0 ? m.locked_at.load(std::memory_order_relaxed) : nullptr, "it was locked in");
+}
+
+void* strand_key() { return &this_strand(); }
+
+void recursive_unlock_by_stranger(const void* mutex, void* owner) noexcept {
+  char where[24];
+  std::snprintf(where, sizeof where, "%p", mutex);
+  report_misuse(strand_name(this_strand()) + " unlocks the recursive_mutex at " + where + ", which " +
+                (owner != nullptr ? strand_name(*static_cast<fiber_record*>(owner)) : "nobody") + " has locked");
 }
 
 }  // namespace weft::detail

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/semaphore.hpp - std::counting_semaphore and std::binary_semaphore for fibers and threads.
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <stop_token>
+
+#include <weft/detail/waiting.hpp>
+
+namespace weft {
+namespace detail {
+
+struct semaphore_state {
+  static constexpr std::int64_t waited_for = 1, one = 2;
+  static constexpr std::ptrdiff_t most = std::numeric_limits<std::ptrdiff_t>::max() / 4;
+
+  constexpr explicit semaphore_state(std::ptrdiff_t n) noexcept : word(n * one) {}
+
+  std::atomic<std::int64_t> word;  // permits, and whether somebody waits; src/sync/semaphore_core.hpp
+  wait_list waiters;
+};
+
+wait_end semaphore_acquire(semaphore_state& s, const wait_limit& limit);
+void semaphore_release_contended(semaphore_state& s, std::ptrdiff_t n) noexcept;
+[[noreturn]] void semaphore_overflow() noexcept;
+
+}  // namespace detail
+
+/// A number of permits. `acquire` takes one and waits while there is none; `release` gives some back.
+///
+/// Fairness: permits that are released while somebody waits go to the waiters, in the order they came; nobody
+/// overtakes them.
+/// Blocks: `acquire` and its relatives the calling fiber, or thread. Not ended by a stop request; pass a token.
+/// Orders: everything before a `release`, before the return of the acquire that it lets through.
+/// Lifetime: who has acquired may destroy it, if nobody else waits, while `release` is on its way out.
+/// Example: test/unit/semaphore_test.cpp [example]
+/// ```
+///   weft::counting_semaphore<> connections(10);
+///   ...
+///   connections.acquire();
+///   query();
+///   connections.release();
+/// ```
+template <std::ptrdiff_t LeastMax = detail::semaphore_state::most>
+class counting_semaphore {
+  static_assert(LeastMax >= 0 && LeastMax <= detail::semaphore_state::most);
+
+ public:
+  [[nodiscard]] static constexpr std::ptrdiff_t max() noexcept { return LeastMax; }
+  constexpr explicit counting_semaphore(std::ptrdiff_t permits) noexcept : state_(permits) {}
+  counting_semaphore(const counting_semaphore&) = delete;
+  counting_semaphore& operator=(const counting_semaphore&) = delete;
+
+  /// Blocks: never. More than max() in all ends the process, with a report.
+  void release(std::ptrdiff_t n = 1) noexcept {
+    std::int64_t w = state_.word.load(std::memory_order_relaxed);
+    while ((w & state::waited_for) == 0) {
+      if (n < 0 || n > max() - w / state::one) [[unlikely]]
+        detail::semaphore_overflow();
+      if (state_.word.compare_exchange_weak(w, w + n * state::one, std::memory_order_release,  // [SEM-1]
+                                            std::memory_order_relaxed))
+        return;
+    }
+    detail::semaphore_release_contended(state_, n);
+  }
+
+  [[nodiscard]] bool try_acquire() noexcept {
+    std::int64_t w = state_.word.load(std::memory_order_relaxed);
+    while (w >= state::one)
+      if (state_.word.compare_exchange_weak(w, w - state::one, std::memory_order_acquire,  // [SEM-1]
+                                            std::memory_order_relaxed))
+        return true;
+    return false;
+  }
+  void acquire() {
+    if (!try_acquire()) detail::semaphore_acquire(state_, {});
+  }
+  /// The same until `stop` is requested, for a time, or both. True: acquired.
+  [[nodiscard]] bool acquire(const std::stop_token& stop) {
+    return try_acquire() || ended(detail::wait_limit(stop));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_acquire_for(const std::chrono::duration<Rep, Period>& timeout) {
+    return try_acquire() || ended(detail::wait_limit(detail::deadline_after(timeout)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_acquire_until(const std::chrono::time_point<Clock, Duration>& deadline) {
+    return try_acquire() || ended(detail::wait_limit(detail::to_steady(deadline)));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_acquire_for(const std::stop_token& stop,
+                                     const std::chrono::duration<Rep, Period>& timeout) {
+    return try_acquire() || ended(detail::wait_limit(stop, detail::deadline_after(timeout)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_acquire_until(const std::stop_token& stop,
+                                       const std::chrono::time_point<Clock, Duration>& deadline) {
+    return try_acquire() || ended(detail::wait_limit(stop, detail::to_steady(deadline)));
+  }
+
+ private:
+  using state = detail::semaphore_state;
+  bool ended(const detail::wait_limit& limit) {
+    return detail::semaphore_acquire(state_, limit) == detail::wait_end::ready;
+  }
+  detail::semaphore_state state_;
+};
+
+using binary_semaphore = counting_semaphore<1>;
+
+}  // namespace weft

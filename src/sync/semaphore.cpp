@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSL-1.0
+// sync/semaphore.cpp - the doors of semaphore.hpp.
+#include <weft/semaphore.hpp>
+
+#include "sync/misuse.hpp"
+#include "sync/semaphore_core.hpp"
+
+namespace weft::detail {
+
+wait_end semaphore_acquire(semaphore_state& s, const wait_limit& limit) {
+  waiter me(park_reason::semaphore, &s);
+  return acquire_permit<waiting_env>(s, me, limit);
+}
+
+void semaphore_release_contended(semaphore_state& s, std::ptrdiff_t n) noexcept {
+  if (n < 0 || n > semaphore_state::most) semaphore_overflow();
+  release_permits<waiting_env>(s, n);
+}
+
+void semaphore_overflow() noexcept {
+  report_misuse("a semaphore was given a negative number of permits, or more than its max()");
+}
+
+}  // namespace weft::detail
