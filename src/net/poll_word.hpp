@@ -69,13 +69,13 @@ class basic_poll_word {
     return wait_offer::missed;
   }
   void withdraw(direction d, ticket_bits t) {
-    slot(d).compare_exchange_strong(t, empty, std::memory_order_acq_rel, std::memory_order_relaxed);
+    // Relaxed: an empty slot says nothing to anybody.
+    slot(d).compare_exchange_strong(t, empty, std::memory_order_relaxed, std::memory_order_relaxed);
   }
 
-  // After the caller's ticket was put into the list.
-  wait_offer join_crowd(direction d, edge_count seen) {
+  // After the caller's ticket was put into the list. A close counts an edge, too.
+  wait_offer join_crowd(edge_count seen) {
     crowd_.fetch_add(1, std::memory_order_seq_cst);  // [POLL-1] as the slot: crowd() follows edge()
-    if (slot(d).load(std::memory_order_seq_cst) == closed) return wait_offer::closed;  // [POLL-2]
     return edges_.load(std::memory_order_seq_cst) == seen ? wait_offer::accepted
                                                           : wait_offer::missed;
   }
@@ -89,8 +89,9 @@ class basic_poll_word {
   }
   // The ticket to wake, or `empty`.
   [[nodiscard]] ticket_bits take(direction d) {
+    // Acquire is part of it: the word of the fiber whose ticket this is.
     ticket_bits t = slot(d).load(std::memory_order_seq_cst);  // [POLL-1] try_wait
-    while (t > closed && !slot(d).compare_exchange_weak(t, empty, std::memory_order_acq_rel,
+    while (t > closed && !slot(d).compare_exchange_weak(t, empty, std::memory_order_relaxed,
                                                         std::memory_order_acquire)) {
     }
     return t > closed ? t : empty;
@@ -99,13 +100,15 @@ class basic_poll_word {
     return crowd_.load(std::memory_order_seq_cst) != 0;  // [POLL-1] join_crowd
   }
 
-  // ---- whoever closes; then crowded()
+  // ---- whoever closes: both directions, then edge(), then crowded(). [POLL-2] So a waiter meets the closed slot,
+  // or his ticket is taken here, or - in the crowd - he sees the count changed, or is seen there.
   [[nodiscard]] ticket_bits close(direction d) {
-    const ticket_bits t = slot(d).exchange(closed, std::memory_order_seq_cst);  // [POLL-2] join_crowd
+    // Acquire: as take(). Release: is_closed().
+    const ticket_bits t = slot(d).exchange(closed, std::memory_order_acq_rel);
     return t > closed ? t : empty;
   }
   [[nodiscard]] bool is_closed() const {
-    return slots_[0].load(std::memory_order_acquire) == closed;
+    return slots_[0].load(std::memory_order_acquire) == closed;  // close()
   }
 
  private:

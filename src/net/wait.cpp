@@ -52,7 +52,7 @@ wake_code undo_park(fiber_record& self) noexcept {
   return cancel_park(self) ? wake_code::ready : self.word.code();
 }
 
-wake_code wait_in_crowd(poll_descriptor& d, direction dir, poll_word::edge_count seen, ticket t,
+wake_code wait_in_crowd(poll_descriptor& d, poll_word::edge_count seen, ticket t,
                         fiber_record& self, std::int64_t deadline_ns) noexcept {
   crowd_waiter me;
   me.who = t;
@@ -60,7 +60,7 @@ wake_code wait_in_crowd(poll_descriptor& d, direction dir, poll_word::edge_count
     const std::lock_guard guard(d.lock);
     d.crowd.push_back(me);
   }
-  const wait_offer offer = d.word.join_crowd(dir, seen);
+  const wait_offer offer = d.word.join_crowd(seen);
   const wake_code code =
       offer == wait_offer::accepted ? finish_park(self, deadline_ns) : undo_park(self);
   d.word.leave_crowd();
@@ -79,7 +79,7 @@ wake_code wait_on_fiber(poll_descriptor& d, direction dir, poll_word::edge_count
       return code;
     }
     case wait_offer::occupied:
-      return wait_in_crowd(d, dir, seen, t, self, deadline_ns);
+      return wait_in_crowd(d, seen, t, self, deadline_ns);
     case wait_offer::missed:
     case wait_offer::closed:
       break;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // unit/net_close_test.cpp - how waits end that nothing comes for: deadlines, stop requests, a close; and limits.
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fiber/record.hpp"
 #include "support/in_child.hpp"
 #include "support/net.hpp"
 
@@ -37,6 +39,14 @@ std::error_code fill(tcp_stream& s) {
   std::error_code ec;
   while (!ec) s.write_all(data, ec);
   return ec;
+}
+
+// Is the fiber off its stack, waiting?
+template <class T>
+bool is_parked(const weft::fiber<T>& f) {
+  using word = weft::detail::fiber_word;
+  const auto& record = weft::detail::record_of(*f.native_task());
+  return word::state_of(record.word.snapshot()) == weft::detail::fiber_state::parked;
 }
 
 // A listener whose backlog is full: connecting to it stays under way.
@@ -115,7 +125,7 @@ TEST_CASE("tcp: a deadline or a stop request ends a connect") {
       static_cast<void>(tcp_stream::connect(at, why));
       return why;
     });
-    weft::this_fiber::sleep_for(2ms);
+    yield_until([&] { return is_parked(f); });
     f.request_stop();
     CHECK(f.join() == std::errc::operation_canceled);
   });
@@ -134,7 +144,9 @@ TEST_CASE("tcp: a stop request ends a read, a write and an accept, before or dur
         static_cast<void>(listener.accept(ec));
         return ec;
       });
-      if (!before) weft::this_fiber::sleep_for(2ms);
+      yield_until([&] {
+        return before || (is_parked(reading) && is_parked(writing) && is_parked(accepting));
+      });
       reading.request_stop();
       writing.request_stop();
       accepting.request_stop();
@@ -163,7 +175,7 @@ TEST_CASE("tcp: close from another fiber ends every wait; later calls say it is 
           return ec;
         }));
       }
-      if (!before) weft::this_fiber::sleep_for(2ms);
+      yield_until([&] { return before || std::all_of(waits.begin(), waits.end(), is_parked<std::error_code>); });
       a.close();
       listener.close();
       a.close();  // twice is no error
