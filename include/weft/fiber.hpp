@@ -41,10 +41,18 @@ std::chrono::steady_clock::time_point deadline_after(const Duration& d) noexcept
 template <class Clock, class Duration>
 std::chrono::steady_clock::time_point to_steady(
     const std::chrono::time_point<Clock, Duration>& t) noexcept {
-  if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>)
-    return std::chrono::time_point_cast<std::chrono::steady_clock::duration>(t);
+  // Compared in floating point first: a coarse or distant time point does not fit into nanoseconds.
+  using seconds = std::chrono::duration<double>;
+  using steady = std::chrono::steady_clock;
+  const auto now = Clock::now();
+  const seconds left = seconds(t.time_since_epoch()) - seconds(now.time_since_epoch());
+  if (left >= seconds(steady::time_point::max() - steady::now()) * 0.99) return steady::time_point::max();
+  if (left <= -std::chrono::hours(1)) return steady::now();
+  if constexpr (std::is_same_v<Clock, steady>)
+    return std::chrono::time_point<steady>(
+        std::chrono::ceil<steady::duration>(t.time_since_epoch()));
   else
-    return deadline_after(t - Clock::now());
+    return deadline_after(t - now);
 }
 }  // namespace detail
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
@@ -99,6 +100,12 @@ using stored_result = std::conditional_t<
     std::conditional_t<std::is_reference_v<R>, std::add_pointer_t<R>, std::remove_cv_t<R>>>;
 
 template <class F>
+struct discard_callable {
+  task& t;
+  ~discard_callable() { t.template destroy<F>(); }
+};
+
+template <class F>
 void run_callable(task& t, start how) noexcept {
   if (how == start::discard) {
     t.template destroy<F>();
@@ -109,8 +116,10 @@ void run_callable(task& t, start how) noexcept {
   try {
     // Onto this stack first, so that the storage is free for the result.
     if constexpr (task::fits<F>) {
-      F f(std::move(t.template object<F>()));
-      t.template destroy<F>();
+      F f = [&t]() -> F {
+        const discard_callable<F> after{t};  // also when the move throws
+        return F(std::move(t.template object<F>()));
+      }();
       if constexpr (std::is_void_v<R>) {
         std::move(f)();
       } else if constexpr (std::is_reference_v<R>) {
@@ -163,7 +172,7 @@ void store_callable(task& t, F&& f, A&&... a) {
                       std::forward<F>(f), std::forward<A>(a)...)]() mutable -> decltype(auto) {
       return std::apply(
           [](auto&& g, auto&&... b) -> decltype(auto) {
-            return std::move(g)(std::move(b)...);
+            return std::invoke(std::move(g), std::move(b)...);
           },
           std::move(tuple));
     };
