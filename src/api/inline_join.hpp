@@ -48,11 +48,17 @@ inline void run_inline(worker& joiners, fiber_record& child) noexcept {
   w->current = &child;
   const exception_globals in_flight = *w->state.exceptions;
   if (in_flight.any()) [[unlikely]] *w->state.exceptions = {};
+  float_environment parents;
+  if (!float_environment_is_calm()) [[unlikely]] {
+    parents = this_float_environment();
+    set_float_environment();
+  }
   trace::emit(trace::event::inline_join, child.id, parent.id);
   leave(*w);
   child.operations->invoke(child, start::run);
   finish_in_user_mode(child);
   w = enter();
+  set_float_environment(parents);
   if (in_flight.any()) [[unlikely]] *w->state.exceptions = in_flight;
   w->current = &parent;
   w->home->end_inline(*w, child);
