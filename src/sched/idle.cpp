@@ -160,6 +160,14 @@ bool scheduler::sleep(worker& w) noexcept {
         if (w.linked()) w.unlink();
         return false;
       }
+      // Whoever looked for a sleeper while we were in no list found none, and left its work to us.
+      if (!w.reserved && work_in_sight() && idle_.try_unretire()) {
+        if (w.linked()) w.unlink();
+        attach(w, *idle_processors_.back());
+        idle_processors_.pop_back();
+        w.searching = true;
+        return true;
+      }
       if (w.mail != nullptr && !w.reserved) {  // posted while we were lying down: it needs us, and us a processor
         if (idle_.try_claim_idle()) {
           if (w.linked()) w.unlink();

@@ -83,6 +83,8 @@ void scheduler::monitor_main() noexcept {
 
 bool scheduler::watch(std::int64_t now) noexcept {
   bool acted = false;
+  // Whatever the busy ones do: nobody else looks at the timers of an idle processor.
+  if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0) appoint_poller();
   for (const auto& p : processors_) acted |= watch_processor(*p, now);
   collect_successors();
   if (poller_->in_use() && now - polled_at_.load(std::memory_order_relaxed) > poll_at_least_ns &&
@@ -126,11 +128,6 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
     return false;
   }
   bool acted = false;
-  const bool vacant = poll_until_.load(std::memory_order_relaxed) == INT64_MIN;
-  if (vacant && idle_.idle() > 0) {
-    appoint_poller();
-    acted = true;
-  }
   if (fire_late_timers(p, now)) p.seen.urgent = acted = true;
   if (idle_.idle() > 0) acted |= share_out(p);
   if (!w->started.load(std::memory_order_acquire)) return acted;  // [MON-2] worker_main

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSL-1.0
+// The heap of deadlines by itself: order, staleness, sweeping.
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "fiber/record.hpp"
+#include "sched/timer_heap.hpp"
+#include "support/seed.hpp"
+
+using namespace weft::detail;
+
+namespace {
+
+// Records that wait, as a parked fiber would.
+struct waiters {
+  std::vector<fiber_record*> all;
+  explicit waiters(std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) all.push_back(&take_record());
+  }
+  ~waiters() {
+    for (fiber_record* r : all) {
+      r->word.set(fiber_state::unused);
+      give_record(*r);
+    }
+  }
+  ticket park(std::size_t i) {
+    const epoch_t e = all[i]->word.begin_park(stoppable::no);
+    static_cast<void>(all[i]->word.commit([] { return false; }));
+    return all[i]->make_ticket(e);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("empty") {
+  timer_heap h;
+  CHECK(h.earliest() == timer_heap::never);
+  CHECK(h.fire(1'000'000, 10, [](fiber_record&) { FAIL("nobody waits"); }) == 0);
+}
+
+TEST_CASE("fires in order, only what is due, at most the limit") {
+  weft::test::choices pick(0);
+  waiters w(1000);
+  timer_heap h;
+  std::vector<std::int64_t> when(1000);
+  for (std::size_t i = 0; i < 1000; ++i) {
+    when[i] = static_cast<std::int64_t>(pick.below(500)) + 1;
+    h.add(when[i], w.park(i));
+    CHECK(h.earliest() == *std::min_element(when.begin(), when.begin() + static_cast<long>(i) + 1));
+  }
+  CHECK(h.size() == 1000);
+  std::size_t fired = 0;
+  for (std::int64_t now = 0; now <= 500; now += 25) {
+    for (;;) {
+      const std::size_t n = h.fire(now, 7, [&](fiber_record& r) {
+        const auto i = static_cast<std::size_t>(
+            std::find(w.all.begin(), w.all.end(), &r) - w.all.begin());
+        CHECK(when[i] <= now);
+        CHECK(when[i] > now - 25);
+        CHECK(r.word.code() == wake_code::timeout);
+      });
+      CHECK(n <= 7);
+      fired += n;
+      if (n == 0) break;
+    }
+    CHECK(h.earliest() > now);
+  }
+  CHECK(fired == 1000);
+  CHECK(h.size() == 0);
+}
+
+TEST_CASE("a wait that ended otherwise wakes nobody") {
+  waiters w(2);
+  timer_heap h;
+  const ticket gone = w.park(0), there = w.park(1);
+  h.add(10, gone);
+  h.add(20, there);
+  CHECK(w.all[0]->word.wake(gone.epoch(), wake_code::ready) == wake_duty::enqueue);
+  int woken = 0;
+  CHECK(h.fire(30, 10, [&](fiber_record& r) { woken += &r == w.all[1]; }) == 2);
+  CHECK(woken == 1);
+}
+
+TEST_CASE("stale entries do not pile up, and live ones survive the sweeps") {
+  waiters w(101);
+  timer_heap h;
+  h.add(1'000'000, w.park(100));
+  for (int i = 0; i < 100'000; ++i) {
+    const auto who = static_cast<std::size_t>(i % 100);
+    const ticket t = w.park(who);
+    h.add(2'000'000 + i, t);
+    static_cast<void>(w.all[who]->word.wake(t.epoch(), wake_code::ready));
+  }
+  CHECK(h.size() < 2000);
+  CHECK(h.earliest() == 1'000'000);
+  int woken = 0;
+  while (h.fire(3'000'000, 256, [&](fiber_record& r) { woken += &r == w.all[100]; }) > 0) {
+  }
+  CHECK(woken == 1);
+}
