@@ -13,6 +13,7 @@
 #include "debug/overflow.hpp"
 #include "net/netpoller.hpp"
 #include "os/os.hpp"
+#include "sched/fork.hpp"
 #include "sched/worker.hpp"
 
 namespace weft {
@@ -64,6 +65,7 @@ runtime::runtime(const options& o) {
 }
 
 runtime::~runtime() {
+  if (detail::is_forked_child()) return;  // exit() runs this, too; nobody is there to be waited for
   // What stragglers may still refer to is kept: tickets in the hands of others lead to their runtime.
   if (scheduler_->shutdown() == 0)
     delete scheduler_;

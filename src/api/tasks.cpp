@@ -134,7 +134,7 @@ constexpr task_operations nothing_left{nullptr, nullptr};
 void dispose_result(fiber_record& f) noexcept {
   f.drop_result();
   f.operations = &nothing_left;
-  if (f.error) f.home->unhandled(f);
+  if (f.error) scheduler::unhandled(f);
 }
 
 void finish_rare(fiber_record& f) noexcept {

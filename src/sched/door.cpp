@@ -2,10 +2,16 @@
 // sched/door.cpp - thread-local state, and coming back without a processor.
 #include "sched/door.hpp"
 
+#include <cxxabi.h>
+
+#include <atomic>
 #include <mutex>
 
 #include "fiber/record.hpp"
+#include "sched/fork.hpp"
 #include "sched/park.hpp"
+
+extern "C" void* __dso_handle;
 
 namespace weft::detail {
 namespace {
@@ -13,35 +19,40 @@ namespace {
 // initial-exec: one load in a shared library, too, where the default model is a call.
 [[gnu::tls_model("initial-exec")]] thread_local constinit worker* current_worker = nullptr;
 
-// A plain thread's record, for as long as the thread lives.
-struct thread_strand {
-  fiber_record* record = nullptr;
-  ~thread_strand() {
-    if (record == nullptr) return;
-    if (fiber_extras* x = record->extras.load(std::memory_order_relaxed)) {
-      drop_locals(*record);
-      const std::lock_guard guard(record->lock);
-      record->extras.store(nullptr, std::memory_order_relaxed);
-      delete x;
-    }
-    record->word.set(fiber_state::unused);
-    record->flags.store(0, std::memory_order_relaxed);
-    give_record(*record);
+// A plain thread's record, for as long as the thread lives. Destructors of other thread-locals may run after the
+// record was given back and wait once more: then the thread gets another one, registered in its turn. So this is no
+// object with a destructor, which would run once.
+thread_local constinit fiber_record* strand = nullptr;
+std::atomic<std::uint64_t> threads_seen{0};  // relaxed: only uniqueness matters
+
+void end_strand(void*) noexcept {
+  fiber_record& r = *strand;
+  if (fiber_extras* x = r.extras.load(std::memory_order_relaxed)) {
+    drop_locals(r);
+    const std::lock_guard guard(r.lock);
+    r.extras.store(nullptr, std::memory_order_relaxed);
+    delete x;
   }
-};
-thread_local thread_strand strand;
+  strand = nullptr;
+  r.word.set(fiber_state::unused);
+  r.flags.store(0, std::memory_order_relaxed);
+  give_record(r);
+}
 
 [[gnu::noinline]] fiber_record& thread_record() {
-  if (strand.record == nullptr) {
+  if (strand == nullptr) {
+    refuse_in_forked_child();  // the lock of the free records may be held by a thread that is not here
     fiber_record& r = take_record();
     r.flags.store(fiber_record::is_thread, std::memory_order_relaxed);
     r.home = nullptr;
     r.stop_requested.store(false, std::memory_order_relaxed);
-    r.id = (std::uint64_t{1} << 63) | static_cast<std::uint64_t>(os::thread_id());
+    // Not the kernel's number: that is used again.
+    r.id = (std::uint64_t{1} << 63) | (threads_seen.fetch_add(1, std::memory_order_relaxed) + 1);
     r.word.set(fiber_state::running);
-    strand.record = &r;
+    strand = &r;
+    abi::__cxa_thread_atexit(&end_strand, nullptr, &__dso_handle);
   }
-  return *strand.record;
+  return *strand;
 }
 
 }  // namespace
@@ -62,6 +73,7 @@ fiber_record& this_strand() {
 }
 
 worker* enter_slow(worker* w) noexcept {
+  refuse_in_forked_child();
   processor* p = w->gate.settle();
   if (p != nullptr) {
     w->held = p;

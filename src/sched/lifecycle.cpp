@@ -7,9 +7,28 @@
 
 #include "base/check.hpp"
 #include "sched/door.hpp"
+#include "sched/fork.hpp"
 #include "sched/park.hpp"
 
 namespace weft::detail {
+namespace {
+
+struct scheduler_list {
+  base::futex_lock lock;
+  std::vector<const scheduler*> all;  // under lock
+};
+scheduler_list& existing() {
+  static scheduler_list& list = *new scheduler_list;  // outlives every static object; reachable, for leak checkers
+  return list;
+}
+
+}  // namespace
+
+bool scheduler::exists(const scheduler* s) noexcept {
+  scheduler_list& list = existing();
+  const std::lock_guard guard(list.lock);
+  return std::find(list.all.begin(), list.all.end(), s) != list.all.end();
+}
 
 scheduler::scheduler(const options& o, std::unique_ptr<poll_source> poller, fiber_describer describe)
     : options_(o),
@@ -24,6 +43,9 @@ scheduler::scheduler(const options& o, std::unique_ptr<poll_source> poller, fibe
     make_worker();
   }
   idle_processors_.reserve(n);
+  scheduler_list& list = existing();
+  const std::lock_guard guard(list.lock);
+  list.all.push_back(this);
 }
 
 worker* scheduler::make_worker() {
@@ -37,14 +59,20 @@ worker* scheduler::make_worker() {
   return workers_[i].get();
 }
 
-scheduler::~scheduler() = default;
+scheduler::~scheduler() {
+  scheduler_list& list = existing();
+  const std::lock_guard guard(list.lock);
+  std::erase(list.all, this);
+}
 
 void scheduler::start() {
+  refuse_in_forked_child();
   if (options_.time_slice.count() > 0 && options_.preempt_signal != 0)
     if (const auto ec = os::install_signal_handler(options_.preempt_signal, &on_preempt_signal))
       throw std::system_error(ec, "weft: no handler for options::preempt_signal " +
                                       std::to_string(options_.preempt_signal) +
                                       " could be installed; choose another, or 0 for none");
+  runtime_has_threads();
   const std::size_t n = processors_.size();
   for (std::size_t i = 0; i < n; ++i) attach(*workers_[i], *processors_[i]);
   std::size_t made = 0;
@@ -91,13 +119,18 @@ void scheduler::worker_main(worker& w) noexcept {
   os::futex_wake(drained_, os::wake_all);
 }
 
+// [LIFE-6] All ends first, acquired from those who counted them: whose end was counted, its spawn is seen, too. So the
+// difference is never less than what was alive between the two loops, and zero is zero.
 std::size_t scheduler::live_fibers() const noexcept {
-  std::int64_t n = outside_balance_.load(std::memory_order_relaxed);
-  for_each_worker([&](const worker& w) { n += w.balance.load(std::memory_order_relaxed); });
-  return n > 0 ? static_cast<std::size_t>(n) : 0;
+  std::uint64_t ended = outside_ended_.load(std::memory_order_acquire);
+  for_each_worker([&](const worker& w) { ended += w.ended.load(std::memory_order_acquire); });
+  std::uint64_t spawned = outside_spawned_.load(std::memory_order_seq_cst);  // [LIFE-1] allocate
+  for_each_worker([&](const worker& w) { spawned += w.spawned.load(std::memory_order_relaxed); });
+  return static_cast<std::size_t>(spawned - ended);
 }
 
 std::size_t scheduler::shutdown() {
+  refuse_in_forked_child();
   if (const worker* w = this_worker(); w != nullptr && w->home == this)
     throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur),
                             "weft: a fiber cannot shut down the runtime it runs on; return from it, or ask "
@@ -105,9 +138,9 @@ std::size_t scheduler::shutdown() {
   const std::lock_guard guard(shutdown_lock_);
   if (phase_.load(std::memory_order_relaxed) == phase::ended) return stragglers_;
   phase_.store(phase::stopping, std::memory_order_seq_cst);  // 1; [LIFE-1] accepts_spawns
+  constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365 * 100);  // beyond: no nanoseconds
   const std::int64_t deadline =
-      os::now_ns() +
-      std::chrono::duration_cast<std::chrono::nanoseconds>(options_.shutdown_timeout).count();
+      os::now_ns() + std::chrono::nanoseconds(std::min(options_.shutdown_timeout, longest)).count();
   if (live_fibers() > 0) ask_all_to_stop();                  // 2
   if (!wait_until_empty(deadline)) {                         // 3
     stragglers_ = report_stragglers();                       // 4
@@ -127,16 +160,11 @@ void scheduler::ask_all_to_stop() noexcept {
   });
 }
 
-// Ends are counted while we stop. A sum over the workers can be momentarily wrong while fibers come and go, so zero
-// is believed only if no fiber ended between two looks.
+// Zero stays zero: outsiders are refused by now, and only a fiber could spawn another one.
 bool scheduler::wait_until_empty(std::int64_t deadline_ns) noexcept {
   for (;;) {
     const std::uint32_t seen = drained_.load(std::memory_order_acquire);  // [LIFE-2] end_fiber
-    if (live_fibers() == 0) {
-      base::real_sync::heavy_fence();
-      if (live_fibers() == 0 && drained_.load(std::memory_order_acquire) == seen) return true;
-      continue;
-    }
+    if (live_fibers() == 0) return true;
     const std::int64_t now = os::now_ns();
     if (now >= deadline_ns) return false;
     // The bound: a fiber spawned by one that had passed the stop request must be asked, too.
@@ -204,6 +232,7 @@ void scheduler::end_threads() noexcept {
     else
       w.thread.detach();
   });
+  if (stragglers_ == 0 || all_ended) runtime_lost_threads();
 }
 
 }  // namespace weft::detail

@@ -7,6 +7,7 @@
 #include "base/check.hpp"
 #include "os/os.hpp"
 #include "sched/door.hpp"
+#include "sched/fork.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {
@@ -18,6 +19,7 @@ std::chrono::steady_clock::time_point to_time_point(std::int64_t ns) noexcept {
 
 // A plain thread sleeps on its own word.
 wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
+  refuse_in_forked_child();
   const epoch_t e = self.word.epoch();
   const auto stop = [&] { return self.stop_requested.load(std::memory_order_seq_cst); };
   if (self.word.commit(stop) == commit_duty::none) {

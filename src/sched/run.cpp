@@ -190,8 +190,8 @@ void scheduler::fail_start(worker& w, fiber_record& f, std::error_code why) noex
 void scheduler::unhandled(fiber_record& f) noexcept {
   unhandled_exception what{f.id, {}, std::exchange(f.error, nullptr)};
   if (const fiber_extras* x = f.extras.load(std::memory_order_relaxed)) what.fiber_name = x->name;
-  if (options_.on_unhandled_exception) {
-    options_.on_unhandled_exception(what);
+  if (exists(f.home) && f.home->options_.on_unhandled_exception) {
+    f.home->options_.on_unhandled_exception(what);
     return;
   }
   std::string text = "weft: fiber " + std::to_string(what.fiber_id);

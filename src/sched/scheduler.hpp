@@ -52,9 +52,9 @@ class scheduler {
   std::size_t shutdown();             // see runtime::shutdown
   void keep_for_ever() noexcept;      // instead of destroying it: stragglers are left
   [[nodiscard]] bool accepts_spawns() const noexcept {
-    return phase_.load(std::memory_order_acquire) == phase::running;  // [LIFE-1] shutdown
+    return phase_.load(std::memory_order_seq_cst) == phase::running;  // [LIFE-1] shutdown
   }
-  [[nodiscard]] std::size_t live_fibers() const noexcept;
+  [[nodiscard]] std::size_t live_fibers() const noexcept;  // at some moment of the call, or more
   [[nodiscard]] const options& settings() const noexcept { return options_; }
   [[nodiscard]] std::size_t processor_count() const noexcept { return processors_.size(); }
   [[nodiscard]] poll_source& poller() noexcept { return *poller_; }
@@ -64,7 +64,8 @@ class scheduler {
   fiber_record& allocate(worker* w, const attributes* a);
   fiber_record* allocate_quick(worker& w) noexcept;     // spawn.hpp, and the next two
   void submit(worker* w, fiber_record& f) noexcept;     // inside weft, or w null
-  void release(worker* w, fiber_record& f) noexcept;    // frees the record
+  // Frees the record. Static, as unhandled: a handle may outlive its runtime.
+  static void release(worker* w, fiber_record& f) noexcept;
 
   // ---- park.cpp: the caller has won the wake
   void make_runnable(fiber_record& f) noexcept;                   // from anywhere
@@ -83,9 +84,11 @@ class scheduler {
   /// Inside weft; the worker it returns on may be another one.
   worker* end_fiber(worker& w, fiber_record& f) noexcept;
   void fail_start(worker& w, fiber_record& f, std::error_code why) noexcept;
-  void unhandled(fiber_record& f) noexcept;             // outside weft
+  static void unhandled(fiber_record& f) noexcept;      // outside weft
 
  private:
+  static bool exists(const scheduler* s) noexcept;
+
   enum class phase : std::uint8_t { running, stopping, ended };
 
   // lifecycle.cpp
@@ -105,7 +108,7 @@ class scheduler {
   void tell_drained() noexcept;
   // spawn.cpp
   void reset(fiber_record& f, std::uint64_t id) noexcept;
-  void clean_and_release(worker* w, fiber_record& f) noexcept;
+  static void clean_and_release(worker* w, fiber_record& f) noexcept;
 
   // find.cpp
   void loop(worker& w) noexcept;
@@ -163,6 +166,7 @@ class scheduler {
   bool thaw(worker& w) noexcept;                         // w's processor to the oldest preempted thread
   friend bool on_preempt_signal(int, siginfo_t*, void*);
 
+  class outside_spawn;
   friend struct scheduler_probe;  // tests and reports look, never touch
 
   const options options_;
@@ -193,7 +197,8 @@ class scheduler {
 
   alignas(base::cache_line) moodycamel::ConcurrentQueue<fiber_record*> injected_;
   alignas(base::cache_line) std::atomic<std::int64_t> injected_size_{0};
-  std::atomic<std::int64_t> outside_balance_{0};    // spawned minus ended by threads that are no workers
+  // The same as a worker's, by threads that are none. [LIFE-1], [LIFE-6]
+  std::atomic<std::uint64_t> outside_spawned_{0}, outside_ended_{0};
   std::atomic<std::uint32_t> drained_{0};           // futex: counts fiber ends while stopping
   std::atomic<std::uint32_t> monitor_asleep_{0};    // futex: 1 = asleep until a processor is busy [MON-1]
   std::atomic<std::uint32_t> monitor_ends_{0};      // futex: 1 = end

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "sched/door.hpp"
+#include "sched/fork.hpp"
 #include "sched/spawn.hpp"
 #include "trace/event.hpp"
 
@@ -27,21 +28,40 @@ void check_stack_size(std::size_t size, const char* what) {
                               std::to_string(max_stack_size));
 }
 
-fiber_record& scheduler::allocate(worker* w, const attributes* a) {
-  if (a != nullptr && a->stack_size != 0) check_stack_size(a->stack_size, "attributes::stack_size");
-  if (w == nullptr) {
-    if (!accepts_spawns())
-      throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
-                              "weft: spawn into a runtime that is shutting down or has ended");
+// [LIFE-1] An outsider counts its fiber first and asks then whether it may; shutdown forbids first and counts then. So
+// it waits for every fiber that was accepted.
+class scheduler::outside_spawn {
+ public:
+  explicit outside_spawn(scheduler* s) noexcept : s_(s) {
+    if (s_ != nullptr) s_->outside_spawned_.fetch_add(1, std::memory_order_seq_cst);
   }
+  ~outside_spawn() {
+    if (s_ != nullptr) s_->count_end(nullptr);
+  }
+  outside_spawn(const outside_spawn&) = delete;
+  outside_spawn& operator=(const outside_spawn&) = delete;
+  void keep() noexcept { s_ = nullptr; }
+
+ private:
+  scheduler* s_;
+};
+
+fiber_record& scheduler::allocate(worker* w, const attributes* a) {
+  refuse_in_forked_child();
+  if (a != nullptr && a->stack_size != 0) check_stack_size(a->stack_size, "attributes::stack_size");
+  outside_spawn counted(w == nullptr ? this : nullptr);
+  if (w == nullptr && !accepts_spawns())
+    throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
+                            "weft: spawn into a runtime that is shutting down or has ended");
   if (w == nullptr || w->spawn_allowance <= 0) {
-    const auto live = live_fibers();
+    const auto live = live_fibers() - (w == nullptr ? 1 : 0);
     if (live >= options_.max_fibers)
       throw std::system_error(
           std::make_error_code(std::errc::resource_unavailable_try_again),
           "weft: " + std::to_string(live) + " fibers are alive, which is options::max_fibers; join some, bound "
           "the spawning with weft::scope_limit, or raise the option");
-    // Workers together never get more than half of what is left, so the limit holds to within a few.
+    // Workers together never get more than half of what is left, and lose what they got when they have used it: far
+    // from the limit it is looked at rarely, near it at each spawn.
     if (w != nullptr)
       w->spawn_allowance = static_cast<std::int32_t>(std::clamp<std::size_t>(
           (options_.max_fibers - live) / (2 * processors_.size()), 1, 4096));
@@ -61,7 +81,7 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
   if (w != nullptr)
     w->count_spawn();
   else
-    outside_balance_.fetch_add(1, std::memory_order_relaxed);
+    counted.keep();
   return f;
 }
 

@@ -55,7 +55,7 @@ inline void scheduler::count_end(worker* w) noexcept {
   if (w != nullptr) [[likely]]
     w->count_end();
   else
-    outside_balance_.fetch_sub(1, std::memory_order_relaxed);
+    outside_ended_.fetch_add(1, std::memory_order_release);
   if (phase_.load(std::memory_order_relaxed) != phase::running) [[unlikely]] tell_drained();
 }
 

@@ -46,7 +46,8 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   std::uint32_t index = 0;
   std::int32_t spawn_allowance = 0;      // spawns until options::max_fibers is looked at again
   std::uint64_t next_id = 0, end_id = 0; // fiber ids in hand
-  std::atomic<std::int64_t> balance{0};  // spawned here minus ended here; relaxed: own thread writes
+  // Spawned here, ended here; the own thread writes. [LIFE-6] live_fibers
+  std::atomic<std::uint64_t> spawned{0}, ended{0};
   record_cache records;
   stack_cache stacks;
   base::rng random;
@@ -72,11 +73,10 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   std::vector<fiber_record*> ready;           // own thread: what a poll brought
   void count_spawn() noexcept {
     --spawn_allowance;
-    balance.store(balance.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    spawned.store(spawned.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   void count_end() noexcept {
-    ++spawn_allowance;
-    balance.store(balance.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+    ended.store(ended.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
 
   pid_t thread_id = 0;
