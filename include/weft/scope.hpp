@@ -41,7 +41,7 @@ class scope_base {
  private:
   scope_core& core() noexcept;
   const scope_core& core() const noexcept;
-  alignas(16) std::byte storage_[112];
+  alignas(16) std::byte storage_[144];
 };
 }  // namespace detail
 

@@ -9,11 +9,13 @@
 // the stop sources under it and run the user's callbacks after it.
 // Rejected: an atomic count alone (a stop request has to find the children).
 #include <weft/scope.hpp>
+#include <weft/this_fiber.hpp>
 
 #include <algorithm>
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <vector>
 
@@ -34,7 +36,7 @@ class scope_core {
   }
 
   void join(stoppable st) {
-    run_children_here();
+    run_children_here(st);
     fiber_record& self = this_strand();
     for (;;) {
       {
@@ -54,32 +56,30 @@ class scope_core {
   }
 
   void stop() noexcept {
-    std::vector<std::stop_source> sources;
     {
       const std::lock_guard guard(lock_);
-      stop_under_lock(sources);
+      if (std::exchange(stopped_, true)) return;
     }
-    for (auto& s : sources) s.request_stop();
+    stop_children();
   }
 
   void child_left(fiber_record& f) noexcept {
-    std::vector<std::stop_source> sources;
+    if (f.error) [[unlikely]] {
+      {
+        const std::lock_guard guard(lock_);
+        if (!failure_) failure_ = f.error;
+        f.error = nullptr;
+      }
+      stop();  // while this child still keeps the scope alive
+    }
     ticket joiner, next;
     {
       const std::lock_guard guard(lock_);
       f.in_children.unlink();
-      if (f.error) [[unlikely]] {
-        if (!failure_) {
-          failure_ = f.error;
-          stop_under_lock(sources);
-        }
-        f.error = nullptr;
-      }
       --pending_;
       if (pending_ == 0) joiner = std::exchange(joiner_, {});
       if (!waiting_.empty()) [[unlikely]] next = next_waiting();
     }  // SCOPE-3
-    for (auto& s : sources) s.request_stop();
     if (next) wake(next);
     if (joiner) wake(joiner);
   }
@@ -129,22 +129,59 @@ class scope_core {
     return t;
   }
 
-  void stop_under_lock(std::vector<std::stop_source>& sources) noexcept {
-    if (std::exchange(stopped_, true)) return;
-    for (scope_hook& child : children_) {
-      std::stop_source s = mark_stopped(*child.owner);
-      if (s.stop_possible()) sources.push_back(std::move(s));
+  // As request_stop: all callbacks, then all flags and waits. The caller keeps the scope alive.
+  void stop_children() noexcept {
+    for (auto* half : {&begin_stop, &mark_stopped}) {
+      std::vector<stop_work> all;
+      {
+        const std::lock_guard guard(lock_);
+        for (scope_hook& child : children_) {
+          stop_work work = half(*child.owner);
+          if (work) all.push_back(std::move(work));
+        }
+      }
+      for (stop_work& work : all) work.run();
     }
   }
 
+  // While the joiner runs children on its stack it is not parked, and a stop request would find nothing to wake.
+  class listening {
+   public:
+    listening(fiber_record& self, scope_core& scope) noexcept : self_(self), scope_(scope) {
+      self_.on_stop.store(&scope_.listener_, std::memory_order_seq_cst);
+      // [STOP-2] set, then the flag; mark_stopped: the flag, then this.
+      if (self_.stop_requested.load(std::memory_order_seq_cst)) scope_.stop();
+    }
+    ~listening() {
+      {
+        const std::lock_guard guard(self_.lock);
+        self_.on_stop.store(nullptr, std::memory_order_relaxed);
+      }
+      while (scope_.listener_.pins.load(std::memory_order_acquire) != 0) yield();  // [STOP-1] stop_work::run
+    }
+    listening(const listening&) = delete;
+    listening& operator=(const listening&) = delete;
+
+   private:
+    fiber_record& self_;
+    scope_core& scope_;
+  };
+
   // The newest children that have not started run here, as long as they are what lies newest.
-  void run_children_here() noexcept {
+  void run_children_here(stoppable st) noexcept {
+    std::optional<listening> heard;
     for (;;) {
       const worker* here = this_worker();
       if (here == nullptr || here->current == nullptr) return;
       worker* w = enter();
       auto& local = w->held->local;
-      fiber_record* f = local.pop();
+      fiber_record* f = local.pop();  // only then may it be looked at: thieves
+      if (st == stoppable::yes && !heard && f != nullptr && f->has(fiber_record::in_scope) && f->scope == this) {
+        local.push(f);
+        leave(*w);
+        heard.emplace(*here->current, *this);
+        continue;
+      }
       if (f == nullptr || !f->has(fiber_record::in_scope) || f->scope != this || !fits_here(*w, *f)) {
         if (f != nullptr) local.push(f);
         leave(*w);
@@ -154,6 +191,10 @@ class scope_core {
     }
   }
 
+  struct scope_listener : stop_listener {
+    scope_core& scope;
+  };
+  scope_listener listener_{{[](stop_listener& l) noexcept { static_cast<scope_listener&>(l).scope.stop(); }}, *this};
   mutable base::ranked_futex_lock<base::lock_rank::scope> lock_;
   bool stopped_ = false;                      // lock_, and all below
   const std::size_t limit_;

@@ -45,7 +45,7 @@ inline void submit(fiber_record& f) noexcept {
 
 inline void free_record(fiber_record& f) noexcept {
   worker* w = this_worker();
-  f.home->release(w, f);
+  scheduler::release(w, f);
 }
 
 }  // namespace
@@ -139,7 +139,12 @@ void dispose_result(fiber_record& f) noexcept {
 
 void finish_rare(fiber_record& f) noexcept {
   if (f.has(fiber_record::has_extras)) drop_locals(f);
-  if (f.has(fiber_record::in_scope)) leave_scope(f);
+  if (f.has(fiber_record::in_scope)) {
+    // The result first: its destructor is the child's doing, too, and must not outlive the scope. It takes the error.
+    f.drop_result();
+    f.operations = &nothing_left;
+    leave_scope(f);
+  }
   if (f.join.is_detached()) dispose_result(f);
 }
 

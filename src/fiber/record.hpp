@@ -52,6 +52,13 @@ struct fiber_extras {
   std::vector<local_value> locals;        // fiber_local values, in the order they were made
 };
 
+/// Who wants to hear of a stop request on a fiber that does not wait itself: it runs others on its stack. Pinned under
+/// the fiber's lock; it stays until it is pinned no more.
+struct stop_listener {
+  void (*stop)(stop_listener&) noexcept;
+  std::atomic<std::uint32_t> pins{0};
+};
+
 /// The link in a scope's list of children.
 struct scope_hook : base::list_hook<> {
   fiber_record* owner = nullptr;  // constant
@@ -91,7 +98,8 @@ struct alignas(base::cache_line) fiber_record : task {
   scope_core* scope = nullptr;         // in_scope: whose child it is
   scope_hook in_children;
   const void* wait_object = nullptr;   // what it waits for, for reports
-  base::futex_lock lock;               // extras against those who ask to stop, or look
+  std::atomic<stop_listener*> on_stop{nullptr};
+  base::futex_lock lock;               // extras and on_stop against those who ask to stop, or look
   std::atomic<std::uint32_t> thread_wake{0};
   std::atomic<std::uint32_t> no_preempt{0};  // weft::no_preempt guards alive; the fiber itself writes
 #if WEFT_TSAN

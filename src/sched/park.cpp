@@ -78,19 +78,38 @@ void enqueue(fiber_record& f) noexcept {
   }
 }
 
-std::stop_source mark_stopped(fiber_record& f) noexcept {
-  std::stop_source source{std::nostopstate};
-  {
-    const std::lock_guard guard(f.lock);
-    f.stop_requested.store(true, std::memory_order_seq_cst);  // [PARK-2] commit
-    if (fiber_extras* x = f.extras.load(std::memory_order_acquire)) source = x->stop;  // [REC-2]
-  }
-  if (f.word.wake_for_stop() == wake_duty::enqueue) enqueue(f);
-  return source;
+void stop_work::run() noexcept {
+  source.request_stop();
+  if (listener == nullptr) return;
+  listener->stop(*listener);
+  listener->pins.fetch_sub(1, std::memory_order_release);  // [STOP-1] the listener's end
 }
 
+stop_work begin_stop(fiber_record& f) noexcept {
+  stop_work work;
+  const std::lock_guard guard(f.lock);
+  if (const fiber_extras* x = f.extras.load(std::memory_order_acquire)) work.source = x->stop;  // [REC-2]
+  return work;
+}
+
+stop_work mark_stopped(fiber_record& f) noexcept {
+  stop_work work;
+  {
+    const std::lock_guard guard(f.lock);
+    f.stop_requested.store(true, std::memory_order_seq_cst);  // [PARK-2] commit, [STOP-2] a listener's begin
+    if (const fiber_extras* x = f.extras.load(std::memory_order_acquire)) work.source = x->stop;  // [REC-2]
+    work.listener = f.on_stop.load(std::memory_order_seq_cst);
+    if (work.listener != nullptr) work.listener->pins.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (f.word.wake_for_stop() == wake_duty::enqueue) enqueue(f);
+  return work;
+}
+
+// The user's callbacks run before the wait ends, or the woken fiber could take them back unrun. The second half has
+// them again, for a token that was made in between.
 void request_stop(fiber_record& f) noexcept {
-  mark_stopped(f).request_stop();  // runs the user's callbacks: outside the lock
+  begin_stop(f).run();
+  mark_stopped(f).run();
 }
 
 // The woken fiber runs next, on what its waker left warm; who was to run next goes behind the others, where idle

@@ -44,8 +44,16 @@ bool wake(ticket t, wake_code code = wake_code::ready) noexcept;
 /// The caller has won the wake of `f` and owes it a queue.
 void enqueue(fiber_record& f) noexcept;
 
-/// The first half of request_stop: flag and wait. What is returned runs the user's callbacks.
-[[nodiscard]] std::stop_source mark_stopped(fiber_record& f) noexcept;
+/// What a stop request has to run outside every lock.
+struct stop_work {
+  std::stop_source source{std::nostopstate};  // the user's callbacks
+  stop_listener* listener = nullptr;          // pinned
+  explicit operator bool() const noexcept { return source.stop_possible() || listener != nullptr; }
+  void run() noexcept;
+};
+/// The two halves of request_stop: the callbacks; then flag, wait and listener.
+[[nodiscard]] stop_work begin_stop(fiber_record& f) noexcept;
+[[nodiscard]] stop_work mark_stopped(fiber_record& f) noexcept;
 /// Sets the stop flag of `f` and ends a stoppable wait. The caller keeps the record alive.
 void request_stop(fiber_record& f) noexcept;
 
