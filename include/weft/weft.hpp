@@ -10,5 +10,7 @@
 #include <weft/options.hpp>
 #include <weft/runtime.hpp>
 #include <weft/scope.hpp>
+#include <weft/select.hpp>
 #include <weft/this_fiber.hpp>
+#include <weft/timer.hpp>
 #include <weft/version.hpp>

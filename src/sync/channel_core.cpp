@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -65,46 +66,46 @@ channel_status status_of(channel_step s) noexcept {
   return s == channel_step::done ? channel_status::success : channel_status::closed;
 }
 
-// Nothing, if the wait has to begin again.
+// Comes with the lock, lets go of it. Nothing: the wait has to begin again.
 template <side S>
-channel_status wait_in(channel_core& c, channel_waiter& me, channel_lock& lock, const wait_limit& limit,
-                       bool& again) {
-  const wake_code code = finish_park_inside(*me.self, limit);
-  if (code == wake_code::first_free) {
-    const outcome o = outcome_of(me, lock);
-    again = o == outcome::again;
-    return o == outcome::moved ? channel_status::success : channel_status::closed;
+[[gnu::noinline]] std::optional<channel_status> wait_for_turn(channel_guard& g, channel_core& c, void* value,
+                                                              const wait_limit& limit) {
+  if (const auto over = is_over(limit); over != channel_status::success) return over;
+  fiber_record& self = g.self();
+  channel_lock& lock = c.lock();  // outlives the channel: CHAN-5
+  channel_waiter me;
+  me.self = &self;
+  me.value = value;
+  me.epoch =
+      begin_park(self, S == side::sender ? park_reason::channel_send : park_reason::channel_receive, &c).epoch();
+  queue_of<S>(c).push_back(me);  // CHAN-2: there was no room, or no value
+  g.unlock_to_park();
+  const wake_code code = finish_park_inside(self, limit);
+  if (code == wake_code::first_free) [[likely]] {
+    switch (outcome_of(me, lock)) {
+      case outcome::moved:
+        return channel_status::success;
+      case outcome::closed:
+        return channel_status::closed;
+      default:
+        return std::nullopt;
+    }
   }
-  const channel_guard g(c);
+  const channel_guard again(c);
   if (me.linked) queue_of<S>(c).unlink(me);
   if (code == wake_code::timeout) return channel_status::timeout;
   if (code == wake_code::stop) return channel_status::stopped;
-  again = true;
-  return channel_status::timeout;
+  return std::nullopt;
 }
 
 template <side S>
 channel_status pass_value(channel_core& c, void* value, const wait_limit& limit) {
-  channel_lock& lock = c.lock();  // outlives the channel: CHAN-5
   for (;;) {
-    channel_waiter me;
-    {
-      channel_guard g(c);
-      const channel_step step = attempt<S>(c, value, g.out);
-      if (step != channel_step::blocked) [[likely]]
-        return status_of(step);
-      if (const auto over = is_over(limit); over != channel_status::success) return over;
-      fiber_record& self = g.self();
-      me.self = &self;
-      me.value = value;
-      me.epoch = begin_park(self, S == side::sender ? park_reason::channel_send : park_reason::channel_receive, &c)
-                     .epoch();
-      queue_of<S>(c).push_back(me);  // CHAN-2: attempt found no room, or no value
-      g.unlock_to_park();
-    }
-    bool again = false;
-    const channel_status end = wait_in<S>(c, me, lock, limit, again);
-    if (!again) return end;
+    channel_guard g(c);
+    const channel_step step = attempt<S>(c, value, g.out);
+    if (step != channel_step::blocked) [[likely]]
+      return status_of(step);
+    if (const auto end = wait_for_turn<S>(g, c, value, limit)) return *end;
   }
 }
 
@@ -135,8 +136,8 @@ wake_code finish_park_inside(fiber_record& self, const wait_limit& limit) {
 outcome outcome_of(const channel_waiter& w, channel_lock& lock) noexcept {
   outcome o = w.end.load(std::memory_order_acquire);  // [CHAN-3] settle
   if (o == outcome::open) [[unlikely]] {
-    lock.word.lock();
-    lock.word.unlock();
+    lock.lock();
+    lock.unlock();
     o = w.end.load(std::memory_order_relaxed);  // the lock orders
   }
   return o;

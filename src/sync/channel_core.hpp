@@ -24,10 +24,9 @@
 
 #include <weft/detail/channel.hpp>
 
-#include "base/cache_line.hpp"
-#include "base/futex_lock.hpp"
 #include "sched/door.hpp"
 #include "sched/park.hpp"
+#include "sync/channel_lock.hpp"
 
 namespace weft::detail {
 
@@ -104,20 +103,20 @@ class claimed_list {
   static void settle(channel_waiter& w, outcome o) noexcept {
     w.end.store(o, std::memory_order_release);  // [CHAN-3] outcome_of
   }
-  void flush() noexcept {
+  /// `w`: the calling worker, inside weft; or null.
+  void flush(worker* w) noexcept {
     while (first_ != nullptr) {
       fiber_record& f = *first_;
       first_ = f.link;
-      enqueue(f);
+      if (w != nullptr && f.home == w->home) [[likely]]
+        f.home->make_runnable_inside(*w, f);
+      else
+        enqueue(f);
     }
   }
 
  private:
   fiber_record* first_ = nullptr;
-};
-
-struct alignas(base::cache_line) channel_lock {
-  base::futex_word word;
 };
 
 enum class channel_step : std::uint8_t { done, closed, blocked };
@@ -174,7 +173,7 @@ class channel_guard {
   ~channel_guard() {
     if (lock_ == nullptr) return;
     release();
-    out.flush();
+    out.flush(worker_);
     if (worker_ != nullptr) detail::leave(*worker_);
   }
   /// Lets go of the lock, but stays inside weft: between begin_park and finish_park nobody may take the processor, for
@@ -189,17 +188,13 @@ class channel_guard {
 
  private:
   void take() noexcept {
-#ifndef NDEBUG
-    base::lock_rank_acquire(base::lock_rank::sync_object);
-#endif
-    lock_->word.lock();
+    enter_channel_rank();
+    lock_->lock();
   }
   void release() noexcept {
-    lock_->word.unlock();
+    lock_->unlock();
     lock_ = nullptr;
-#ifndef NDEBUG
-    base::lock_rank_release(base::lock_rank::sync_object);
-#endif
+    leave_channel_rank();
   }
 
   channel_lock* lock_;

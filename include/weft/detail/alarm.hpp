@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/detail/alarm.hpp - a time that comes due, once or again and again. Nothing runs when it does: whoever waits,
+// waits until then, so an alarm that nobody waits for costs nothing.
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+
+#include <weft/detail/waiting.hpp>
+
+namespace weft::detail {
+
+struct alarm_state {
+  static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+
+  wait_list waiters;
+  std::int64_t due = never;    // steady clock, ns; never: stopped, or taken
+  std::int64_t period = 0;     // 0: once
+};
+
+enum class alarm_end : std::uint8_t { fired, idle, timeout, stopped };
+
+/// Takes the firing, waiting for it while the alarm is set.
+[[nodiscard]] alarm_end alarm_wait(alarm_state& a, const wait_limit& limit);
+[[nodiscard]] bool alarm_take(alarm_state& a) noexcept;  // without waiting
+/// False: it was not set, or due already.
+bool alarm_set(alarm_state& a, std::chrono::steady_clock::time_point due, std::int64_t period) noexcept;
+bool alarm_stop(alarm_state& a) noexcept;
+
+}  // namespace weft::detail

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/detail/select.hpp - a case as the machinery (src/sync/select.cpp) sees it.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <weft/detail/channel.hpp>
+
+namespace weft::detail {
+
+enum class case_kind : std::uint8_t { receive, send, join, stop, deadline, alarm, fallback, never };
+
+struct select_case {
+  case_kind kind = case_kind::never;
+  channel_status end = channel_status::success;  // receive, send: how it went
+  void* object = nullptr;  // channel_core, task, const std::stop_token, alarm_state
+  void* value = nullptr;   // receive: an empty std::optional<T>; send: a T
+  std::chrono::steady_clock::time_point deadline{};
+};
+
+/// Waits until a case can be taken, and takes one. Throws what moving a value throws; std::length_error.
+[[nodiscard]] std::size_t select_one(std::span<select_case* const> cases);
+
+}  // namespace weft::detail

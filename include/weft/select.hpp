@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/select.hpp - waiting for the first of several things. The machinery is in src/sync/select.cpp.
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <weft/channel.hpp>
+#include <weft/detail/select.hpp>
+#include <weft/fiber.hpp>
+#include <weft/timer.hpp>
+
+namespace weft {
+
+/// One thing a select waits for, and what to do when it is taken. Made by the on_... functions below; it refers to the
+/// channel, fiber, timer or token, which must outlive it.
+class select_alternative {
+ public:
+  virtual ~select_alternative() = default;
+
+ protected:
+  select_alternative() = default;
+  select_alternative(select_alternative&&) = default;
+  select_alternative& operator=(select_alternative&&) = default;
+
+  detail::select_case raw_;
+
+ private:
+  template <class... Cases>
+    requires(sizeof...(Cases) > 0 && (std::derived_from<std::remove_cvref_t<Cases>, select_alternative> && ...))
+  friend std::size_t select(Cases&&... cases);
+  friend class selector;
+  virtual void prepare() {}
+  virtual void finish() = 0;
+};
+
+namespace detail {
+
+template <class T, class F>
+class receive_case final : public select_alternative {
+ public:
+  receive_case(channel<T>& from, F f) : f_(std::move(f)) {
+    raw_.kind = case_kind::receive;
+    raw_.object = &from.native_core();
+  }
+
+ private:
+  void prepare() override {
+    value_.reset();
+    raw_.value = &value_;
+  }
+  void finish() override { std::invoke(f_, std::exchange(value_, std::nullopt)); }
+  std::optional<T> value_;
+  F f_;
+};
+
+template <class T, class F>
+class send_case final : public select_alternative {
+ public:
+  template <class U>
+  send_case(channel<T>& to, U&& value, F f) : value_(std::forward<U>(value)), f_(std::move(f)) {
+    raw_.kind = case_kind::send;
+    raw_.object = &to.native_core();
+  }
+
+ private:
+  void prepare() override { raw_.value = &value_; }
+  void finish() override {
+    const bool sent = raw_.end == channel_status::success;
+    if (sent) raw_.kind = case_kind::never;  // the value is gone
+    std::invoke(f_, sent);
+  }
+  T value_;
+  F f_;
+};
+
+// What needs no value: the kind and the object say it all.
+template <class F>
+class plain_case final : public select_alternative {
+ public:
+  plain_case(case_kind kind, void* object, F f) : f_(std::move(f)) {
+    raw_.kind = kind;
+    raw_.object = object;
+  }
+  plain_case(std::chrono::steady_clock::time_point deadline, F f) : f_(std::move(f)) {
+    raw_.kind = case_kind::deadline;
+    raw_.deadline = deadline;
+  }
+
+ private:
+  void finish() override { std::invoke(f_); }
+  F f_;
+};
+
+template <class F>
+class stop_case final : public select_alternative {
+ public:
+  stop_case(std::stop_token stop, F f) : stop_(std::move(stop)), f_(std::move(f)) {}
+
+ private:
+  void prepare() override {
+    raw_.kind = stop_.stop_possible() ? case_kind::stop : case_kind::never;
+    raw_.object = &stop_;
+  }
+  void finish() override { std::invoke(f_); }
+  std::stop_token stop_;
+  F f_;
+};
+
+template <class F>
+class timeout_case final : public select_alternative {
+ public:
+  timeout_case(std::chrono::nanoseconds d, F f) : d_(d), f_(std::move(f)) { raw_.kind = case_kind::deadline; }
+
+ private:
+  void prepare() override { raw_.deadline = deadline_after(d_); }
+  void finish() override { std::invoke(f_); }
+  std::chrono::nanoseconds d_;
+  F f_;
+};
+
+}  // namespace detail
+
+/// A value from `from`, or, once it is closed and drained, nothing: f(std::optional<T>).
+template <class T, std::invocable<std::optional<T>> F>
+[[nodiscard]] detail::receive_case<T, F> on_receive(channel<T>& from, F f) {
+  return {from, std::move(f)};
+}
+/// `value` was sent (true), or `to` is closed and it was not (false): f(bool). A case is good for one value: once sent,
+/// it is never ready again.
+template <class T, class U, std::invocable<bool> F>
+  requires std::constructible_from<T, U>
+[[nodiscard]] detail::send_case<T, F> on_send(channel<T>& to, U&& value, F f) {
+  return {to, std::forward<U>(value), std::move(f)};
+}
+/// The fiber has ended; its join returns at once. While a select waits for it nobody else may.
+template <class T, std::invocable F>
+[[nodiscard]] detail::plain_case<F> on_join(const fiber<T>& child, F f) {
+  if (!child.joinable()) detail::throw_not_joinable("on_join");
+  return {detail::case_kind::join, child.native_task(), std::move(f)};
+}
+/// A stop is requested. With weft::this_fiber::stop_token() that is request_stop on this fiber.
+template <std::invocable F>
+[[nodiscard]] detail::stop_case<F> on_stop(std::stop_token stop, F f) {
+  return {std::move(stop), std::move(f)};
+}
+/// That moment has come.
+template <class Clock, class Duration, std::invocable F>
+[[nodiscard]] detail::plain_case<F> on_deadline(const std::chrono::time_point<Clock, Duration>& t, F f) {
+  return {detail::to_steady(t), std::move(f)};
+}
+/// So much time has passed since the select began.
+template <class Rep, class Period, std::invocable F>
+[[nodiscard]] detail::timeout_case<F> on_timeout(const std::chrono::duration<Rep, Period>& d, F f) {
+  using limits = std::chrono::nanoseconds;
+  const auto most = std::chrono::duration<double>(limits::max());
+  return {std::chrono::duration<double>(d) < most ? std::chrono::ceil<limits>(d) : limits::max(), std::move(f)};
+}
+/// The timer fires, or the ticker ticks: this case takes it. Never, while it is idle or stopped.
+template <std::invocable F>
+[[nodiscard]] detail::plain_case<F> on_timer(timer& t, F f) {
+  return {detail::case_kind::alarm, &t.native_state(), std::move(f)};
+}
+template <std::invocable F>
+[[nodiscard]] detail::plain_case<F> on_tick(ticker& t, F f) {
+  return {detail::case_kind::alarm, &t.native_state(), std::move(f)};
+}
+/// Nothing else is ready now: the select does not wait.
+template <std::invocable F>
+[[nodiscard]] detail::plain_case<F> on_default(F f) {
+  return {detail::case_kind::fallback, nullptr, std::move(f)};
+}
+
+/// Waits until one of the cases is ready, takes it, calls its function, and returns its index. Of several that are
+/// ready one is chosen at random, each as likely as the others. Exactly one case is taken: no value is received, sent
+/// or lost by another.
+///
+/// Blocks: the calling fiber, or thread; without any case that can become ready, for ever.
+/// Orders: as the case does by itself.
+/// Throws: what moving a value throws, what the function throws; std::system_error for a fiber that is not joinable.
+/// Example: test/unit/select_test.cpp [example]
+/// ```
+///   weft::select(
+///       weft::on_receive(jobs, [&](std::optional<job> j) { j ? work(*j) : leave(); }),
+///       weft::on_send(results, next, [&](bool sent) { ... }),
+///       weft::on_stop(weft::this_fiber::stop_token(), [&] { leave(); }),
+///       weft::on_timeout(1s, [&] { say_still_alive(); }));
+/// ```
+template <class... Cases>
+  requires(sizeof...(Cases) > 0 && (std::derived_from<std::remove_cvref_t<Cases>, select_alternative> && ...))
+std::size_t select(Cases&&... cases) {
+  (static_cast<select_alternative&>(cases).prepare(), ...);
+  detail::select_case* const raw[] = {&static_cast<select_alternative&>(cases).raw_...};
+  const std::size_t taken = detail::select_one(raw);
+  std::size_t i = 0;
+  static_cast<void>(((i++ == taken ? (static_cast<select_alternative&>(cases).finish(), true) : false) || ...));
+  return taken;
+}
+
+/// A select whose cases are known at run time only. Good for any number of selects; cases keep their index.
+///
+/// Example: test/unit/select_test.cpp [selector]
+/// ```
+///   weft::selector inputs;
+///   for (auto& c : channels) inputs.add(weft::on_receive(c, handle));
+///   while (open > 0) inputs.select();
+/// ```
+class selector {
+ public:
+  /// Returns the case's index.
+  template <std::derived_from<select_alternative> Case>
+  std::size_t add(Case c) {
+    cases_.push_back(std::make_unique<Case>(std::move(c)));
+    raw_.push_back(nullptr);
+    return cases_.size() - 1;
+  }
+  /// That case is never ready any more.
+  void disable(std::size_t index) {
+    cases_.at(index).reset();
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return cases_.size(); }
+
+  /// As weft::select.
+  std::size_t select() {
+    for (std::size_t i = 0; i < cases_.size(); ++i) {
+      raw_[i] = &never_;
+      if (cases_[i] == nullptr) continue;
+      cases_[i]->prepare();
+      raw_[i] = &cases_[i]->raw_;
+    }
+    const std::size_t taken = detail::select_one(raw_);
+    cases_[taken]->finish();
+    return taken;
+  }
+
+ private:
+  detail::select_case never_;
+  std::vector<std::unique_ptr<select_alternative>> cases_;
+  std::vector<detail::select_case*> raw_;
+};
+
+}  // namespace weft

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSL-1.0
+// sync/select.cpp - one ticket in many wait lists; winning its wake is taking the case.
+//
+//   1  look, without a lock: of the cases that seem ready take one at random, under its own lock; next if it was not
+//   2  a default is there: that
+//   3  all channels' locks, by address: look again; none ready: begin_park, a waiter into every queue, unlock
+//   4  the other sources get the ticket, too; one that is ready by now: cancel the park, go to 1
+//   5  park; whoever wins the wake says which case by its code, and has moved the value
+//   6  out of all the other queues
+// Nothing is claimed by a select that could be claimed itself: it does so in 1 and 3 only, before its ticket is out.
+// So two selects that want each other cannot both think they have won (SELECT-1, README.md).
+// Sources other than channels stay ready (a fiber that has ended, a time that has come): they only wake the select, and
+// step 1 takes them.
+// Rejected: claiming with the ticket out, one lock at a time (two selects can cancel each other for ever).
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+
+#include <weft/detail/select.hpp>
+
+#include "base/rng.hpp"
+#include "os/os.hpp"
+#include "sync/alarm.hpp"
+#include "sync/channel_core.hpp"
+
+namespace weft::detail {
+namespace {
+
+constexpr std::size_t most_cases = 0xffff - static_cast<std::size_t>(wake_code::first_free);
+constexpr std::size_t few = 16;
+
+template <class T>
+class small_array {  // of n, on the stack if few
+ public:
+  explicit small_array(std::size_t n) : at_(n <= few ? here_ : (far_ = std::make_unique<T[]>(n)).get()) {}
+  T& operator[](std::size_t i) noexcept { return at_[i]; }
+  T* data() noexcept { return at_; }
+
+ private:
+  T here_[few];
+  std::unique_ptr<T[]> far_;
+  T* at_;
+};
+
+struct wake_with_code {
+  ticket who;
+  wake_code code;
+  void operator()() const noexcept { wake(who, code); }
+};
+
+// A case while the select waits.
+struct station {
+  channel_waiter in_channel;
+  channel_lock* lock = nullptr;
+  std::optional<std::stop_callback<wake_with_code>> on_stop;
+  std::optional<waiter> in_alarm;
+};
+
+std::size_t random_below(std::size_t n) noexcept {
+  if (worker* w = this_worker()) return w->random.below(static_cast<std::uint32_t>(n));
+  static constinit std::atomic<std::uint64_t> seed{0};
+  std::uint64_t s = seed.fetch_add(0x9e3779b97f4a7c15U, std::memory_order_relaxed);  // relaxed: any will do
+  return base::splitmix64(s) % n;
+}
+
+channel_core& channel_of(const select_case& c) noexcept { return *static_cast<channel_core*>(c.object); }
+alarm_state& alarm_of(const select_case& c) noexcept { return *static_cast<alarm_state*>(c.object); }
+fiber_record& child_of(const select_case& c) noexcept { return record_of(*static_cast<task*>(c.object)); }
+bool is_channel(const select_case& c) noexcept {
+  return c.kind == case_kind::receive || c.kind == case_kind::send;
+}
+waiter_queue& queue_of(const select_case& c) noexcept {
+  return c.kind == case_kind::receive ? channel_of(c).receivers() : channel_of(c).senders();
+}
+wake_code code_of(std::size_t index) noexcept {
+  return static_cast<wake_code>(static_cast<std::size_t>(wake_code::first_free) + index);
+}
+std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
+  if (t == wait_limit::time_point::max()) return timer_heap::never;
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
+}
+
+bool seems_ready(const select_case& c, std::int64_t& now) noexcept {
+  switch (c.kind) {
+    case case_kind::receive:
+      return channel_of(c).may_get();
+    case case_kind::send:
+      return channel_of(c).may_put();
+    case case_kind::join:
+      return child_of(c).join.is_done();
+    case case_kind::stop:
+      return static_cast<const std::stop_token*>(c.object)->stop_requested();
+    case case_kind::deadline:
+      if (now == 0) now = os::now_ns();
+      return nanoseconds(c.deadline) <= now;
+    case case_kind::alarm:
+      return true;  // take looks, under the lock
+    case case_kind::fallback:
+    case case_kind::never:
+      break;
+  }
+  return false;
+}
+
+// Under the channel's lock.
+bool pass_value(select_case& c, claimed_list& out) {
+  const channel_step step = c.kind == case_kind::receive ? channel_of(c).get(c.value, out)
+                                                         : channel_of(c).put(c.value, out);
+  c.end = step == channel_step::closed ? channel_status::closed : channel_status::success;
+  return step != channel_step::blocked;
+}
+
+bool take(select_case& c) {
+  if (c.kind == case_kind::alarm) return alarm_take(alarm_of(c));
+  if (!is_channel(c)) return true;
+  channel_guard g(channel_of(c));
+  return pass_value(c, g.out);
+}
+
+// Step 1.
+std::optional<std::size_t> take_ready(std::span<select_case* const> cases) {
+  small_array<std::uint16_t> ready(cases.size());
+  std::size_t n = 0;
+  std::int64_t now = 0;
+  for (std::size_t i = 0; i < cases.size(); ++i)
+    if (seems_ready(*cases[i], now)) ready[n++] = static_cast<std::uint16_t>(i);
+  while (n > 0) {
+    const std::size_t k = n == 1 ? 0 : random_below(n);
+    if (take(*cases[ready[k]])) return ready[k];
+    ready[k] = ready[--n];
+  }
+  return std::nullopt;
+}
+
+// The locks of all channels, each once, by address.
+class lock_set {
+ public:
+  explicit lock_set(std::span<select_case* const> cases) : locks_(cases.size()) {
+    for (select_case* c : cases)
+      if (is_channel(*c)) locks_[n_++] = &channel_of(*c).lock();
+    std::sort(locks_.data(), locks_.data() + n_);
+    n_ = static_cast<std::size_t>(std::unique(locks_.data(), locks_.data() + n_) - locks_.data());
+  }
+  lock_set(const lock_set&) = delete;
+  lock_set& operator=(const lock_set&) = delete;
+  ~lock_set() {
+    if (held_) unlock();
+  }
+  void lock() noexcept {
+    enter_channel_rank();
+    for (std::size_t i = 0; i < n_; ++i) locks_[i]->lock();
+    held_ = true;
+  }
+  void unlock() noexcept {
+    held_ = false;
+    while (n_ > 0) locks_[--n_]->unlock();
+    leave_channel_rank();
+  }
+
+ private:
+  small_array<channel_lock*> locks_;
+  std::size_t n_ = 0;
+  bool held_ = false;
+};
+
+// Inside weft, until this dies: see channel_guard::unlock_to_park.
+struct inside_weft {
+  inside_weft() noexcept { enter(); }
+  inside_weft(const inside_weft&) = delete;
+  inside_weft& operator=(const inside_weft&) = delete;
+  ~inside_weft() {
+    if (worker* w = this_worker()) leave(*w);
+  }
+};
+
+// Step 4 for one case that is no channel. False: it is ready.
+bool arm(station& s, std::span<select_case* const> cases, std::size_t index, ticket t, std::int64_t& until) {
+  const select_case& c = *cases[index];
+  switch (c.kind) {
+    case case_kind::join:
+      for (std::size_t i = 0; i < index; ++i)  // a word has room for one
+        if (cases[i]->kind == case_kind::join && cases[i]->object == c.object) return true;
+      return child_of(c).join.wait_on(t.bits);
+    case case_kind::stop:  // calls back here and now if it was requested: then the wake is won
+      s.on_stop.emplace(*static_cast<const std::stop_token*>(c.object), wake_with_code{t, code_of(index)});
+      return true;
+    case case_kind::deadline:
+      until = std::min(until, nanoseconds(c.deadline));
+      return true;
+    case case_kind::alarm: {
+      alarm_state& a = alarm_of(c);
+      waiter& w = s.in_alarm.emplace(park_reason::select, &a);
+      w.who = t;
+      const std::lock_guard guard(stripe_of(&a).lock);
+      push_back(a.waiters, w);
+      until = std::min(until, a.due);  // ALARM-2: who moves it wakes us
+      return true;
+    }
+    default:
+      return true;
+  }
+}
+
+// Step 6. The channel of the case that was taken may be gone; `taken` is beyond the end if none was.
+void disarm(small_array<station>& at, std::span<select_case* const> cases, ticket t, std::size_t taken) {
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    station& s = at[i];
+    const select_case& c = *cases[i];
+    if (is_channel(c)) {
+      if (i == taken) continue;
+      const channel_guard g(channel_of(c));
+      if (s.in_channel.linked) queue_of(c).unlink(s.in_channel);
+    } else if (c.kind == case_kind::join) {
+      child_of(c).join.leave(t.bits);
+    } else if (s.in_alarm) {
+      waiting_guard g(&alarm_of(c));
+      if (is_linked(*s.in_alarm)) unlink(*s.in_alarm);
+    }
+    s.on_stop.reset();  // waits for its end, if it runs elsewhere
+  }
+}
+
+// Steps 3 to 6. Nothing: look again.
+[[gnu::noinline]] std::optional<std::size_t> wait_for_one(std::span<select_case* const> cases) {
+  small_array<station> at(cases.size());
+  ticket t;
+  wake_code code = wake_code::ready;
+  {
+    fiber_record& self = this_strand();
+    claimed_list out;
+    const inside_weft inside;
+    {
+      lock_set locks(cases);
+      locks.lock();
+      std::size_t taken = cases.size();
+      for (std::size_t k = 0, i = random_below(cases.size()); k < cases.size() && taken == cases.size(); ++k) {
+        if (is_channel(*cases[i]) && pass_value(*cases[i], out)) taken = i;
+        if (++i == cases.size()) i = 0;
+      }
+      if (taken != cases.size()) {
+        locks.unlock();
+        out.flush(this_worker());
+        return taken;
+      }
+      t = begin_park(self, park_reason::select, cases.data());
+      for (std::size_t i = 0; i < cases.size(); ++i) {
+        if (!is_channel(*cases[i])) continue;
+        channel_waiter& w = at[i].in_channel;
+        w.self = &self;
+        w.epoch = t.epoch();
+        w.code = code_of(i);
+        w.value = cases[i]->value;
+        at[i].lock = &channel_of(*cases[i]).lock();
+        queue_of(*cases[i]).push_back(w);
+      }
+    }
+    std::int64_t until = timer_heap::never;
+    bool all_armed = true;
+    for (std::size_t i = 0; i < cases.size() && all_armed; ++i) all_armed = arm(at[i], cases, i, t, until);
+    if (all_armed)
+      code = finish_park(self, until);
+    else if (!cancel_park(self))
+      code = self.word.code();
+  }
+  std::size_t taken = cases.size();
+  bool again = true;
+  if (code >= wake_code::first_free) {
+    taken = static_cast<std::size_t>(code) - static_cast<std::size_t>(wake_code::first_free);
+    again = false;
+    if (is_channel(*cases[taken])) {
+      const outcome o = outcome_of(at[taken].in_channel, *at[taken].lock);
+      cases[taken]->end = o == outcome::closed ? channel_status::closed : channel_status::success;
+      again = o == outcome::again;
+    }
+  }
+  disarm(at, cases, t, taken);
+  if (again) return std::nullopt;
+  return taken;
+}
+
+}  // namespace
+
+std::size_t select_one(std::span<select_case* const> cases) {
+  if (cases.size() > most_cases)
+    throw std::length_error("weft::select: " + std::to_string(cases.size()) + " cases; at most " +
+                            std::to_string(most_cases) + " can be told apart");
+  if (cases.empty()) throw std::invalid_argument("weft::select: without a case it would never return");
+  for (;;) {
+    if (const auto taken = take_ready(cases)) return *taken;
+    for (std::size_t i = 0; i < cases.size(); ++i)
+      if (cases[i]->kind == case_kind::fallback) return i;
+    if (const auto taken = wait_for_one(cases)) return *taken;
+  }
+}
+
+}  // namespace weft::detail
