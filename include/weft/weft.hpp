@@ -8,6 +8,7 @@
 #include <weft/net.hpp>
 #include <weft/no_preempt.hpp>
 #include <weft/options.hpp>
+#include <weft/rate_limiter.hpp>
 #include <weft/runtime.hpp>
 #include <weft/scope.hpp>
 #include <weft/select.hpp>

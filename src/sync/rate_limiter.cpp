@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSL-1.0
+// sync/rate_limiter.cpp - a reservation is a moment; waiting for it is sleeping.
+//
+//   RATE-1  reservations are given in the order of asking, and never come due in another: full_at only grows, but for
+//           what a stopped waiter gives back.
+// Rejected: a queue of waiters and somebody who refills (a wake-up per token, and a timer that runs while nobody waits).
+#include <weft/rate_limiter.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "sync/waiting.hpp"
+
+namespace weft::detail {
+namespace {
+
+// Intervals are kept in 1/1024 of a nanosecond: a rate of 1e9/3 is right to a per mille. 2^63 of them are 104 days, so
+// moments are counted from the process's first use.
+constexpr std::int64_t fine = 1024;
+
+std::int64_t now_ns() noexcept {
+  static const std::int64_t start = os::now_ns();
+  return os::now_ns() - start;
+}
+
+}  // namespace
+
+bucket make_bucket(double per_second, std::int64_t burst) {
+  if (!(per_second >= 1e-3 && per_second <= 1e9))
+    throw std::invalid_argument("weft::rate_limiter: per_second is " + std::to_string(per_second) +
+                                ", which is not in 0.001 ... 1e9");
+  if (burst < 1 || burst > 1'000'000)
+    throw std::invalid_argument("weft::rate_limiter: burst is " + std::to_string(burst) +
+                                ", which is not in 1 ... 1000000");
+  static_cast<void>(now_ns());
+  return {static_cast<std::int64_t>(1e9 / per_second * fine), burst, 0};
+}
+
+bool bucket_acquire(bucket& b, std::int64_t n, const wait_limit& limit) {
+  if (n < 1 || n > b.burst)
+    throw std::invalid_argument("weft::rate_limiter: " + std::to_string(n) + " tokens were asked for; with a burst of " +
+                                std::to_string(b.burst) + " that many are never there");
+  waiter me(park_reason::rate_limiter, &b);
+  waiting_guard g(&b);
+  const std::int64_t now = now_ns();
+  const std::int64_t full_at = std::max(b.full_at, now * fine) + n * b.interval;
+  const std::int64_t wait_ns = (full_at - b.burst * b.interval) / fine - now;
+  if (wait_ns <= 0) {
+    b.full_at = full_at;
+    return true;
+  }
+  const auto due = std::chrono::steady_clock::now() + std::chrono::nanoseconds(wait_ns);
+  if (due > limit.deadline) return false;
+  if (limit.stop != nullptr && limit.stop->stop_requested()) return false;
+  b.full_at = full_at;  // RATE-1
+  wait_limit until = limit;
+  until.deadline = due;
+  if (waiting_env::park(g, me, until) != wait_end::stopped) return true;
+  const waiting_guard again(&b);
+  b.full_at -= n * b.interval;
+  return false;
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSL-1.0
+// unit/ticker_test.cpp - ticks at their times; late receivers lose some, and the rhythm stays.
+#include <weft/timer.hpp>
+
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+
+#include <weft/fiber.hpp>
+#include <weft/this_fiber.hpp>
+
+#include "support/strands.hpp"
+
+using namespace std::chrono_literals;
+using clock_type = std::chrono::steady_clock;
+using weft::test::on_all_strands;
+using weft::test::strands;
+
+TEST_CASE("ticker [example]: reports until asked to stop") {
+  weft::run([] {
+    int reports = 0;
+    const auto report = [&] { ++reports; };
+    auto reporter = weft::spawn([&] {
+      weft::ticker every(1ms);
+      while (every.wait(weft::this_fiber::stop_token())) report();
+    });
+    while (reports < 3) weft::this_fiber::sleep_for(1ms);
+    reporter.request_stop();
+    reporter.join();
+    CHECK(reports >= 3);
+  });
+}
+
+TEST_CASE("ticker: no tick before its time") {
+  on_all_strands([](strands& s) {
+    s.start([] {
+      const auto start = clock_type::now();
+      weft::ticker t(2ms);
+      for (int i = 1; i <= 5; ++i) {
+        CHECK(t.wait());
+        CHECK(clock_type::now() - start >= i * 2ms);
+      }
+    });
+    s.join();
+  });
+}
+
+TEST_CASE("ticker: missed ticks are dropped, the next comes at its time") {
+  weft::run([] {
+    const auto start = clock_type::now();
+    weft::ticker t(4ms);
+    weft::this_fiber::sleep_until(start + 30ms);
+    CHECK(t.wait());        // at once, for all that were missed
+    const auto taken = clock_type::now();
+    CHECK(t.wait());
+    const auto next = clock_type::now() - start;
+    CHECK(clock_type::now() > taken);
+    CHECK(next / 4ms >= 8);  // not one of the missed
+  });
+}
+
+TEST_CASE("ticker: stop, reset, and a period of nothing") {
+  on_all_strands([](strands& s) {
+    s.start([] {
+      CHECK_THROWS_AS(weft::ticker(0ms), std::invalid_argument);
+      weft::ticker t(1h);
+      CHECK(!t.try_wait());
+      auto stopper = weft::spawn([&] { t.stop(); });
+      CHECK(!t.wait());
+      stopper.join();
+      t.reset(1ms);
+      CHECK(t.wait());
+      CHECK(t.wait());
+    });
+    s.join();
+  });
+}
