@@ -12,6 +12,8 @@
 #include "os/os.hpp"
 
 namespace weft::base {
+
+constinit thread_local volatile int locks_held = 0;
 namespace {
 
 constexpr int spins = 40;

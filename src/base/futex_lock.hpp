@@ -44,26 +44,49 @@ class futex_word {
   std::atomic<std::uint32_t> word_{0};  // 0 free, 1 held, 2 held and somebody may sleep
 };
 
+/// How many of these locks the calling thread holds: while it is not zero the thread must not be frozen (preempt.cpp), or
+/// others would wait inside weft for one that cannot run. Only ever read and written on its own thread; a lock is
+/// never held over a switch. volatile: the thread's own signal handler reads it.
+#if defined(__GNUC__)
+[[gnu::tls_model("initial-exec")]]
+#endif
+extern constinit thread_local volatile int locks_held;
+
 template <lock_rank Rank>
 class ranked_futex_lock {
  public:
   void lock() noexcept {
     before();
+    begin_section();
     word_.lock();
   }
   [[nodiscard]] bool try_lock() noexcept {
-    if (!word_.try_lock()) return false;
+    begin_section();
+    if (!word_.try_lock()) {
+      end_section();
+      return false;
+    }
     before();
     return true;
   }
   void unlock() noexcept {
     word_.unlock();
+    end_section();
 #ifndef NDEBUG
     if constexpr (Rank != lock_rank::unranked) lock_rank_release(Rank);
 #endif
   }
 
  private:
+  // The signal fences keep the count around the section, for the handler on the same thread.
+  static void begin_section() noexcept {
+    locks_held = locks_held + 1;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  static void end_section() noexcept {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    locks_held = locks_held - 1;
+  }
   static void before() noexcept {
 #ifndef NDEBUG
     if constexpr (Rank != lock_rank::unranked) lock_rank_acquire(Rank);

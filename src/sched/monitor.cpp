@@ -28,6 +28,7 @@ constexpr std::int64_t vacant_round_ns = 1'000'000;  // nobody waits in the poll
 constexpr std::int64_t poll_at_least_ns = 2'000'000;
 constexpr std::int64_t undisturbed_block_ns = 10'000'000;  // nobody waits: a blocked worker keeps its processor
 constexpr std::int64_t timer_grace_ns = 200'000;
+constexpr std::int64_t stuck_inside_ns = 2'000'000;
 constexpr std::int64_t urgent_share = 4;
 constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40;
 
@@ -123,10 +124,13 @@ bool scheduler::fire_late_timers(processor& p, std::int64_t now) noexcept {
 bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   const std::uint32_t tick = p.tick.load(std::memory_order_relaxed);
   worker* w = p.holder.load(std::memory_order_relaxed);
-  if (w == nullptr || tick != p.seen.tick || w->gate.inside()) {
-    if (w == nullptr || tick != p.seen.tick) p.seen = {tick, now};
+  if (w == nullptr || tick != p.seen.tick) {
+    p.seen = {tick, now};
     return false;
   }
+  if (w->gate.inside())
+    return frozen_count_.load(std::memory_order_relaxed) > 0 && now - p.seen.since_ns > stuck_inside_ns &&
+           os::thread_sleeps(w->thread_id) && thaw_detached();  // [PREEMPT-3]
   bool acted = false;
   if (fire_late_timers(p, now)) p.seen.urgent = acted = true;
   if (idle_.idle() > 0) acted |= share_out(p);

@@ -3,7 +3,7 @@
 // fiber, in a signal handler, until some worker gives it a processor again.
 //
 //   monitor   1 reserves a spare as the worker's successor   2 notes the tick   3 sends the signal
-//   handler   1 inside weft: sets attention, returns          2 enters, the tick is the same, nothing forbids it
+//   handler   1 inside weft, or in a section of it under a lock: sets attention, returns          2 enters, the tick is the same, nothing forbids it
 //             3 takes the successor, gives it the processor, wakes it          4 sleeps on its futex
 //   spare     puts the frozen thread last in line, runs the others
 //   thaw      a worker gives the first in line its processor and lies down; the handler returns into the user's code
@@ -26,7 +26,7 @@ bool on_preempt_signal(int, siginfo_t*, void*) {
   if (w == nullptr || w->preempt_asked.exchange(0, std::memory_order_acq_rel) == 0)  // [PREEMPT-2] ask_to_preempt
     return false;
   const int saved = errno;
-  if (w->gate.inside())
+  if (w->gate.inside() || base::locks_held != 0)
     w->attention.store(1, std::memory_order_relaxed);
   else
     w->home->freeze(*w);
@@ -80,12 +80,30 @@ void scheduler::freeze(worker& w) noexcept {
   kick(*s);
   processor* back;
   while ((back = w.assigned.load(std::memory_order_acquire)) == nullptr) {  // [WAKE-1] thaw
+    if (w.runs_detached.exchange(0, std::memory_order_acquire) != 0) {  // [PREEMPT-3] thaw_detached
+      w.gate.leave();
+      return;
+    }
     while (w.awake.load(std::memory_order_acquire) == 0) os::futex_wait(w.awake, 0);
     w.awake.store(0, std::memory_order_relaxed);
   }
   w.assigned.store(nullptr, std::memory_order_relaxed);
   attach(w, *back);
   w.gate.leave();
+}
+
+// [PREEMPT-3] A worker waits inside weft, asleep in the kernel: for malloc's lock, or another that a frozen thread may
+// hold. Its processor cannot be retaken, so no frozen thread would ever be given one. The oldest goes on without: it is
+// detached, as after a retake, until it enters weft again.
+bool scheduler::thaw_detached() noexcept {
+  const std::lock_guard guard(idle_lock_);
+  worker* z = frozen_.pop_front();
+  if (z == nullptr) return false;
+  z->frozen = false;
+  frozen_count_.fetch_sub(1, std::memory_order_relaxed);
+  z->runs_detached.store(1, std::memory_order_release);  // [PREEMPT-3] freeze
+  kick(*z);
+  return true;
 }
 
 bool scheduler::thaw(worker& w) noexcept {

@@ -164,6 +164,7 @@ class scheduler {
   void collect_successors() noexcept;
   void freeze(worker& w) noexcept;                       // in the signal handler
   bool thaw(worker& w) noexcept;                         // w's processor to the oldest preempted thread
+  bool thaw_detached() noexcept;
   friend bool on_preempt_signal(int, siginfo_t*, void*);
 
   class outside_spawn;

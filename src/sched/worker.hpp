@@ -62,6 +62,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   std::atomic<worker*> successor{nullptr};    // reserved; whoever exchanges it out has it
   std::atomic<std::uint32_t> preempt_asked{0};
   std::atomic<std::uint32_t> preempt_tick{0};
+  std::atomic<std::uint32_t> runs_detached{0};  // leave the handler without a processor
   os::thread_cpu_clock cpu;                   // set before the thread counts as started
   std::int64_t cpu_seen = 0;                  // monitor
   std::atomic<bool> started{false};
