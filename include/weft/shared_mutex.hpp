@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/shared_mutex.hpp - std::shared_mutex and std::shared_timed_mutex for fibers and threads.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include <weft/detail/waiting.hpp>
+
+namespace weft {
+namespace detail {
+
+enum class sharing : std::uint8_t { exclusive, shared };
+
+struct shared_mutex_state {
+  static constexpr std::uint32_t writer = 1, waited_for = 2, reader = 4;
+
+  std::atomic<std::uint32_t> word{0};  // src/sync/shared_mutex_core.hpp
+  wait_list waiters;
+};
+
+bool shared_mutex_lock(shared_mutex_state& m, sharing how, const wait_limit& limit);
+void shared_mutex_unlock(shared_mutex_state& m, sharing how) noexcept;
+
+}  // namespace detail
+
+/// Many readers, or one writer. Fits std::shared_lock and std::unique_lock.
+///
+/// Fairness: whoever finds somebody waiting queues behind, so neither writers nor readers starve. The lock is handed
+/// over in the order of the queue; readers that stand one behind the other get it together. A strand that has it
+/// shared must not lock it shared again: a writer may have come between.
+/// Orders: what was done before an unlock, before the return of every later lock that excludes it.
+/// Blocks: the calling fiber, or thread. Not ended by a stop request.   Lifetime: as weft::mutex.
+/// Example: test/unit/shared_mutex_test.cpp [example]
+class shared_mutex {
+ public:
+  constexpr shared_mutex() noexcept = default;
+  shared_mutex(const shared_mutex&) = delete;
+  shared_mutex& operator=(const shared_mutex&) = delete;
+
+  void lock() {
+    if (!try_lock()) detail::shared_mutex_lock(state_, detail::sharing::exclusive, {});
+  }
+  [[nodiscard]] bool try_lock() noexcept {
+    std::uint32_t w = 0;
+    return state_.word.compare_exchange_strong(w, state::writer, std::memory_order_acquire,  // [RW-1]
+                                               std::memory_order_relaxed);
+  }
+  void unlock() noexcept {
+    std::uint32_t w = state::writer;
+    if (!state_.word.compare_exchange_strong(w, 0, std::memory_order_release, std::memory_order_relaxed))  // [RW-1]
+      detail::shared_mutex_unlock(state_, detail::sharing::exclusive);
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& timeout) {
+    return try_lock() || lock_until(detail::sharing::exclusive, detail::deadline_after(timeout));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline) {
+    return try_lock() || lock_until(detail::sharing::exclusive, detail::to_steady(deadline));
+  }
+
+  void lock_shared() {
+    if (!try_lock_shared()) detail::shared_mutex_lock(state_, detail::sharing::shared, {});
+  }
+  [[nodiscard]] bool try_lock_shared() noexcept {
+    std::uint32_t w = state_.word.load(std::memory_order_relaxed);
+    while ((w & (state::writer | state::waited_for)) == 0)
+      if (state_.word.compare_exchange_weak(w, w + state::reader, std::memory_order_acquire,  // [RW-1]
+                                            std::memory_order_relaxed))
+        return true;
+    return false;
+  }
+  void unlock_shared() noexcept {
+    std::uint32_t w = state_.word.load(std::memory_order_relaxed);
+    while (w != (state::reader | state::waited_for))
+      if (state_.word.compare_exchange_weak(w, w - state::reader, std::memory_order_release,  // [RW-1]
+                                            std::memory_order_relaxed))
+        return;
+    detail::shared_mutex_unlock(state_, detail::sharing::shared);
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_shared_for(const std::chrono::duration<Rep, Period>& timeout) {
+    return try_lock_shared() || lock_until(detail::sharing::shared, detail::deadline_after(timeout));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_shared_until(const std::chrono::time_point<Clock, Duration>& deadline) {
+    return try_lock_shared() || lock_until(detail::sharing::shared, detail::to_steady(deadline));
+  }
+
+ private:
+  using state = detail::shared_mutex_state;
+  bool lock_until(detail::sharing how, std::chrono::steady_clock::time_point deadline) {
+    return detail::shared_mutex_lock(state_, how, detail::wait_limit(deadline));
+  }
+  detail::shared_mutex_state state_;
+};
+
+/// Every weft::shared_mutex is a timed one.
+using shared_timed_mutex = shared_mutex;
+
+}  // namespace weft

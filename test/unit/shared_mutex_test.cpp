@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSL-1.0
+// unit/shared_mutex_test.cpp - readers together, writers alone, nobody starves.
+#include <weft/shared_mutex.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include <weft/event.hpp>
+#include <weft/latch.hpp>
+#include <weft/this_fiber.hpp>
+
+#include "support/strands.hpp"
+
+using namespace std::chrono_literals;
+using weft::test::on_all_strands;
+using weft::test::strands;
+
+static_assert(sizeof(weft::shared_mutex) <= 24);
+constinit weft::shared_mutex at_namespace_scope;
+
+TEST_CASE("shared_mutex [example]: a table that is mostly read") {
+  weft::run([] {
+    weft::shared_mutex lock;
+    std::map<std::string, int> table;  // under lock
+    {
+      const std::unique_lock guard(lock);
+      table["a"] = 1;
+    }
+    auto reader = weft::spawn([&] {
+      const std::shared_lock guard(lock);
+      return table.at("a");
+    });
+    CHECK(reader.join() == 1);
+  });
+}
+
+TEST_CASE("shared_mutex: who keeps whom out") {
+  weft::shared_mutex lock;
+  lock.lock_shared();
+  CHECK(lock.try_lock_shared());
+  CHECK(!lock.try_lock());
+  CHECK(!lock.try_lock_for(1ms));
+  CHECK(lock.try_lock_shared_for(1ms));
+  for (int i = 0; i < 3; ++i) lock.unlock_shared();
+  CHECK(lock.try_lock());
+  CHECK(!lock.try_lock_shared());
+  CHECK(!lock.try_lock_shared_until(std::chrono::steady_clock::now() + 1ms));
+  CHECK(!lock.try_lock_until(std::chrono::system_clock::now() + 1ms));
+  lock.unlock();
+  CHECK(lock.try_lock_until(std::chrono::steady_clock::now()));
+  lock.unlock();
+}
+
+TEST_CASE("shared_mutex: readers are in it together") {
+  on_all_strands([](strands& s) {
+    weft::shared_mutex lock;
+    constexpr int n = 10;
+    weft::latch all_inside(n);
+    for (int i = 0; i < n; ++i)
+      s.start([&] {
+        const std::shared_lock guard(lock);
+        all_inside.arrive_and_wait();  // would not return if one were kept out
+      });
+    s.join();
+  });
+}
+
+TEST_CASE("shared_mutex: writers are alone, on every kind of strand") {
+  on_all_strands([](strands& s) {
+    weft::shared_mutex lock;
+    long a = 0, b = 0;
+    std::atomic<int> readers{0};
+    for (int i = 0; i < 14; ++i)
+      s.start([&, i] {
+        for (int r = 0; r < 400; ++r) {
+          const auto patience = std::chrono::microseconds(r % 50);
+          if (i % 4 == 0) {
+            if (r % 3 == 0 ? !lock.try_lock_for(patience) : (lock.lock(), false)) continue;
+            CHECK(readers.load(std::memory_order_relaxed) == 0);
+            ++a;
+            if (r % 16 == 0) weft::this_fiber::yield();
+            ++b;
+            lock.unlock();
+          } else {
+            if (r % 3 == 0 ? !lock.try_lock_shared_for(patience) : (lock.lock_shared(), false)) continue;
+            readers.fetch_add(1, std::memory_order_relaxed);
+            const long seen = a;
+            if (r % 16 == 0) weft::this_fiber::yield();
+            CHECK(seen == b);
+            readers.fetch_sub(1, std::memory_order_relaxed);
+            lock.unlock_shared();
+          }
+        }
+      });
+    s.join();
+    CHECK(a == b);
+    CHECK(lock.try_lock());
+    lock.unlock();
+  });
+}
+
+// Two readers that overlap all the time would keep a writer out for ever if newcomers passed it.
+TEST_CASE("shared_mutex: no_starvation of writers") {
+  for (const auto kind : {strands::kind::one_worker, strands::kind::two_workers, strands::kind::mixed}) {
+    CAPTURE(strands::name(kind));
+    strands s(kind);
+    weft::shared_mutex lock;
+    std::atomic<bool> written{false};
+    for (int i = 0; i < 4; ++i)
+      s.start([&] {
+        while (!written.load(std::memory_order_relaxed)) {
+          const std::shared_lock guard(lock);
+          weft::this_fiber::sleep_for(100us);
+        }
+      });
+    s.start([&] {
+      weft::this_fiber::sleep_for(500us);
+      for (int i = 0; i < 10; ++i) {
+        const std::unique_lock guard(lock);
+      }
+      written.store(true, std::memory_order_relaxed);
+    });
+    s.join();
+    CHECK(written.load(std::memory_order_relaxed));
+  }
+}
+
+TEST_CASE("shared_mutex: a writer that gives up lets the readers behind it in") {
+  on_all_strands([](strands& s) {
+    weft::shared_mutex lock;
+    weft::event done, gave_up;
+    lock.lock_shared();
+    s.start([&] {
+      CHECK(!lock.try_lock_for(2ms));
+      gave_up.set();
+    });
+    s.start([&] {
+      weft::this_fiber::sleep_for(500us);
+      lock.lock_shared();  // behind the writer, or after it
+      lock.unlock_shared();
+      done.set();
+    });
+    done.wait();  // while we still have it shared
+    gave_up.wait();
+    lock.unlock_shared();
+    s.join();
+    CHECK(lock.try_lock());
+    lock.unlock();
+  });
+}
+
+TEST_CASE("shared_mutex: the last to lock may destroy it after the unlock") {
+  on_all_strands([](strands& s) {
+    struct counted {
+      weft::shared_mutex lock;
+      std::atomic<int> references{0};
+    };
+    for (int round = 0; round < 100; ++round) {
+      auto* c = new counted;
+      constexpr int n = 4;
+      c->references.store(n, std::memory_order_relaxed);
+      for (int i = 0; i < n; ++i)
+        s.start([c] {
+          c->lock.lock();
+          const bool last = c->references.fetch_sub(1, std::memory_order_acq_rel) == 1;
+          c->lock.unlock();
+          if (last) delete c;
+        });
+      s.join();
+    }
+  });
+}
