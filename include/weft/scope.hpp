@@ -2,6 +2,7 @@
 #pragma once
 // weft/scope.hpp - structured concurrency: fibers that do not outlive the block that started them.
 
+#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <new>
@@ -18,6 +19,11 @@ struct scope_limit {
   std::size_t value;
 };
 
+/// When the children of a scope are asked to stop, if they have not ended.
+struct scope_deadline {
+  std::chrono::steady_clock::time_point value;
+};
+
 namespace detail {
 class scope_core;
 [[nodiscard]] int uncaught_now() noexcept;
@@ -29,7 +35,7 @@ class scope_base {
   scope_base& operator=(const scope_base&) = delete;
 
  protected:
-  explicit scope_base(std::size_t limit) noexcept;
+  scope_base(std::size_t limit, std::chrono::steady_clock::time_point deadline);
   ~scope_base();
   void submit(task& t);                 // may wait for the limit
   void join_all();                      // rethrows the first failure
@@ -41,7 +47,7 @@ class scope_base {
  private:
   scope_core& core() noexcept;
   const scope_core& core() const noexcept;
-  alignas(16) std::byte storage_[144];
+  alignas(16) std::byte storage_[160];
 };
 }  // namespace detail
 
@@ -53,9 +59,14 @@ class scope_base {
 /// Example: test/unit/scope_test.cpp
 class scope : detail::scope_base {
  public:
-  scope() noexcept : scope_base(static_cast<std::size_t>(-1)) {}
+  scope() noexcept : scope_base(no_limit, no_deadline) {}
   /// At most `limit.value` children (at least 1) are alive at a time: spawn waits for a place.
-  explicit scope(scope_limit limit) noexcept : scope_base(limit.value) {}
+  explicit scope(scope_limit limit) noexcept : scope_base(limit.value, no_deadline) {}
+  /// As by request_stop at that moment, or at the deadline of a scope around it, whichever is nearer: the children, and
+  /// those spawned later, are asked to stop. The scope still waits for them, and its owner is not asked.
+  /// Throws: as weft::spawn.   Example: test/unit/scope_deadline_test.cpp
+  explicit scope(scope_deadline deadline) : scope_base(no_limit, deadline.value) {}
+  scope(scope_limit limit, scope_deadline deadline) : scope_base(limit.value, deadline.value) {}
 
   /// Joins. If the block is left by an exception the children are asked to stop and their failure is dropped;
   /// otherwise the first failure is rethrown from here, unless `join` was called before.
@@ -92,6 +103,8 @@ class scope : detail::scope_base {
   [[nodiscard]] std::size_t size() const noexcept { return children(); }
 
  private:
+  static constexpr auto no_limit = static_cast<std::size_t>(-1);
+  static constexpr auto no_deadline = std::chrono::steady_clock::time_point::max();
   int uncaught_at_start_ = detail::uncaught_now();
 };
 

@@ -47,4 +47,8 @@ wait_result sleep_until(const std::chrono::time_point<Clock, Duration>& deadline
 /// The same without making a token: one load.
 [[nodiscard]] bool stop_requested() noexcept;
 
+/// The nearest deadline of the scopes this fiber is a child of, then it is asked to stop; time_point::max() if there is
+/// none. For calls that want to know how long they have.
+[[nodiscard]] std::chrono::steady_clock::time_point deadline() noexcept;
+
 }  // namespace weft::this_fiber

@@ -7,11 +7,15 @@
 //   SCOPE-3  after the unlock that made pending_ zero, nothing of the scope is touched: its owner may destroy it.
 // A child leaves on its own stack, before its record goes. The lock is held for a few stores; stop requests collect
 // the stop sources under it and run the user's callbacks after it.
-// Rejected: an atomic count alone (a stop request has to find the children).
+// A deadline is a fiber that sleeps until then: it finds the owner wherever it is, and costs nothing without one.
+// Rejected: an atomic count alone (a stop request has to find the children); looking at the deadline in join (the
+// owner may be busy with something else).
+#include <weft/fiber.hpp>
 #include <weft/scope.hpp>
 #include <weft/this_fiber.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <exception>
 #include <mutex>
@@ -27,7 +31,32 @@ namespace weft::detail {
 
 class scope_core {
  public:
-  explicit scope_core(std::size_t limit) noexcept : limit_(std::max<std::size_t>(limit, 1)) {}
+  using time_point = std::chrono::steady_clock::time_point;
+
+  scope_core(std::size_t limit, time_point deadline)
+      : limit_(std::max<std::size_t>(limit, 1)), deadline_(std::min(deadline, inherited())) {
+    if (deadline == time_point::max()) return;  // an inherited one is watched by the scope that has it
+    attributes a;
+    a.name = "scope deadline";
+    watcher_ = weft::spawn(a, [this] {
+      if (sleep_until(deadline_) == wait_result::timeout) stop();
+    });
+  }
+  ~scope_core() {
+    if (!watcher_.joinable()) return;
+    watcher_.request_stop();
+    watcher_.join();
+  }
+  scope_core(const scope_core&) = delete;
+  scope_core& operator=(const scope_core&) = delete;
+
+  [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
+  /// The deadline of the scope whose child the caller is.
+  static time_point inherited() noexcept {
+    const worker* w = this_worker();
+    if (w == nullptr || w->current == nullptr || w->current->scope == nullptr) return time_point::max();
+    return w->current->scope->deadline();
+  }
 
   void submit(fiber_record& f) {
     wait_for_place(f);
@@ -198,6 +227,8 @@ class scope_core {
   mutable base::ranked_futex_lock<base::lock_rank::scope> lock_;
   bool stopped_ = false;                      // lock_, and all below
   const std::size_t limit_;
+  const time_point deadline_;                 // the nearest, of this scope and of those around it
+  fiber<void> watcher_;                       // sleeps until then; the owner of the scope starts and ends it
   std::size_t pending_ = 0;
   ticket joiner_;
   std::exception_ptr failure_;
@@ -218,9 +249,9 @@ scope_core& scope_base::core() noexcept {
 const scope_core& scope_base::core() const noexcept {
   return *std::launder(reinterpret_cast<const scope_core*>(storage_));
 }
-scope_base::scope_base(std::size_t limit) noexcept {
+scope_base::scope_base(std::size_t limit, std::chrono::steady_clock::time_point deadline) {
   static_assert(sizeof(scope_core) <= sizeof(storage_) && alignof(scope_core) <= 16);
-  ::new (static_cast<void*>(storage_)) scope_core(limit);
+  ::new (static_cast<void*>(storage_)) scope_core(limit, deadline);
 }
 scope_base::~scope_base() { core().~scope_core(); }
 void scope_base::submit(task& t) { core().submit(record_of(t)); }
@@ -238,3 +269,7 @@ bool scope_base::stopping() const noexcept { return core().stopping(); }
 std::size_t scope_base::children() const noexcept { return core().children(); }
 
 }  // namespace weft::detail
+
+std::chrono::steady_clock::time_point weft::this_fiber::deadline() noexcept {
+  return detail::scope_core::inherited();
+}

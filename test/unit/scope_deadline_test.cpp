@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSL-1.0
+// unit/scope_deadline_test.cpp - a scope with a deadline asks its children to stop, and the nearest deadline counts.
+#include <weft/scope.hpp>
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <stdexcept>
+
+#include <weft/channel.hpp>
+#include <weft/this_fiber.hpp>
+
+#include "support/strands.hpp"
+
+using namespace std::chrono_literals;
+using clock_type = std::chrono::steady_clock;
+using weft::wait_result;
+using weft::test::on_all_strands;
+using weft::test::strands;
+namespace this_fiber = weft::this_fiber;
+
+constexpr auto none = clock_type::time_point::max();
+
+TEST_CASE("scope_deadline [example]: what is not done by then is asked to stop") {
+  on_all_strands([](strands& s) {
+    s.start([] {
+      const auto deadline = clock_type::now() + 5ms;
+      wait_result slow{}, quick{};
+      {
+        weft::scope children(weft::scope_deadline{deadline});
+        children.spawn([&] { slow = this_fiber::sleep_for(1h); });
+        children.spawn([&] { quick = this_fiber::sleep_for(0ms); });
+      }
+      CHECK(slow == wait_result::stopped);
+      CHECK(quick == wait_result::timeout);
+      CHECK(clock_type::now() >= deadline);
+    });
+    s.join();
+  });
+}
+
+TEST_CASE("scope_deadline: it comes while the owner is busy elsewhere, and reaches a token's wait") {
+  weft::run([] {
+    weft::channel<int> never(0), ended(1);
+    weft::scope children(weft::scope_deadline{clock_type::now() + 2ms});
+    children.spawn([&] {
+      const auto end = never.receive(this_fiber::stop_token()).status();
+      ended.send(end == weft::channel_status::stopped);
+    });
+    CHECK(ended.receive() == 1);  // the owner is not in join
+    CHECK(children.stop_requested());
+    children.spawn([] { CHECK(this_fiber::stop_requested()); });
+  });
+}
+
+TEST_CASE("scope_deadline: the nearest wins through nesting") {
+  weft::run([] {
+    const auto near = clock_type::now() + 1h, far = near + 1h;
+    CHECK(this_fiber::deadline() == none);
+    weft::scope outer(weft::scope_deadline{near});
+    CHECK(this_fiber::deadline() == none);  // the owner is no child
+    outer.spawn([&] {
+      CHECK(this_fiber::deadline() == near);
+      weft::scope plain;
+      plain.spawn([&] { CHECK(this_fiber::deadline() == near); });
+      weft::scope later(weft::scope_deadline{far});
+      later.spawn([&] { CHECK(this_fiber::deadline() == near); });
+      weft::scope sooner(weft::scope_limit{1}, weft::scope_deadline{near - 1min});
+      sooner.spawn([&] { CHECK(this_fiber::deadline() == near - 1min); });
+      CHECK(weft::spawn([] { return this_fiber::deadline(); }).join() == none);  // no child of a scope
+    });
+    outer.join();
+    CHECK(!outer.stop_requested());
+  });
+}
+
+TEST_CASE("scope_deadline: passes through a scope without one") {
+  weft::run([] {
+    wait_result inner{};
+    weft::scope outer(weft::scope_deadline{clock_type::now() + 2ms});
+    outer.spawn([&] {
+      weft::scope plain;
+      plain.spawn([&] { inner = this_fiber::sleep_for(1h); });
+    });
+    outer.join();
+    CHECK(inner == wait_result::stopped);
+  });
+}
+
+TEST_CASE("scope_deadline: in the past, at the end of time, and left by an exception") {
+  weft::run([] {
+    std::atomic<int> stopped{0};
+    {
+      weft::scope late(weft::scope_deadline{clock_type::now() - 1s});
+      late.spawn([&] { stopped += this_fiber::sleep_for(1h) == wait_result::stopped; });
+    }
+    CHECK(stopped == 1);
+    {
+      weft::scope endless(weft::scope_deadline{none});
+      endless.spawn([] {});
+    }
+    try {
+      weft::scope left(weft::scope_deadline{clock_type::now() + 1h});
+      left.spawn([&] { stopped += this_fiber::sleep_for(1h) == wait_result::stopped; });
+      throw std::runtime_error("left");
+    } catch (const std::runtime_error&) {
+    }
+    CHECK(stopped == 2);
+  });
+}
