@@ -26,8 +26,7 @@ auto retry(Call&& call) noexcept -> decltype(call()) {
 }
 
 // What is no IP address - a socket pair's end - reads as 0.0.0.0:0.
-int name_of(int s, net::endpoint& out,
-            int (*get)(int, sockaddr*, socklen_t*)) noexcept {
+int name_of(int s, net::endpoint& out, int (*get)(int, sockaddr*, socklen_t*)) noexcept {
   sockaddr_storage a{};
   socklen_t size = sizeof a;
   if (get(s, reinterpret_cast<sockaddr*>(&a), &size) != 0) return -errno;
@@ -65,9 +64,8 @@ int call_accept(int s, net::endpoint& peer) noexcept {
 
 int call_socket(const net::endpoint& family_of) noexcept {
   const int family = family_of.is_v6() ? AF_INET6 : AF_INET;
-  return retry([&] {
-    return ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-  });
+  return retry(
+      [&] { return ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP); });
 }
 
 // Not retried: an interrupted connect goes on by itself, and asking again says how far it is.
@@ -93,7 +91,9 @@ int call_listen(int s, const net::endpoint& at, int backlog) noexcept {
   return ::listen(s, backlog) == 0 ? 0 : -errno;
 }
 
-int call_shutdown(int s, int how) noexcept { return ::shutdown(s, how) == 0 ? 0 : -errno; }
+int call_shutdown(int s, int how) noexcept {
+  return ::shutdown(s, how) == 0 ? 0 : -errno;
+}
 
 int call_prepare(int s) noexcept {
   int type = 0;
@@ -105,9 +105,15 @@ int call_prepare(int s) noexcept {
   return ::fcntl(s, F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
 }
 
-int call_local(int s, net::endpoint& out) noexcept { return name_of(s, out, ::getsockname); }
-int call_remote(int s, net::endpoint& out) noexcept { return name_of(s, out, ::getpeername); }
-void call_close(int s) noexcept { ::close(s); }
+int call_local(int s, net::endpoint& out) noexcept {
+  return name_of(s, out, ::getsockname);
+}
+int call_remote(int s, net::endpoint& out) noexcept {
+  return name_of(s, out, ::getpeername);
+}
+void call_close(int s) noexcept {
+  ::close(s);
+}
 
 unsigned long descriptor_limit() noexcept {
   rlimit limit{};

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// net/calls.hpp - the sockets' kernel surface. Results are the kernel's own: a count or a number, or -errno.
+// net/calls.hpp - the sockets' kernel surface. Results are the kernel's own: a count or a number,
+// or -errno.
 //
-// errno stays inside: a fiber may resume on another thread after a wait, and compilers keep the address of errno
-// over one. So none of these is ever inlined. All retry EINTR.
+// errno stays inside: a fiber may resume on another thread after a wait, and compilers keep the
+// address of errno over one. So none of these is ever inlined. All retry EINTR.
 
-#include <cstddef>
 #include <sys/types.h>
+#include <cstddef>
 
 #include <weft/net/endpoint.hpp>
 

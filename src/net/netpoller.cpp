@@ -76,7 +76,9 @@ void deliver(poll_descriptor& d, event_kind kind, bool readable, bool writable,
     wake_crowd(d, to);
 }
 
-netpoller::unique_number::~unique_number() { ::close(n_); }
+netpoller::unique_number::~unique_number() {
+  ::close(n_);
+}
 
 netpoller::netpoller()
     : epoll_(need_number(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
@@ -105,7 +107,9 @@ netpoller::~netpoller() {
 }
 
 std::error_code netpoller::add(poll_descriptor& d, const scheduler& mine) noexcept {
-  home_.store(&mine, std::memory_order_relaxed);  // always the same; read by poll, which looks at d after us
+  home_.store(
+      &mine,
+      std::memory_order_relaxed);  // always the same; read by poll, which looks at d after us
   epoll_event e{};
   // EPOLLPRI: urgent data make short reads say nothing (poll_word.hpp, irregular).
   e.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
@@ -184,11 +188,13 @@ int netpoller::wait_milliseconds(void* events, int room, std::int64_t nanosecond
                       static_cast<int>(std::min(left, longest)));
 }
 
-// [POLL-3] Every interrupt ends one wait. requests_ > 0 as long as the eventfd is readable, or somebody is about to
-// make it so: one write serves all who ask until a wait has ended, and who ends his wait passes the rest on. The
-// emptying comes before the counting down, so that a request in between is either counted or writes for itself.
+// [POLL-3] Every interrupt ends one wait. requests_ > 0 as long as the eventfd is readable, or
+// somebody is about to make it so: one write serves all who ask until a wait has ended, and who
+// ends his wait passes the rest on. The emptying comes before the counting down, so that a request
+// in between is either counted or writes for itself.
 void netpoller::interrupt() noexcept {
-  if (requests_.fetch_add(1, std::memory_order_acq_rel) == 0) announce();  // [POLL-3] accept_interrupt
+  if (requests_.fetch_add(1, std::memory_order_acq_rel) == 0)
+    announce();  // [POLL-3] accept_interrupt
 }
 
 void netpoller::announce() noexcept {
@@ -200,10 +206,13 @@ void netpoller::announce() noexcept {
 void netpoller::accept_interrupt() noexcept {
   std::uint64_t count = 0;
   static_cast<void>(::read(event_.get(), &count, sizeof count));
-  // Acquire: what was done before the interrupt is seen by our caller, who looks at everything afterwards.
+  // Acquire: what was done before the interrupt is seen by our caller, who looks at everything
+  // afterwards.
   if (requests_.fetch_sub(1, std::memory_order_acq_rel) > 1) announce();  // [POLL-3] interrupt
 }
 
-std::unique_ptr<poll_source> make_netpoller() { return std::make_unique<netpoller>(); }
+std::unique_ptr<poll_source> make_netpoller() {
+  return std::make_unique<netpoller>();
+}
 
 }  // namespace weft::detail

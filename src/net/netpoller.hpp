@@ -5,8 +5,8 @@
 //   add:        once per socket, for both directions, when a fiber first has to wait for it
 //   poll:       collects events; who waits for them is in their descriptor (poll_word.hpp)
 //   interrupt:  an eventfd, level-triggered: those who only look leave it to the one who waits
-// Rejected: one-shot registrations (170 ns of epoll_ctl per wait), an epoll per processor (an event then
-// waits for its processor, however many are idle).
+// Rejected: one-shot registrations (170 ns of epoll_ctl per wait), an epoll per processor (an event
+// then waits for its processor, however many are idle).
 
 #include <atomic>
 #include <cstdint>
@@ -66,16 +66,16 @@ class netpoller final : public poll_source {
 
   unique_number epoll_;
   unique_number event_;
-  std::atomic<bool> nanoseconds_{true};      // epoll_pwait2 works, as far as we know
-  base::futex_lock wait_lock_;               // whoever waits, without looking
-  std::atomic<std::uint32_t> requests_{0};   // interrupts that have not ended a wait yet [POLL-3]
+  std::atomic<bool> nanoseconds_{true};     // epoll_pwait2 works, as far as we know
+  base::futex_lock wait_lock_;              // whoever waits, without looking
+  std::atomic<std::uint32_t> requests_{0};  // interrupts that have not ended a wait yet [POLL-3]
   std::atomic<std::uint64_t> interrupt_writes_{0};
   std::atomic<std::uint64_t> registered_{0};
   std::atomic<const scheduler*> home_{nullptr};  // whose poller this is; known at the first add
 };
 
-/// Where woken fibers go: those of `home` into `out` - nowhere if that is null: it has ended -, the others onto
-/// their own queues.
+/// Where woken fibers go: those of `home` into `out` - nowhere if that is null: it has ended -, the
+/// others onto their own queues.
 struct wake_sink {
   const scheduler* home = nullptr;
   poll_source::batch* out = nullptr;

@@ -20,8 +20,9 @@ constexpr std::uint32_t slab_records = 1u << slab_bits;
 constexpr std::uint32_t max_slabs = 1u << 16;
 
 struct descriptor_table {
-  std::atomic<poll_descriptor*> slabs[max_slabs];  // [NET-1] release by carve, acquire by descriptor_at
-  std::atomic<std::uint32_t> count{0};             // [NET-1] one past the last index
+  std::atomic<poll_descriptor*>
+      slabs[max_slabs];                 // [NET-1] release by carve, acquire by descriptor_at
+  std::atomic<std::uint32_t> count{0};  // [NET-1] one past the last index
   base::ranked_futex_lock<base::lock_rank::netpoller> lock;
   // under lock:
   std::uint32_t carved = 0;  // slabs
@@ -36,7 +37,8 @@ void carve() {
   std::error_code why = std::make_error_code(std::errc::not_enough_memory);
   if (table.carved < max_slabs) why = os::reserve(bytes, os::page_size(), memory);
   if (why)
-    throw std::system_error(why, "weft: no memory for 256 more socket records (16 million at most, `ulimit -v`)");
+    throw std::system_error(
+        why, "weft: no memory for 256 more socket records (16 million at most, `ulimit -v`)");
   auto* slab = reinterpret_cast<poll_descriptor*>(memory);
   const std::uint32_t base = table.carved << slab_bits;
   for (std::uint32_t i = slab_records; i-- > 0;) {
@@ -142,8 +144,9 @@ void abandon(poll_descriptor& d) noexcept {
   leave_closed(d);
 }
 
-// The number is closed by somebody who is still counted, so the record cannot start another life meanwhile. Late
-// operations may come and go between the two steps: they find it closing and touch nothing but the count.
+// The number is closed by somebody who is still counted, so the record cannot start another life
+// meanwhile. Late operations may come and go between the two steps: they find it closing and touch
+// nothing but the count.
 void leave_closed(poll_descriptor& d) noexcept {
   std::uint32_t uses = d.uses.load(std::memory_order_acquire);
   for (;;) {

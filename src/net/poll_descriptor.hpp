@@ -2,11 +2,13 @@
 #pragma once
 // net/poll_descriptor.hpp - what weft knows of one socket; a socket object is a pointer to this.
 //
-//   who is inside:  `uses` counts the operations under way, a parked one too. close() forbids new ones and
-//                   wakes the parked; the last one out closes the descriptor. So a number that the kernel
-//                   has given to somebody else is never read from.
+//   who is inside:  `uses` counts the operations under way, a parked one too. close() forbids new
+//   ones and
+//                   wakes the parked; the last one out closes the descriptor. So a number that the
+//                   kernel has given to somebody else is never read from.
 //   who waits:      poll_word.hpp
-//   which poller:   that of the runtime of the first fiber that had to wait; none before. A runtime that
+//   which poller:   that of the runtime of the first fiber that had to wait; none before. A runtime
+//   that
 //                   ends sets its sockets free, and the next wait finds them another.
 // Records are never unmapped, only used again: a late event at worst wakes somebody for nothing.
 // Rejected: registering at birth (a short connection never waits: two system calls for nothing), a
@@ -44,19 +46,20 @@ struct alignas(base::cache_line) poll_descriptor {
   // -- the operations, and the poller
   poll_word word;
   std::atomic<std::uint32_t> uses{0};
-  std::atomic<std::int32_t> number{-1};  // the kernel's; the last one out exchanges it for -1
+  std::atomic<std::int32_t> number{-1};    // the kernel's; the last one out exchanges it for -1
   std::atomic<netpoller*> owner{nullptr};  // null: not registered; written under `lock`
-  // The count of edges before a read that came back short: while it stands there is nothing to read.
+  // The count of edges before a read that came back short: while it stands there is nothing to
+  // read.
   std::atomic<std::uint32_t> drained_at{poll_word::unknown};
   std::atomic<std::uint32_t> generation{0};  // of this record; tells late events apart
   // -- rarely
   std::atomic<std::int64_t> read_deadline{no_deadline};
   std::atomic<std::int64_t> write_deadline{no_deadline};
   base::ranked_futex_lock<base::lock_rank::netpoller> lock;
-  std::uint32_t index = 0;                        // constant
-  base::intrusive_list<crowd_waiter> crowd;       // under lock
-  poll_descriptor* link = nullptr;                // free list
-  net::endpoint remote;                           // written before the socket object is made
+  std::uint32_t index = 0;                   // constant
+  base::intrusive_list<crowd_waiter> crowd;  // under lock
+  poll_descriptor* link = nullptr;           // free list
+  net::endpoint remote;                      // written before the socket object is made
 
   [[nodiscard]] std::uint64_t tag() const noexcept {
     return std::uint64_t{generation.load(std::memory_order_relaxed)} << 32 | index;
@@ -72,15 +75,16 @@ struct alignas(base::cache_line) poll_descriptor {
 void abandon(poll_descriptor& d) noexcept;
 /// New operations fail; those under way end with operation_canceled. False: it was closed already.
 bool close(poll_descriptor& d) noexcept;
-/// Gives the number back unclosed, and closes the record; -1 if it was closed already. Operations under way end
-/// as with close, except that nothing ends a poll(2) of a plain thread.
+/// Gives the number back unclosed, and closes the record; -1 if it was closed already. Operations
+/// under way end as with close, except that nothing ends a poll(2) of a plain thread.
 int release_number(poll_descriptor& d) noexcept;
 
 /// Null if that index was never in use.
 [[nodiscard]] poll_descriptor* descriptor_at(std::uint32_t index) noexcept;
 [[nodiscard]] std::uint32_t descriptor_count() noexcept;
 
-/// Leaves a closed descriptor; the last one out closes the number, and frees the record if it is abandoned.
+/// Leaves a closed descriptor; the last one out closes the number, and frees the record if it is
+/// abandoned.
 [[gnu::cold, gnu::noinline]] void leave_closed(poll_descriptor& d) noexcept;
 
 /// One operation under way.
@@ -123,9 +127,10 @@ class descriptor_use {
   poll_descriptor* d_;
 };
 
-/// Waits until an event came after `seen` was read, at most until `deadline_ns`. The caller holds a use, has
-/// found that its system call would block, and tries it again after success, which promises nothing.
-/// Errors: timed_out; operation_canceled for a stop request or a close; what epoll_ctl said.
+/// Waits until an event came after `seen` was read, at most until `deadline_ns`. The caller holds a
+/// use, has found that its system call would block, and tries it again after success, which
+/// promises nothing. Errors: timed_out; operation_canceled for a stop request or a close; what
+/// epoll_ctl said.
 [[nodiscard]] std::error_code wait_for_event(poll_descriptor& d, direction dir,
                                              poll_word::edge_count seen, park_reason why,
                                              std::int64_t deadline_ns) noexcept;

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: BSL-1.0
-// net/poll_word.hpp - how a readiness finds the one who waits for it. POLL-1; the proof is in README.md.
+// net/poll_word.hpp - how a readiness finds the one who waits for it. POLL-1; the proof is in
+// README.md.
 //
 //   waiter                                        poller, with an event of the kernel's
 //   1 seen = edges()                              1 edge()            ++edges
-//   2 the system call: it would block             2 take(direction)   the ticket out of its slot, and wake it
-//   3 try_wait: ticket into the slot,             3 crowd() > 0: wake those, too
+//   2 the system call: it would block             2 take(direction)   the ticket out of its slot,
+//   and wake it 3 try_wait: ticket into the slot,             3 crowd() > 0: wake those, too
 //     then edges again: changed => go to 1
 //   4 park; afterwards withdraw the ticket, unless it was taken
 //
-// A readiness is a count and not a flag: whoever looked at the socket after the poller counted need not look
-// again, and nobody can consume a readiness that another waiter has not seen. The lowest bit of the count says
-// that the stream is irregular - its end, an error or urgent data were seen: then a short read does not mean
-// that nothing is left.
-// A slot has room for one; a second waiter of the same direction joins the crowd, a list kept by the
-// descriptor, and is woken by every event.
-// Rejected: empty/ready/ticket in one word, as Go has it (a `ready` left behind by data long read costs a system
-// call per request; of two waiters one can eat the other's); a waiter list under a lock for everybody.
+// A readiness is a count and not a flag: whoever looked at the socket after the poller counted need
+// not look again, and nobody can consume a readiness that another waiter has not seen. The lowest
+// bit of the count says that the stream is irregular - its end, an error or urgent data were seen:
+// then a short read does not mean that nothing is left. A slot has room for one; a second waiter of
+// the same direction joins the crowd, a list kept by the descriptor, and is woken by every event.
+// Rejected: empty/ready/ticket in one word, as Go has it (a `ready` left behind by data long read
+// costs a system call per request; of two waiters one can eat the other's); a waiter list under a
+// lock for everybody.
 #pragma once
 
 #include <atomic>
@@ -34,8 +35,8 @@ enum class wait_offer : std::uint8_t {
   closed,
 };
 
-// POLL-1  a waiter whose system call would have blocked, and who parks, is woken by any event after that call.
-// POLL-2  after close nobody parks, and who was parked is woken.
+// POLL-1  a waiter whose system call would have blocked, and who parks, is woken by any event after
+// that call. POLL-2  after close nobody parks, and who was parked is woken.
 template <class Sync = base::real_sync>
 class basic_poll_word {
  public:
@@ -46,7 +47,8 @@ class basic_poll_word {
 
   static constexpr bool regular(edge_count e) { return (e & 1) == 0; }
 
-  // A new life; nobody else knows this word. The count goes on, so that nothing of the last life matches.
+  // A new life; nobody else knows this word. The count goes on, so that nothing of the last life
+  // matches.
   void reset() {
     slots_[0].store(empty, std::memory_order_relaxed);
     slots_[1].store(empty, std::memory_order_relaxed);
@@ -100,8 +102,9 @@ class basic_poll_word {
     return crowd_.load(std::memory_order_seq_cst) != 0;  // [POLL-1] join_crowd
   }
 
-  // ---- whoever closes: both directions, then edge(), then crowded(). [POLL-2] So a waiter meets the closed slot,
-  // or his ticket is taken here, or - in the crowd - he sees the count changed, or is seen there.
+  // ---- whoever closes: both directions, then edge(), then crowded(). [POLL-2] So a waiter meets
+  // the closed slot, or his ticket is taken here, or - in the crowd - he sees the count changed, or
+  // is seen there.
   [[nodiscard]] ticket_bits close(direction d) {
     // Acquire: as take(). Release: is_closed().
     const ticket_bits t = slot(d).exchange(closed, std::memory_order_acq_rel);

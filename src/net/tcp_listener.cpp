@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // net/tcp_listener.cpp - listening and accepting.
 //
-// A burst of connections may arrive as one edge: accept is always tried before waiting, so none is left behind.
+// A burst of connections may arrive as one edge: accept is always tried before waiting, so none is
+// left behind.
 #include <cerrno>
 #include <string>
 

@@ -19,7 +19,9 @@ using detail::direction;
 using detail::park_reason;
 using detail::poll_word;
 
-std::error_code closed() noexcept { return std::make_error_code(std::errc::bad_file_descriptor); }
+std::error_code closed() noexcept {
+  return std::make_error_code(std::errc::bad_file_descriptor);
+}
 
 // What the kernel says of a socket that another fiber has just shut down is no news.
 std::error_code failure(const descriptor_use& use, ssize_t result) noexcept {
@@ -27,7 +29,9 @@ std::error_code failure(const descriptor_use& use, ssize_t result) noexcept {
   return {static_cast<int>(-result), std::generic_category()};
 }
 
-bool would_block(ssize_t result) noexcept { return result == -EAGAIN; }
+bool would_block(ssize_t result) noexcept {
+  return result == -EAGAIN;
+}
 
 }  // namespace
 
@@ -197,10 +201,11 @@ void tcp_stream::shutdown(shutdown_side side, std::error_code& ec) noexcept {
     ec = closed();
     return;
   }
-  const int native = side == shutdown_side::receive    ? SHUT_RD
-                     : side == shutdown_side::send ? SHUT_WR
-                                                  : SHUT_RDWR;
-  // The kernel announces this end as an event, so a parked reader wakes; drained_at must not hide it before.
+  const int native = side == shutdown_side::receive ? SHUT_RD
+                     : side == shutdown_side::send  ? SHUT_WR
+                                                    : SHUT_RDWR;
+  // The kernel announces this end as an event, so a parked reader wakes; drained_at must not hide
+  // it before.
   if (side != shutdown_side::send)
     use->drained_at.store(poll_word::unknown, std::memory_order_relaxed);
   const int result = detail::call_shutdown(use.number(), native);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// net/wait.cpp - an operation whose system call would block, waits: a fiber parks, a plain thread polls.
+// net/wait.cpp - an operation whose system call would block, waits: a fiber parks, a plain thread
+// polls.
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
@@ -16,11 +17,16 @@
 namespace weft::detail {
 namespace {
 
-std::error_code canceled() noexcept { return std::make_error_code(std::errc::operation_canceled); }
-std::error_code timed_out() noexcept { return std::make_error_code(std::errc::timed_out); }
+std::error_code canceled() noexcept {
+  return std::make_error_code(std::errc::operation_canceled);
+}
+std::error_code timed_out() noexcept {
+  return std::make_error_code(std::errc::timed_out);
+}
 
 // A signal, or a deadline not yet reached, is no error: the caller looks again.
-std::error_code wait_on_thread(poll_descriptor& d, direction dir, std::int64_t deadline_ns) noexcept {
+std::error_code wait_on_thread(poll_descriptor& d, direction dir,
+                               std::int64_t deadline_ns) noexcept {
   pollfd p{d.number.load(std::memory_order_relaxed),
            static_cast<short>(dir == direction::read ? POLLIN | POLLRDHUP : POLLOUT), 0};
   timespec left{};
@@ -91,13 +97,15 @@ wake_code wait_on_fiber(poll_descriptor& d, direction dir, poll_word::edge_count
 
 std::error_code wait_for_event(poll_descriptor& d, direction dir, poll_word::edge_count seen,
                                park_reason why, std::int64_t deadline_ns) noexcept {
-  if (deadline_ns != poll_descriptor::no_deadline && os::now_ns() >= deadline_ns) return timed_out();
+  if (deadline_ns != poll_descriptor::no_deadline && os::now_ns() >= deadline_ns)
+    return timed_out();
   if (this_worker() == nullptr) {
     if (const auto error = wait_on_thread(d, dir, deadline_ns)) return error;
   } else {
     fiber_record& self = this_strand();
-    // Acquire: not null means that the kernel knows the socket, or that whoever tells it just now wakes us if it
-    // cannot. An owner that goes away afterwards counts an edge: try_wait sees it. [POLL-1]
+    // Acquire: not null means that the kernel knows the socket, or that whoever tells it just now
+    // wakes us if it cannot. An owner that goes away afterwards counts an edge: try_wait sees it.
+    // [POLL-1]
     if (d.owner.load(std::memory_order_acquire) == nullptr)
       if (const auto error = need_poller(d, self)) return error;
     switch (wait_on_fiber(d, dir, seen, why, deadline_ns, self)) {

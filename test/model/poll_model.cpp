@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/poll_model.cpp - net/poll_word.hpp: readiness against those who wait, and those who close.
-// The kernel is a socket that knows how much is there, and an event that stays queued until a poller fetches it;
-// both as the kernel has them, under locks: read-modify-writes. A lost wake is a deadlock.
+// test/model/poll_model.cpp - net/poll_word.hpp: readiness against those who wait, and those who
+// close. The kernel is a socket that knows how much is there, and an event that stays queued until
+// a poller fetches it; both as the kernel has them, under locks: read-modify-writes. A lost wake is
+// a deadlock.
 #include "net/poll_word.hpp"
 
 #include <doctest/doctest.h>
@@ -27,14 +28,14 @@ constexpr auto release = std::memory_order_release;
 constexpr auto acq_rel = std::memory_order_acq_rel;
 
 using word = detail::basic_poll_word<model::sync>;
-constexpr unsigned fin = 0x100;       // in `there`: the stream has ended
+constexpr unsigned fin = 0x100;        // in `there`: the stream has ended
 constexpr std::uint64_t first = 0x10;  // tickets: first + bell
 
 struct scene {
   word poll;
-  model::atomic<unsigned> there{0};         // bytes in the socket, and `fin`
-  model::atomic<unsigned> event{0};         // queued in the epoll
-  model::atomic<unsigned> bells[8]{};       // one per park; rung by who won its wake
+  model::atomic<unsigned> there{0};                    // bytes in the socket, and `fin`
+  model::atomic<unsigned> event{0};                    // queued in the epoll
+  model::atomic<unsigned> bells[8]{};                  // one per park; rung by who won its wake
   model::plain<int> parks[8]{0, 0, 0, 0, 0, 0, 0, 0};  // what a waker must see of the parker
   model::atomic<std::uint64_t> crowd[2]{};             // the list: a place per waiter
   model::plain<int> close_reason{0};                   // what the closer did before
@@ -108,7 +109,8 @@ void read_byte(const shared& s, unsigned bell, unsigned place) {
   }
 }
 
-// As tcp_stream::read_some in a loop, with room for all: a read that brings something was short. POLL-4.
+// As tcp_stream::read_some in a loop, with room for all: a read that brings something was short.
+// POLL-4.
 void read_to_end(const shared& s) {
   word::edge_count drained = word::unknown;
   for (unsigned bell = 0;; ++bell) {
@@ -230,7 +232,9 @@ TEST_CASE("POLL-1: who parks is woken by any event after his call") {
   holds(one_times_out, bounded(3));
 }
 
-TEST_CASE("POLL-2: after close nobody stays parked") { holds(closed_under_readers, bounded(2)); }
+TEST_CASE("POLL-2: after close nobody stays parked") {
+  holds(closed_under_readers, bounded(2));
+}
 
 TEST_CASE("POLL-4: a short read proves emptiness, except at an end") {
   holds(data_and_end, bounded(3));

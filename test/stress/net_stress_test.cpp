@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// stress/net_stress_test.cpp - random sizes, deadlines, stops and closes; every byte that arrives is the right one.
+// stress/net_stress_test.cpp - random sizes, deadlines, stops and closes; every byte that arrives
+// is the right one.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -29,14 +30,17 @@ std::uint64_t seed() {
 
 using generator = std::mt19937_64;
 
-std::size_t below(generator& r, std::size_t n) { return static_cast<std::size_t>(r() % n); }
+std::size_t below(generator& r, std::size_t n) {
+  return static_cast<std::size_t>(r() % n);
+}
 
 // Writes the pattern in random pieces, in front of random deadlines.
 void send_pattern(tcp_stream& s, std::size_t total, generator r) {
   std::size_t at = 0;
   while (at < total) {
     const auto piece = pattern(std::min(total - at, 1 + below(r, 60'000)), at);
-    if (below(r, 4) == 0) s.set_write_deadline(clock::now() + std::chrono::microseconds(below(r, 300)));
+    if (below(r, 4) == 0)
+      s.set_write_deadline(clock::now() + std::chrono::microseconds(below(r, 300)));
     std::error_code ec;
     at += s.write_all(piece, ec);
     if (ec && ec != std::errc::timed_out) throw std::system_error(ec, "send_pattern");
@@ -51,7 +55,8 @@ std::size_t receive_pattern(tcp_stream& s, std::size_t total, generator r) {
   std::vector<std::byte> buffer(70'000);
   std::size_t at = 0;
   for (;;) {
-    if (below(r, 4) == 0) s.set_read_deadline(clock::now() + std::chrono::microseconds(below(r, 300)));
+    if (below(r, 4) == 0)
+      s.set_read_deadline(clock::now() + std::chrono::microseconds(below(r, 300)));
     std::error_code ec;
     const std::size_t n = s.read_some(std::span(buffer).first(1 + below(r, buffer.size())), ec);
     if (ec == std::errc::timed_out) {

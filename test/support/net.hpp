@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// support/net.hpp - what the network's tests share: runtimes of several sizes, loopback pairs, patterns.
+// support/net.hpp - what the network's tests share: runtimes of several sizes, loopback pairs,
+// patterns.
 
 #include <chrono>
 #include <cstddef>
@@ -43,7 +44,9 @@ inline std::pair<net::tcp_stream, net::tcp_stream> connected_pair() {
   return {std::move(mine), accepted.join()};
 }
 
-inline std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+inline std::span<const std::byte> bytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
 
 inline std::string_view text(std::span<const std::byte> data) {
   return {reinterpret_cast<const char*>(data.data()), data.size()};

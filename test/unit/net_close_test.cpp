@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/net_close_test.cpp - how waits end that nothing comes for: deadlines, stop requests, a close; and limits.
+// unit/net_close_test.cpp - how waits end that nothing comes for: deadlines, stop requests, a
+// close; and limits.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -135,7 +136,7 @@ TEST_CASE("tcp: a stop request ends a read, a write and an accept, before or dur
   at_worker_counts([] {
     for (const bool before : {true, false}) {
       auto ab = connected_pair();
-      tcp_stream &a = ab.first;
+      tcp_stream& a = ab.first;
       tcp_listener listener(any_port);
       auto reading = weft::spawn([&a] { return read_one(a); });
       auto writing = weft::spawn([&a] { return fill(a); });
@@ -175,7 +176,9 @@ TEST_CASE("tcp: close from another fiber ends every wait; later calls say it is 
           return ec;
         }));
       }
-      yield_until([&] { return before || std::all_of(waits.begin(), waits.end(), is_parked<std::error_code>); });
+      yield_until([&] {
+        return before || std::all_of(waits.begin(), waits.end(), is_parked<std::error_code>);
+      });
       a.close();
       listener.close();
       a.close();  // twice is no error
@@ -200,7 +203,7 @@ TEST_CASE("tcp: close from another fiber ends every wait; later calls say it is 
 TEST_CASE("tcp: close from a fiber ends the wait of a plain thread") {
   at_worker_counts([] {
     auto ab = connected_pair();
-    tcp_stream &a = ab.first;
+    tcp_stream& a = ab.first;
     tcp_listener listener(any_port);
     std::error_code reading, accepting;
     std::thread reader([&a, &reading] { reading = read_one(a); });
@@ -219,11 +222,12 @@ TEST_CASE("tcp: close from a fiber ends the wait of a plain thread") {
 }
 
 TEST_CASE("tcp: nobody reads from a number the kernel has given away") {
-  // A reader holds on to its number until it is out; the next socket gets another, or the same afterwards.
+  // A reader holds on to its number until it is out; the next socket gets another, or the same
+  // afterwards.
   at_worker_counts([] {
     for (int round = 0; round < 20; ++round) {
       auto ab = connected_pair();
-      tcp_stream &a = ab.first;
+      tcp_stream& a = ab.first;
       auto reading = weft::spawn([&a] { return read_one(a); });
       weft::this_fiber::yield();
       a.close();

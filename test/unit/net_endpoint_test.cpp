@@ -63,7 +63,8 @@ TEST_CASE("endpoint: to the kernel's form and back") {
   sockaddr_un other{};
   other.sun_family = AF_UNIX;
   CHECK(thrown_by([&] {
-          static_cast<void>(endpoint::from_native(reinterpret_cast<sockaddr&>(other), sizeof other));
+          static_cast<void>(
+              endpoint::from_native(reinterpret_cast<sockaddr&>(other), sizeof other));
         }) == std::errc::address_family_not_supported);
 }
 

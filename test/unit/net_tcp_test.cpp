@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/net_tcp_test.cpp - connections that do what they should: echo, many, half closed, big, IPv6, two runtimes.
+// unit/net_tcp_test.cpp - connections that do what they should: echo, many, half closed, big, IPv6,
+// two runtimes.
 #include <array>
 #include <atomic>
 #include <cstddef>

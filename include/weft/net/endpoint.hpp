@@ -21,7 +21,8 @@ class endpoint {
 
   constexpr endpoint() noexcept = default;
 
-  /// From the address as people write it: "127.0.0.1", "::1", "fe80::1%eth0". Names are not looked up.
+  /// From the address as people write it: "127.0.0.1", "::1", "fe80::1%eth0". Names are not looked
+  /// up.
   ///
   /// Throws: std::system_error, invalid_argument, with the text that is no address.
   /// Example: test/unit/net_endpoint_test.cpp
@@ -30,8 +31,8 @@ class endpoint {
   /// From both in one text: "127.0.0.1:80", "[::1]:80". Throws as the constructor.
   [[nodiscard]] static endpoint parse(std::string_view address_and_port);
 
-  /// From the kernel's form. Throws: std::system_error, address_family_not_supported unless AF_INET or AF_INET6;
-  /// invalid_argument if `size` is too small for its family.
+  /// From the kernel's form. Throws: std::system_error, address_family_not_supported unless AF_INET
+  /// or AF_INET6; invalid_argument if `size` is too small for its family.
   [[nodiscard]] static endpoint from_native(const ::sockaddr& address, std::size_t size);
   /// To the kernel's form; returns its size.
   std::size_t to_native(::sockaddr_storage& out) const noexcept;
@@ -47,7 +48,7 @@ class endpoint {
  private:
   family family_ = family::v4;
   std::uint16_t port_ = 0;
-  std::uint32_t scope_ = 0;                // of a link-local IPv6 address
+  std::uint32_t scope_ = 0;               // of a link-local IPv6 address
   std::array<std::uint8_t, 16> bytes_{};  // network order; IPv4 uses the first four
 };
 

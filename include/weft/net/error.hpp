@@ -2,8 +2,9 @@
 #pragma once
 // weft/net/error.hpp - the errors of the network that std::errc has no name for.
 //
-// Everything else is std::errc: timed_out (a deadline), operation_canceled (a stop request, or a close from
-// another fiber), bad_file_descriptor (closed or never open), connection_refused, broken_pipe, ...
+// Everything else is std::errc: timed_out (a deadline), operation_canceled (a stop request, or a
+// close from another fiber), bad_file_descriptor (closed or never open), connection_refused,
+// broken_pipe, ...
 
 #include <system_error>
 #include <type_traits>

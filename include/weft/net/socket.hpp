@@ -16,8 +16,9 @@ namespace weft::net {
 
 /// The owner of one socket. Move-only; the destructor closes.
 ///
-/// Every operation may be called from fibers and from plain threads, and from several at the same time; only
-/// destroying, moving and assigning need the object for themselves. Fibers of any runtime may use it.
+/// Every operation may be called from fibers and from plain threads, and from several at the same
+/// time; only destroying, moving and assigning need the object for themselves. Fibers of any
+/// runtime may use it.
 class socket {
  public:
   using time_point = std::chrono::steady_clock::time_point;
@@ -27,15 +28,18 @@ class socket {
   socket& operator=(const socket&) = delete;
 
   [[nodiscard]] bool is_open() const noexcept;
-  /// Ends operations under way with operation_canceled; later ones fail with bad_file_descriptor. Closing twice is
-  /// no error. The kernel's descriptor is closed when the last operation has left it: at once, if there is none.
+  /// Ends operations under way with operation_canceled; later ones fail with bad_file_descriptor.
+  /// Closing twice is no error. The kernel's descriptor is closed when the last operation has left
+  /// it: at once, if there is none.
   ///
   /// Blocks: never.   Orders: before the failure it causes.   Example: test/unit/net_close_test.cpp
   void close() noexcept;
 
-  /// The kernel's descriptor, still owned by this object; -1 if closed. It is non-blocking, and must stay so.
+  /// The kernel's descriptor, still owned by this object; -1 if closed. It is non-blocking, and
+  /// must stay so.
   [[nodiscard]] int native_handle() const noexcept;
-  /// Gives the descriptor away, non-blocking; this object is closed afterwards. -1 if it was closed already.
+  /// Gives the descriptor away, non-blocking; this object is closed afterwards. -1 if it was closed
+  /// already.
   [[nodiscard]] int release() noexcept;
 
   /// The address of this end. Throws: std::system_error.
