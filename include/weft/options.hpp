@@ -18,6 +18,20 @@ struct unhandled_exception {
   std::exception_ptr exception;
 };
 
+/// What keeps a fiber from calling weft.
+enum class stall_kind : std::uint8_t {
+  computing,  // it uses the CPU all the time
+  blocked,    // it sleeps in the kernel
+};
+
+/// A fiber that has not called weft for options::stall_after.
+struct stall_report {
+  std::uint64_t fiber_id;
+  std::string fiber_name;                 // empty if it has none
+  std::chrono::nanoseconds duration;      // CPU time for `computing`, time for `blocked`; so far
+  stall_kind kind;
+};
+
 /// What a runtime does with fibers that are still there when it has waited `shutdown_timeout`.
 enum class straggler_policy : std::uint8_t {
   report,  // name them on stderr (id, name, state, reason, stack) and leave them behind, never resumed
@@ -45,6 +59,13 @@ struct options {
   int preempt_signal = 23;  // SIGURG: nobody uses it, and the default action is to ignore it
   /// Take the processor away from a fiber that blocks in the kernel without saying so.
   bool retake = true;
+  /// Calls known to block run on threads of their own (weft::offload): at most so many, made when needed, and ended when
+  /// they had nothing to do for ten seconds. Fibers beyond it wait in line.
+  std::size_t offload_threads = 64;
+  /// Told, once for each, of a fiber that keeps its thread for `stall_after` without calling weft. Runs on the monitor's
+  /// thread, which looks after nobody meanwhile: be quick, do not throw. The others go on in any case.
+  std::function<void(const stall_report&)> on_stall{};
+  std::chrono::milliseconds stall_after{100};
   /// Thread names are this, a dash and a number ("weft-3"). At most 10 characters are shown.
   std::string name = "weft";
   /// How long shutdown waits for remaining fibers after asking them to stop.

@@ -26,6 +26,9 @@ struct hooks {
   std::atomic<bool> no_vectored_advice{false};  // no process_madvise on oneself
   std::atomic<int> reserve_error{0};            // reserve() fails with this errno
   std::atomic<int> guard_error{0};              // install_guards() fails with this errno
+  std::atomic<int> thread_error{0};             // check_thread_limit() fails with this errno
+  std::atomic<int> signal_error{0};             // signal_thread() fails with this errno
+  std::atomic<int> alternate_stack_error{0};    // alternate_stack has this error
 };
 extern constinit hooks test_hooks;
 
@@ -114,6 +117,11 @@ inline void cpu_relax() noexcept {
 // --- threads and signals
 [[nodiscard]] pid_t thread_id() noexcept;              // gettid; AS-safe
 void set_thread_name(std::string_view name) noexcept;  // the caller's; cut to 15 bytes
+/// The caller wakes up often, for microseconds, and others wait for it: its timers end on time (the default slack is
+/// 50 us), and from Linux 6.12 on it asks for a short slice, which EEVDF rewards with a short latency.
+void prefer_short_waits() noexcept;
+/// Asked before a thread is made; only test_hooks ever refuses here.
+[[nodiscard]] std::error_code check_thread_limit() noexcept;
 /// Sends `signal` to a thread of this process. AS-safe.
 std::error_code signal_thread(pid_t thread, int signal) noexcept;
 

@@ -115,6 +115,9 @@ void restore_signal_handler(int signal) noexcept {
 
 std::error_code signal_thread(pid_t thread, int signal) noexcept {
   const errno_guard keep;
+  // relaxed: tests only, and any moment will do
+  if (const int forced = test_hooks.signal_error.load(std::memory_order_relaxed))
+    return {forced, std::generic_category()};
   if (syscall(SYS_tgkill, getpid(), thread, signal) == 0) return {};
   return {errno, std::generic_category()};
 }

@@ -9,7 +9,9 @@
 
 #include <pthread.h>
 #include <sys/auxv.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,6 +28,28 @@ void set_thread_name(std::string_view name) noexcept {
   char text[16] = {};  // TASK_COMM_LEN
   std::memcpy(text, name.data(), std::min(name.size(), sizeof text - 1));
   pthread_setname_np(pthread_self(), text);
+}
+
+void prefer_short_waits() noexcept {
+  const errno_guard keep;
+  prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+  struct {  // struct sched_attr, which no header of the C library has; nice stays as it is
+    std::uint32_t size, policy;
+    std::uint64_t flags;
+    std::int32_t nice;
+    std::uint32_t priority;
+    std::uint64_t runtime, deadline, period;
+  } attr{};
+  attr.size = sizeof attr;
+  if (syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0U) != 0 || attr.policy != SCHED_OTHER) return;
+  constexpr std::uint64_t slice_ns = 100'000, reset_on_fork = 1;  // threads made by this one: as usual
+  attr.runtime = slice_ns;
+  attr.flags |= reset_on_fork;
+  syscall(SYS_sched_setattr, 0, &attr, 0U);
+}
+
+std::error_code check_thread_limit() noexcept {
+  return {test_hooks.thread_error.load(std::memory_order_relaxed), std::generic_category()};
 }
 
 block_signals::block_signals() noexcept {
@@ -57,6 +81,11 @@ std::size_t alternate_stack::size() noexcept {
 }
 
 alternate_stack::alternate_stack() noexcept {
+  // relaxed: a test sets it before the threads exist.
+  if (const int forced = test_hooks.alternate_stack_error.load(std::memory_order_relaxed)) {
+    error_ = {forced, std::generic_category()};
+    return;
+  }
   std::byte* base = nullptr;
   const std::size_t mapped = size() + page_size();
   if ((error_ = reserve(mapped, page_size(), base))) return;

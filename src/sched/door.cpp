@@ -74,17 +74,18 @@ fiber_record& this_strand() {
 
 worker* enter_slow(worker* w) noexcept {
   refuse_in_forked_child();
-  processor* p = w->gate.settle();
-  if (p != nullptr) {
-    w->held = p;
-    return w;
-  }
   // Taken for good: detached. Any idle processor will do; else this fiber queues up for one.
-  w->held = nullptr;
-  if (w->home->take_idle_processor(*w)) return w;
+  if (enter_to_park_slow(w)->held != nullptr) return w;
   fiber_record* self = w->current;
   if (self == nullptr) return w;
   return leave_stack(*w, *self, nullptr, leave_action::requeue);
+}
+
+worker* enter_to_park_slow(worker* w) noexcept {
+  w->held = w->gate.settle();
+  w->detached.store(false, std::memory_order_relaxed);
+  if (w->held == nullptr) static_cast<void>(w->home->take_idle_processor(*w));
+  return w;
 }
 
 }  // namespace weft::detail

@@ -9,6 +9,7 @@
 namespace weft::detail {
 
 [[gnu::noinline, gnu::cold]] worker* enter_slow(worker* w) noexcept;
+[[gnu::noinline, gnu::cold]] worker* enter_to_park_slow(worker* w) noexcept;
 
 /// The calling worker, inside weft and holding a processor; null on a plain thread. May park the calling fiber, if
 /// its processor was taken meanwhile: nothing about "this worker" known before is true afterwards.
@@ -20,6 +21,15 @@ inline worker* enter() noexcept {
   return enter_slow(w);
 }
 inline void leave(worker& w) noexcept { w.gate.leave(); }
+
+/// As enter, between begin_park and the park itself: the fiber must not queue up for a processor now, for its word says
+/// already that it waits. So without a processor it parks without one: then `held` is null.
+inline worker* enter_to_park() noexcept {
+  worker* w = this_worker();
+  processor* p = w->gate.enter();
+  if (p != nullptr && p == w->held) [[likely]] return w;
+  return enter_to_park_slow(w);
+}
 
 /// The record of the calling fiber, or of the calling plain thread (made on first use).
 [[nodiscard]] fiber_record& this_strand();

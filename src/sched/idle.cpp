@@ -137,7 +137,8 @@ bool scheduler::retire(worker& w) noexcept {
     poller_->interrupt();
   if (work_in_sight() && idle_.try_unretire()) {
     const std::lock_guard guard(idle_lock_);
-    if (w.assigned.load(std::memory_order_acquire) == nullptr) {
+    // Reserved meanwhile: the monitor counts on us, and its rounds see the work we saw (watch_idle).
+    if (w.assigned.load(std::memory_order_acquire) == nullptr && !w.reserved) {
       w.unlink();
       attach(w, *idle_processors_.back());
       idle_processors_.pop_back();
@@ -246,9 +247,20 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
 }
 
 // Nobody waits in the poller, some processor is idle, and those who run do not look: a sleeper takes the role.
-void scheduler::appoint_poller() noexcept {
+bool scheduler::appoint_poller() noexcept {
   const std::lock_guard guard(idle_lock_);
-  if (in_poller_ == nullptr && !parked_.empty()) kick(*parked_.back());
+  if (in_poller_ != nullptr || parked_.empty()) return false;
+  kick(*parked_.back());
+  return true;
+}
+
+// A fiber parks on a thread that has no processor, and so no heap. Any will do: a busy one is looked after by its holder
+// and the monitor, an idle one by the sleeper in the poller, who must know [TIMER-1].
+void scheduler::add_timer_from_outside(std::int64_t when, ticket who) {
+  processors_.front()->timers.add(when, who);
+  const std::int64_t until = poll_until_.load(std::memory_order_seq_cst);  // [TIMER-1] sleep_in_poller
+  if (until != INT64_MIN && when < until) poller_->interrupt();
+  wake_monitor();
 }
 
 // `f` must run on its own thread: give that thread our processor, or leave it the fiber if it has one already.

@@ -90,6 +90,7 @@ void scheduler::start() {
 }
 
 void scheduler::start_thread(worker& w) {
+  if (const auto ec = os::check_thread_limit()) throw std::system_error(ec);
   threads_running_.fetch_add(1, std::memory_order_relaxed);
   try {
     w.thread = std::thread([this, &w] { worker_main(w); });
@@ -105,9 +106,10 @@ void scheduler::worker_main(worker& w) noexcept {
   w.state = this_thread_state();
   w.own_bounds = this_thread_bounds();
   w.cpu = os::thread_cpu_clock(pthread_self());
+  const os::alternate_stack alternate;
+  w.can_freeze = !alternate.error();
   w.started.store(true, std::memory_order_release);  // [MON-2] watch_processor
   os::set_thread_name(options_.name + "-" + std::to_string(w.index));
-  const os::alternate_stack alternate;
   set_float_environment();
   os::unblock_signal(0);
   loop(w);
@@ -206,6 +208,7 @@ std::size_t scheduler::report_stragglers() noexcept {
 
 void scheduler::end_threads() noexcept {
   {
+    const std::lock_guard spares(spare_lock_);
     const std::lock_guard guard(idle_lock_);
     threads_end_.store(true, std::memory_order_release);  // [LIFE-3] sleep
   }

@@ -9,8 +9,9 @@
 //   blocked in the kernel, others wait       the processor is retaken (retake.cpp)
 //   computing past its slice, others wait    the thread is preempted (preempt.cpp). Who became ready meanwhile, by
 //                         a timer or a descriptor, waits for a quarter of the slice only
-// Rounds come 50 us apart after something happened, and double up to 10 ms while nothing does; earlier when a busy
-// processor's timer is due or a slice ends. When all processors are idle for a while the monitor sleeps for good:
+//   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken (retire, wake_one)
+// Rounds come 50 us apart after something happened, and double up to 1 ms while nothing does: that is how late a fiber
+// that blocks or computes is noticed, for 0.3 % of a CPU. When all processors are idle for a while it sleeps for good:
 // [MON-1] asleep = 1, fence, look for a busy processor / attach, then asleep? The relaxed look of attach may miss the 1:
 // the next attach, or the poller, makes up for it; nothing but a bound on lateness hangs on it.
 #include <algorithm>
@@ -23,43 +24,43 @@
 namespace weft::detail {
 namespace {
 
-constexpr std::int64_t shortest_round_ns = 50'000, longest_round_ns = 10'000'000;
-constexpr std::int64_t vacant_round_ns = 1'000'000;  // nobody waits in the poller
+constexpr std::int64_t shortest_round_ns = 50'000, longest_round_ns = 1'000'000;
 constexpr std::int64_t poll_at_least_ns = 2'000'000;
 constexpr std::int64_t undisturbed_block_ns = 10'000'000;  // nobody waits: a blocked worker keeps its processor
 constexpr std::int64_t timer_grace_ns = 200'000;
 constexpr std::int64_t stuck_inside_ns = 2'000'000;
 constexpr std::int64_t urgent_share = 4;
 constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40;
+constexpr int hot_after_retake = 200;  // rounds in which a processor's clock is read at first sight, not at the second
+constexpr std::int64_t first_ask_pause_ns = 200'000, longest_ask_pause_ns = 10'000'000;
 
 }  // namespace
 
 std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const noexcept {
   std::int64_t delay = shortest_round_ns;
   for (int i = quiet_before_slowing; i < quiet_rounds && delay < longest_round_ns; ++i) delay *= 2;
-  delay = std::min(delay, longest_round_ns);
-  if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0)
-    delay = std::min(delay, vacant_round_ns);
+  std::int64_t next = now + std::min(delay, longest_round_ns);
+  const bool vacant = poll_until_.load(std::memory_order_relaxed) == INT64_MIN;
+  const std::int64_t slice = options_.time_slice.count() * 1'000'000;
   for (const auto& p : processors_) {
-    if (p->holder.load(std::memory_order_relaxed) == nullptr) continue;
-    const std::int64_t due = p->timers.earliest();
-    if (due != timer_heap::never)
-      delay = std::min(delay, std::max(due + timer_grace_ns - now, shortest_round_ns));
-    const std::int64_t slice = options_.time_slice.count() * 1'000'000;
-    if (p->seen.cpu_ns >= 0 && slice > 0) {
+    if (vacant || p->holder.load(std::memory_order_relaxed) != nullptr)
+      if (const std::int64_t due = p->timers.earliest(); due != timer_heap::never)
+        next = std::min(next, due + timer_grace_ns);
+    if (p->seen.others_waited && slice > 0) {
       const std::int64_t ends = p->seen.since_ns + (p->seen.urgent ? slice / urgent_share : slice);
-      delay = std::min(delay, std::max(ends - now, shortest_round_ns));
+      next = std::min(next, std::max(ends, p->seen.ask_ns));
     }
   }
-  return delay;
+  return std::max(next - now, shortest_round_ns);
 }
 
 void scheduler::monitor_main() noexcept {
   os::set_thread_name(options_.name + "-mon");
+  os::prefer_short_waits();
   int quiet = 0;
   while (monitor_ends_.load(std::memory_order_acquire) == 0) {  // [LIFE-4] end_monitor
     if (idle_.idle() == processors_.size()) {
-      if (++quiet >= quiet_before_sleep) {
+      if (++quiet >= quiet_before_sleep && may_sleep()) {
         monitor_asleep_.store(1, std::memory_order_seq_cst);  // [MON-1]
         base::real_sync::heavy_fence();
         while (idle_.idle() == processors_.size() && monitor_ends_.load(std::memory_order_acquire) == 0 &&
@@ -69,6 +70,7 @@ void scheduler::monitor_main() noexcept {
         quiet = quiet_before_slowing;
         continue;
       }
+      watch_idle(os::now_ns());
     } else if (watch(os::now_ns())) {
       quiet = 0;
     } else {
@@ -82,12 +84,24 @@ void scheduler::monitor_main() noexcept {
   }
 }
 
+// Everything is idle: is somebody in the poller to keep the deadlines, and nobody left to be told of?
+bool scheduler::may_sleep() noexcept {
+  if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN) {
+    static_cast<void>(appoint_poller());
+    return false;
+  }
+  release_prepared();
+  return detached_.empty();
+}
+
 bool scheduler::watch(std::int64_t now) noexcept {
+  const std::uint64_t retakes = retakes_.load(std::memory_order_relaxed);
   bool acted = false;
   // Whatever the busy ones do: nobody else looks at the timers of an idle processor.
-  if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0) appoint_poller();
+  if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0) acted |= appoint_poller();
   for (const auto& p : processors_) acted |= watch_processor(*p, now);
   collect_successors();
+  acted |= watch_idle(now);
   if (poller_->in_use() && now - polled_at_.load(std::memory_order_relaxed) > poll_at_least_ns &&
       poll_until_.load(std::memory_order_relaxed) == INT64_MIN) {
     poll_source::batch ready;
@@ -99,6 +113,28 @@ bool scheduler::watch(std::int64_t now) noexcept {
       for (const auto& p : processors_) p->seen.urgent = true;
     }
   }
+  const auto retaken = static_cast<std::size_t>(retakes_.load(std::memory_order_relaxed) - retakes);
+  if (retaken > 0) {
+    hot_rounds_ = hot_after_retake;
+    prepare_spares(retaken);  // where one blocks, the next one will
+  } else if (hot_rounds_ > 0) {
+    --hot_rounds_;
+  }
+  watched_ns_ = now;
+  return acted;
+}
+
+// What sleepers and idle processors would see to, had nobody come between.
+bool scheduler::watch_idle(std::int64_t now) noexcept {
+  watch_detached(now);
+  if (idle_.idle() == 0) return false;
+  bool acted = false;
+  if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN)
+    for (const auto& p : processors_)
+      if (p->holder.load(std::memory_order_relaxed) == nullptr) acted |= fire_late_timers(*p, now);
+  if (idle_.searching() == 0 && (injected_size_.load(std::memory_order_relaxed) > 0 ||
+                                 frozen_count_.load(std::memory_order_relaxed) > 0))
+    wake_one_if_needed();
   return acted;
 }
 
@@ -125,15 +161,18 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   const std::uint32_t tick = p.tick.load(std::memory_order_relaxed);
   worker* w = p.holder.load(std::memory_order_relaxed);
   if (w == nullptr || tick != p.seen.tick) {
-    p.seen = {tick, now};
+    const std::int64_t thawed = p.thawed_ns.load(std::memory_order_relaxed);
+    p.seen = {tick, thawed > watched_ns_ ? thawed : now};
+    if (hot_rounds_ > 0 && w != nullptr && w->started.load(std::memory_order_acquire) && !w->gate.inside())
+      p.seen.cpu_ns = w->cpu.now_ns();
     return false;
   }
   if (w->gate.inside())
     return frozen_count_.load(std::memory_order_relaxed) > 0 && now - p.seen.since_ns > stuck_inside_ns &&
            os::thread_sleeps(w->thread_id) && thaw_detached();  // [PREEMPT-3]
   bool acted = false;
-  if (fire_late_timers(p, now)) p.seen.urgent = acted = true;
   if (idle_.idle() > 0) acted |= share_out(p);
+  if (fire_late_timers(p, now)) p.seen.urgent = acted = true;
   if (!w->started.load(std::memory_order_acquire)) return acted;  // [MON-2] worker_main
 
   // Blocked, or computing? Its CPU clock tells; its state tells apart who merely waits for a CPU.
@@ -141,23 +180,28 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   const bool first_look = p.seen.cpu_ns < 0;
   const bool stands_still = !first_look && cpu - p.seen.cpu_ns < 5'000;
   p.seen.cpu_ns = cpu;
+  watch_stall(p, *w, now, cpu, stands_still);
   if (first_look) return true;  // a closer look in 50 us
   const std::int64_t held_for = now - p.seen.since_ns;
-  const bool wait = others_wait(p);
+  p.seen.others_waited = others_wait(p);
   if (stands_still) {
     const bool idle_elsewhere = idle_.idle() > 0 || idle_.searching() > 0;
     if (!options_.retake) return acted;
-    if (!wait && idle_elsewhere && held_for < undisturbed_block_ns && p.timers.earliest() > now + 1'000'000)
+    if (!p.seen.others_waited && idle_elsewhere && held_for < undisturbed_block_ns &&
+        p.timers.earliest() > now + 1'000'000)
       return acted;
     if (!os::thread_sleeps(w->thread_id)) return acted;
     return retake(p, *w) || acted;
   }
   const std::int64_t slice = options_.time_slice.count() * 1'000'000;
-  if (slice == 0 || options_.preempt_signal == 0) return acted;
-  const std::int64_t allowed = p.seen.urgent ? slice / urgent_share : slice;
-  if (!wait || held_for < allowed) return acted;
+  if (slice == 0 || !p.seen.others_waited) return acted;
+  if (held_for < (p.seen.urgent ? slice / urgent_share : slice) || now < p.seen.ask_ns) return acted;
+  p.seen.ask_pause = std::clamp(p.seen.ask_pause * 2, first_ask_pause_ns, longest_ask_pause_ns);
+  p.seen.ask_ns = now + p.seen.ask_pause;
+  // One that blocks again and again, for moments, would see EINTR from a signal.
+  if (options_.retake && os::thread_sleeps(w->thread_id)) return retake(p, *w) || acted;
   w->attention.store(1, std::memory_order_relaxed);  // a fiber that does call weft yields by itself
-  ask_to_preempt(p, *w);
+  if (options_.preempt_signal != 0) ask_to_preempt(p, *w);
   return true;
 }
 

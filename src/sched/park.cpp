@@ -49,12 +49,18 @@ wake_code finish_park(fiber_record& self, std::int64_t deadline_ns) {
     self.word.set(fiber_state::running);
     code = self.word.code();
   } else {
-    worker* w = enter();
+    worker* w = enter_to_park();
     trace::emit(trace::event::fiber_park, self.id,
                 static_cast<std::uint64_t>(self.reason.load(std::memory_order_relaxed)));
-    if (deadline_ns != timer_heap::never)
-      w->held->timers.add(deadline_ns, self.make_ticket(self.word.epoch()));
-    w = leave_stack(*w, self, pick_prepared(*w), leave_action::park);
+    fiber_record* next = nullptr;
+    if (w->held != nullptr) [[likely]] {
+      if (deadline_ns != timer_heap::never)
+        w->held->timers.add(deadline_ns, self.make_ticket(self.word.epoch()));
+      next = pick_prepared(*w);
+    } else if (deadline_ns != timer_heap::never) {
+      w->home->add_timer_from_outside(deadline_ns, self.make_ticket(self.word.epoch()));
+    }
+    w = leave_stack(*w, self, next, leave_action::park);
     leave(*w);
     code = self.word.code();
   }
@@ -128,8 +134,19 @@ void scheduler::make_runnable_inside(worker& w, fiber_record& f) noexcept {
 
 void scheduler::make_runnable(fiber_record& f) noexcept {
   worker* w = this_worker();
-  if (w == nullptr || w->home != this) {
+  if (w == nullptr) {
     inject(f);
+    return;
+  }
+  if (w->home != this) {
+    // Inside weft all the same: a thread that is stopped with the locks of a foreign runtime would stop that, too.
+    if (w->gate.inside()) {
+      inject(f);
+    } else {
+      w = enter();
+      inject(f);
+      leave(*w);
+    }
     return;
   }
   if (w->gate.inside()) {  // the scheduler itself, below us on this stack

@@ -36,6 +36,7 @@ bool on_preempt_signal(int, siginfo_t*, void*) {
 
 void scheduler::ask_to_preempt(processor& p, worker& w) noexcept {
   const std::uint32_t tick = p.seen.tick;
+  if (!w.can_freeze) return;
   if (w.successor.load(std::memory_order_relaxed) == nullptr) {
     worker* s = reserve_spare();
     if (s == nullptr) return;
@@ -64,9 +65,13 @@ void scheduler::freeze(worker& w) noexcept {
   const bool may = p != nullptr && f != nullptr && !f->has(fiber_record::unpreemptible) &&
                    f->no_preempt.load(std::memory_order_relaxed) == 0 &&
                    p->tick.load(std::memory_order_relaxed) == w.preempt_tick.load(std::memory_order_relaxed);
-  worker* s = may ? w.successor.exchange(nullptr, std::memory_order_acq_rel) : nullptr;  // [PREEMPT-1]
-  if (s == nullptr || !w.gate.detach(p)) {
-    if (s != nullptr) w.successor.store(s, std::memory_order_release);
+  if (!may || !w.gate.detach(p)) {
+    w.gate.leave();
+    return;
+  }
+  worker* s = w.successor.exchange(nullptr, std::memory_order_acq_rel);  // [PREEMPT-1]
+  if (s == nullptr) {
+    w.gate.attach(p);  // nobody could reach it meanwhile
     w.gate.leave();
     return;
   }
@@ -121,6 +126,7 @@ bool scheduler::thaw(worker& w) noexcept {
   processor* p = std::exchange(w.held, nullptr);
   p->holder.store(nullptr, std::memory_order_relaxed);
   static_cast<void>(p->bump_tick());  // a new turn begins
+  p->thawed_ns.store(os::now_ns(), std::memory_order_relaxed);
   z->assigned.store(p, std::memory_order_release);  // [WAKE-1] freeze
   kick(*z);
   return true;

@@ -34,6 +34,7 @@ struct alignas(base::cache_line) processor {
   std::int64_t checked_ns = 0;
   std::uint32_t thaw_at = 0;                  // the step from which on a preempted fiber has its turn
   bool thaw_first = false;                    // after a retake: one of them may hold the lock the others wait for
+  std::atomic<std::int64_t> thawed_ns{0};     // when a preempted thread last got it; relaxed: the monitor looks
 
   // ---- the monitor's
   struct sight {
@@ -41,6 +42,9 @@ struct alignas(base::cache_line) processor {
     std::int64_t since_ns = 0;   // when the tick was first seen
     std::int64_t cpu_ns = -1;    // the holder's CPU clock then; -1 not read yet
     bool urgent = false;         // timers or descriptors became ready meanwhile
+    bool others_waited = false;
+    std::int64_t ask_ns = 0;     // not to be asked to make way before
+    std::int64_t ask_pause = 0;
   } seen;
 
   // ---- constant

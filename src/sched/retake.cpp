@@ -7,6 +7,7 @@
 //             will do, else its fiber queues up and the thread becomes a spare
 // No signal is involved, so the user's call sees no EINTR. The fiber never changes threads while it is inside.
 // Rejected: retaking from a thread that is runnable but not running (the kernel preempted it; it will be back).
+#include <algorithm>
 #include <mutex>
 #include <system_error>
 
@@ -25,6 +26,18 @@ worker* scheduler::reserve_spare() noexcept {
       return s;
     }
   }
+  if (!prepared_.empty()) {
+    worker* s = prepared_.back();
+    prepared_.pop_back();
+    return s;
+  }
+  return make_spare();
+}
+
+// A new thread, reserved for the caller. By the monitor, and by workers in hand_over.
+worker* scheduler::make_spare() noexcept {
+  const std::lock_guard guard(spare_lock_);
+  if (threads_end_.load(std::memory_order_relaxed)) return nullptr;  // written under this lock
   worker* s = unstarted_ != nullptr ? std::exchange(unstarted_, nullptr) : make_worker();
   if (s == nullptr) {
     if (!std::exchange(thread_limit_reported_, true))
@@ -44,10 +57,33 @@ worker* scheduler::reserve_spare() noexcept {
   return s;
 }
 
+// Threads take 100 us to be made and to come up: not between a block and its retake, then.
+void scheduler::prepare_spares(std::size_t wanted) noexcept {
+  {
+    const std::lock_guard guard(idle_lock_);
+    if (!parked_.empty()) return;
+  }
+  wanted = std::min(wanted, processors_.size());
+  while (prepared_.size() < wanted) {
+    // The last ones are not made in advance: at the limit, whoever needs one gets it.
+    if (worker_count_.load(std::memory_order_relaxed) + processors_.size() >= options_.max_threads) return;
+    worker* s = make_spare();
+    if (s == nullptr) return;
+    prepared_.push_back(s);
+  }
+}
+
+void scheduler::release_prepared() noexcept {
+  for (worker* s : prepared_) release_spare(*s);
+  prepared_.clear();
+}
+
 void scheduler::release_spare(worker& s) noexcept {
   const std::lock_guard guard(idle_lock_);
   s.reserved = false;
   parked_.push_back(s);
+  // What could not reach it while it was reserved: bound fibers, the poller's role.
+  if (s.mail != nullptr || in_poller_ == nullptr) kick(s);
 }
 
 bool scheduler::retake(processor& p, worker& w) noexcept {
@@ -57,6 +93,7 @@ bool scheduler::retake(processor& p, worker& w) noexcept {
     release_spare(*s);
     return false;
   }
+  begin_detached(w, p.seen.since_ns);
   p.thaw_first = frozen_count_.load(std::memory_order_relaxed) > 0;
   p.holder.store(nullptr, std::memory_order_relaxed);
   w.gate.keep();

@@ -113,8 +113,12 @@ void settle_rare(worker& w, context from) noexcept {
       fiber_record& f = *w.left;
       f.context = from;
       if (f.word.commit([&] { return f.stop_requested.load(std::memory_order_seq_cst); }) ==
-          commit_duty::enqueue)
-        w.home->make_runnable_inside(w, f);
+          commit_duty::enqueue) {
+        if (w.held != nullptr) [[likely]]
+          w.home->make_runnable_inside(w, f);
+        else  // it parked without a processor
+          w.home->inject(f);
+      }
       return;
     }
     case leave_action::requeue:

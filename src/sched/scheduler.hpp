@@ -7,7 +7,8 @@
 //   find.cpp       a worker looks for a fiber: mail, next slot, own deque, inject queue, timers, poller, steal
 //   run.cpp        onto its stack; to the next one; its end
 //   park.cpp       a fiber waits; somebody readies it
-//   monitor.cpp    watches processors
+//   monitor.cpp    watches processors; retake.cpp, preempt.cpp take them away; hand_over.cpp gives one away
+//   stalls.cpp     tells the user of fibers that keep their thread too long
 //   lifecycle.cpp  threads start and end; shutdown
 // Rejected: one class per concern with a pointer to each other (the walk crosses all of them in 20 ns).
 
@@ -77,6 +78,12 @@ class scheduler {
   }
   void inject(fiber_record& f) noexcept;
   bool take_idle_processor(worker& w) noexcept;         // for a detached worker that comes back
+  void add_timer_from_outside(std::int64_t when, ticket who);  // by who has no processor
+
+  // ---- hand_over.cpp
+  /// The caller's thread is about to block: its processor goes to another one. Inside weft; leaves. False: there is
+  /// no other thread, the monitor will see what it can do.
+  bool hand_over(worker& w) noexcept;
 
   // ---- run.cpp
   void end_inline(worker& w, fiber_record& f) noexcept; // run by its joiner
@@ -131,7 +138,7 @@ class scheduler {
   bool sleep_in_poller(worker& w) noexcept;
   bool work_in_sight() noexcept;
   [[nodiscard]] std::int64_t earliest_timer() const noexcept;
-  void appoint_poller() noexcept;
+  bool appoint_poller() noexcept;        // true: somebody is on the way
   void hand_off(worker& w, fiber_record& f) noexcept;
   void attach(worker& w, processor& p) noexcept;
   void kick(worker& w) noexcept;
@@ -145,6 +152,8 @@ class scheduler {
   bool watch_processor(processor& p, std::int64_t now) noexcept;
   bool share_out(processor& p) noexcept;
   [[nodiscard]] bool others_wait(processor& p) noexcept;
+  bool watch_idle(std::int64_t now) noexcept;
+  [[nodiscard]] bool may_sleep() noexcept;
   bool fire_late_timers(processor& p, std::int64_t now) noexcept;
   [[nodiscard]] std::int64_t monitor_delay(std::int64_t now, int quiet_rounds) const noexcept;
   void end_monitor() noexcept;
@@ -154,9 +163,17 @@ class scheduler {
   }
   void rouse_monitor() noexcept;
 
+  // stalls.cpp
+  void watch_stall(processor& p, worker& w, std::int64_t now, std::int64_t cpu, bool still) noexcept;
+  void begin_detached(worker& w, std::int64_t since) noexcept;  // its gate is taken
+  void watch_detached(std::int64_t now) noexcept;
+
   // retake.cpp
   worker* reserve_spare() noexcept;
+  worker* make_spare() noexcept;
   void release_spare(worker& s) noexcept;
+  void prepare_spares(std::size_t wanted) noexcept;
+  void release_prepared() noexcept;
   bool retake(processor& p, worker& w) noexcept;
 
   // preempt.cpp
@@ -204,8 +221,13 @@ class scheduler {
   std::atomic<std::uint32_t> monitor_asleep_{0};    // futex: 1 = asleep until a processor is busy [MON-1]
   std::atomic<std::uint32_t> monitor_ends_{0};      // futex: 1 = end
   std::thread monitor_;
-  bool thread_limit_reported_ = false;              // monitor
-  worker* unstarted_ = nullptr;                     // monitor: the system gave no thread for it
+  std::int64_t watched_ns_ = 0;                     // monitor: when the round before was
+  int hot_rounds_ = 0;                              // monitor: a retake was not long ago
+  std::vector<worker*> prepared_;                   // monitor: spares it reserved before it needs them
+  std::vector<worker*> detached_;                   // monitor: retaken and not told of (stalls.cpp)
+  base::ranked_futex_lock<base::lock_rank::scheduler> spare_lock_;
+  bool thread_limit_reported_ = false;              // under spare_lock_
+  worker* unstarted_ = nullptr;                     // under spare_lock_: the system gave no thread for it
   std::atomic<std::size_t> threads_running_{0};     // workers that have not left their loop [LIFE-3]
   std::mutex shutdown_lock_;                        // one shutdown at a time
   std::size_t stragglers_ = 0;                      // under shutdown_lock_

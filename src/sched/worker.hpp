@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -66,6 +67,15 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   os::thread_cpu_clock cpu;                   // set before the thread counts as started
   std::int64_t cpu_seen = 0;                  // monitor
   std::atomic<bool> started{false};
+  bool can_freeze = false;                    // has an alternate stack; set before `started`
+  std::atomic<bool> detached{false};          // set by retake, cleared by its worker on its way back; relaxed
+  struct stall {                              // monitor (stalls.cpp): the stretch without a call that goes on now
+    std::uint64_t fiber = 0;
+    std::uint32_t tick = 0;
+    std::string name;
+    std::int64_t since_ns = -1, cpu_ns = 0;
+    bool told = false;
+  } stall;
   // ---- under the scheduler's idle lock
   bool frozen = false;                       // in the list of the preempted
   bool reserved = false;                     // asleep, in no list: the monitor has plans for it

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSL-1.0
+// sched/stalls.cpp - the user is told, once each, of fibers that keep their thread for long without calling weft.
+//
+//   computing   CPU time since the call it came from, its frozen time not counted: the monitor sees the same tick, or
+//               a tick that began with a thaw
+//   blocked     time since it was first seen; by then it has usually lost its processor, and is in `detached_`
+// The fiber's name is read while the monitor holds its worker's gate: then the worker is not inside, and `current` rests.
+// Rejected: asking the fiber by a signal for its stack (EINTR for the user's calls; its unwinder is not ours to run).
+#include <algorithm>
+
+#include "sched/door.hpp"
+
+namespace weft::detail {
+
+namespace {
+
+void note_fiber(worker& w) noexcept {
+  const fiber_record* f = w.current;
+  w.stall.fiber = f != nullptr ? f->id : 0;
+  const fiber_extras* x = f != nullptr ? f->extras.load(std::memory_order_acquire) : nullptr;
+  w.stall.name = x != nullptr ? x->name : std::string();
+}
+
+}  // namespace
+
+void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int64_t cpu, bool still) noexcept {
+  const std::int64_t limit = options_.stall_after.count() * 1'000'000;
+  if (limit == 0 || !options_.on_stall) return;
+  const bool goes_on = p.thawed_ns.load(std::memory_order_relaxed) == p.seen.since_ns;
+  if (w.stall.tick != p.seen.tick && !goes_on) {
+    w.stall.since_ns = p.seen.since_ns;
+    w.stall.cpu_ns = cpu;
+    w.stall.told = false;
+  }
+  w.stall.tick = p.seen.tick;
+  if (w.stall.told) return;
+  const std::int64_t took = still ? now - p.seen.since_ns : cpu - w.stall.cpu_ns;
+  if (took < limit) return;
+  if (still && !os::thread_sleeps(w.thread_id)) return;
+  if (!w.gate.try_take(&p)) return;
+  note_fiber(w);
+  w.gate.give_back(&p);
+  w.stall.told = true;
+  options_.on_stall({w.stall.fiber, w.stall.name, std::chrono::nanoseconds(took),
+                     still ? stall_kind::blocked : stall_kind::computing});
+}
+
+void scheduler::begin_detached(worker& w, std::int64_t since) noexcept {
+  w.detached.store(true, std::memory_order_relaxed);  // before it can look: its gate is taken
+  if (options_.stall_after.count() == 0 || !options_.on_stall) return;
+  const bool told = w.stall.told && w.stall.since_ns == since;
+  note_fiber(w);
+  w.stall.since_ns = since;
+  if (!told && std::find(detached_.begin(), detached_.end(), &w) == detached_.end()) detached_.push_back(&w);
+}
+
+void scheduler::watch_detached(std::int64_t now) noexcept {
+  const std::int64_t limit = options_.stall_after.count() * 1'000'000;
+  std::erase_if(detached_, [&](worker* w) {
+    if (!w->detached.load(std::memory_order_relaxed)) return true;
+    if (now - w->stall.since_ns < limit) return false;
+    options_.on_stall({w->stall.fiber, w->stall.name, std::chrono::nanoseconds(now - w->stall.since_ns),
+                       stall_kind::blocked});
+    return true;
+  });
+}
+
+}  // namespace weft::detail
