@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <weft/fiber.hpp>
+#include <weft/offload.hpp>
 #include <weft/options.hpp>
 
 namespace weft {
@@ -56,6 +57,7 @@ class runtime {
 
   [[nodiscard]] std::size_t workers() const noexcept;
   [[nodiscard]] std::size_t fibers() const noexcept;  // alive now
+  [[nodiscard]] offload_statistics offloads() const noexcept;
 
  private:
   detail::scheduler* scheduler_;

@@ -7,6 +7,7 @@
 #include <weft/fiber_local.hpp>
 #include <weft/net.hpp>
 #include <weft/no_preempt.hpp>
+#include <weft/offload.hpp>
 #include <weft/options.hpp>
 #include <weft/rate_limiter.hpp>
 #include <weft/runtime.hpp>

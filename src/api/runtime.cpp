@@ -34,6 +34,9 @@ options checked(options o) {
   if (o.max_threads < o.workers + 1)
     refuse("options::max_threads is " + std::to_string(o.max_threads) + " for " +
            std::to_string(o.workers) + " workers; at least one more than workers is needed, a spare");
+  if (o.offload_threads == 0) refuse("options::offload_threads is 0; weft::offload needs at least one");
+  if (o.stall_after < std::chrono::milliseconds::zero())
+    refuse("options::stall_after is negative; 0 reports nothing");
   if (o.time_slice < std::chrono::milliseconds::zero())
     refuse("options::time_slice is negative; 0 turns preemption off");
   if (o.preempt_signal < 0 || o.preempt_signal > SIGRTMAX || o.preempt_signal == SIGKILL ||
@@ -76,6 +79,8 @@ runtime::~runtime() {
 std::size_t runtime::shutdown() { return scheduler_->shutdown(); }
 std::size_t runtime::workers() const noexcept { return scheduler_->processor_count(); }
 std::size_t runtime::fibers() const noexcept { return scheduler_->live_fibers(); }
+
+offload_statistics runtime::offloads() const noexcept { return scheduler_->offloads().look(); }
 
 namespace detail {
 

@@ -73,7 +73,6 @@ fiber_record& this_strand() {
 }
 
 worker* enter_slow(worker* w) noexcept {
-  refuse_in_forked_child();
   // Taken for good: detached. Any idle processor will do; else this fiber queues up for one.
   if (enter_to_park_slow(w)->held != nullptr) return w;
   fiber_record* self = w->current;
@@ -82,6 +81,7 @@ worker* enter_slow(worker* w) noexcept {
 }
 
 worker* enter_to_park_slow(worker* w) noexcept {
+  refuse_in_forked_child();
   w->held = w->gate.settle();
   w->detached.store(false, std::memory_order_relaxed);
   if (w->held == nullptr) static_cast<void>(w->home->take_idle_processor(*w));

@@ -34,7 +34,8 @@ scheduler::scheduler(const options& o, std::unique_ptr<poll_source> poller, fibe
     : options_(o),
       default_class_(stack_class_for(o.stack_size)),
       describe_(describe),
-      poller_(std::move(poller)) {
+      poller_(std::move(poller)),
+      offloads_(o.offload_threads, o.name) {
   os::membarrier_register();
   const std::size_t n = o.workers;
   workers_.resize(o.max_threads);
@@ -212,6 +213,7 @@ void scheduler::end_threads() noexcept {
     const std::lock_guard guard(idle_lock_);
     threads_end_.store(true, std::memory_order_release);  // [LIFE-3] sleep
   }
+  offloads_.end(stragglers_ == 0 ? offload_pool::leftovers::join : offload_pool::leftovers::leave);
   end_monitor();
   poller_->interrupt();
   for_each_worker([&](worker& w) {

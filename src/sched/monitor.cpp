@@ -96,7 +96,7 @@ bool scheduler::may_sleep() noexcept {
 
 bool scheduler::watch(std::int64_t now) noexcept {
   const std::uint64_t retakes = retakes_.load(std::memory_order_relaxed);
-  bool acted = false;
+  bool acted = storm_.load(std::memory_order_relaxed) != 0;
   // Whatever the busy ones do: nobody else looks at the timers of an idle processor.
   if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0) acted |= appoint_poller();
   for (const auto& p : processors_) acted |= watch_processor(*p, now);
@@ -165,8 +165,13 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
     p.seen = {tick, thawed > watched_ns_ ? thawed : now};
     if (hot_rounds_ > 0 && w != nullptr && w->started.load(std::memory_order_acquire) && !w->gate.inside())
       p.seen.cpu_ns = w->cpu.now_ns();
+    if (w != nullptr)
+      if (const std::uint32_t storm = storm_.load(std::memory_order_relaxed)) [[unlikely]]
+        return rage(p, *w, storm);
     return false;
   }
+  if (const std::uint32_t storm = storm_.load(std::memory_order_relaxed)) [[unlikely]]
+    if (rage(p, *w, storm)) return true;
   if (w->gate.inside())
     return frozen_count_.load(std::memory_order_relaxed) > 0 && now - p.seen.since_ns > stuck_inside_ns &&
            os::thread_sleeps(w->thread_id) && thaw_detached();  // [PREEMPT-3]
@@ -202,6 +207,16 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   if (options_.retake && os::thread_sleeps(w->thread_id)) return retake(p, *w) || acted;
   w->attention.store(1, std::memory_order_relaxed);  // a fiber that does call weft yields by itself
   if (options_.preempt_signal != 0) ask_to_preempt(p, *w);
+  return true;
+}
+
+// A round in ten, so about a thousand times a second. Neither protocol asks whether it was worth it: a retake takes
+// the processor of any worker in user code, a preemption freezes any fiber that may be.
+bool scheduler::rage(processor& p, worker& w, std::uint32_t storm) noexcept {
+  if (storm_random_.below(10) != 0 || !w.started.load(std::memory_order_acquire)) return false;
+  const bool takes = storm == storm_retakes || (storm != storm_preempts && storm_random_.below(2) == 0);
+  if (takes) return retake(p, w);
+  ask_to_preempt(p, w);
   return true;
 }
 

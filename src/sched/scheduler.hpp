@@ -8,6 +8,7 @@
 //   run.cpp        onto its stack; to the next one; its end
 //   park.cpp       a fiber waits; somebody readies it
 //   monitor.cpp    watches processors; retake.cpp, preempt.cpp take them away; hand_over.cpp gives one away
+//   offload.cpp    threads for calls known to block
 //   stalls.cpp     tells the user of fibers that keep their thread too long
 //   lifecycle.cpp  threads start and end; shutdown
 // Rejected: one class per concern with a pointer to each other (the walk crosses all of them in 20 ns).
@@ -27,6 +28,7 @@
 #include "base/futex_lock.hpp"
 #include "base/intrusive_list.hpp"
 #include "sched/idle_gate.hpp"
+#include "sched/offload.hpp"
 #include "sched/poll_source.hpp"
 #include "sched/processor.hpp"
 #include "sched/worker.hpp"
@@ -59,6 +61,7 @@ class scheduler {
   [[nodiscard]] const options& settings() const noexcept { return options_; }
   [[nodiscard]] std::size_t processor_count() const noexcept { return processors_.size(); }
   [[nodiscard]] poll_source& poller() noexcept { return *poller_; }
+  [[nodiscard]] offload_pool& offloads() noexcept { return offloads_; }
 
   // ---- spawn.cpp
   /// `w`: the calling worker of this scheduler, or null. Throws as weft::spawn.
@@ -153,6 +156,7 @@ class scheduler {
   bool share_out(processor& p) noexcept;
   [[nodiscard]] bool others_wait(processor& p) noexcept;
   bool watch_idle(std::int64_t now) noexcept;
+  bool rage(processor& p, worker& w, std::uint32_t storm) noexcept;
   [[nodiscard]] bool may_sleep() noexcept;
   bool fire_late_timers(processor& p, std::int64_t now) noexcept;
   [[nodiscard]] std::int64_t monitor_delay(std::int64_t now, int quiet_rounds) const noexcept;
@@ -185,7 +189,7 @@ class scheduler {
   friend bool on_preempt_signal(int, siginfo_t*, void*);
 
   class outside_spawn;
-  friend struct scheduler_probe;  // tests and reports look, never touch
+  friend struct scheduler_probe;  // tests look, and set storm_
 
   const options options_;
   const stack_class default_class_;
@@ -220,8 +224,13 @@ class scheduler {
   std::atomic<std::uint32_t> drained_{0};           // futex: counts fiber ends while stopping
   std::atomic<std::uint32_t> monitor_asleep_{0};    // futex: 1 = asleep until a processor is busy [MON-1]
   std::atomic<std::uint32_t> monitor_ends_{0};      // futex: 1 = end
+  offload_pool offloads_;
   std::thread monitor_;
   std::int64_t watched_ns_ = 0;                     // monitor: when the round before was
+  // Tests only: the monitor preempts and retakes at random instants, whoever deserves it; relaxed.
+  static constexpr std::uint32_t storm_preempts = 1, storm_retakes = 2;
+  std::atomic<std::uint32_t> storm_{0};
+  base::rng storm_random_{1};                       // monitor
   int hot_rounds_ = 0;                              // monitor: a retake was not long ago
   std::vector<worker*> prepared_;                   // monitor: spares it reserved before it needs them
   std::vector<worker*> detached_;                   // monitor: retaken and not told of (stalls.cpp)

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSL-1.0
+// api/offload.cpp - the doors of weft/offload.hpp.
+#include <weft/offload.hpp>
+
+#include <system_error>
+
+#include "api/inline_join.hpp"
+#include "api/runtimes.hpp"
+#include "sched/door.hpp"
+#include "sched/offload.hpp"
+#include "sched/park.hpp"
+
+namespace weft::detail {
+namespace {
+
+std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
+  return t == wait_limit::time_point::max() ? timer_heap::never : deadline_ns(t);
+}
+
+// The end of the call, or of the patience.
+wake_code wait_for_end(fiber_record& self, ticket mine, const wait_limit& limit) {
+  if (limit.stop == nullptr) return finish_park(self, nanoseconds(limit.deadline));
+  const std::stop_callback callback(*limit.stop, [mine]() noexcept { wake(mine, wake_code::stop); });
+  return finish_park(self, nanoseconds(limit.deadline));
+}
+
+[[noreturn]] void throw_not_begun(std::errc why) {
+  throw std::system_error(std::make_error_code(why),
+                          "weft::offload: the call had not begun (options::offload_threads are at work)");
+}
+
+}  // namespace
+
+void offload(offload_job& job, const wait_limit& limit) {
+  if (limit.stop != nullptr && limit.stop->stop_requested()) throw_not_begun(std::errc::operation_canceled);
+  fiber_record& self = this_strand();
+  worker* w = enter();  // inside weft, so that nobody stops us with the pool's lock
+  offload_pool& pool = (w != nullptr ? *w->home : default_scheduler()).offloads();
+  const ticket mine = begin_park(self, park_reason::offload, &job);
+  const std::error_code failed = pool.submit(job, mine);
+  if (failed) cancel_park(self);
+  if (w != nullptr) leave(*w);
+  if (failed)
+    throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                            "weft::offload: the runtime ends, or the system gives no thread (" + failed.message() +
+                                "; `ulimit -u`, pids cgroup)");
+  const wake_code why = wait_for_end(self, mine, limit);
+  if (why == wake_code::ready) return;
+
+  w = enter();
+  const offload_pool::late now = pool.withdraw(job, self);
+  if (w != nullptr) leave(*w);
+  if (now == offload_pool::late::keep_waiting) {
+    static_cast<void>(finish_park(self));
+  } else if (now == offload_pool::late::withdrawn) {
+    throw_not_begun(why == wake_code::stop ? std::errc::operation_canceled : std::errc::timed_out);
+  }
+}
+
+bool begin_blocking() noexcept {
+  worker* w = enter();
+  return w != nullptr && w->home->hand_over(*w);
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sched/offload.hpp - the threads that run calls known to block, and the line in front of them.
+//
+//   caller   1 begin_park   2 to the idle thread that worked last, or a new one, or into the line   3 parks
+//   thread   runs the call; takes the next of the line; else lies down on top of the idle ones, spins for a moment,
+//            sleeps, and ends after ten seconds of that
+// Last in, first out keeps few threads warm and lets the others end. A call that comes while its thread still spins costs
+// no system call to hand over, which is most of a round trip of small calls.
+// POOL-1  a job's fields, and who waits for it, change under the lock; a thread's `given` only while it is in no list.
+// POOL-2  while a job is in line, no thread is idle and all that may exist do.
+// Rejected: a lock-free queue (the lock is held for 20 ns, the cheapest job takes 2 us); a queue with a limit of its own
+// (each entry is a parked fiber: whoever would wait for a place in it waits in it).
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <weft/offload.hpp>
+
+#include "base/futex_lock.hpp"
+#include "base/intrusive_list.hpp"
+#include "fiber/record.hpp"
+
+namespace weft::detail {
+
+class offload_pool {
+ public:
+  offload_pool(std::size_t most_threads, std::string name) : most_(most_threads), name_(std::move(name)) {}
+  ~offload_pool() { end(leftovers::join); }
+  offload_pool(const offload_pool&) = delete;
+  offload_pool& operator=(const offload_pool&) = delete;
+
+  /// `who` is woken when it has run. An error: there is no thread, and none can be made.
+  [[nodiscard]] std::error_code submit(offload_job& job, ticket who) noexcept;
+  /// The wait ended early.
+  enum class late : std::uint8_t { withdrawn, done, keep_waiting };
+  /// keep_waiting: it runs; `self` has begun another park for its end.
+  [[nodiscard]] late withdraw(offload_job& job, fiber_record& self) noexcept;
+  /// Runs what is in line and ends the threads. `leave`: those that are stuck in a call are left behind, with the pool.
+  enum class leftovers : std::uint8_t { join, leave };
+  void end(leftovers how) noexcept;
+  [[nodiscard]] offload_statistics look() const noexcept;
+
+ private:
+  enum : std::uint32_t { asleep, spinning, given };
+  struct pool_thread : base::list_hook<> {
+    std::thread thread;
+    offload_job* job = nullptr;
+    std::atomic<std::uint32_t> wake{given};  // futex
+    bool ended = false;                      // under the lock: its slot may be used again
+  };
+
+  void main(pool_thread& t) noexcept;
+  bool wait(pool_thread& t) noexcept;  // false: it ends
+  std::error_code start(offload_job& job) noexcept;
+  void line_up(offload_job& job) noexcept;     // these two under the lock
+  offload_job* next_in_line() noexcept;
+
+  const std::size_t most_;
+  const std::string name_;
+  mutable base::ranked_futex_lock<base::lock_rank::scheduler> lock_;
+  // under the lock
+  std::vector<std::unique_ptr<pool_thread>> threads_;
+  base::intrusive_list<pool_thread> idle_;
+  offload_job* first_ = nullptr;  // the line
+  offload_job* last_ = nullptr;
+  std::size_t live_ = 0, idle_count_ = 0, queued_ = 0;
+  std::uint64_t completed_ = 0;
+  bool ending_ = false;
+};
+
+}  // namespace weft::detail

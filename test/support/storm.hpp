@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// support/storm.hpp - what the tests of the monitor share: a look into a runtime, and its random storm.
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include <unistd.h>
+
+#include <weft/weft.hpp>
+
+#include "base/sanitizers.hpp"
+#include "sched/scheduler.hpp"
+
+namespace weft::detail {
+
+struct scheduler_probe {
+  static scheduler& of(runtime& rt) noexcept { return **reinterpret_cast<scheduler**>(&rt); }
+  static std::uint64_t retakes(runtime& rt) noexcept { return of(rt).retakes_.load(std::memory_order_relaxed); }
+  static std::uint64_t preemptions(runtime& rt) noexcept {
+    return of(rt).preemptions_.load(std::memory_order_relaxed);
+  }
+  static std::size_t threads(runtime& rt) noexcept { return of(rt).worker_count_.load(std::memory_order_relaxed); }
+  static constexpr std::uint32_t preempts = scheduler::storm_preempts, retake_all = scheduler::storm_retakes;
+  static void storm(runtime& rt, std::uint32_t kinds) noexcept {
+    of(rt).storm_.store(kinds, std::memory_order_relaxed);
+    of(rt).wake_monitor();
+  }
+};
+
+}  // namespace weft::detail
+
+namespace weft::test {
+
+using probe = detail::scheduler_probe;
+
+/// ThreadSanitizer delivers signals at calls it intercepts only: a loop without one is never preempted.
+inline bool no_preemption_here() {
+#if WEFT_TSAN
+  MESSAGE("not under ThreadSanitizer: it holds signals back in code that calls nothing");
+  return true;
+#else
+  return false;
+#endif
+}
+
+inline weft::options workers(std::size_t n) {
+  weft::options o;
+  o.workers = n;
+  return o;
+}
+
+/// Computes, without a call into weft, until the flag is set by somebody else.
+inline void spin_until(const std::atomic<bool>& flag) {
+  while (!flag.load(std::memory_order_acquire)) continue;  // the store that ends it
+}
+
+/// A pipe for calls that block in the kernel until somebody lets them go on.
+class latch_pipe {
+ public:
+  latch_pipe() { REQUIRE(::pipe(ends_) == 0); }
+  ~latch_pipe() {
+    ::close(ends_[0]);
+    ::close(ends_[1]);
+  }
+  latch_pipe(const latch_pipe&) = delete;
+  latch_pipe& operator=(const latch_pipe&) = delete;
+  /// Blocks, undeclared. What read(2) returned; with errno.
+  ssize_t wait() {
+    char c;
+    return ::read(ends_[0], &c, 1);
+  }
+  void open(int times = 1) {
+    for (int i = 0; i < times; ++i) REQUIRE(::write(ends_[1], "x", 1) == 1);
+  }
+
+ private:
+  int ends_[2];
+};
+
+/// Seconds a soak runs: WEFT_SOAK_SECONDS, or a few.
+inline std::chrono::milliseconds soak_time() {
+  const char* text = std::getenv("WEFT_SOAK_SECONDS");
+  return text != nullptr ? std::chrono::seconds(std::atoi(text)) : std::chrono::milliseconds(2000);
+}
+
+inline std::size_t resident_kib() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) / 1024;
+}
+
+}  // namespace weft::test

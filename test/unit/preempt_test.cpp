@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSL-1.0
+// Fibers that compute and never call: the others run, locks and signals and guards behave.
+#include <cerrno>
+#include <csignal>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "support/storm.hpp"
+
+using namespace weft::test;
+using namespace std::chrono_literals;
+
+TEST_CASE("an endless loop on the only worker ends when another fiber says so") {
+  if (no_preemption_here()) return;
+  weft::runtime rt(workers(1));
+  std::atomic<bool> stop{false};
+  auto loop = rt.spawn([&] { spin_until(stop); });
+  auto other = rt.spawn([&] { stop.store(true, std::memory_order_release); });
+  other.join();
+  loop.join();
+  CHECK(probe::preemptions(rt) <= 1);  // or the other ran first
+}
+
+TEST_CASE("four endless loops and a ticker share one worker; the loops take turns") {
+  if (no_preemption_here()) return;
+  weft::runtime rt(workers(1));
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> rounds[4] = {};
+  std::vector<weft::fiber<void>> loops;
+  for (auto& r : rounds)
+    loops.push_back(rt.spawn([&] {
+      while (!stop.load(std::memory_order_relaxed)) r.fetch_add(1, std::memory_order_relaxed);
+    }));
+  auto ticker = rt.spawn([&] {
+    for (;;) {  // until everybody has had a turn
+      weft::this_fiber::sleep_for(1ms);
+      bool all = true;
+      for (auto& r : rounds) all = all && r.load(std::memory_order_relaxed) > 0;
+      if (all) break;
+    }
+    stop.store(true, std::memory_order_relaxed);
+  });
+  ticker.join();
+  for (auto& l : loops) l.join();
+  CHECK(probe::preemptions(rt) >= 4);
+}
+
+TEST_CASE("preempted with a std::mutex held: its contenders block, the holder gets on") {
+  if (no_preemption_here()) return;
+  weft::runtime rt(workers(1));
+  std::mutex m;
+  std::atomic<bool> enough{false};
+  auto holder = rt.spawn([&] {
+    const std::lock_guard guard(m);
+    spin_until(enough);  // whoever sets it runs only if we are preempted here
+  });
+  std::vector<weft::fiber<void>> others;
+  for (int i = 0; i < 4; ++i)
+    others.push_back(rt.spawn([&] {
+      enough.store(true, std::memory_order_release);
+      const std::lock_guard guard(m);
+    }));
+  holder.join();
+  for (auto& o : others) o.join();
+}
+
+TEST_CASE("no_preempt and attributes::preemptible keep the processor") {
+  if (no_preemption_here()) return;
+  for (const bool by_guard : {true, false}) {
+    weft::runtime rt(workers(1));
+    std::atomic<bool> other_ran{false};
+    bool ran_meanwhile = true;
+    weft::attributes a;
+    a.preemptible = by_guard;
+    auto body = [&] {
+      std::optional<weft::no_preempt> guard;
+      if (by_guard) guard.emplace();
+      const auto end = std::chrono::steady_clock::now() + 60ms;  // six slices
+      while (std::chrono::steady_clock::now() < end) continue;
+      ran_meanwhile = other_ran.load(std::memory_order_relaxed);
+    };
+    weft::fiber<void> busy = rt.spawn(a, [&] {
+      auto other = weft::spawn([&] { other_ran.store(true, std::memory_order_relaxed); });
+      body();
+      other.join();
+    });
+    busy.join();
+    CHECK_FALSE(ran_meanwhile);
+    CHECK(probe::preemptions(rt) == 0);
+  }
+}
+
+namespace {
+std::atomic<int> own_signals{0};
+void own_handler(int) { own_signals.fetch_add(1, std::memory_order_relaxed); }
+}  // namespace
+
+TEST_CASE("the application's handler of the same signal gets what is not weft's") {
+  if (no_preemption_here()) return;
+  struct sigaction mine {}, before {};
+  mine.sa_handler = own_handler;
+  weft::options o = workers(1);
+  o.preempt_signal = SIGUSR2;
+  REQUIRE(sigaction(SIGUSR2, &mine, &before) == 0);
+  {
+    weft::runtime rt(o);
+    std::atomic<bool> stop{false};
+    auto loop = rt.spawn([&] { spin_until(stop); });
+    std::thread plain([] { pthread_kill(pthread_self(), SIGUSR2); });
+    plain.join();
+    auto other = rt.spawn([&] {
+      pthread_kill(pthread_self(), SIGUSR2);  // on a worker, too
+      stop.store(true, std::memory_order_release);
+    });
+    other.join();
+    loop.join();
+  }
+  CHECK(own_signals.load(std::memory_order_relaxed) == 2);
+  weft::os::restore_signal_handler(SIGUSR2);
+  sigaction(SIGUSR2, &before, nullptr);
+}
+
+TEST_CASE("a blocking call that is hit by the signal is restarted") {
+  if (no_preemption_here()) return;
+  weft::runtime rt(workers(1));
+  latch_pipe pipe;
+  ssize_t got = 0;
+  std::atomic<pthread_t> thread{};
+  std::atomic<bool> in{false};
+  auto blocked = rt.spawn([&] {
+    thread.store(pthread_self(), std::memory_order_relaxed);
+    in.store(true, std::memory_order_release);
+    got = pipe.wait();
+  });
+  spin_until(in);
+  for (int i = 0; i < 50; ++i) {
+    pthread_kill(thread.load(std::memory_order_relaxed), SIGURG);
+    std::this_thread::sleep_for(200us);
+  }
+  pipe.open();
+  blocked.join();
+  CHECK(got == 1);
+}
+
+TEST_CASE("kill points: tgkill fails, or there is no alternate stack: no preemption, no harm") {
+  if (no_preemption_here()) return;
+  for (auto* hook : {&weft::os::test_hooks.signal_error, &weft::os::test_hooks.alternate_stack_error}) {
+    hook->store(EPERM, std::memory_order_relaxed);
+    {
+      weft::runtime rt(workers(1));
+      std::atomic<bool> stop{false};
+      auto loop = rt.spawn([&] { spin_until(stop); });
+      auto other = rt.spawn([&] {});
+      std::this_thread::sleep_for(50ms);
+      stop.store(true, std::memory_order_release);
+      loop.join();
+      other.join();
+      CHECK(probe::preemptions(rt) == 0);
+    }
+    hook->store(0, std::memory_order_relaxed);
+  }
+}
+
+TEST_CASE("time_slice 0 and preempt_signal 0 preempt nobody") {
+  for (const bool by_slice : {true, false}) {
+    weft::options o = workers(1);
+    if (by_slice)
+      o.time_slice = 0ms;
+    else
+      o.preempt_signal = 0;
+    weft::runtime rt(o);
+    std::atomic<bool> stop{false};
+    auto loop = rt.spawn([&] { spin_until(stop); });
+    auto other = rt.spawn([&] {});
+    std::this_thread::sleep_for(50ms);
+    stop.store(true, std::memory_order_release);
+    loop.join();
+    other.join();
+    CHECK(probe::preemptions(rt) == 0);
+  }
+}
