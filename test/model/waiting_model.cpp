@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: BSL-1.0
+// test/model/waiting_model.cpp - the other templates of src/sync: lists, counts, permits, conditions, readers.
+#include "sync/waiting.hpp"
+
+#include <doctest/doctest.h>
+
+#include <memory>
+
+#include "model/waiting_env.hpp"
+#include "sync/condition_core.hpp"
+#include "sync/countdown_core.hpp"
+#include "sync/semaphore_core.hpp"
+#include "sync/shared_mutex_core.hpp"
+
+using namespace weft;
+using model::execution;
+using model::strand;
+using detail::wait_end;
+using env = model::waiting_env;
+
+namespace {
+
+void holds(const model::program& p, const model::options& o = {}) {
+  const auto r = model::explore(o, p);
+  CHECK_MESSAGE(r.ok(), r.report);
+}
+// Four threads have too many ways: a sample, the same every time.
+void holds_in_sample(const model::program& p) {
+  model::options sample;
+  sample.random_executions = 20'000;
+  holds(p, sample);
+}
+// Three: those with few switches all, the others by sample.
+void holds_widely(const model::program& p) {
+  model::options few;
+  few.preemptions = 1;
+  few.reorder_stores = false;
+  few.spurious_failures = 0;
+  holds(p, few);
+  holds_in_sample(p);
+}
+
+template <class Object>
+struct world {
+  std::shared_ptr<model::waiting_world> base = model::new_world();
+  std::unique_ptr<Object> object = std::make_unique<Object>();
+  model::plain<int> data{0};
+  strand a, b, c;
+  int got[3] = {};
+};
+
+// ---- WAIT: a flag as in event.cpp -----------------------------------------------------------------
+struct flag {
+  model::atomic<std::uint32_t> set{0};
+  detail::wait_list waiters;
+
+  void raise() {
+    detail::wait_list local;
+    env::wake_list out;
+    env::guard g(this);
+    detail::splice_back(local, waiters);
+    set.store(1, std::memory_order_release);
+    detail::wake_all<env>(g, out, local);
+  }
+  bool is_set() { return set.load(std::memory_order_acquire) != 0; }
+  bool wait(strand& s) {
+    if (is_set()) return true;
+    env::waiter me(s);
+    return detail::wait_unless<env>(me, waiters, this, {}, [&] { return is_set(); }) == wait_end::ready;
+  }
+};
+
+void waiter_destroys(execution& x) {
+  auto w = std::make_shared<world<flag>>();
+  x.thread("setter", [=] {
+    flag& f = *w->object;
+    w->data = 1;
+    f.raise();
+  });
+  x.thread("waiter", [=] {
+    model::check(w->object->wait(w->a), "nobody else ends it");
+    model::check(w->data == 1, "EVENT-1");
+    w->object.reset();
+  });
+}
+
+void two_waiters_one_gives_up(execution& x) {
+  auto w = std::make_shared<world<flag>>();
+  x.thread("setter", [=] { w->object->raise(); });
+  x.thread("a", [=] { w->got[0] = w->object->wait(w->a) ? 1 : 2; });
+  x.thread("b", [=] { w->got[1] = w->object->wait(w->b) ? 1 : 2; });
+  x.thread("timer", [=] { env::expire(w->a); });
+  x.finally([=] {
+    model::check(w->got[0] != 0 && w->got[1] == 1, "WAIT-1: all through, or given up");
+    model::check(w->object->waiters.empty(), "nobody is left in the list");
+  });
+}
+
+// ---- COUNT ----------------------------------------------------------------------------------------
+struct count {
+  model::atomic<std::int64_t> state{4};  // two to go
+  detail::wait_list waiters;
+  bool wait(strand& s) {
+    if (state.load(std::memory_order_acquire) / 2 == 0) return true;
+    env::waiter me(s);
+    return detail::wait_for_zero<env>(*this, me, {}) == wait_end::ready;
+  }
+};
+
+void count_to_zero(execution& x) {
+  auto w = std::make_shared<world<count>>();
+  auto more = std::make_shared<model::plain<int>>(0);
+  x.thread("one", [=] {
+    count& c = *w->object;
+    w->data = 1;
+    model::check(detail::take_from_count<env>(c, 1), "there was one");
+  });
+  x.thread("other", [=] {
+    count& c = *w->object;
+    *more = 1;
+    model::check(detail::take_from_count<env>(c, 1), "there was one");
+  });
+  x.thread("waiter", [=] {
+    model::check(w->object->wait(w->a), "nobody else ends it");
+    model::check(w->data + *more == 2, "COUNT-2");
+    w->object.reset();  // COUNT-1
+  });
+}
+
+void count_given_up(execution& x) {
+  auto w = std::make_shared<world<count>>();
+  w->object->state.store(2, std::memory_order_relaxed);
+  x.thread("done", [=] { static_cast<void>(detail::take_from_count<env>(*w->object, 1)); });
+  x.thread("a", [=] { w->got[0] = w->object->wait(w->a) ? 1 : 2; });
+  x.thread("b", [=] { w->got[1] = w->object->wait(w->b) ? 1 : 2; });
+  x.thread("timer", [=] { env::expire(w->a); });
+  x.finally([=] {
+    model::check(w->got[0] != 0 && w->got[1] == 1, "COUNT-1: all through, or given up");
+    model::check(w->object->state.load(std::memory_order_relaxed) == 0, "COUNT-1: no bit without a list");
+  });
+}
+
+// ---- SEM ------------------------------------------------------------------------------------------
+struct semaphore {
+  model::atomic<std::int64_t> word{0};
+  detail::wait_list waiters;
+  bool acquire(strand& s) {
+    std::int64_t w = word.load(std::memory_order_relaxed);
+    while (w >= 2)
+      if (word.compare_exchange_weak(w, w - 2, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+    env::waiter me(s);
+    return detail::acquire_permit<env>(*this, me, {}) == wait_end::ready;
+  }
+  void release(std::int64_t n) {
+    std::int64_t w = word.load(std::memory_order_relaxed);
+    while ((w & 1) == 0)
+      if (word.compare_exchange_weak(w, w + 2 * n, std::memory_order_release, std::memory_order_relaxed)) return;
+    detail::release_permits<env>(*this, n);
+  }
+};
+
+void permit_destroys(execution& x) {
+  auto w = std::make_shared<world<semaphore>>();
+  x.thread("release", [=] {
+    semaphore& s = *w->object;
+    w->data = 1;
+    s.release(1);
+  });
+  x.thread("acquire", [=] {
+    w->object->acquire(w->a);
+    model::check(w->data == 1, "SEM-1");
+    w->object.reset();
+  });
+}
+
+// Two permits, two who want one; one of them may give up, then its permit stays.
+void permits_are_kept(execution& x) {
+  auto w = std::make_shared<world<semaphore>>();
+  x.thread("release", [=] { w->object->release(2); });
+  x.thread("a", [=] { w->got[0] = w->object->acquire(w->a) ? 1 : 0; });
+  x.thread("b", [=] { w->got[1] = w->object->acquire(w->b) ? 1 : 0; });
+  x.thread("timer", [=] { env::expire(w->a); });
+  x.finally([=] {
+    model::check(w->got[1] == 1, "SEM-3: who does not give up gets one");
+    model::check(w->object->word.load(std::memory_order_relaxed) == 2 * (1 - w->got[0]), "SEM-3: none lost");
+  });
+}
+
+// ---- CV -------------------------------------------------------------------------------------------
+struct condition {
+  model::atomic<std::uint32_t> waiting{0};
+  detail::wait_list waiters;
+};
+struct user_lock {
+  model::atomic<std::uint32_t> word{0};
+  void lock() {
+    std::uint32_t free = 0;
+    while (!word.compare_exchange_strong(free, 1, std::memory_order_acquire, std::memory_order_relaxed)) {
+      free = 0;
+      model::sync::pause();
+    }
+  }
+  void unlock() { word.store(0, std::memory_order_release); }
+};
+struct cv_world : world<condition> {
+  user_lock lock;
+  model::plain<int> tokens{0};
+  model::atomic<std::uint32_t> arrived{0};  // a has ended
+};
+using cv = std::shared_ptr<cv_world>;
+
+wait_end wait(const cv& w, strand& s) {
+  env::waiter me(s);
+  const wait_end end = detail::wait_for_notification<env>(*w->object, me, env::limit{}, [&] { w->lock.unlock(); });
+  w->lock.lock();
+  return end;
+}
+void notify_one(const cv& w) {
+  if (w->object->waiting.load(std::memory_order_relaxed) != 0) detail::notify<env>(*w->object, 1);
+}
+
+// The condition changes under the lock, the notification comes after it: never missed.
+void not_missed(execution& x) {
+  auto w = std::make_shared<cv_world>();
+  x.thread("waiter", [=] {
+    w->lock.lock();
+    while (w->tokens == 0) model::check(wait(w, w->a) == wait_end::ready, "nobody else ends it");
+    w->lock.unlock();
+    w->object.reset();  // CV-2
+  });
+  x.thread("notifier", [=] {
+    w->lock.lock();
+    w->tokens = 1;
+    notify_one(w);  // under the lock: only so may the waiter destroy it
+    w->lock.unlock();
+  });
+}
+
+// notify vs. timeout (or stop): a may give up at any moment; b must get the one notification then. A notified a passes
+// it on.
+template <detail::wake_code How>
+void not_swallowed(execution& x) {
+  auto w = std::make_shared<cv_world>();
+  x.thread("a", [=] {
+    w->lock.lock();
+    const wait_end end = wait(w, w->a);
+    w->lock.unlock();
+    if (end == wait_end::ready) notify_one(w);
+    w->arrived.store(1, std::memory_order_release);
+  });
+  x.thread("b", [=] {
+    w->lock.lock();
+    while (w->tokens == 0) model::check(wait(w, w->b) == wait_end::ready, "nobody else ends it");
+    w->lock.unlock();
+  });
+  x.thread("notifier", [=] {
+    w->lock.lock();
+    w->tokens = 1;
+    w->lock.unlock();
+    notify_one(w);
+    env::expire(w->a, How);  // and a would wait for ever if it came late
+    while (w->a.ticket.load(std::memory_order_acquire) == 0 && w->arrived.load(std::memory_order_acquire) == 0)
+      model::sync::pause();
+    env::expire(w->a, How);
+  });
+  x.finally([=] {
+    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0, "the count is that of the list");
+    model::check(w->object->waiters.empty(), "nobody is left in the list");
+  });
+}
+
+// ---- RW -------------------------------------------------------------------------------------------
+struct shared_lock {
+  model::atomic<std::uint32_t> word{0};
+  detail::wait_list waiters;
+
+  bool lock(strand& s, detail::sharing how) {
+    std::uint32_t w = 0;
+    if (how == detail::sharing::exclusive) {
+      if (word.compare_exchange_strong(w, 1, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+    } else {
+      w = word.load(std::memory_order_relaxed);
+      while ((w & 3) == 0)
+        if (word.compare_exchange_weak(w, w + 4, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+    }
+    env::waiter me(s);
+    me.kind = static_cast<std::uint8_t>(how);
+    return detail::lock_queued<env>(*this, me, {});
+  }
+  void unlock(detail::sharing how) {
+    std::uint32_t w = 1;
+    if (how == detail::sharing::exclusive) {
+      if (word.compare_exchange_strong(w, 0, std::memory_order_release, std::memory_order_relaxed)) return;
+    } else {
+      w = word.load(std::memory_order_relaxed);
+      while (w != (4 | 2))
+        if (word.compare_exchange_weak(w, w - 4, std::memory_order_release, std::memory_order_relaxed)) return;
+    }
+    detail::unlock_queued<env>(*this, how);
+  }
+};
+using rw = std::shared_ptr<world<shared_lock>>;
+
+void write(const rw& w, strand& s) {
+  if (!w->object->lock(s, detail::sharing::exclusive)) return;
+  w->data = w->data + 1;
+  w->object->unlock(detail::sharing::exclusive);
+}
+void read(const rw& w, strand& s) {
+  if (!w->object->lock(s, detail::sharing::shared)) return;
+  model::check(w->data >= 0, "reads what is written alone");
+  w->object->unlock(detail::sharing::shared);
+}
+void all_gone(const rw& w) {
+  model::check(w->object->word.load(std::memory_order_relaxed) == 0, "RW-3: free, nobody waits");
+  model::check(w->object->waiters.empty(), "nobody is left in the queue");
+}
+
+void readers_and_writers(execution& x) {
+  auto w = std::make_shared<world<shared_lock>>();
+  x.thread("writer", [=] { write(w, w->a); });
+  x.thread("reader", [=] { read(w, w->b); });
+  x.thread("other", [=] { read(w, w->c); });
+  x.finally([=] { all_gone(w); });
+}
+void two_writers(execution& x) {
+  auto w = std::make_shared<world<shared_lock>>();
+  x.thread("writer", [=] { write(w, w->a); });
+  x.thread("other", [=] { write(w, w->b); });
+  x.thread("reader", [=] { read(w, w->c); });
+  x.finally([=] { all_gone(w); });
+}
+void writer_gives_up(execution& x) {
+  auto w = std::make_shared<world<shared_lock>>();
+  x.thread("writer", [=] { write(w, w->a); });
+  x.thread("reader", [=] { read(w, w->b); });
+  x.thread("other", [=] { read(w, w->c); });
+  x.thread("timer", [=] { env::expire(w->a); });
+  x.finally([=] { all_gone(w); });
+}
+void reader_gives_up(execution& x) {
+  auto w = std::make_shared<world<shared_lock>>();
+  x.thread("writer", [=] { write(w, w->a); });
+  x.thread("reader", [=] { read(w, w->b); });
+  x.thread("other", [=] { read(w, w->c); });
+  x.thread("timer", [=] { env::expire(w->b); });
+  x.finally([=] { all_gone(w); });
+}
+
+}  // namespace
+
+TEST_CASE("WAIT-1, WAIT-2, WAIT-3, EVENT: through or given up; the waiter may destroy it") {
+  holds(waiter_destroys);
+  holds_in_sample(two_waiters_one_gives_up);
+}
+
+TEST_CASE("COUNT: the waiter may destroy it; the bit goes with the list") {
+  holds_widely(count_to_zero);
+  holds_in_sample(count_given_up);
+}
+
+TEST_CASE("SEM: permits are kept; who acquired may destroy it") {
+  holds(permit_destroys);
+  holds_in_sample(permits_are_kept);
+}
+
+TEST_CASE("CV: notify, timeout, stop") {
+  holds_widely(not_missed);
+  holds_in_sample(not_swallowed<detail::wake_code::timeout>);
+  holds_in_sample(not_swallowed<detail::wake_code::stop>);
+}
+
+TEST_CASE("RW: nobody is left behind") {
+  holds_widely(readers_and_writers);
+  holds_widely(two_writers);
+  holds_in_sample(writer_gives_up);
+  holds_in_sample(reader_gives_up);
+}
