@@ -220,19 +220,19 @@ class selector {
   std::size_t add(Case c) {
     cases_.push_back(std::make_unique<Case>(std::move(c)));
     raw_.push_back(nullptr);
+    enabled_.push_back(true);
     return cases_.size() - 1;
   }
-  /// That case is never ready any more.
-  void disable(std::size_t index) {
-    cases_.at(index).reset();
-  }
+  /// That case is never ready any more, until it is enabled. Also from within the function of a case.
+  void disable(std::size_t index) { enabled_.at(index) = false; }
+  void enable(std::size_t index) { enabled_.at(index) = true; }
   [[nodiscard]] std::size_t size() const noexcept { return cases_.size(); }
 
   /// As weft::select.
   std::size_t select() {
     for (std::size_t i = 0; i < cases_.size(); ++i) {
       raw_[i] = &never_;
-      if (cases_[i] == nullptr) continue;
+      if (!enabled_[i]) continue;
       cases_[i]->prepare();
       raw_[i] = &cases_[i]->raw_;
     }
@@ -245,6 +245,7 @@ class selector {
   detail::select_case never_;
   std::vector<std::unique_ptr<select_alternative>> cases_;
   std::vector<detail::select_case*> raw_;
+  std::vector<bool> enabled_;
 };
 
 }  // namespace weft
