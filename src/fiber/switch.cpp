@@ -42,7 +42,9 @@ __attribute__((noinline, no_sanitize("thread"))) transfer jump_watched(
   __sanitizer_start_switch_fiber(dying ? nullptr : &fake_stack, target.bottom, target.size);
 #endif
 #if WEFT_TSAN
-  __tsan_switch_to_fiber(target.tsan, __tsan_switch_to_fiber_no_sync);
+  // With synchronisation: what one thread does is in order for TSan, whichever stack it is on, and so is what the
+  // scheduler leaves in the worker for the next stack. Races between threads are seen all the same.
+  __tsan_switch_to_fiber(target.tsan, 0);
 #endif
   const transfer t = boost::context::detail::jump_fcontext(to, data);
 #if WEFT_ASAN

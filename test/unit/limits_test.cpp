@@ -43,13 +43,6 @@ std::size_t fill(weft::runtime& rt) {
   return n;
 }
 
-std::size_t address_space_now() {
-  std::ifstream statm("/proc/self/statm");
-  std::size_t pages = 0;
-  statm >> pages;
-  return pages * weft::os::page_size();
-}
-
 }  // namespace
 
 TEST_CASE("max_fibers holds for outsiders exactly, for fibers nearly, again and again") {
@@ -101,6 +94,17 @@ TEST_CASE("a scope with a limit never meets max_fibers") {
 }
 
 #if !WEFT_ASAN && !WEFT_TSAN  // their shadow memory does not fit under a limit
+namespace {
+
+std::size_t address_space_now() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t pages = 0;
+  statm >> pages;
+  return pages * weft::os::page_size();
+}
+
+}  // namespace
+
 TEST_CASE("ulimit -v: the join of a fiber without a stack throws, and names the limit") {
   for (const std::size_t workers : {1u, 2u}) {
     const child_end end = in_child([workers] {

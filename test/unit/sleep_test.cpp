@@ -73,19 +73,22 @@ TEST_CASE("many sleepers wake in the order of their deadlines on one worker") {
   o.workers = 1;
   with_runtime(o, [](weft::runtime& rt) {
     std::vector<int> order;
+    bool late = false;  // a slow machine: some begin after their deadline, and in their own order
     rt.spawn([&] {
-        const auto base = steady_clock::now() + 20ms;
+        const auto base = steady_clock::now() + 50ms;
         std::vector<weft::fiber<>> all;
         for (int i = 0; i < 200; ++i) {
           const int rank = (i * 73) % 200;
-          all.push_back(weft::spawn([&order, base, rank] {
+          all.push_back(weft::spawn([&order, &late, base, rank] {
+            late = late || steady_clock::now() >= base;
             static_cast<void>(weft::this_fiber::sleep_until(base + std::chrono::milliseconds(rank / 10)));
             order.push_back(rank / 10);
           }));
         }
         for (auto& f : all) f.join();
       }).join();
-    CHECK(std::is_sorted(order.begin(), order.end()));
+    CHECK(order.size() == 200);
+    if (!late) CHECK(std::is_sorted(order.begin(), order.end()));
   });
 }
 
