@@ -72,6 +72,13 @@ class basic_fiber_word {
                 std::memory_order_relaxed);
   }
 
+  // The same, for those who look without owning: what was written to the record before is seen with the state.
+  void publish(fiber_state s) {
+    const std::uint64_t w = word_.load(std::memory_order_relaxed);
+    word_.store((w & ~std::uint64_t{0xffff}) | static_cast<std::uint64_t>(s),
+                std::memory_order_release);  // snapshot
+  }
+
   // running -> parking. The result is the epoch for this park's tickets.
   epoch_t begin_park(stoppable st) {
     const epoch_t e = epoch_of(word_.load(std::memory_order_relaxed)) + 1;

@@ -64,6 +64,9 @@ void carve() {
 
 }  // namespace
 
+records_held::records_held() noexcept { table.lock.lock(); }
+records_held::~records_held() { table.lock.unlock(); }
+
 fiber_record& record_at(std::uint32_t index) noexcept {
   fiber_record* slab = table.slabs[index >> slab_bits].load(std::memory_order_acquire);  // [REC-1]
   return slab[index & (slab_records - 1)];

@@ -117,6 +117,15 @@ struct alignas(base::cache_line) fiber_record : task {
     return (flags.load(std::memory_order_relaxed) & (has_extras | in_scope)) == 0;
   }
   [[nodiscard]] bool has(flag f) const noexcept { return (flags.load(std::memory_order_relaxed) & f) != 0; }
+  // The owner reads `home` as it is and writes it by set_home; others ask whether it is a fiber of `s` that lives.
+  void set_home(scheduler* s) noexcept {
+    std::atomic_ref<scheduler*>(home).store(s, std::memory_order_relaxed);  // word.publish
+  }
+  [[nodiscard]] bool lives_in(const scheduler* s) noexcept {
+    const fiber_state now = fiber_word::state_of(word.snapshot());
+    return now != fiber_state::unused && now != fiber_state::dead &&
+           std::atomic_ref<scheduler*>(home).load(std::memory_order_relaxed) == s;
+  }
   [[nodiscard]] ticket make_ticket(epoch_t e) const noexcept {
     return {static_cast<std::uint64_t>(index) << 32 | e};
   }
@@ -185,6 +194,16 @@ class record_cache {
 /// For threads without a cache.
 [[nodiscard]] fiber_record& take_record();
 void give_record(fiber_record& r) noexcept;
+
+/// While one of these lives, no record goes from one runtime to another [REC-3]: their caches exchange records through
+/// the table only. For short walks.
+class records_held {
+ public:
+  records_held() noexcept;
+  ~records_held();
+  records_held(const records_held&) = delete;
+  records_held& operator=(const records_held&) = delete;
+};
 
 /// Calls visit(record) for every record that was ever handed out. The visitor looks at atomics, and at the rest
 /// only under `lock` and after checking the state.

@@ -44,7 +44,7 @@ void end_strand(void*) noexcept {
     refuse_in_forked_child();  // the lock of the free records may be held by a thread that is not here
     fiber_record& r = take_record();
     r.flags.store(fiber_record::is_thread, std::memory_order_relaxed);
-    r.home = nullptr;
+    r.set_home(nullptr);
     r.stop_requested.store(false, std::memory_order_relaxed);
     // Not the kernel's number: that is used again.
     r.id = (std::uint64_t{1} << 63) | (threads_seen.fetch_add(1, std::memory_order_relaxed) + 1);

@@ -154,13 +154,26 @@ std::size_t scheduler::shutdown() {
   return stragglers_;
 }
 
+// As request_stop: callbacks, then flags and waits. Fibers of other runtimes are among the records, and ours end
+// meanwhile: what is ours and alive is marked while the records are held, and what that brings is run after it.
 void scheduler::ask_all_to_stop() noexcept {
-  for_each_record([&](fiber_record& f) {
-    if (f.home != this || f.has(fiber_record::is_thread)) return;
-    const fiber_state s = f.word.state();
-    if (s == fiber_state::unused || s == fiber_state::dead) return;
-    request_stop(f);
-  });
+  constexpr std::uint32_t at_once = 1024;
+  for (auto* half : {&begin_stop, &mark_stopped}) {
+    const std::uint32_t count = record_count();
+    for (std::uint32_t first = 1; first < count; first += at_once) {
+      std::vector<stop_work> all;
+      {
+        const records_held hold;
+        for (std::uint32_t i = first; i < std::min(count, first + at_once); ++i) {
+          fiber_record& f = record_at(i);
+          if (!f.lives_in(this)) continue;
+          stop_work work = half(f);
+          if (work) all.push_back(std::move(work));
+        }
+      }
+      for (stop_work& work : all) work.run();
+    }
+  }
 }
 
 // Zero stays zero: outsiders are refused by now, and only a fiber could spawn another one.
@@ -192,9 +205,7 @@ std::size_t scheduler::report_stragglers() noexcept {
   std::string text;
   std::size_t n = 0;
   for_each_record([&](fiber_record& f) {
-    if (f.home != this || f.has(fiber_record::is_thread)) return;
-    const auto s = f.word.state();
-    if (s == fiber_state::unused || s == fiber_state::dead) return;
+    if (!f.lives_in(this)) return;
     if (++n <= most_described) text += "  " + describe_(f);
   });
   if (n == 0) return 0;

@@ -85,6 +85,7 @@ void enqueue(fiber_record& f) noexcept {
 }
 
 void stop_work::run() noexcept {
+  if (woken != nullptr) enqueue(*woken);
   source.request_stop();
   if (listener == nullptr) return;
   listener->stop(*listener);
@@ -107,7 +108,7 @@ stop_work mark_stopped(fiber_record& f) noexcept {
     work.listener = f.on_stop.load(std::memory_order_seq_cst);
     if (work.listener != nullptr) work.listener->pins.fetch_add(1, std::memory_order_relaxed);
   }
-  if (f.word.wake_for_stop() == wake_duty::enqueue) enqueue(f);
+  if (f.word.wake_for_stop() == wake_duty::enqueue) work.woken = &f;
   return work;
 }
 

@@ -48,7 +48,10 @@ void enqueue(fiber_record& f) noexcept;
 struct stop_work {
   std::stop_source source{std::nostopstate};  // the user's callbacks
   stop_listener* listener = nullptr;          // pinned
-  explicit operator bool() const noexcept { return source.stop_possible() || listener != nullptr; }
+  fiber_record* woken = nullptr;              // is owed a queue
+  explicit operator bool() const noexcept {
+    return source.stop_possible() || listener != nullptr || woken != nullptr;
+  }
   void run() noexcept;
 };
 /// The two halves of request_stop: the callbacks; then flag, wait and listener.

@@ -99,7 +99,7 @@ void scheduler::clean_and_release(worker* w, fiber_record& f) noexcept {
   }
   f.bound = nullptr;
   f.word.set(fiber_state::unused);
-  if (w != nullptr)
+  if (w != nullptr && w->home == f.home)  // [REC-3]
     w->records.give(f);
   else
     give_record(f);

@@ -10,14 +10,14 @@ namespace weft::detail {
 
 inline void scheduler::reset(fiber_record& f, std::uint64_t id) noexcept {
   f.context = nullptr;
-  f.home = this;
+  f.set_home(this);
   f.join.reset();
   f.stack_limit = nullptr;
   f.stack = default_class_;
   f.flags.store(0, std::memory_order_relaxed);
   f.stop_requested.store(false, std::memory_order_relaxed);
   f.id = id;
-  f.word.set(fiber_state::fresh);
+  f.word.publish(fiber_state::fresh);
 }
 
 /// A record, if no limit has to be looked at and nothing has to be fetched; else null.
@@ -43,7 +43,8 @@ inline void scheduler::submit(worker* w, fiber_record& f) noexcept {
 
 inline void scheduler::release(worker* w, fiber_record& f) noexcept {
   constexpr std::uint8_t unclean = fiber_record::has_extras | fiber_record::pinned;
-  if (w == nullptr || (f.flags.load(std::memory_order_relaxed) & unclean) != 0) [[unlikely]] {
+  // [REC-3] not into the cache of another runtime.
+  if (w == nullptr || w->home != f.home || (f.flags.load(std::memory_order_relaxed) & unclean) != 0) [[unlikely]] {
     clean_and_release(w, f);
     return;
   }

@@ -211,26 +211,30 @@ TEST_CASE("a limit of zero is a limit of one") {
 }
 
 TEST_CASE("several spawners wait at a limit in the order of asking") {
-  each_fiber([] {
-    std::vector<int> order;
-    std::atomic<int> waiting{0};
-    std::atomic<bool> go{false};
-    weft::scope limited{weft::scope_limit{1}};
-    limited.spawn([&] { until([&] { return go.load(); }); });
-    std::vector<weft::fiber<>> spawners;
-    for (int i = 0; i < 8; ++i) {
-      spawners.push_back(weft::spawn([&, i] {
-        ++waiting;
-        limited.spawn([&order, i] { order.push_back(i); });  // one at a time: the limit guards it
-      }));
-      until([&] { return waiting == i + 1; });
-      static_cast<void>(weft::this_fiber::sleep_for(1ms));  // into the queue; late only weakens the test
-    }
-    go = true;
-    for (auto& f : spawners) f.join();
-    limited.join();
-    CHECK(std::is_sorted(order.begin(), order.end()));
-    CHECK(order.size() == 8);
+  weft::options o;
+  o.workers = 1;       // a spawner that has counted itself goes on until it waits
+  o.time_slice = 0ms;  // and is not interrupted
+  with_runtime(o, [](weft::runtime& rt) {
+    rt.spawn([] {
+        std::vector<int> order;
+        int waiting = 0;
+        bool go = false;
+        weft::scope limited{weft::scope_limit{1}};
+        limited.spawn([&] { until([&] { return go; }); });
+        std::vector<weft::fiber<>> spawners;
+        for (int i = 0; i < 8; ++i) {
+          spawners.push_back(weft::spawn([&, i] {
+            ++waiting;
+            limited.spawn([&order, i] { order.push_back(i); });
+          }));
+          until([&] { return waiting == i + 1; });
+        }
+        go = true;
+        for (auto& f : spawners) f.join();
+        limited.join();
+        CHECK(std::is_sorted(order.begin(), order.end()));
+        CHECK(order.size() == 8);
+      }).join();
   });
 }
 
