@@ -24,9 +24,10 @@ struct barrier_state {
 };
 
 enum class barrier_drop : std::uint8_t { no, yes };
-/// True: the last one of the phase; the caller runs the completion and then barrier_complete. `phase` is the one
-/// arrived at.
-[[nodiscard]] bool barrier_arrive(barrier_state& b, std::ptrdiff_t n, barrier_drop drop, std::uint64_t& phase) noexcept;
+/// True: the last one of the phase; the caller runs the completion and then barrier_complete.
+/// `phase` is the one arrived at.
+[[nodiscard]] bool barrier_arrive(barrier_state& b, std::ptrdiff_t n, barrier_drop drop,
+                                  std::uint64_t& phase) noexcept;
 void barrier_complete(barrier_state& b) noexcept;
 wait_end barrier_wait(barrier_state& b, std::uint64_t phase, const wait_limit& limit);
 
@@ -36,11 +37,14 @@ struct no_completion {
 
 }  // namespace detail
 
-/// A number of strands meet, again and again. The last to arrive runs the completion function; then all go on.
+/// A number of strands meet, again and again. The last to arrive runs the completion function; then
+/// all go on.
 ///
-/// Blocks: `wait` and `arrive_and_wait` the calling fiber, or thread; an arrival cannot be taken back, so giving up
+/// Blocks: `wait` and `arrive_and_wait` the calling fiber, or thread; an arrival cannot be taken
+/// back, so giving up
 ///         (the timed form, or a token) leaves it counted.
-/// Orders: everything before the arrivals of a phase, before its completion; that, before the returns of its waits.
+/// Orders: everything before the arrivals of a phase, before its completion; that, before the
+/// returns of its waits.
 /// Throws: nothing; the completion must not either.
 /// Lifetime: who returns from the wait of a phase may destroy it, if nobody else waits or arrives.
 /// Example: test/unit/barrier_test.cpp [example]
@@ -50,7 +54,8 @@ struct no_completion {
 /// ```
 template <class Completion = detail::no_completion>
 class barrier {
-  static_assert(std::is_nothrow_invocable_v<Completion&>, "the completion of a barrier is noexcept");
+  static_assert(std::is_nothrow_invocable_v<Completion&>,
+                "the completion of a barrier is noexcept");
 
  public:
   class arrival_token {
@@ -86,7 +91,8 @@ class barrier {
     arrive_at(1, detail::barrier_drop::yes, phase);
   }
 
-  /// Waits until `stop` is requested, or for a time. Has the phase ended? If not, the token can be used again.
+  /// Waits until `stop` is requested, or for a time. Has the phase ended? If not, the token can be
+  /// used again.
   [[nodiscard]] bool wait(const arrival_token& arrival, const std::stop_token& stop) const {
     return finished(arrival.phase_, detail::wait_limit(stop));
   }

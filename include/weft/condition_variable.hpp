@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/condition_variable.hpp - std::condition_variable and std::condition_variable_any for fibers and threads.
+// weft/condition_variable.hpp - std::condition_variable and std::condition_variable_any for fibers
+// and threads.
 
 #include <atomic>
 #include <chrono>
@@ -30,14 +31,17 @@ void condition_notify(condition_state& c, std::uint32_t most) noexcept;
 
 }  // namespace detail
 
-/// Waits for a condition on data that a lock protects: std::unique_lock<weft::mutex>, or any other lock.
+/// Waits for a condition on data that a lock protects: std::unique_lock<weft::mutex>, or any other
+/// lock.
 ///
-/// A wait ends by notify_one or notify_all, at its deadline, or by the stop token it was given; then it locks again
-/// before it returns or throws. It does not end for no reason, but write the condition all the same: it may have
-/// changed again before the lock was taken. notify_one wakes the one that has waited longest; one that times out or
-/// is stopped at that moment does not swallow it.
+/// A wait ends by notify_one or notify_all, at its deadline, or by the stop token it was given;
+/// then it locks again before it returns or throws. It does not end for no reason, but write the
+/// condition all the same: it may have changed again before the lock was taken. notify_one wakes
+/// the one that has waited longest; one that times out or is stopped at that moment does not
+/// swallow it.
 /// Blocks: the waits block the calling fiber, or thread; notifying never does.
-/// Orders: by the lock.   Lifetime: may be destroyed once everybody was notified, before they return.
+/// Orders: by the lock.   Lifetime: may be destroyed once everybody was notified, before they
+/// return.
 /// Throws: what the condition throws, locked. If locking again throws, std::terminate.
 /// Example: test/unit/condition_variable_test.cpp [example]
 /// ```
@@ -51,7 +55,8 @@ class condition_variable {
   condition_variable& operator=(const condition_variable&) = delete;
 
   void notify_one() noexcept {
-    // Relaxed: who waits for what the caller has changed was counted under the lock it was changed under.
+    // Relaxed: who waits for what the caller has changed was counted under the lock it was changed
+    // under.
     if (state_.waiting.load(std::memory_order_relaxed) != 0) detail::condition_notify(state_, 1);
   }
   void notify_all() noexcept {
@@ -79,24 +84,27 @@ class condition_variable {
   }
   /// Does the condition hold?
   template <class Lock, class Clock, class Duration, class Predicate>
-  bool wait_until(Lock& lock, const std::chrono::time_point<Clock, Duration>& deadline, Predicate condition) {
+  bool wait_until(Lock& lock, const std::chrono::time_point<Clock, Duration>& deadline,
+                  Predicate condition) {
     while (!condition())
       if (wait_until(lock, deadline) == std::cv_status::timeout) return condition();
     return true;
   }
   template <class Lock, class Rep, class Period, class Predicate>
-  bool wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& timeout, Predicate condition) {
+  bool wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& timeout,
+                Predicate condition) {
     return wait_until(lock, detail::deadline_after(timeout), std::move(condition));
   }
 
   /// The same, and a stop request ends the wait. Does the condition hold?
   template <class Lock, class Predicate>
   bool wait(Lock& lock, std::stop_token stop, Predicate condition) {
-    return wait_until(lock, std::move(stop), detail::wait_limit::time_point::max(), std::move(condition));
+    return wait_until(lock, std::move(stop), detail::wait_limit::time_point::max(),
+                      std::move(condition));
   }
   template <class Lock, class Clock, class Duration, class Predicate>
-  bool wait_until(Lock& lock, std::stop_token stop, const std::chrono::time_point<Clock, Duration>& deadline,
-                  Predicate condition) {
+  bool wait_until(Lock& lock, std::stop_token stop,
+                  const std::chrono::time_point<Clock, Duration>& deadline, Predicate condition) {
     const detail::wait_limit limit(stop, detail::to_steady(deadline));
     while (!stop.stop_requested()) {
       if (condition()) return true;

@@ -18,10 +18,11 @@ void event_set(event& e) noexcept;
 wait_end event_wait(event& e, const wait_limit& limit);
 }  // namespace detail
 
-/// A flag one can wait for. Once set it stays set, and lets everybody through, until `reset`. Between fibers of any
-/// runtime and threads.
+/// A flag one can wait for. Once set it stays set, and lets everybody through, until `reset`.
+/// Between fibers of any runtime and threads.
 ///
-/// Orders: everything before `set`, before the return of a `wait` it satisfies, or of an `is_set` that says so.
+/// Orders: everything before `set`, before the return of a `wait` it satisfies, or of an `is_set`
+/// that says so.
 /// Lifetime: whoever returns from `wait` may destroy it, even while `set` is on its way out.
 /// Example: test/unit/event_test.cpp [example]
 /// ```
@@ -36,9 +37,7 @@ class event {
   event& operator=(const event&) = delete;
 
   /// Blocks: never. Wakes everybody who waits.
-  void set() noexcept {
-    detail::event_set(*this);
-  }
+  void set() noexcept { detail::event_set(*this); }
   void reset() noexcept { set_.store(0, std::memory_order_release); }
   [[nodiscard]] bool is_set() const noexcept {
     return set_.load(std::memory_order_acquire) != 0;  // [EVENT-1] event_set

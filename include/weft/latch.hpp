@@ -13,7 +13,8 @@ namespace weft {
 
 /// Counts down once, from the number it was made with; at zero it lets everybody through, for ever.
 ///
-/// Orders: everything before each `count_down`, before the return of a `wait`, or of a `try_wait` that says true.
+/// Orders: everything before each `count_down`, before the return of a `wait`, or of a `try_wait`
+/// that says true.
 /// Lifetime: whoever returns from `wait` may destroy it, if nobody else waits.
 /// Example: test/unit/latch_test.cpp [example]
 /// ```

@@ -14,9 +14,10 @@ namespace detail {
 struct mutex_state {
   static constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8;
 
-  std::atomic<std::uint32_t> word{0};        // src/sync/mutex_core.hpp says who writes which bit
+  std::atomic<std::uint32_t> word{0};  // src/sync/mutex_core.hpp says who writes which bit
   wait_list waiters;
-  std::atomic<void*> owner{nullptr};         // while `owned` is set: by builds with assertions, for reports
+  std::atomic<void*> owner{
+      nullptr};  // while `owned` is set: by builds with assertions, for reports
   std::atomic<const void*> locked_at{nullptr};
 };
 
@@ -32,14 +33,15 @@ void mutex_destroy_checked(mutex_state& m) noexcept;
 
 /// Mutual exclusion. Fits std::lock_guard, std::unique_lock and std::scoped_lock.
 ///
-/// Fairness: waiters queue in the order they came. An unlock wakes the first, and whoever comes first takes the
-/// mutex - often the one who just let go of it, which is fast. A waiter that lost goes back to the front; once it
-/// has waited a millisecond, the next unlock gives it the mutex and nobody can come between.
+/// Fairness: waiters queue in the order they came. An unlock wakes the first, and whoever comes
+/// first takes the mutex - often the one who just let go of it, which is fast. A waiter that lost
+/// goes back to the front; once it has waited a millisecond, the next unlock gives it the mutex and
+/// nobody can come between.
 /// Orders: what was done before an unlock, before the return of the next lock.
 /// Blocks: `lock` the calling fiber, or thread. As std::mutex it is not ended by a stop request.
 /// Lifetime: whoever locks it last may destroy it after the unlock.
-/// With assertions (NDEBUG not defined) a second lock by the owner, an unlock by another and the destruction of a
-/// locked mutex end the process with a report of both sides.
+/// With assertions (NDEBUG not defined) a second lock by the owner, an unlock by another and the
+/// destruction of a locked mutex end the process with a report of both sides.
 /// Example: test/unit/mutex_test.cpp [example]
 /// ```
 ///   weft::mutex lock;
@@ -88,7 +90,8 @@ class mutex {
   using state = detail::mutex_state;
 
   bool take() noexcept {
-    return (state_.word.fetch_or(state::locked, std::memory_order_acquire) & state::locked) == 0;  // [MUTEX-1]
+    return (state_.word.fetch_or(state::locked, std::memory_order_acquire) & state::locked) ==
+           0;  // [MUTEX-1]
   }
   bool lock_within(std::chrono::steady_clock::time_point deadline) {
 #ifdef NDEBUG

@@ -37,11 +37,14 @@ class once_flag {
   detail::wait_list waiters_;
 };
 
-/// Calls f(args...) if no call with this flag has returned yet; callers that come meanwhile wait for it. A call that
-/// throws does not count: its caller gets the exception, and one of the others tries.
+/// Calls f(args...) if no call with this flag has returned yet; callers that come meanwhile wait
+/// for it. A call that throws does not count: its caller gets the exception, and one of the others
+/// tries.
 ///
-/// Blocks: the calling fiber, or thread; not ended by a stop request.   Orders: the call, before every return.
-/// Throws: what f throws. A call from within the call with the same flag ends the process, with a report.
+/// Blocks: the calling fiber, or thread; not ended by a stop request.   Orders: the call, before
+/// every return.
+/// Throws: what f throws. A call from within the call with the same flag ends the process, with a
+/// report.
 /// Example: test/unit/once_test.cpp [example]
 /// ```
 ///   weft::once_flag connected;

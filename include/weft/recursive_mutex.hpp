@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/recursive_mutex.hpp - std::recursive_mutex and std::recursive_timed_mutex for fibers and threads.
+// weft/recursive_mutex.hpp - std::recursive_mutex and std::recursive_timed_mutex for fibers and
+// threads.
 
 #include <atomic>
 #include <chrono>
@@ -15,7 +16,8 @@ namespace detail {
 [[noreturn]] void recursive_unlock_by_stranger(const void* mutex, void* owner) noexcept;
 }  // namespace detail
 
-/// A mutex that its owner may lock again; it is free after as many unlocks. The owner is the fiber, not its thread.
+/// A mutex that its owner may lock again; it is free after as many unlocks. The owner is the fiber,
+/// not its thread.
 ///
 /// Fairness, order, blocking, lifetime: as weft::mutex.
 /// An unlock by anybody but the owner ends the process with a report.

@@ -20,7 +20,8 @@ struct semaphore_state {
 
   constexpr explicit semaphore_state(std::ptrdiff_t n) noexcept : word(n * one) {}
 
-  std::atomic<std::int64_t> word;  // permits, and whether somebody waits; src/sync/semaphore_core.hpp
+  std::atomic<std::int64_t>
+      word;  // permits, and whether somebody waits; src/sync/semaphore_core.hpp
   wait_list waiters;
 };
 
@@ -30,13 +31,16 @@ void semaphore_release_contended(semaphore_state& s, std::ptrdiff_t n) noexcept;
 
 }  // namespace detail
 
-/// A number of permits. `acquire` takes one and waits while there is none; `release` gives some back.
+/// A number of permits. `acquire` takes one and waits while there is none; `release` gives some
+/// back.
 ///
-/// Fairness: permits that are released while somebody waits go to the waiters, in the order they came; nobody
-/// overtakes them.
-/// Blocks: `acquire` and its relatives the calling fiber, or thread. Not ended by a stop request; pass a token.
+/// Fairness: permits that are released while somebody waits go to the waiters, in the order they
+/// came; nobody overtakes them.
+/// Blocks: `acquire` and its relatives the calling fiber, or thread. Not ended by a stop request;
+/// pass a token.
 /// Orders: everything before a `release`, before the return of the acquire that it lets through.
-/// Lifetime: who has acquired may destroy it, if nobody else waits, while `release` is on its way out.
+/// Lifetime: who has acquired may destroy it, if nobody else waits, while `release` is on its way
+/// out.
 /// Example: test/unit/semaphore_test.cpp [example]
 /// ```
 ///   weft::counting_semaphore<> connections(10);
@@ -61,7 +65,8 @@ class counting_semaphore {
     while ((w & state::waited_for) == 0) {
       if (n < 0 || n > max() - w / state::one) [[unlikely]]
         detail::semaphore_overflow();
-      if (state_.word.compare_exchange_weak(w, w + n * state::one, std::memory_order_release,  // [SEM-1]
+      if (state_.word.compare_exchange_weak(w, w + n * state::one,
+                                            std::memory_order_release,  // [SEM-1]
                                             std::memory_order_relaxed))
         return;
     }
@@ -71,7 +76,8 @@ class counting_semaphore {
   [[nodiscard]] bool try_acquire() noexcept {
     std::int64_t w = state_.word.load(std::memory_order_relaxed);
     while (w >= state::one)
-      if (state_.word.compare_exchange_weak(w, w - state::one, std::memory_order_acquire,  // [SEM-1]
+      if (state_.word.compare_exchange_weak(w, w - state::one,
+                                            std::memory_order_acquire,  // [SEM-1]
                                             std::memory_order_relaxed))
         return true;
     return false;

@@ -27,9 +27,10 @@ void shared_mutex_unlock(shared_mutex_state& m, sharing how) noexcept;
 
 /// Many readers, or one writer. Fits std::shared_lock and std::unique_lock.
 ///
-/// Fairness: whoever finds somebody waiting queues behind, so neither writers nor readers starve. The lock is handed
-/// over in the order of the queue; readers that stand one behind the other get it together. A strand that has it
-/// shared must not lock it shared again: a writer may have come between.
+/// Fairness: whoever finds somebody waiting queues behind, so neither writers nor readers starve.
+/// The lock is handed over in the order of the queue; readers that stand one behind the other get
+/// it together. A strand that has it shared must not lock it shared again: a writer may have come
+/// between.
 /// Orders: what was done before an unlock, before the return of every later lock that excludes it.
 /// Blocks: the calling fiber, or thread. Not ended by a stop request.   Lifetime: as weft::mutex.
 /// Example: test/unit/shared_mutex_test.cpp [example]
@@ -44,12 +45,14 @@ class shared_mutex {
   }
   [[nodiscard]] bool try_lock() noexcept {
     std::uint32_t w = 0;
-    return state_.word.compare_exchange_strong(w, state::writer, std::memory_order_acquire,  // [RW-1]
+    return state_.word.compare_exchange_strong(w, state::writer,
+                                               std::memory_order_acquire,  // [RW-1]
                                                std::memory_order_relaxed);
   }
   void unlock() noexcept {
     std::uint32_t w = state::writer;
-    if (!state_.word.compare_exchange_strong(w, 0, std::memory_order_release, std::memory_order_relaxed))  // [RW-1]
+    if (!state_.word.compare_exchange_strong(w, 0, std::memory_order_release,
+                                             std::memory_order_relaxed))  // [RW-1]
       detail::shared_mutex_unlock(state_, detail::sharing::exclusive);
   }
   template <class Rep, class Period>
@@ -67,7 +70,8 @@ class shared_mutex {
   [[nodiscard]] bool try_lock_shared() noexcept {
     std::uint32_t w = state_.word.load(std::memory_order_relaxed);
     while ((w & (state::writer | state::waited_for)) == 0)
-      if (state_.word.compare_exchange_weak(w, w + state::reader, std::memory_order_acquire,  // [RW-1]
+      if (state_.word.compare_exchange_weak(w, w + state::reader,
+                                            std::memory_order_acquire,  // [RW-1]
                                             std::memory_order_relaxed))
         return true;
     return false;
@@ -75,17 +79,20 @@ class shared_mutex {
   void unlock_shared() noexcept {
     std::uint32_t w = state_.word.load(std::memory_order_relaxed);
     while (w != (state::reader | state::waited_for))
-      if (state_.word.compare_exchange_weak(w, w - state::reader, std::memory_order_release,  // [RW-1]
+      if (state_.word.compare_exchange_weak(w, w - state::reader,
+                                            std::memory_order_release,  // [RW-1]
                                             std::memory_order_relaxed))
         return;
     detail::shared_mutex_unlock(state_, detail::sharing::shared);
   }
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_shared_for(const std::chrono::duration<Rep, Period>& timeout) {
-    return try_lock_shared() || lock_until(detail::sharing::shared, detail::deadline_after(timeout));
+    return try_lock_shared() ||
+           lock_until(detail::sharing::shared, detail::deadline_after(timeout));
   }
   template <class Clock, class Duration>
-  [[nodiscard]] bool try_lock_shared_until(const std::chrono::time_point<Clock, Duration>& deadline) {
+  [[nodiscard]] bool try_lock_shared_until(
+      const std::chrono::time_point<Clock, Duration>& deadline) {
     return try_lock_shared() || lock_until(detail::sharing::shared, detail::to_steady(deadline));
   }
 

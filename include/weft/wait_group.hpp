@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/wait_group.hpp - waits until a number of things, not known in advance, are done: Go's sync.WaitGroup.
+// weft/wait_group.hpp - waits until a number of things, not known in advance, are done: Go's
+// sync.WaitGroup.
 
 #include <chrono>
 #include <cstddef>
@@ -11,11 +12,13 @@
 
 namespace weft {
 
-/// A count that goes up with `add` and down with `done`, and lets its waiters go when it is zero. Prefer weft::scope
-/// where fibers are what is waited for: it cannot forget one, and passes their failures on.
+/// A count that goes up with `add` and down with `done`, and lets its waiters go when it is zero.
+/// Prefer weft::scope where fibers are what is waited for: it cannot forget one, and passes their
+/// failures on.
 ///
 /// Orders: everything before each `done`, before the return of the `wait` they satisfy.
-/// Lifetime: whoever returns from `wait` may destroy it, if nobody else waits. It may be used again and again, but
+/// Lifetime: whoever returns from `wait` may destroy it, if nobody else waits. It may be used again
+/// and again, but
 ///           an `add` that lifts the count from zero must not run at the same time as a `wait`.
 /// Example: test/unit/wait_group_test.cpp [example]
 /// ```
@@ -42,7 +45,8 @@ class wait_group {
   }
   /// Blocks: never. Below zero the process ends, with a report.
   void done(std::ptrdiff_t n = 1) noexcept {
-    detail::countdown_take(core_, n, "a wait_group was told more often that something is done than was added");
+    detail::countdown_take(
+        core_, n, "a wait_group was told more often that something is done than was added");
   }
   [[nodiscard]] std::ptrdiff_t count() const noexcept { return core_.count(); }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // sync/barrier.cpp - arrivals are counted under the guard; the completion runs outside it.
-//   BAR-1  the phase is the last thing the last arrival touches: who sees it may destroy the barrier, and sees all
-//          that came before.
-//   BAR-2  between the last arrival and the new phase nobody may arrive (the standard's precondition), so the
-//          completion is alone with what it works on.
+//   BAR-1  the phase is the last thing the last arrival touches: who sees it may destroy the
+//          barrier, and sees all that came before.
+//   BAR-2  between the last arrival and the new phase nobody may arrive (the standard's
+//          precondition), so the completion is alone with what it works on.
 #include <weft/barrier.hpp>
 
 #include "base/check.hpp"
@@ -12,9 +12,11 @@
 
 namespace weft::detail {
 
-bool barrier_arrive(barrier_state& b, std::ptrdiff_t n, barrier_drop drop, std::uint64_t& phase) noexcept {
+bool barrier_arrive(barrier_state& b, std::ptrdiff_t n, barrier_drop drop,
+                    std::uint64_t& phase) noexcept {
   const waiting_guard g(&b);
-  if (n <= 0 || n > b.pending) report_misuse("more arrivals at a barrier than it expects in a phase");
+  if (n <= 0 || n > b.pending)
+    report_misuse("more arrivals at a barrier than it expects in a phase");
   phase = b.phase.load(std::memory_order_relaxed);
   if (drop == barrier_drop::yes) --b.expected;
   b.pending -= n;

@@ -11,6 +11,8 @@ wait_end condition_wait(condition_state& c, const unlockable& l, const wait_limi
   return wait_for_notification<waiting_env>(c, me, limit, [&] { l.unlock(l.lock); });
 }
 
-void condition_notify(condition_state& c, std::uint32_t most) noexcept { notify<waiting_env>(c, most); }
+void condition_notify(condition_state& c, std::uint32_t most) noexcept {
+  notify<waiting_env>(c, most);
+}
 
 }  // namespace weft::detail

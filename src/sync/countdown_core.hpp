@@ -2,11 +2,13 @@
 #pragma once
 // sync/countdown_core.hpp - reaching zero, and waiting for it.
 //
-// The count and "somebody waits" are one word, so that the last one to count down knows whether it may go: without
-// waiters it never touches the object after its decrement.
-//   COUNT-1  the bit is set only under the guard and only while the list is not empty; the step to zero with the
-//            bit set is made under the guard, too. Those who see zero without waiting may destroy the object.
-//   COUNT-2  whoever sees zero sees what came before every decrement (they are one release sequence).
+// The count and "somebody waits" are one word, so that the last one to count down knows whether it
+// may go: without waiters it never touches the object after its decrement.
+//   COUNT-1  the bit is set only under the guard and only while the list is not empty; the step to
+//            zero with the bit set is made under the guard, too. Those who see zero without waiting
+//            may destroy the object.
+//   COUNT-2  whoever sees zero sees what came before every decrement (they are one release
+//            sequence).
 
 #include "sync/waiting.hpp"
 
@@ -35,7 +37,8 @@ template <class Env, class State>
     if (next < 0) return false;
     if (next == waited_for) next = 0;
     if (next == 0) splice_back(local, c.waiters);
-  } while (!c.state.compare_exchange_weak(s, next, std::memory_order_acq_rel, std::memory_order_relaxed));
+  } while (!c.state.compare_exchange_weak(s, next, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed));
   wake_all<Env>(g, out, local);
   return true;
 }
@@ -48,7 +51,8 @@ wait_end wait_for_zero(State& c, typename Env::waiter& me, const typename Env::l
   for (;;) {
     if (s < one) return wait_end::ready;
     if (Env::is_over(limit)) return wait_end::timeout;
-    if (c.state.compare_exchange_weak(s, s | waited_for, std::memory_order_relaxed, std::memory_order_acquire))
+    if (c.state.compare_exchange_weak(s, s | waited_for, std::memory_order_acquire,  // [COUNT-2]
+                                      std::memory_order_acquire))
       break;
   }
   push_back(c.waiters, me);  // COUNT-1

@@ -24,7 +24,8 @@ std::string strand_name(fiber_record& r) {
   return text;
 }
 
-void report_misuse(const std::string& what, const void* elsewhere, const char* elsewhere_is) noexcept {
+void report_misuse(const std::string& what, const void* elsewhere,
+                   const char* elsewhere_is) noexcept {
   os::write_stderr("weft: " + what + "\nweft: it came here by\n");
   void* calls[64];
   const int n = ::backtrace(calls, 64);
@@ -43,7 +44,8 @@ void destroyed_while_waited_for(const wait_list& list) noexcept {
   const void* object = nullptr;
   int n = 0;
   {
-    // The object is about to go: nobody can be stopped from touching it any more, so the list is read as it is.
+    // The object is about to go: nobody can be stopped from touching it any more, so the list is
+    // read as it is.
     for (const wait_link* l = list.head.next; l != &list.head && n < 16; l = l->next, ++n) {
       const waiter& w = static_cast<const waiter&>(*l);
       what = to_text(w.reason);

@@ -11,7 +11,8 @@ namespace weft::detail {
 /// `fiber 12 "name"`, or `thread 4711`.
 [[nodiscard]] std::string strand_name(fiber_record& r);
 
-/// `what` on stderr, the calls that led here, the calls that led to `elsewhere` (an address, or null), then abort.
+/// `what` on stderr, the calls that led here, the calls that led to `elsewhere` (an address, or
+/// null), then abort.
 [[noreturn]] void report_misuse(const std::string& what, const void* elsewhere = nullptr,
                                 const char* elsewhere_is = "") noexcept;
 

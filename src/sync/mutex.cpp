@@ -37,12 +37,14 @@ bool mutex_lock(mutex_state& m, const wait_limit& limit) {
 }
 
 void mutex_unlock(mutex_state& m) noexcept {
-  WEFT_ASSERT((m.word.load(std::memory_order_relaxed) & locked) != 0, "unlock of a mutex that nobody has locked");
+  WEFT_ASSERT((m.word.load(std::memory_order_relaxed) & locked) != 0,
+              "unlock of a mutex that nobody has locked");
   unlock_contended<waiting_env>(m);
 }
 
 bool mutex_try_lock_checked(mutex_state& m) noexcept {
-  if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0) return false;  // [MUTEX-1]
+  if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0)
+    return false;  // [MUTEX-1]
   take_note(m, this_strand(), __builtin_return_address(0));
   return true;
 }
@@ -50,11 +52,13 @@ bool mutex_try_lock_checked(mutex_state& m) noexcept {
 bool mutex_lock_checked(mutex_state& m, const wait_limit& limit) {
   fiber_record& self = this_strand();
   if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0) {  // [MUTEX-1]
-    const bool known = (m.word.load(std::memory_order_acquire) & owned) != 0;  // [MUTEX-5] take_note
+    const bool known =
+        (m.word.load(std::memory_order_acquire) & owned) != 0;  // [MUTEX-5] take_note
     if (known && limit.deadline == wait_limit::time_point::max() &&
         m.owner.load(std::memory_order_relaxed) == &self)
-      report_misuse("deadlock: " + strand_name(self) + " locks " + name(m) + ", which it has locked already",
-                    m.locked_at.load(std::memory_order_relaxed), "it locked it first in");
+      report_misuse(
+          "deadlock: " + strand_name(self) + " locks " + name(m) + ", which it has locked already",
+          m.locked_at.load(std::memory_order_relaxed), "it locked it first in");
     if (!mutex_lock(m, limit)) return false;
   }
   take_note(m, self, __builtin_return_address(0));
@@ -69,8 +73,9 @@ void mutex_unlock_checked(mutex_state& m) noexcept {
   if ((w & owned) != 0) {  // else it was locked by code without assertions
     void* const owner = m.owner.load(std::memory_order_relaxed);
     if (owner != &self)
-      report_misuse(strand_name(self) + " unlocks " + name(m) + ", which " + name(owner) + " has locked",
-                    m.locked_at.load(std::memory_order_relaxed), "its owner locked it in");
+      report_misuse(
+          strand_name(self) + " unlocks " + name(m) + ", which " + name(owner) + " has locked",
+          m.locked_at.load(std::memory_order_relaxed), "its owner locked it in");
     m.owner.store(nullptr, std::memory_order_relaxed);
     m.word.fetch_and(~owned, std::memory_order_relaxed);
   }
@@ -81,9 +86,12 @@ void mutex_destroy_checked(mutex_state& m) noexcept {
   const std::uint32_t w = m.word.load(std::memory_order_relaxed);
   if (!m.waiters.empty()) destroyed_while_waited_for(m.waiters);
   if ((w & locked) != 0)
-    report_misuse(name(m) + " is destroyed while " + ((w & owned) != 0 ? name(m.owner.load(std::memory_order_relaxed)) : "somebody") +
-                      " has it locked",
-                  (w & owned) != 0 ? m.locked_at.load(std::memory_order_relaxed) : nullptr, "it was locked in");
+    report_misuse(
+        name(m) + " is destroyed while " +
+            ((w & owned) != 0 ? name(m.owner.load(std::memory_order_relaxed)) : "somebody") +
+            " has it locked",
+        (w & owned) != 0 ? m.locked_at.load(std::memory_order_relaxed) : nullptr,
+        "it was locked in");
 }
 
 void* strand_key() { return &this_strand(); }
@@ -91,8 +99,10 @@ void* strand_key() { return &this_strand(); }
 void recursive_unlock_by_stranger(const void* mutex, void* owner) noexcept {
   char where[24];
   std::snprintf(where, sizeof where, "%p", mutex);
-  report_misuse(strand_name(this_strand()) + " unlocks the recursive_mutex at " + where + ", which " +
-                (owner != nullptr ? strand_name(*static_cast<fiber_record*>(owner)) : "nobody") + " has locked");
+  report_misuse(strand_name(this_strand()) + " unlocks the recursive_mutex at " + where +
+                ", which " +
+                (owner != nullptr ? strand_name(*static_cast<fiber_record*>(owner)) : "nobody") +
+                " has locked");
 }
 
 }  // namespace weft::detail

@@ -4,21 +4,25 @@
 //
 //   locked      set by whoever takes it, anywhere; cleared by the owner
 //   waited_for  exactly while the list is not empty; written under the guard
-//   woken       a waiter was woken and is on its way to compete: wake no other. Set under the guard by the owner,
-//               cleared by that waiter when it takes the mutex or goes back to the front
+//   woken       a waiter was woken and is on its way to compete: wake no other. Set under the guard
+//               by the owner, cleared by that waiter when it takes the mutex or goes back to the
+//               front
 //   owned       `owner` is valid; the owner's, in builds with assertions
 //
 //   unlock: no waiters, or one is on its way: just clear `locked`.
-//           else under the guard: the first waiter. Waited for longer than `patience`: it is given the mutex, which
-//           stays locked. Otherwise it is woken and the mutex freed: it competes with whoever comes.
-//   lock:   free: take it. Else, under the guard, queue - at the end, or at the front if it was woken and lost.
+//           else under the guard: the first waiter. Waited for longer than `patience`: it is given
+//           the mutex, which stays locked. Otherwise it is woken and the mutex freed: it competes
+//           with whoever comes.
+//   lock:   free: take it. Else, under the guard, queue - at the end, or at the front if it was
+//           woken and lost.
 //
 //   MUTEX-1  one owner at a time; the next one sees what the last one did.
-//   MUTEX-2  if somebody waits and nobody owns it, a woken waiter is on its way: no waiter is left behind.
+//   MUTEX-2  if somebody waits and nobody owns it, a woken waiter is on its way: no waiter is left
+//            behind.
 //   MUTEX-3  an owner that lets go writes the word last: after that the mutex may be destroyed.
 //   MUTEX-4  a waiter that has waited `patience` and is first gets the mutex at the next unlock.
-// Rejected: handing over always (each lock under contention then costs a switch: 15 times slower, measured); waking
-// after the word is free (breaks MUTEX-3); a mode bit for starvation as Go has it (the queue's times say the same).
+// Rejected: handing over always (each lock under contention then costs a switch); waking after the
+// word is free (breaks MUTEX-3); a mode bit for starvation as Go has it (the queue's times say it).
 
 #include "sync/waiting.hpp"
 
@@ -39,7 +43,8 @@ bool lock_contended(State& m, typename Env::waiter& me, const typename Env::limi
     for (;;) {
       const bool is_free = (w & locked) == 0;
       const std::uint32_t next = (is_free ? w | locked : over ? w : w | waited_for) & ~clear;
-      if (!m.word.compare_exchange_weak(w, next, std::memory_order_acquire, std::memory_order_relaxed))  // [MUTEX-1]
+      if (!m.word.compare_exchange_weak(w, next, std::memory_order_acquire,
+                                        std::memory_order_relaxed))  // [MUTEX-1]
         continue;
       if (is_free) return true;
       if (over) return false;  // MUTEX-2: locked, so its owner will look at the others
@@ -67,12 +72,14 @@ void unlock_contended(State& m) noexcept {
   constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8;
   std::uint32_t w = m.word.load(std::memory_order_relaxed);
   while ((w & (waited_for | woken)) != waited_for)
-    if (m.word.compare_exchange_weak(w, w & ~(locked | owned), std::memory_order_release,  // [MUTEX-1]
+    if (m.word.compare_exchange_weak(w, w & ~(locked | owned),
+                                     std::memory_order_release,  // [MUTEX-1]
                                      std::memory_order_relaxed))
       return;
   typename Env::wake_list out;
   typename Env::guard g(&m);
-  // Under the guard, locked by us, nobody on its way: the word is ours to store. Others can only try to set `locked`.
+  // Under the guard, locked by us, nobody on its way: the word is ours to store. Others can only
+  // try to set `locked`.
   const std::int64_t impatient = Env::now() - mutex_patience_ns;
   while (auto* first = pop_front<typename Env::waiter>(m.waiters)) {
     const std::uint32_t rest = m.waiters.empty() ? 0 : waited_for;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // sync/once.cpp - who runs it, and who waits for that.
 //   ONCE-1  whoever sees `done` sees what the call did.
-//   ONCE-2  at most one runs. When a call fails, one waiter is given the flag as it is, running: it tries next.
+//   ONCE-2  at most one runs. When a call fails, one waiter is given the flag as it is, running: it
+//           tries next.
 #include <weft/once.hpp>
 
 #include "sync/misuse.hpp"
@@ -17,7 +18,8 @@ bool once_begin(once_flag& flag) {
   if (s == once_stage::running) {
     if (flag.runner_.load(std::memory_order_relaxed) == &me.self) {
       g.unlock();
-      report_misuse("deadlock: " + strand_name(me.self) + " calls call_once from within the call, with the same flag");
+      report_misuse("deadlock: " + strand_name(me.self) +
+                    " calls call_once from within the call, with the same flag");
     }
     push_back(flag.waiters_, me);
     waiting_env::park(g, me, {});

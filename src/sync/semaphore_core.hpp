@@ -3,8 +3,9 @@
 // sync/semaphore_core.hpp - permits, given to waiters directly.
 //
 //   SEM-1  who acquires sees what came before the release of the permit.
-//   SEM-2  while somebody waits there is no free permit: the bit is set only when there is none, and a release that
-//          sees the bit works under the guard. So nobody overtakes the queue, and no permit lies beside a waiter.
+//   SEM-2  while somebody waits there is no free permit: the bit is set only when there is none,
+//          and a release that sees the bit works under the guard. So nobody overtakes the queue,
+//          and no permit lies beside a waiter.
 //   SEM-3  a permit for a waiter that gives up goes to the next one, or back into the count.
 // The word is written before the claims (WAIT-3): who was let through may destroy the semaphore.
 
@@ -21,7 +22,8 @@ wait_end acquire_permit(State& s, typename Env::waiter& me, const typename Env::
   for (;;) {
     if (w < one && over) return wait_end::timeout;
     const std::int64_t next = w >= one ? w - one : waited_for;
-    if (s.word.compare_exchange_weak(w, next, std::memory_order_acquire, std::memory_order_relaxed)) {  // [SEM-1]
+    if (s.word.compare_exchange_weak(w, next, std::memory_order_acquire,
+                                     std::memory_order_relaxed)) {  // [SEM-1]
       if (w >= one) return wait_end::ready;
       break;
     }
@@ -32,7 +34,8 @@ wait_end acquire_permit(State& s, typename Env::waiter& me, const typename Env::
   typename Env::guard again(&s);
   if (is_linked(me)) {
     unlink(me);
-    if (s.waiters.empty()) s.word.store(0, std::memory_order_relaxed);  // SEM-2: nobody else writes it now
+    if (s.waiters.empty())
+      s.word.store(0, std::memory_order_relaxed);  // SEM-2: nobody else writes it now
   }
   return end;
 }
@@ -51,12 +54,14 @@ void release_permits(State& s, std::int64_t n) noexcept {
       push_back(local, *w);
       ++lucky;
     }
-    if (lucky == 0) {  // they have left meanwhile
+    if (lucky == 0) {                                        // they have left meanwhile
       s.word.fetch_add(n * one, std::memory_order_release);  // [SEM-1]
       return;
     }
-    // SEM-2: the bit is set, so the word is ours. What is over is free; if somebody still waits, nothing is.
-    s.word.store(s.waiters.empty() ? (n - lucky) * one : waited_for, std::memory_order_release);  // [SEM-1]
+    // SEM-2: the bit is set, so the word is ours. What is over is free; if somebody still waits,
+    // nothing is.
+    s.word.store(s.waiters.empty() ? (n - lucky) * one : waited_for,
+                 std::memory_order_release);  // [SEM-1]
     n = 0;
     while (auto* w = pop_front<typename Env::waiter>(local))
       if (!out.claim(*w)) ++n;  // SEM-3

@@ -10,6 +10,8 @@ bool shared_mutex_lock(shared_mutex_state& m, sharing how, const wait_limit& lim
   return lock_queued<waiting_env>(m, me, limit);
 }
 
-void shared_mutex_unlock(shared_mutex_state& m, sharing how) noexcept { unlock_queued<waiting_env>(m, how); }
+void shared_mutex_unlock(shared_mutex_state& m, sharing how) noexcept {
+  unlock_queued<waiting_env>(m, how);
+}
 
 }  // namespace weft::detail

@@ -2,15 +2,17 @@
 #pragma once
 // sync/shared_mutex_core.hpp - readers and writers in one queue; the lock is handed over.
 //
-//   the word: `writer`, `waited_for` (exactly while the list is not empty, written under the guard), readers
+//   the word: `writer`, `waited_for` (exactly while the list is not empty, written under the
+//   guard), readers
 //
 //   RW-1  a writer is alone; who locks sees what was done before the unlocks it excludes.
-//   RW-2  while somebody waits nobody comes in past the queue, and the one who leaves last works under the guard: it
-//         gives the lock to the first in the queue - a writer, or all the readers up to the next writer.
-//   RW-3  if nobody has the lock, nobody waits. Whenever the front of the queue changes (its writer gives up), the
-//         readers behind it are looked at, too.
-//   RW-4  an owner that leaves writes the word before the claims, and after them only for a waiter that gave up,
-//         which is still inside its call.
+//   RW-2  while somebody waits nobody comes in past the queue, and the one who leaves last works
+//         under the guard: it gives the lock to the first in the queue - a writer, or all the
+//         readers up to the next writer.
+//   RW-3  if nobody has the lock, nobody waits. Whenever the front of the queue changes (its writer
+//         gives up), the readers behind it are looked at, too.
+//   RW-4  an owner that leaves writes the word before the claims, and after them only for a waiter
+//         that gave up, which is still inside its call.
 
 #include <weft/shared_mutex.hpp>
 
@@ -18,7 +20,8 @@
 
 namespace weft::detail {
 
-// Under the guard. `w`: the word without waited_for, as it is to be (no writer, or the caller would not ask).
+// Under the guard. `w`: the word without waited_for, as it is to be (no writer, or the caller would
+// not ask).
 template <class Env, class State>
 void grant(State& m, typename Env::wake_list& out, std::uint32_t w) noexcept {
   constexpr std::uint32_t writer = 1, waited_for = 2, reader = 4;
@@ -32,7 +35,8 @@ void grant(State& m, typename Env::wake_list& out, std::uint32_t w) noexcept {
       w = exclusive ? writer : w + reader;
       if (exclusive) break;
     }
-    m.word.store(w | (m.waiters.empty() ? 0 : waited_for), std::memory_order_release);  // [RW-1]; RW-4
+    m.word.store(w | (m.waiters.empty() ? 0 : waited_for),
+                 std::memory_order_release);  // [RW-1]; RW-4
     std::uint32_t refused = 0;
     while (auto* one = pop_front<typename Env::waiter>(lucky))
       if (!out.claim(*one)) refused += w == writer ? writer : reader;
@@ -60,7 +64,8 @@ bool lock_queued(State& m, typename Env::waiter& me, const typename Env::limit& 
       const bool can = exclusive ? w == 0 : (w & (writer | waited_for)) == 0;
       if (!can && over) return false;
       const std::uint32_t next = !can ? w | waited_for : exclusive ? writer : w + reader;
-      if (!m.word.compare_exchange_weak(w, next, std::memory_order_acquire, std::memory_order_relaxed))  // [RW-1]
+      if (!m.word.compare_exchange_weak(w, next, std::memory_order_acquire,
+                                        std::memory_order_relaxed))  // [RW-1]
         continue;
       if (can) return true;
       break;
@@ -74,7 +79,8 @@ bool lock_queued(State& m, typename Env::waiter& me, const typename Env::limit& 
   unlink(me);
   std::uint32_t w = m.word.load(std::memory_order_relaxed);
   if ((w & writer) == 0) {
-    // RW-3. Readers may leave at this moment, but not the last one while the bit is set: it waits for the guard.
+    // RW-3. Readers may leave at this moment, but not the last one while the bit is set: it waits
+    // for the guard.
     auto* first = front<typename Env::waiter>(m.waiters);
     while (first != nullptr && first->kind == static_cast<std::uint8_t>(sharing::shared)) {
       m.word.fetch_add(reader, std::memory_order_acq_rel);
@@ -103,7 +109,7 @@ void unlock_queued(State& m, sharing how) noexcept {
   for (;;) {
     // RW-2: with the bit set and one of us left, only the guard's holder writes.
     if (w == (mine | waited_for)) return grant<Env>(m, out, 0);
-    if (m.word.compare_exchange_weak(w, w - mine, std::memory_order_release,  // [RW-1]
+    if (m.word.compare_exchange_weak(w, w - mine, std::memory_order_acq_rel,  // [RW-1]
                                      std::memory_order_acquire))
       return;
   }

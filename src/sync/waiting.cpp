@@ -34,14 +34,16 @@ constinit waiting_stripe waiting_stripes[1U << stripe_bits];
 
 bool waiting_env::is_over(const wait_limit& l) noexcept {
   if (l.stop != nullptr && l.stop->stop_requested()) return true;
-  return l.deadline != wait_limit::time_point::max() && l.deadline <= std::chrono::steady_clock::now();
+  return l.deadline != wait_limit::time_point::max() &&
+         l.deadline <= std::chrono::steady_clock::now();
 }
 
 wait_end waiting_env::park(waiting_guard& g, waiter& w, const wait_limit& l) {
   w.who = begin_park(w.self, w.reason, w.object);
   g.unlock();
   if (l.stop == nullptr) return end_of(finish_park(w.self, nanoseconds(l.deadline)));
-  // The callback may run here and now. Its end is waited for, if it runs elsewhere, before this returns.
+  // The callback may run here and now. Its end is waited for, if it runs elsewhere, before this
+  // returns.
   const std::stop_callback callback(*l.stop, wake_with_stop{w.who});
   return end_of(finish_park(w.self, nanoseconds(l.deadline)));
 }

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sync/waiting.hpp - waiter lists: what every object of this layer is built of. Proofs in README.md.
+// sync/waiting.hpp - waiter lists: what every object of this layer is built of. Proofs in
+// README.md.
 //
-//   waits:                                   wakes:
-//     waiter me(reason, this);                 wake_list out;               // enqueues when it dies, after the guard
-//     waiting_guard g(this);                   waiting_guard g(this);
-//     ... look at the state; if it must ...    ... change the state ...     // WAIT-3: before the claim
-//     push_back(list, me);                     while (waiter* w = pop_front(list))
-//     park(g, me, limit)                         if (out.claim(*w)) break;  // false: it gave up, take the next
-//     not ready: lock, unlink if still linked
+//   waits:                               wakes:
+//     waiter me(reason, this);             wake_list out;            // enqueues after the guard
+//     waiting_guard g(this);               waiting_guard g(this);
+//     ... look at the state; must it? ...  ... change the state ...  // WAIT-3: before the claim
+//     push_back(list, me);                 while (waiter* w = pop_front(list))
+//     park(g, me, limit)                     if (out.claim(*w)) break;  // false: gave up; the next
+//     not ready: lock, unlink if linked
 //
 // The algorithms are templates over `Env`, which is `waiting_env` here and a model in test/model.
-// Rejected: a lock in each object (the last waiter may free the object while its waker still unlocks, WAIT-2);
-// waking under the lock (entering weft may park); a lock-free list (a waiter that times out must leave its middle).
+// Rejected: a lock in each object (the last waiter may free the object while its waker still
+// unlocks, WAIT-2); enqueueing under the lock (entering weft may park); a lock-free list (a waiter
+// that times out must leave its middle).
 
 #include <atomic>
 #include <cstdint>
@@ -22,12 +24,12 @@
 #include "base/cache_line.hpp"
 #include "base/futex_lock.hpp"
 #include "os/os.hpp"
-#include "sched/door.hpp"
 #include "sched/park.hpp"
 
 namespace weft::detail {
 
-// ---- lists: links only, whoever the environment is; under the guard -------------------------------
+// ---- lists: links only, whoever the environment is; under the guard
+// -------------------------------
 inline bool is_linked(const wait_link& w) noexcept { return w.next != nullptr; }
 inline void insert_before(wait_link& at, wait_link& w) noexcept {
   w.next = &at;
@@ -64,7 +66,8 @@ inline void splice_back(wait_list& to, wait_list& from) noexcept {
   from.head.next = from.head.prev = &from.head;
 }
 
-// ---- a waiter: on the stack of whoever waits ------------------------------------------------------
+// ---- a waiter: on the stack of whoever waits
+// ------------------------------------------------------
 struct waiter : wait_link {
   waiter(park_reason why, const void* what)
       : wait_link{nullptr, nullptr}, self(this_strand()), reason(why), object(what) {}
@@ -72,16 +75,17 @@ struct waiter : wait_link {
   waiter& operator=(const waiter&) = delete;
 
   fiber_record& self;
-  ticket who;                // set by park
-  std::int64_t since = 0;    // for those who look at it
+  ticket who;              // set by park
+  std::int64_t since = 0;  // for those who look at it
   const park_reason reason;
-  bool given = false;        // the waker made this one the owner, or told it before it parked
-  bool parks = false;        // for those who are in a list before they park
-  std::uint8_t kind = 0;     // the object's own
+  bool given = false;     // the waker made this one the owner, or told it before it parked
+  bool parks = false;     // for those who are in a list before they park
+  std::uint8_t kind = 0;  // the object's own
   const void* const object;
 };
 
-// ---- the lock of an object's list: one of a few, by address ---------------------------------------
+// ---- the lock of an object's list: one of a few, by address
+// ---------------------------------------
 struct alignas(base::cache_line) waiting_stripe {
   base::ranked_futex_lock<base::lock_rank::sync_object> lock;
 };
@@ -93,34 +97,31 @@ inline waiting_stripe& stripe_of(const void* object) noexcept {
   return waiting_stripes[h >> (64 - stripe_bits)];
 }
 
-/// Holds the lock, and the processor: who holds it is neither preempted nor retaken, so that a lock shared by
-/// strangers is held for nanoseconds. Nothing in between may enter weft (wake, finish_park).
+/// Nothing that enters weft (wake, finish_park) while it is held.
 class waiting_guard {
  public:
-  explicit waiting_guard(const void* object) noexcept : stripe_(&stripe_of(object)) { lock(); }
+  explicit waiting_guard(const void* object) noexcept : stripe_(stripe_of(object)) { lock(); }
   waiting_guard(const waiting_guard&) = delete;
   waiting_guard& operator=(const waiting_guard&) = delete;
   ~waiting_guard() {
     if (held_) unlock();
   }
   void lock() noexcept {
-    worker_ = enter();
-    stripe_->lock.lock();
+    stripe_.lock.lock();
     held_ = true;
   }
   void unlock() noexcept {
     held_ = false;
-    stripe_->lock.unlock();
-    if (worker_ != nullptr) leave(*worker_);
+    stripe_.lock.unlock();
   }
 
  private:
-  waiting_stripe* stripe_;
-  worker* worker_ = nullptr;
+  waiting_stripe& stripe_;
   bool held_ = false;
 };
 
-/// Those whose wake was won under the lock; they are queued when this dies, after it. Declare it before the guard.
+/// Those whose wake was won under the lock; they are queued when this dies, after it. Declare it
+/// before the guard.
 class wake_list {
  public:
   wake_list() = default;
@@ -128,8 +129,9 @@ class wake_list {
   wake_list& operator=(const wake_list&) = delete;
   ~wake_list() { flush(); }
 
-  /// `w` is in no list any more. True: it will return from park with `code`, and may already have; do not touch it
-  /// again. False: it gave up before, and is still inside its call until the guard is released.
+  /// `w` is in no list any more. True: it will return from park with `code`, and may already have;
+  /// do not touch it again. False: it gave up before, and is still inside its call until the guard
+  /// is released.
   bool claim(waiter& w, wake_code code = wake_code::ready) noexcept {
     fiber_record& f = w.self;
     const wake_duty duty = f.word.wake(w.who.epoch(), code);
@@ -171,7 +173,8 @@ struct waiting_env {
   static wait_end park(guard& g, waiter& w, const limit& l);
 };
 
-// ---- the two halves most objects need -------------------------------------------------------------
+// ---- the two halves most objects need
+// -------------------------------------------------------------
 
 /// Waits in `list` unless done(), which is called under the guard. `object` is whose lock it is.
 template <class Env, class Done>
@@ -188,8 +191,8 @@ wait_end wait_unless(typename Env::waiter& me, wait_list& list, const void* obje
   return end;
 }
 
-/// Wakes everybody in `local`, which was taken from the object under `g`; lets go of the lock now and then. Those who
-/// give up meanwhile leave `local` by themselves.
+/// Wakes everybody in `local`, which was taken from the object under `g`; lets go of the lock now
+/// and then. Those who give up meanwhile leave `local` by themselves.
 template <class Env>
 void wake_all(typename Env::guard& g, typename Env::wake_list& out, wait_list& local) {
   constexpr int at_once = 64;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/mutex_model.cpp - sync/mutex_core.hpp: exclusion, no waiter left behind, who may destroy it.
+// test/model/mutex_model.cpp - sync/mutex_core.hpp: exclusion, no waiter left behind, who may
+// destroy it.
 #include "sync/mutex_core.hpp"
 
 #include <doctest/doctest.h>
@@ -52,7 +53,8 @@ void once(const shared& w, strand& s, int who) {
 }
 
 void free_and_unwatched(const shared& w) {
-  model::check(w->m->word.load(std::memory_order_relaxed) == 0, "MUTEX-2: free, nobody waits, nobody on its way");
+  model::check(w->m->word.load(std::memory_order_relaxed) == 0,
+               "MUTEX-2: free, nobody waits, nobody on its way");
   model::check(w->m->waiters.empty(), "nobody is left in the queue");
 }
 
@@ -138,7 +140,8 @@ void one_of_two_gives_up(execution& x) {
   x.finally([=] { free_and_unwatched(w); });
 }
 
-// The last one destroys it right after its unlock; whoever still touched it then would race with that.
+// The last one destroys it right after its unlock; whoever still touched it then would race with
+// that.
 template <std::int64_t Step>
 void last_destroys(execution& x) {
   auto w = std::make_shared<world>(Step);
@@ -205,6 +208,7 @@ TEST_CASE("MUTEX: which orderings are needed") {
   o.preemptions = 2;
   o.reorder_stores = false;
   o.spurious_failures = 0;
-  const auto all = model::mutate(o, {two<0>, two<for_ever>, last_destroys<0>, past_the_woken}, "/mutex_core.hpp");
+  const auto all = model::mutate(o, {two<0>, two<for_ever>, last_destroys<0>, past_the_woken},
+                                 "/mutex_core.hpp");
   CHECK_MESSAGE(model::survivors(all).empty(), model::list(all));
 }

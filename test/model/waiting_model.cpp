@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/waiting_model.cpp - the other templates of src/sync: lists, counts, permits, conditions, readers.
+// test/model/waiting_model.cpp - the other templates of src/sync: lists, counts, permits,
+// conditions, readers.
 #include "sync/waiting.hpp"
 
 #include <doctest/doctest.h>
@@ -13,9 +14,9 @@
 #include "sync/shared_mutex_core.hpp"
 
 using namespace weft;
+using detail::wait_end;
 using model::execution;
 using model::strand;
-using detail::wait_end;
 using env = model::waiting_env;
 
 namespace {
@@ -49,7 +50,8 @@ struct world {
   int got[3] = {};
 };
 
-// ---- WAIT: a flag as in event.cpp -----------------------------------------------------------------
+// ---- WAIT: a flag as in event.cpp
+// -----------------------------------------------------------------
 struct flag {
   model::atomic<std::uint32_t> set{0};
   detail::wait_list waiters;
@@ -66,7 +68,8 @@ struct flag {
   bool wait(strand& s) {
     if (is_set()) return true;
     env::waiter me(s);
-    return detail::wait_unless<env>(me, waiters, this, {}, [&] { return is_set(); }) == wait_end::ready;
+    return detail::wait_unless<env>(me, waiters, this, {}, [&] { return is_set(); }) ==
+           wait_end::ready;
   }
 };
 
@@ -96,7 +99,8 @@ void two_waiters_one_gives_up(execution& x) {
   });
 }
 
-// ---- COUNT ----------------------------------------------------------------------------------------
+// ---- COUNT
+// ----------------------------------------------------------------------------------------
 struct count {
   model::atomic<std::int64_t> state{4};  // two to go
   detail::wait_list waiters;
@@ -136,25 +140,31 @@ void count_given_up(execution& x) {
   x.thread("timer", [=] { env::expire(w->a); });
   x.finally([=] {
     model::check(w->got[0] != 0 && w->got[1] == 1, "COUNT-1: all through, or given up");
-    model::check(w->object->state.load(std::memory_order_relaxed) == 0, "COUNT-1: no bit without a list");
+    model::check(w->object->state.load(std::memory_order_relaxed) == 0,
+                 "COUNT-1: no bit without a list");
   });
 }
 
-// ---- SEM ------------------------------------------------------------------------------------------
+// ---- SEM
+// ------------------------------------------------------------------------------------------
 struct semaphore {
   model::atomic<std::int64_t> word{0};
   detail::wait_list waiters;
   bool acquire(strand& s) {
     std::int64_t w = word.load(std::memory_order_relaxed);
     while (w >= 2)
-      if (word.compare_exchange_weak(w, w - 2, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+      if (word.compare_exchange_weak(w, w - 2, std::memory_order_acquire,
+                                     std::memory_order_relaxed))
+        return true;
     env::waiter me(s);
     return detail::acquire_permit<env>(*this, me, {}) == wait_end::ready;
   }
   void release(std::int64_t n) {
     std::int64_t w = word.load(std::memory_order_relaxed);
     while ((w & 1) == 0)
-      if (word.compare_exchange_weak(w, w + 2 * n, std::memory_order_release, std::memory_order_relaxed)) return;
+      if (word.compare_exchange_weak(w, w + 2 * n, std::memory_order_release,
+                                     std::memory_order_relaxed))
+        return;
     detail::release_permits<env>(*this, n);
   }
 };
@@ -182,11 +192,13 @@ void permits_are_kept(execution& x) {
   x.thread("timer", [=] { env::expire(w->a); });
   x.finally([=] {
     model::check(w->got[1] == 1, "SEM-3: who does not give up gets one");
-    model::check(w->object->word.load(std::memory_order_relaxed) == 2 * (1 - w->got[0]), "SEM-3: none lost");
+    model::check(w->object->word.load(std::memory_order_relaxed) == 2 * (1 - w->got[0]),
+                 "SEM-3: none lost");
   });
 }
 
-// ---- CV -------------------------------------------------------------------------------------------
+// ---- CV
+// -------------------------------------------------------------------------------------------
 struct condition {
   model::atomic<std::uint32_t> waiting{0};
   detail::wait_list waiters;
@@ -195,7 +207,8 @@ struct user_lock {
   model::atomic<std::uint32_t> word{0};
   void lock() {
     std::uint32_t free = 0;
-    while (!word.compare_exchange_strong(free, 1, std::memory_order_acquire, std::memory_order_relaxed)) {
+    while (!word.compare_exchange_strong(free, 1, std::memory_order_acquire,
+                                         std::memory_order_relaxed)) {
       free = 0;
       model::sync::pause();
     }
@@ -211,7 +224,8 @@ using cv = std::shared_ptr<cv_world>;
 
 wait_end wait(const cv& w, strand& s) {
   env::waiter me(s);
-  const wait_end end = detail::wait_for_notification<env>(*w->object, me, env::limit{}, [&] { w->lock.unlock(); });
+  const wait_end end =
+      detail::wait_for_notification<env>(*w->object, me, env::limit{}, [&] { w->lock.unlock(); });
   w->lock.lock();
   return end;
 }
@@ -236,8 +250,8 @@ void not_missed(execution& x) {
   });
 }
 
-// notify vs. timeout (or stop): a may give up at any moment; b must get the one notification then. A notified a passes
-// it on.
+// notify vs. timeout (or stop): a may give up at any moment; b must get the one notification then.
+// A notified a passes it on.
 template <detail::wake_code How>
 void not_swallowed(execution& x) {
   auto w = std::make_shared<cv_world>();
@@ -259,17 +273,20 @@ void not_swallowed(execution& x) {
     w->lock.unlock();
     notify_one(w);
     env::expire(w->a, How);  // and a would wait for ever if it came late
-    while (w->a.ticket.load(std::memory_order_acquire) == 0 && w->arrived.load(std::memory_order_acquire) == 0)
+    while (w->a.ticket.load(std::memory_order_acquire) == 0 &&
+           w->arrived.load(std::memory_order_acquire) == 0)
       model::sync::pause();
     env::expire(w->a, How);
   });
   x.finally([=] {
-    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0, "the count is that of the list");
+    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0,
+                 "the count is that of the list");
     model::check(w->object->waiters.empty(), "nobody is left in the list");
   });
 }
 
-// ---- RW -------------------------------------------------------------------------------------------
+// ---- RW
+// -------------------------------------------------------------------------------------------
 struct shared_lock {
   model::atomic<std::uint32_t> word{0};
   detail::wait_list waiters;
@@ -277,11 +294,14 @@ struct shared_lock {
   bool lock(strand& s, detail::sharing how) {
     std::uint32_t w = 0;
     if (how == detail::sharing::exclusive) {
-      if (word.compare_exchange_strong(w, 1, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+      if (word.compare_exchange_strong(w, 1, std::memory_order_acquire, std::memory_order_relaxed))
+        return true;
     } else {
       w = word.load(std::memory_order_relaxed);
       while ((w & 3) == 0)
-        if (word.compare_exchange_weak(w, w + 4, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+        if (word.compare_exchange_weak(w, w + 4, std::memory_order_acquire,
+                                       std::memory_order_relaxed))
+          return true;
     }
     env::waiter me(s);
     me.kind = static_cast<std::uint8_t>(how);
@@ -290,11 +310,14 @@ struct shared_lock {
   void unlock(detail::sharing how) {
     std::uint32_t w = 1;
     if (how == detail::sharing::exclusive) {
-      if (word.compare_exchange_strong(w, 0, std::memory_order_release, std::memory_order_relaxed)) return;
+      if (word.compare_exchange_strong(w, 0, std::memory_order_release, std::memory_order_relaxed))
+        return;
     } else {
       w = word.load(std::memory_order_relaxed);
       while (w != (4 | 2))
-        if (word.compare_exchange_weak(w, w - 4, std::memory_order_release, std::memory_order_relaxed)) return;
+        if (word.compare_exchange_weak(w, w - 4, std::memory_order_release,
+                                       std::memory_order_relaxed))
+          return;
     }
     detail::unlock_queued<env>(*this, how);
   }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-// stress/sync_stress_test.cpp - thousands of strands do random things with a few objects; an oracle counts.
+// stress/sync_stress_test.cpp - thousands of strands do random things with a few objects; an oracle
+// counts.
 //
-// Oracle: what a mutex or a writer protects is plain data whose sum must come out; permits and tokens are counted on
-// both sides; every strand must end. Timeouts, stops and yields are strewn in. WEFT_SEED repeats a run.
+// Oracle: what a mutex or a writer protects is plain data whose sum must come out; permits and
+// tokens are counted on both sides; every strand must end. Timeouts, stops and yields are strewn
+// in. WEFT_SEED repeats a run.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -146,8 +148,9 @@ void step(stage& s, weft::base::rng& random) {
       tokens& pot = s.pots[i];
       std::unique_lock guard(pot.lock);
       const auto some = [&] { return pot.there > 0; };
-      const bool got = random.below(2) == 0 ? pot.changed.wait_for(guard, soon, some)
-                                            : pot.changed.wait_for(guard, s.stop.get_token(), soon, some);
+      const bool got = random.below(2) == 0
+                           ? pot.changed.wait_for(guard, soon, some)
+                           : pot.changed.wait_for(guard, s.stop.get_token(), soon, some);
       if (!got) return;
       --pot.there;
       pot.got.fetch_add(1, std::memory_order_relaxed);
@@ -160,7 +163,8 @@ void step(stage& s, weft::base::rng& random) {
         room.left.acquire();
       else if (how == 1 ? !room.left.try_acquire_for(soon) : !room.left.acquire(s.stop.get_token()))
         return;
-      if (room.inside.fetch_add(1, std::memory_order_relaxed) >= permits::n) FAIL_CHECK("too many inside");
+      if (room.inside.fetch_add(1, std::memory_order_relaxed) >= permits::n)
+        FAIL_CHECK("too many inside");
       maybe_yield(random);
       room.inside.fetch_sub(1, std::memory_order_relaxed);
       room.left.release();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// support/strands.hpp - the same body from fibers of one runtime, of two, from plain threads, and from all at once.
+// support/strands.hpp - the same body from fibers of one runtime, of two, from plain threads, and
+// from all at once.
 
 #include <doctest/doctest.h>
 
@@ -16,7 +17,8 @@
 
 namespace weft::test {
 
-/// Where strands come from; `start(f)` runs f on the next one in turn, `join` waits for all of them.
+/// Where strands come from; `start(f)` runs f on the next one in turn, `join` waits for all of
+/// them.
 class strands {
  public:
   enum class kind { one_worker, two_workers, eight_workers, two_runtimes, threads, mixed };

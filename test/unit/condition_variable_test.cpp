@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/condition_variable_test.cpp - as the standard library's own tests ask, on every kind of strand.
+// unit/condition_variable_test.cpp - as the standard library's own tests ask, on every kind of
+// strand.
 #include <weft/condition_variable.hpp>
 
 #include <doctest/doctest.h>
@@ -178,8 +179,9 @@ TEST_CASE("condition_variable: a stop request ends the wait, locked") {
       s.start([&, i] {
         std::unique_lock guard(lock);
         if (++waiting == n) all_wait.set();
-        const bool held = i % 2 == 0 ? c.wait(guard, stop.get_token(), [] { return false; })
-                                     : c.wait_for(guard, stop.get_token(), 1h, [] { return false; });
+        const bool held = i % 2 == 0
+                              ? c.wait(guard, stop.get_token(), [] { return false; })
+                              : c.wait_for(guard, stop.get_token(), 1h, [] { return false; });
         CHECK(!held);
         CHECK(guard.owns_lock());
         ++stopped;

@@ -94,7 +94,8 @@ TEST_CASE("event: a stop request ends a wait that was given the token") {
     for (int i = 0; i < 20; ++i)
       s.start([&, i] {
         waiting.fetch_add(1, std::memory_order_relaxed);
-        const bool set = i % 2 == 0 ? never.wait(stop.get_token()) : never.wait_for(stop.get_token(), 1h);
+        const bool set =
+            i % 2 == 0 ? never.wait(stop.get_token()) : never.wait_for(stop.get_token(), 1h);
         if (!set && stopped.fetch_add(1, std::memory_order_relaxed) == 19) last.set();
       });
     s.start([&] { stop.request_stop(); });

@@ -91,5 +91,6 @@ TEST_CASE("latch: below zero is reported") {
     return 0;
   });
   CHECK(end.signal == SIGABRT);
-  CHECK_MESSAGE(end.errors.find("a latch was counted down below zero") != std::string::npos, end.errors);
+  CHECK_MESSAGE(end.errors.find("a latch was counted down below zero") != std::string::npos,
+                end.errors);
 }

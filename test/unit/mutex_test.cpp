@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/mutex_test.cpp - exclusion, timed forms, fairness, and the reports of builds with assertions.
+// unit/mutex_test.cpp - exclusion, timed forms, fairness, and the reports of builds with
+// assertions.
 #include <weft/mutex.hpp>
 
 #include <doctest/doctest.h>
@@ -131,10 +132,11 @@ TEST_CASE("mutex: the last to lock may destroy it after the unlock") {
   });
 }
 
-// One strand takes the mutex again the moment it lets go, and holds it nearly all the time. The other gets its turns
-// all the same: with barging alone it might never.
+// One strand takes the mutex again the moment it lets go, and holds it nearly all the time. The
+// other gets its turns all the same: with barging alone it might never.
 TEST_CASE("mutex: no_starvation") {
-  for (const auto kind : {strands::kind::one_worker, strands::kind::two_workers, strands::kind::threads, strands::kind::mixed}) {
+  for (const auto kind : {strands::kind::one_worker, strands::kind::two_workers,
+                          strands::kind::threads, strands::kind::mixed}) {
     CAPTURE(strands::name(kind));
     strands s(kind);
     weft::mutex lock;
@@ -158,7 +160,8 @@ TEST_CASE("mutex: no_starvation") {
   }
 }
 
-// MUTEX-4: those who have waited longer than the patience are served in the order they came, nobody between them.
+// MUTEX-4: those who have waited longer than the patience are served in the order they came, nobody
+// between them.
 TEST_CASE("mutex: patient waiters are served first in, first out") {
   weft::options o;
   o.workers = 1;
@@ -174,7 +177,7 @@ TEST_CASE("mutex: patient waiters are served first in, first out") {
       }));
     weft::this_fiber::sleep_for(5ms);  // all of them wait by now, and longer than the patience
     lock.unlock();
-    CHECK(!lock.try_lock());           // given away
+    CHECK(!lock.try_lock());  // given away
     for (auto& f : fibers) f.join();
     for (int i = 0; i < 20; ++i) CHECK(order[static_cast<std::size_t>(i)] == i);
   });
@@ -222,7 +225,8 @@ TEST_CASE("mutex: an unlock by a stranger is reported, both are named") {
     return 0;
   });
   CHECK(end.signal == SIGABRT);
-  CHECK_MESSAGE(end.errors.find("\"stranger\" unlocks the mutex at") != std::string::npos, end.errors);
+  CHECK_MESSAGE(end.errors.find("\"stranger\" unlocks the mutex at") != std::string::npos,
+                end.errors);
   CHECK_MESSAGE(end.errors.find("\"owner\" has locked") != std::string::npos, end.errors);
 }
 
@@ -261,7 +265,8 @@ TEST_CASE("mutex: destruction while somebody waits says who") {
     return 0;
   });
   CHECK(end.signal == SIGABRT);
-  CHECK_MESSAGE(end.errors.find("destroyed while somebody waits for it") != std::string::npos, end.errors);
+  CHECK_MESSAGE(end.errors.find("destroyed while somebody waits for it") != std::string::npos,
+                end.errors);
   CHECK_MESSAGE(end.errors.find("\"patient\"") != std::string::npos, end.errors);
 }
 #endif

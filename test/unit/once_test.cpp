@@ -38,7 +38,8 @@ TEST_CASE("once [example]: the connection is made once") {
 TEST_CASE("once: arguments, move-only ones too") {
   weft::once_flag flag;
   int got = 0;
-  weft::call_once(flag, [&](std::unique_ptr<int> p, int& out) { out = *p; }, std::make_unique<int>(7), got);
+  weft::call_once(
+      flag, [&](std::unique_ptr<int> p, int& out) { out = *p; }, std::make_unique<int>(7), got);
   CHECK(got == 7);
   weft::call_once(flag, [] { FAIL("again"); });
 }

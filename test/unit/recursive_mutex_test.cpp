@@ -60,7 +60,8 @@ TEST_CASE("recursive_mutex: one at a time, on every kind of strand") {
         for (int r = 0; r < 500; ++r) {
           const std::lock_guard outer(lock);
           ++plain;
-          if (r % 50 == 0) weft::this_fiber::yield();  // the owner is the fiber, wherever it goes on
+          if (r % 50 == 0)
+            weft::this_fiber::yield();  // the owner is the fiber, wherever it goes on
           const std::lock_guard inner(lock);
           ++plain;
         }

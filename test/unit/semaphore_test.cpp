@@ -64,7 +64,8 @@ TEST_CASE("semaphore: permits are kept, on every kind of strand") {
     for (int i = 0; i < 16; ++i)
       s.start([&, i] {
         for (int r = 0; r < 400; ++r) {
-          const bool got = i % 4 == 0 ? sem.try_acquire_for(std::chrono::microseconds(r % 60)) : (sem.acquire(), true);
+          const bool got = i % 4 == 0 ? sem.try_acquire_for(std::chrono::microseconds(r % 60))
+                                      : (sem.acquire(), true);
           if (!got) {
             gave_up.fetch_add(1, std::memory_order_relaxed);
             continue;
@@ -77,7 +78,8 @@ TEST_CASE("semaphore: permits are kept, on every kind of strand") {
         }
       });
     s.join();
-    CHECK(acquired.load(std::memory_order_relaxed) + gave_up.load(std::memory_order_relaxed) == 16 * 400);
+    CHECK(acquired.load(std::memory_order_relaxed) + gave_up.load(std::memory_order_relaxed) ==
+          16 * 400);
     for (int i = 0; i < permits; ++i) CHECK(sem.try_acquire());
     CHECK(!sem.try_acquire());
   });

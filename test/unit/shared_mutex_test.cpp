@@ -89,7 +89,8 @@ TEST_CASE("shared_mutex: writers are alone, on every kind of strand") {
             ++b;
             lock.unlock();
           } else {
-            if (r % 3 == 0 ? !lock.try_lock_shared_for(patience) : (lock.lock_shared(), false)) continue;
+            if (r % 3 == 0 ? !lock.try_lock_shared_for(patience) : (lock.lock_shared(), false))
+              continue;
             readers.fetch_add(1, std::memory_order_relaxed);
             const long seen = a;
             if (r % 16 == 0) weft::this_fiber::yield();
@@ -108,7 +109,8 @@ TEST_CASE("shared_mutex: writers are alone, on every kind of strand") {
 
 // Two readers that overlap all the time would keep a writer out for ever if newcomers passed it.
 TEST_CASE("shared_mutex: no_starvation of writers") {
-  for (const auto kind : {strands::kind::one_worker, strands::kind::two_workers, strands::kind::mixed}) {
+  for (const auto kind :
+       {strands::kind::one_worker, strands::kind::two_workers, strands::kind::mixed}) {
     CAPTURE(strands::name(kind));
     strands s(kind);
     weft::shared_mutex lock;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/wait_group_test.cpp - the count, its waiters, re-use, and destruction by the first to return.
+// unit/wait_group_test.cpp - the count, its waiters, re-use, and destruction by the first to
+// return.
 #include <weft/wait_group.hpp>
 
 #include <doctest/doctest.h>
@@ -133,5 +134,6 @@ TEST_CASE("wait_group: below zero is reported") {
     return 0;
   });
   CHECK(end.signal == SIGABRT);
-  CHECK_MESSAGE(end.errors.find("more often that something is done") != std::string::npos, end.errors);
+  CHECK_MESSAGE(end.errors.find("more often that something is done") != std::string::npos,
+                end.errors);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/waiting.hpp - what every object one can wait for has in it, and how long and until when one waits.
+// weft/detail/waiting.hpp - what every object one can wait for has in it, and how long and until
+// when one waits.
 //
-// An object keeps its state and the two pointers of its waiter list; all else is compiled (src/sync). The lock of
-// the list is not in the object: see src/sync/README.md, WAIT-2.
+// An object keeps its state and the two pointers of its waiter list; all else is compiled
+// (src/sync). The lock of the list is not in the object: see src/sync/README.md, WAIT-2.
 
 #include <chrono>
 #include <cstdint>
