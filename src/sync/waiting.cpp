@@ -32,6 +32,15 @@ std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
 
 constinit waiting_stripe waiting_stripes[1U << stripe_bits];
 
+void waiting_guard::lock() noexcept {
+  stripe_.lock.lock();
+  held_ = true;
+}
+void waiting_guard::unlock() noexcept {
+  held_ = false;
+  stripe_.lock.unlock();
+}
+
 bool waiting_env::is_over(const wait_limit& l) noexcept {
   if (l.stop != nullptr && l.stop->stop_requested()) return true;
   return l.deadline != wait_limit::time_point::max() &&

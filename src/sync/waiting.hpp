@@ -106,14 +106,10 @@ class waiting_guard {
   ~waiting_guard() {
     if (held_) unlock();
   }
-  void lock() noexcept {
-    stripe_.lock.lock();
-    held_ = true;
-  }
-  void unlock() noexcept {
-    held_ = false;
-    stripe_.lock.unlock();
-  }
+  // Not inline: the lock counts itself in a thread-local, and a caller that parks between two of
+  // these goes on on another thread (see this_worker).
+  [[gnu::noinline]] void lock() noexcept;
+  [[gnu::noinline]] void unlock() noexcept;
 
  private:
   waiting_stripe& stripe_;

@@ -100,7 +100,7 @@ TEST_CASE("wait_group: a waiter may destroy it while the last done is on its way
 
 TEST_CASE("wait_group: timed and stopped waiters come and go") {
   on_all_strands([](strands& s) {
-    weft::wait_group w(1);
+    weft::wait_group w(1), never(1);
     std::stop_source stop;
     std::atomic<int> stopped{0}, done{0};
     for (int i = 0; i < 30; ++i)
@@ -110,7 +110,7 @@ TEST_CASE("wait_group: timed and stopped waiters come and go") {
           }
           done.fetch_add(1, std::memory_order_relaxed);
         } else if (i % 3 == 1) {
-          if (!w.wait(stop.get_token())) stopped.fetch_add(1, std::memory_order_relaxed);
+          if (!never.wait(stop.get_token())) stopped.fetch_add(1, std::memory_order_relaxed);
         } else {
           w.wait();
           done.fetch_add(1, std::memory_order_relaxed);
@@ -124,6 +124,7 @@ TEST_CASE("wait_group: timed and stopped waiters come and go") {
     s.join();
     CHECK(stopped.load(std::memory_order_relaxed) == 10);
     CHECK(done.load(std::memory_order_relaxed) == 20);
+    never.done();
   });
 }
 
