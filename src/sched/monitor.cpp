@@ -10,8 +10,9 @@
 //   computing past its slice, others wait    the thread is preempted (preempt.cpp). Who became ready meanwhile, by
 //                         a timer or a descriptor, waits for a quarter of the slice only
 //   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken (retire, wake_one)
-// Rounds come 50 us apart after something happened, and double up to 1 ms while nothing does: that is how late a fiber
-// that blocks or computes is noticed, for 0.3 % of a CPU. When all processors are idle for a while it sleeps for good:
+// Rounds come 50 us apart after a retake, and double up to 1 ms while there is none: that is how late a fiber that blocks
+// is noticed, for 0.3 % of a CPU; a second look follows after 50 us. Timers and ends of slices are kept on time. When all
+// processors are idle for a while it sleeps for good:
 // [MON-1] asleep = 1, fence, look for a busy processor / attach, then asleep? The relaxed look of attach may miss the 1:
 // the next attach, or the poller, makes up for it; nothing but a bound on lateness hangs on it.
 #include <algorithm>
@@ -46,6 +47,7 @@ std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const 
     if (vacant || p->holder.load(std::memory_order_relaxed) != nullptr)
       if (const std::int64_t due = p->timers.earliest(); due != timer_heap::never)
         next = std::min(next, due + timer_grace_ns);
+    if (p->seen.look_again) next = std::min(next, now + shortest_round_ns);
     if (p->seen.others_waited && slice > 0) {
       const std::int64_t ends = p->seen.since_ns + (p->seen.urgent ? slice / urgent_share : slice);
       next = std::min(next, std::max(ends, p->seen.ask_ns));
@@ -177,7 +179,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
            os::thread_sleeps(w->thread_id) && thaw_detached();  // [PREEMPT-3]
   bool acted = false;
   if (idle_.idle() > 0) acted |= share_out(p);
-  if (fire_late_timers(p, now)) p.seen.urgent = acted = true;
+  if (fire_late_timers(p, now)) p.seen.urgent = true;
   if (!w->started.load(std::memory_order_acquire)) return acted;  // [MON-2] worker_main
 
   // Blocked, or computing? Its CPU clock tells; its state tells apart who merely waits for a CPU.
@@ -186,17 +188,17 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   const bool stands_still = !first_look && cpu - p.seen.cpu_ns < 5'000;
   p.seen.cpu_ns = cpu;
   watch_stall(p, *w, now, cpu, stands_still);
-  if (first_look) return true;  // a closer look in 50 us
+  p.seen.look_again = first_look;
+  if (first_look) return acted;
   const std::int64_t held_for = now - p.seen.since_ns;
   p.seen.others_waited = others_wait(p);
   if (stands_still) {
     const bool idle_elsewhere = idle_.idle() > 0 || idle_.searching() > 0;
-    if (!options_.retake) return acted;
-    if (!p.seen.others_waited && idle_elsewhere && held_for < undisturbed_block_ns &&
-        p.timers.earliest() > now + 1'000'000)
-      return acted;
-    if (!os::thread_sleeps(w->thread_id)) return acted;
-    return retake(p, *w) || acted;
+    const bool undisturbed = !p.seen.others_waited && idle_elsewhere && held_for < undisturbed_block_ns &&
+                             p.timers.earliest() > now + 1'000'000;
+    if (undisturbed) return acted;
+    if (os::thread_sleeps(w->thread_id)) return (options_.retake && retake(p, *w)) || acted;
+    // It waits for a CPU: what is asked of it now it does when it gets one.
   }
   const std::int64_t slice = options_.time_slice.count() * 1'000'000;
   if (slice == 0 || !p.seen.others_waited) return acted;
@@ -204,10 +206,10 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   p.seen.ask_pause = std::clamp(p.seen.ask_pause * 2, first_ask_pause_ns, longest_ask_pause_ns);
   p.seen.ask_ns = now + p.seen.ask_pause;
   // One that blocks again and again, for moments, would see EINTR from a signal.
-  if (options_.retake && os::thread_sleeps(w->thread_id)) return retake(p, *w) || acted;
+  if (os::thread_sleeps(w->thread_id)) return (options_.retake && retake(p, *w)) || acted;
   w->attention.store(1, std::memory_order_relaxed);  // a fiber that does call weft yields by itself
   if (options_.preempt_signal != 0) ask_to_preempt(p, *w);
-  return true;
+  return acted;
 }
 
 // A round in ten, so about a thousand times a second. Neither protocol asks whether it was worth it: a retake takes
