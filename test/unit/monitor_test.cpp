@@ -103,7 +103,11 @@ TEST_CASE("an idle runtime costs nothing") {
   std::this_thread::sleep_for(300ms);  // it falls asleep
   const std::clock_t before = std::clock();
   std::this_thread::sleep_for(1s);
+#if !WEFT_TSAN  // has a thread of its own, which works
   CHECK(std::clock() - before < CLOCKS_PER_SEC / 50);
+#else
+  static_cast<void>(before);
+#endif
   for (auto& f : fibers) f.request_stop();
   for (auto& f : fibers) CHECK(f.join() == weft::wait_result::stopped);
 }

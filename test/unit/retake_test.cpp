@@ -84,7 +84,11 @@ TEST_CASE("classic deadlock: a function-local static initialised by a fiber that
 }
 
 TEST_CASE("classic deadlock: a recursive lock, held across a park by a pinned fiber") {
-  // std::recursive_mutex asks for the thread: hence pinned.
+  // std::recursive_mutex asks which thread it is: hence pinned. Two fibers of one thread are one owner to it, which is
+  // what ThreadSanitizer, who tells them apart, complains of. weft::recursive_mutex knows fibers.
+#if WEFT_TSAN
+  return;
+#endif
   weft::runtime rt(workers(2));
   std::recursive_mutex m;
   int count = 0;
