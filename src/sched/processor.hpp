@@ -38,7 +38,7 @@ struct alignas(base::cache_line) processor {
 
   // ---- the monitor's
   struct sight {
-    std::uint32_t tick = 0;
+    std::uint32_t tick = UINT32_MAX;  // none yet
     std::int64_t since_ns = 0;   // when the tick was first seen
     std::int64_t cpu_ns = -1;    // the holder's CPU clock then; -1 not read yet
     bool urgent = false;         // timers or descriptors became ready meanwhile
