@@ -48,7 +48,7 @@ function(weft_sanitize target)
   target_link_options(${target} PUBLIC -fsanitize=${WEFT_SANITIZE})
   # Since C++17 the failure ordering of a compare-exchange may be the stronger one; without inlining g++ 12 still says no.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    target_compile_options(${target} PUBLIC -Wno-invalid-memory-model)
+    target_compile_options(${target} PUBLIC -Wno-invalid-memory-model -Wno-maybe-uninitialized)
   endif()
   # gcc warns of every stand-alone fence under TSan. Ours are read-modify-writes there (base/sync_policy.hpp); the
   # ones it means are moodycamel's.

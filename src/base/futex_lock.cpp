@@ -14,6 +14,16 @@
 namespace weft::base {
 
 constinit thread_local volatile int locks_held = 0;
+
+// The signal fences keep the count around the section, for the handler on the same thread.
+void begin_lock_section() noexcept {
+  locks_held = locks_held + 1;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+void end_lock_section() noexcept {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  locks_held = locks_held - 1;
+}
 namespace {
 
 constexpr int spins = 40;

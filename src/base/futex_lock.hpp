@@ -51,19 +51,22 @@ class futex_word {
 [[gnu::tls_model("initial-exec")]]
 #endif
 extern constinit thread_local volatile int locks_held;
+// Not inline: a function that locks, parks and locks again must not keep the address of the thread it came from.
+[[gnu::noinline]] void begin_lock_section() noexcept;
+[[gnu::noinline]] void end_lock_section() noexcept;
 
 template <lock_rank Rank>
 class ranked_futex_lock {
  public:
   void lock() noexcept {
     before();
-    begin_section();
+    begin_lock_section();
     word_.lock();
   }
   [[nodiscard]] bool try_lock() noexcept {
-    begin_section();
+    begin_lock_section();
     if (!word_.try_lock()) {
-      end_section();
+      end_lock_section();
       return false;
     }
     before();
@@ -71,22 +74,13 @@ class ranked_futex_lock {
   }
   void unlock() noexcept {
     word_.unlock();
-    end_section();
+    end_lock_section();
 #ifndef NDEBUG
     if constexpr (Rank != lock_rank::unranked) lock_rank_release(Rank);
 #endif
   }
 
  private:
-  // The signal fences keep the count around the section, for the handler on the same thread.
-  static void begin_section() noexcept {
-    locks_held = locks_held + 1;
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-  }
-  static void end_section() noexcept {
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    locks_held = locks_held - 1;
-  }
   static void before() noexcept {
 #ifndef NDEBUG
     if constexpr (Rank != lock_rank::unranked) lock_rank_acquire(Rank);
