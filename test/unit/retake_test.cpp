@@ -113,10 +113,14 @@ TEST_CASE("retake off: the others wait, and get their turn when the call returns
   latch_pipe pipe;
   std::atomic<bool> other_ran{false};
   bool ran_meanwhile = true;
+  std::atomic<bool> begun{false};
   auto blocked = rt.spawn([&] {
+    begun.store(true, std::memory_order_release);
+    begun.notify_all();
     pipe.wait();
     ran_meanwhile = other_ran.load(std::memory_order_relaxed);
   });
+  begun.wait(false, std::memory_order_acquire);  // spawns from outside keep no order among themselves
   auto other = rt.spawn([&] { other_ran.store(true, std::memory_order_relaxed); });
   std::this_thread::sleep_for(20ms);
   pipe.open();
