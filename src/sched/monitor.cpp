@@ -176,6 +176,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
     if (rage(p, *w, storm)) return true;
   if (w->gate.inside())
     return frozen_count_.load(std::memory_order_relaxed) > 0 && now - p.seen.since_ns > stuck_inside_ns &&
+           w->started.load(std::memory_order_acquire) &&  // [MON-2]
            os::thread_sleeps(w->thread_id) && thaw_detached();  // [PREEMPT-3]
   bool acted = false;
   if (idle_.idle() > 0) acted |= share_out(p);

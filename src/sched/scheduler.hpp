@@ -21,13 +21,12 @@
 #include <string>
 #include <vector>
 
-#include <concurrentqueue/concurrentqueue.h>
-
 #include <weft/options.hpp>
 
 #include "base/futex_lock.hpp"
 #include "base/intrusive_list.hpp"
 #include "sched/idle_gate.hpp"
+#include "sched/inject_queue.hpp"
 #include "sched/offload.hpp"
 #include "sched/poll_source.hpp"
 #include "sched/processor.hpp"
@@ -217,7 +216,7 @@ class scheduler {
   std::atomic<std::uint32_t> frozen_count_{0};       // written under idle_lock_
   std::atomic<std::uint64_t> retakes_{0}, preemptions_{0};
 
-  alignas(base::cache_line) moodycamel::ConcurrentQueue<fiber_record*> injected_;
+  alignas(base::cache_line) inject_queue<fiber_record*> injected_;
   alignas(base::cache_line) std::atomic<std::int64_t> injected_size_{0};
   // The same as a worker's, by threads that are none. [LIFE-1], [LIFE-6]
   std::atomic<std::uint64_t> outside_spawned_{0}, outside_ended_{0};
