@@ -36,6 +36,7 @@ void offload(offload_job& job, const wait_limit& limit) {
   fiber_record& self = this_strand();
   worker* w = enter();  // inside weft, so that nobody stops us with the pool's lock
   offload_pool& pool = (w != nullptr ? *w->home : default_scheduler()).offloads();
+  const offload_pool::awaiting counted(pool);
   const ticket mine = begin_park(self, park_reason::offload, &job);
   const std::error_code failed = pool.submit(job, mine);
   if (failed) cancel_park(self);

@@ -44,6 +44,15 @@ class offload_pool {
   enum class leftovers : std::uint8_t { join, leave };
   void end(leftovers how) noexcept;
   [[nodiscard]] offload_statistics look() const noexcept;
+  /// Calls that somebody waits for; a hint. The waiters count.
+  [[nodiscard]] bool awaited() const noexcept { return awaited_.load(std::memory_order_relaxed) > 0; }
+  struct awaiting {
+    explicit awaiting(offload_pool& p) noexcept : pool(p) { pool.awaited_.fetch_add(1, std::memory_order_relaxed); }
+    ~awaiting() { pool.awaited_.fetch_sub(1, std::memory_order_relaxed); }
+    awaiting(const awaiting&) = delete;
+    awaiting& operator=(const awaiting&) = delete;
+    offload_pool& pool;
+  };
 
  private:
   enum : std::uint32_t { asleep, spinning, given };
@@ -60,6 +69,7 @@ class offload_pool {
   void line_up(offload_job& job) noexcept;     // these two under the lock
   offload_job* next_in_line() noexcept;
 
+  std::atomic<std::int32_t> awaited_{0};
   const std::size_t most_;
   const std::string name_;
   mutable base::ranked_futex_lock<base::lock_rank::scheduler> lock_;

@@ -33,6 +33,8 @@ struct alignas(base::cache_line) processor {
   std::uint32_t check_interval = longest_check;
   std::int64_t checked_ns = 0;
   std::uint32_t thaw_at = 0;                  // the step from which on a preempted fiber has its turn
+  std::int32_t linger_luck = 1;               // waits for offloaded calls that were short enough lately
+  std::uint32_t linger_skipped = 0;
   bool thaw_first = false;                    // after a retake: one of them may hold the lock the others wait for
   std::atomic<std::int64_t> thawed_ns{0};     // when a preempted thread last got it; relaxed: the monitor looks
 

@@ -121,6 +121,7 @@ class scheduler {
 
   // find.cpp
   void loop(worker& w) noexcept;
+  bool linger(worker& w) noexcept;
   fiber_record* find(worker& w) noexcept;
   fiber_record* look_around(worker& w, processor& p) noexcept;
   fiber_record* take_injected(worker& w, processor& p) noexcept;
