@@ -17,6 +17,7 @@ namespace weft::detail {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
 }
 
+void submit_task_at(task& t, const void* site) noexcept;  // api/tasks.cpp
 void leave_scope(fiber_record& f) noexcept;   // api/scope.cpp
 
 /// Is there room for it? A child is promised three quarters of its stack size.
@@ -53,13 +54,14 @@ inline void run_inline(worker& joiners, fiber_record& child) noexcept {
     parents = this_float_environment();
     set_float_environment();
   }
-  trace::emit(trace::event::inline_join, child.id, parent.id);
+  trace::emit(trace::event::inline_join, child.id, 0, parent.id);
   leave(*w);
   child.operations->invoke(child, start::run);
   finish_in_user_mode(child);
   w = enter();
   set_float_environment(parents);
   if (in_flight.any()) [[unlikely]] *w->state.exceptions = in_flight;
+  trace::emit(trace::event::inline_end, child.id, 0, parent.id);
   w->current = &parent;
   w->home->end_inline(*w, child);
   leave(*w);

@@ -58,10 +58,10 @@ class scope_core {
     return w->current->scope->deadline();
   }
 
-  void submit(fiber_record& f) {
+  void submit(fiber_record& f, const void* site) {
     wait_for_place(f);
     f.join.reset_detached();
-    submit_task(f);
+    submit_task_at(f, site);
   }
 
   void join(stoppable st) {
@@ -254,7 +254,7 @@ scope_base::scope_base(std::size_t limit, std::chrono::steady_clock::time_point 
   ::new (static_cast<void*>(storage_)) scope_core(limit, deadline);
 }
 scope_base::~scope_base() { core().~scope_core(); }
-void scope_base::submit(task& t) { core().submit(record_of(t)); }
+void scope_base::submit(task& t) { core().submit(record_of(t), __builtin_return_address(0)); }
 void scope_base::join_all() {
   core().join(stoppable::yes);
   if (std::exception_ptr failure = core().take_failure()) std::rethrow_exception(failure);

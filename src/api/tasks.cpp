@@ -36,10 +36,10 @@ namespace {
   return false;
 }
 
-inline void submit(fiber_record& f) noexcept {
+inline void submit(fiber_record& f, const void* site) noexcept {
   worker* w = enter();
   const bool at_home = w != nullptr && w->home == f.home;
-  f.home->submit(at_home ? w : nullptr, f);
+  f.home->submit(at_home ? w : nullptr, f, site);
   if (w != nullptr) leave(*w);
 }
 
@@ -63,11 +63,12 @@ void abandon_task(task& t) noexcept {
   f.home->forget(this_worker(), f);
 }
 
-void submit_task(task& t) noexcept { submit(record_of(t)); }
+void submit_task(task& t) noexcept { submit(record_of(t), __builtin_return_address(0)); }
+void submit_task_at(task& t, const void* site) noexcept { submit(record_of(t), site); }
 void submit_detached_task(task& t) noexcept {
   fiber_record& f = record_of(t);
   f.join.reset_detached();
-  submit(f);
+  submit(f, __builtin_return_address(0));
 }
 
 namespace {

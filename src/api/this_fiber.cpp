@@ -23,7 +23,7 @@ void yield() noexcept {
   fiber_record& self = *w->current;
   fiber_record* f = pick_prepared(*w);
   if (f != nullptr || w->held->look_is_due() || w->attention.load(std::memory_order_relaxed) != 0) {
-    trace::emit(trace::event::fiber_yield, self.id, w->index);
+    trace::emit(trace::event::fiber_yield, self.id);
     w = leave_stack(*w, self, f, leave_action::yield);
   }
   leave(*w);

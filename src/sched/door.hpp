@@ -5,6 +5,7 @@
 #include "fiber/switch.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
+#include "trace/event.hpp"
 
 namespace weft::detail {
 
@@ -66,6 +67,13 @@ inline stack_bounds bounds_of([[maybe_unused]] const fiber_record& f) noexcept {
   return {};
 #endif
 }
+
+// For the tracer: `f` waits no more; the caller won its wake. `by`: the fiber that did it, 0 for a timer, the poller, or
+// another thread.
+inline void tell_ready(const fiber_record& f, std::uint64_t by) noexcept {
+  trace::emit(trace::event::fiber_ready, f.id, static_cast<std::uint64_t>(f.reason.load(std::memory_order_relaxed)), by);
+}
+inline std::uint64_t id_of_current(const worker& w) noexcept { return w.current != nullptr ? w.current->id : 0; }
 
 /// Leaves this stack for `to`. Returns when somebody jumps back: the worker it then runs on.
 [[gnu::always_inline]] inline worker* switch_to(worker& w, context to,
@@ -131,9 +139,19 @@ inline fiber_record* pick_prepared(worker& w) noexcept {
                                                   leave_action action) noexcept {
   w.left = &self;
   w.action = action;
-  if (f != nullptr) return switch_to(w, f->context, bounds_of(*f));
-  w.current = nullptr;
-  return switch_to(w, w.own, w.own_bounds);
+  worker* now;
+  if (f != nullptr) {
+    now = switch_to(w, f->context, bounds_of(*f));
+  } else {
+    w.current = nullptr;
+    now = switch_to(w, w.own, w.own_bounds);
+  }
+  // From fiber to fiber it is one moment, and one look at the clock; from the worker's own loop it is not.
+  if (now->action == leave_action::own_context)
+    trace::emit(trace::event::fiber_resume, self.id);
+  else
+    trace::emit_at_once(trace::event::fiber_resume, self.id);
+  return now;
 }
 
 }  // namespace weft::detail

@@ -118,14 +118,17 @@ std::size_t scheduler::fire_timers(worker& w, processor& of) noexcept {
   std::size_t woken = 0, fired = 0, n;
   do {
     n = of.timers.fire(now, timers_at_once, [&](fiber_record& f) {
-      if (f.has(fiber_record::is_thread) || f.home != this)
+      if (f.has(fiber_record::is_thread) || f.home != this) {
         enqueue(f);
-      else
-        w.held->local.push(&f), ++woken;
+        return;
+      }
+      tell_ready(f, 0);
+      w.held->local.push(&f);
+      ++woken;
     });
     fired += n;
   } while (n == timers_at_once);
-  if (fired > 0) trace::emit(trace::event::timers_fired, fired);
+  if (fired > 0) trace::emit(trace::event::timers_fired, 0, fired);
   if (woken > 1 && !w.searching) wake_one_if_needed();
   return woken;
 }
@@ -136,7 +139,11 @@ std::size_t scheduler::poll_now(worker& w) noexcept {
   poller_->poll(0, ready);
   polled_at_.store(os::now_ns(), std::memory_order_relaxed);
   const std::size_t n = ready.size();
-  for (fiber_record* f : ready) w.held->local.push(f);
+  if (n > 0) trace::emit(trace::event::poll, 0, n);
+  for (fiber_record* f : ready) {
+    tell_ready(*f, 0);
+    w.held->local.push(f);
+  }
   ready.clear();
   if (n > 1 && !w.searching) wake_one_if_needed();
   return n;
@@ -184,7 +191,7 @@ fiber_record* scheduler::steal_from(worker& w, processor& victim) noexcept {
     else
       w.held->local.push(f);
   }
-  if (n > 0) trace::emit(trace::event::steal, victim.index, n);
+  if (n > 0) trace::emit(trace::event::steal, 0, n, victim.index);
   return first;
 }
 

@@ -50,7 +50,7 @@ bool scheduler::hand_over(worker& w) noexcept {
       continue;
     }
     if (made != nullptr) release_spare(*made);
-    trace::emit(trace::event::hand_over, w.index, s->index);
+    trace::emit(trace::event::hand_over, 0, s->index);
     if (in_poller)
       poller_->interrupt();
     else

@@ -84,7 +84,7 @@ void scheduler::wake_one() noexcept {
     idle_.undo_claim_wake();
     return;
   }
-  trace::emit(trace::event::worker_wake, w->index);
+  trace::emit(trace::event::worker_wake, 0, w->index);
   if (in_poller)
     poller_->interrupt();
   else
@@ -195,12 +195,13 @@ bool scheduler::sleep(worker& w) noexcept {
         parked_.push_back(w);
       }
     }
-    trace::emit(trace::event::worker_sleep, w.index, poll);
+    trace::emit(trace::event::worker_sleep, 0, poll);
     if (poll) {
       if (sleep_in_poller(w)) return true;
     } else {
       while (w.awake.load(std::memory_order_acquire) == 0) os::futex_wait(w.awake, 0);  // [WAKE-1] kick
       w.awake.store(0, std::memory_order_relaxed);
+      trace::emit(trace::event::worker_awake, 0);
     }
   }
 }
@@ -230,7 +231,9 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
       claimed = true;
     }
   }
-  trace::emit(trace::event::poll, ready.size(), 1);
+  trace::emit(trace::event::worker_awake, 0);
+  trace::emit_at_once(trace::event::poll, 0, ready.size());
+  for (const fiber_record* f : ready) tell_ready(*f, 0);
   if (!claimed) {
     for (fiber_record* f : ready) inject(*f);
     ready.clear();

@@ -109,7 +109,10 @@ bool scheduler::watch(std::int64_t now) noexcept {
     poll_source::batch ready;
     poller_->poll(0, ready);
     polled_at_.store(now, std::memory_order_relaxed);
-    for (fiber_record* f : ready) inject(*f);
+    for (fiber_record* f : ready) {
+      tell_ready(*f, 0);
+      inject(*f);
+    }
     if (!ready.empty()) {
       acted = true;
       for (const auto& p : processors_) p->seen.urgent = true;
@@ -151,10 +154,12 @@ bool scheduler::fire_late_timers(processor& p, std::int64_t now) noexcept {
   std::vector<fiber_record*> woken;
   p.timers.fire(now, 256, [&](fiber_record& f) { woken.push_back(&f); });
   for (fiber_record* f : woken) {
-    if (f->has(fiber_record::is_thread) || f->home != this)
+    if (f->has(fiber_record::is_thread) || f->home != this) {
       enqueue(*f);
-    else
+    } else {
+      tell_ready(*f, 0);
       inject(*f);
+    }
   }
   return !woken.empty();
 }

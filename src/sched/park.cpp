@@ -51,7 +51,8 @@ wake_code finish_park(fiber_record& self, std::int64_t deadline_ns) {
   } else {
     worker* w = enter_to_park();
     trace::emit(trace::event::fiber_park, self.id,
-                static_cast<std::uint64_t>(self.reason.load(std::memory_order_relaxed)));
+                static_cast<std::uint64_t>(self.reason.load(std::memory_order_relaxed)),
+                reinterpret_cast<std::uintptr_t>(self.wait_object));
     fiber_record* next = nullptr;
     if (w->held != nullptr) [[likely]] {
       if (deadline_ns != timer_heap::never)
@@ -123,7 +124,11 @@ void request_stop(fiber_record& f) noexcept {
 // processors find it. One fiber in the slot wakes nobody: it runs when the waker parks, in a moment, and the
 // monitor sees to it that "a moment" holds (monitor.cpp). A wake-up costs 30 us.
 void scheduler::make_runnable_inside(worker& w, fiber_record& f) noexcept {
-  trace::emit(trace::event::fiber_ready, f.id, w.current != nullptr ? w.current->id : 0);
+  tell_ready(f, id_of_current(w));
+  put_next(w, f);
+}
+
+void scheduler::put_next(worker& w, fiber_record& f) noexcept {
   processor& p = *w.held;
   fiber_record* displaced = p.next.load(std::memory_order_relaxed);
   p.next.store(&f, std::memory_order_relaxed);
@@ -135,6 +140,7 @@ void scheduler::make_runnable_inside(worker& w, fiber_record& f) noexcept {
 
 void scheduler::make_runnable(fiber_record& f) noexcept {
   worker* w = this_worker();
+  if (w == nullptr || w->home != this || (w->gate.inside() && w->held == nullptr)) tell_ready(f, w != nullptr ? id_of_current(*w) : 0);
   if (w == nullptr) {
     inject(f);
     return;

@@ -77,7 +77,7 @@ void scheduler::freeze(worker& w) noexcept {
   }
   w.held = nullptr;
   p->holder.store(nullptr, std::memory_order_relaxed);
-  trace::emit(trace::event::preempt, f->id, w.index);
+  trace::emit(trace::event::preempt, f->id);
   preemptions_.fetch_add(1, std::memory_order_relaxed);
   s->froze = &w;
   idle_.begin_search_for_sleeper();
@@ -86,6 +86,7 @@ void scheduler::freeze(worker& w) noexcept {
   processor* back;
   while ((back = w.assigned.load(std::memory_order_acquire)) == nullptr) {  // [WAKE-1] thaw
     if (w.runs_detached.exchange(0, std::memory_order_acquire) != 0) {  // [PREEMPT-3] thaw_detached
+      trace::emit(trace::event::thaw, f->id);
       w.gate.leave();
       return;
     }
@@ -94,6 +95,7 @@ void scheduler::freeze(worker& w) noexcept {
   }
   w.assigned.store(nullptr, std::memory_order_relaxed);
   attach(w, *back);
+  trace::emit(trace::event::thaw, f->id);
   w.gate.leave();
 }
 

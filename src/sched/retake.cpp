@@ -101,7 +101,7 @@ bool scheduler::retake(processor& p, worker& w) noexcept {
   s->assigned.store(&p, std::memory_order_release);  // [WAKE-1] take_assigned
   kick(*s);
   retakes_.fetch_add(1, std::memory_order_relaxed);
-  trace::emit(trace::event::retake, w.index, s->index);
+  trace::emit(trace::event::retake, 0, w.index, s->index);
   return true;
 }
 

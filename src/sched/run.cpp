@@ -28,7 +28,10 @@ stack_ref stack_of(const fiber_record& f) noexcept {
     fiber_record& f = *w->current;
     *w->state.exceptions = {};
     set_float_environment();
-    trace::emit(trace::event::fiber_start, f.id, w->index);
+    if (w->action == leave_action::own_context)
+      trace::emit(trace::event::fiber_start, f.id);
+    else
+      trace::emit_at_once(trace::event::fiber_start, f.id);
     leave(*w);
     f.operations->invoke(f, start::run);
     finish_in_user_mode(f);
@@ -54,9 +57,9 @@ stack_ref stack_of(const fiber_record& f) noexcept {
       if (prepare(*w, *next)) break;
       next = pick_local(*w);
     }
-    if (next != nullptr && next->stack_limit == stack.limit) continue;
     w->left = nullptr;
     w->action = leave_action::finish;
+    if (next != nullptr && next->stack_limit == stack.limit) continue;
     w->left_stack = stack;
 #if WEFT_TSAN
     w->left_tsan = tsan;
@@ -114,14 +117,16 @@ void settle_rare(worker& w, context from) noexcept {
       f.context = from;
       if (f.word.commit([&] { return f.stop_requested.load(std::memory_order_seq_cst); }) ==
           commit_duty::enqueue) {
+        tell_ready(f, 0);  // whoever came first has gone
         if (w.held != nullptr) [[likely]]
-          w.home->make_runnable_inside(w, f);
+          w.home->put_next(w, f);
         else  // it parked without a processor
           w.home->inject(f);
       }
       return;
     }
     case leave_action::requeue:
+      trace::emit(trace::event::requeue, w.left->id);
       w.left->context = from;
       w.left->word.set(fiber_state::runnable);
       w.home->inject(*w.left);
@@ -139,14 +144,13 @@ void settle_rare(worker& w, context from) noexcept {
 
 void scheduler::run(worker& w, fiber_record& f) noexcept {
   if (!prepare(w, f)) return;
-  trace::emit(trace::event::fiber_resume, f.id, w.index);
   w.left = nullptr;
   w.action = leave_action::own_context;
   static_cast<void>(switch_to(w, f.context, bounds_of(f)));
 }
 
 worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
-  trace::emit(trace::event::fiber_end, f.id, w.index);
+  trace::emit(trace::event::fiber_end, f.id);
   f.word.set(fiber_state::dead);
   worker* now = &w;
   const join_word::finish_result end = f.join.finish();

@@ -66,13 +66,14 @@ class scheduler {
   /// `w`: the calling worker of this scheduler, or null. Throws as weft::spawn.
   fiber_record& allocate(worker* w, const attributes* a);
   fiber_record* allocate_quick(worker& w) noexcept;     // spawn.hpp, and the next two
-  void submit(worker* w, fiber_record& f) noexcept;     // inside weft, or w null
+  void submit(worker* w, fiber_record& f, const void* site) noexcept;  // inside weft, or w null
   // Frees the record. Static, as unhandled: a handle may outlive its runtime.
   static void release(worker* w, fiber_record& f) noexcept;
 
   // ---- park.cpp: the caller has won the wake
   void make_runnable(fiber_record& f) noexcept;                   // from anywhere
   void make_runnable_inside(worker& w, fiber_record& f) noexcept; // inside weft, on w of this scheduler
+  void put_next(worker& w, fiber_record& f) noexcept;             // the same, untold
 
   // ---- idle.cpp
   void wake_one_if_needed() noexcept {

@@ -29,10 +29,13 @@ inline fiber_record* scheduler::allocate_quick(worker& w) noexcept {
   return &f;
 }
 
-/// `w`: inside weft; null from outside.
-inline void scheduler::submit(worker* w, fiber_record& f) noexcept {
-  trace::emit(trace::event::fiber_create, f.id,
-              w != nullptr && w->current != nullptr ? w->current->id : 0);
+/// `w`: inside weft; null from outside. `site`: where the user's code called, for the tracer.
+inline void scheduler::submit(worker* w, fiber_record& f, const void* site) noexcept {
+  trace::emit(trace::event::fiber_create, f.id, reinterpret_cast<std::uintptr_t>(site), w != nullptr ? id_of_current(*w) : 0);
+  if (trace::listened_to() && f.has(fiber_record::has_extras)) [[unlikely]] {
+    const fiber_extras* x = f.extras.load(std::memory_order_relaxed);
+    if (!x->name.empty()) trace::emit_text(trace::event::fiber_name, f.id, x->name);
+  }
   if (w == nullptr) [[unlikely]] {
     inject(f);
     return;
@@ -62,7 +65,6 @@ inline void scheduler::count_end(worker* w) noexcept {
 
 /// A fiber that its joiner ran has ended.
 inline void scheduler::end_inline(worker& w, fiber_record& f) noexcept {
-  trace::emit(trace::event::fiber_end, f.id, w.index);
   f.stack_limit = nullptr;
   if (f.join.is_detached()) {
     release(&w, f);

@@ -4,19 +4,20 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 
 namespace weft::detail::trace {
 
 enum class event : std::uint8_t {
-#define WEFT_EVENT(id, name, first, second) name = id,
+#define WEFT_EVENT(id, name, fiber, number, other) name = id,
 #include "trace/events.def"
 #undef WEFT_EVENT
 };
 
 [[nodiscard]] constexpr const char* to_text(event e) noexcept {
   switch (e) {
-#define WEFT_EVENT(id, name, first, second) \
-  case event::name:                         \
+#define WEFT_EVENT(id, name, fiber, number, other) \
+  case event::name:                                \
     return #name;
 #include "trace/events.def"
 #undef WEFT_EVENT
@@ -24,15 +25,34 @@ enum class event : std::uint8_t {
   return "unknown event";
 }
 
-/// Called on the thread where it happens, inside the scheduler: atomics and stores only.
-using sink = void (*)(event e, std::uint64_t first, std::uint64_t second) noexcept;
+/// Is the number the length of a text?
+[[nodiscard]] constexpr bool carries_text(event e) noexcept { return static_cast<std::uint8_t>(e) >= 192; }
+
+/// When it happened: now, or in the same moment as the thread's event before, which saves a look at the clock.
+enum class when : std::uint8_t { now, at_once };
+
+/// Called on the thread where it happens, inside the scheduler: atomics and stores only. Two values are not what the
+/// file will hold: the number of fiber_create is a code address, and the other of an event with a text is where the
+/// text stands.
+using sink = void (*)(event e, when time, std::uint64_t fiber, std::uint64_t number, std::uint64_t other) noexcept;
 
 // Null: nobody listens. Release store by whoever starts listening, acquire load in emit [TRACE-1].
 extern constinit std::atomic<sink> listener;
 
-inline void emit(event e, std::uint64_t first, std::uint64_t second = 0) noexcept {
+inline void emit(event e, std::uint64_t fiber, std::uint64_t number = 0, std::uint64_t other = 0) noexcept {
   if (const sink s = listener.load(std::memory_order_acquire)) [[unlikely]]  // [TRACE-1]
-    s(e, first, second);
+    s(e, when::now, fiber, number, other);
+}
+/// The same moment as the event before on this thread.
+inline void emit_at_once(event e, std::uint64_t fiber, std::uint64_t number = 0, std::uint64_t other = 0) noexcept {
+  if (const sink s = listener.load(std::memory_order_acquire)) [[unlikely]]  // [TRACE-1]
+    s(e, when::at_once, fiber, number, other);
+}
+inline void emit_text(event e, std::uint64_t fiber, std::string_view text) noexcept {
+  emit(e, fiber, text.size(), reinterpret_cast<std::uintptr_t>(text.data()));
+}
+[[nodiscard]] inline bool listened_to() noexcept {
+  return listener.load(std::memory_order_relaxed) != nullptr;  // relaxed: a hint; emit looks again
 }
 
 }  // namespace weft::detail::trace
