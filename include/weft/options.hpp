@@ -40,8 +40,10 @@ enum class straggler_policy : std::uint8_t {
 
 /// How a runtime is set up. Every field has a working default.
 struct options {
-  /// Processors: how many fibers run at the same time. 0 means the CPUs this process may use, by
-  /// affinity and cgroup quota. More than 1024 is an error.
+  /// Processors: how many fibers run at the same time. More than 1024 is an error. 0 means the CPUs this process may use,
+  /// by affinity and cgroup v1/v2 quota (rounded up): both are read at the start and then about once a second while
+  /// fibers run, and the runtime uses fewer or more processors, down to one and up to the CPUs that are online. The
+  /// affinity that counts later is that of weft's own threads (`taskset -a`, cpusets). A number is your word: it stays.
   std::size_t workers = 0;
   /// Bytes of address space per fiber stack, guard page included; a multiple of the page size, 16 KiB to
   /// 1 GiB. Only pages that were touched cost memory. Rounded up to a power of two.

@@ -55,6 +55,7 @@ class runtime {
   /// runtime.
   std::size_t shutdown();
 
+  /// Processors in service: options::workers; or, if that was 0, as many as it may use CPUs now.
   [[nodiscard]] std::size_t workers() const noexcept;
   [[nodiscard]] std::size_t fibers() const noexcept;  // alive now
   [[nodiscard]] offload_statistics offloads() const noexcept;

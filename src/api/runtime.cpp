@@ -2,8 +2,8 @@
 // api/runtime.cpp - options checked, a scheduler wired to its poller; the default runtime.
 #include <weft/runtime.hpp>
 
+#include <algorithm>
 #include <csignal>
-
 #include <string>
 #include <system_error>
 
@@ -23,17 +23,18 @@ namespace {
   throw std::system_error(std::make_error_code(std::errc::invalid_argument), "weft: " + text);
 }
 
+constexpr std::size_t most_workers = 1024;
+
 options checked(options o) {
-  constexpr std::size_t most_workers = 1024;
   if (o.workers > most_workers)
     refuse("options::workers is " + std::to_string(o.workers) + "; the most is " +
            std::to_string(most_workers) + " (0 takes the CPUs this process may use)");
-  if (o.workers == 0) o.workers = os::usable_cpus();
   detail::check_stack_size(o.stack_size, "options::stack_size");
   if (o.max_fibers == 0) refuse("options::max_fibers is 0; at least one fiber must be allowed");
-  if (o.max_threads < o.workers + 1)
+  const std::size_t workers = o.workers != 0 ? o.workers : os::usable_cpus();
+  if (o.max_threads < workers + 1)
     refuse("options::max_threads is " + std::to_string(o.max_threads) + " for " +
-           std::to_string(o.workers) + " workers; at least one more than workers is needed, a spare");
+           std::to_string(workers) + " workers; at least one more than workers is needed, a spare");
   if (o.offload_threads == 0) refuse("options::offload_threads is 0; weft::offload needs at least one");
   if (o.stall_after < std::chrono::milliseconds::zero())
     refuse("options::stall_after is negative; 0 reports nothing");
@@ -46,6 +47,13 @@ options checked(options o) {
   if (o.shutdown_timeout < std::chrono::milliseconds::zero())
     refuse("options::shutdown_timeout is negative; 0 does not wait at all");
   return o;
+}
+
+// How many processors there may ever be: the quota and the affinity mask may grow up to what is online.
+std::size_t most_processors(const options& o) noexcept {
+  if (o.workers != 0) return o.workers;
+  const std::size_t cpus = std::max<std::size_t>(os::online_cpus(), os::usable_cpus());
+  return std::min({cpus, most_workers, o.max_threads - 1});
 }
 
 runtime& default_runtime() {
@@ -62,7 +70,8 @@ detail::scheduler*& scheduler_of(runtime& rt) noexcept {
 
 runtime::runtime(const options& o) {
   detail::install_overflow_report();
-  auto s = std::make_unique<detail::scheduler>(checked(o), detail::make_netpoller(), &detail::describe);
+  const options c = checked(o);
+  auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller(), &detail::describe);
   s->start();
   scheduler_ = s.release();
 }
@@ -77,7 +86,7 @@ runtime::~runtime() {
 }
 
 std::size_t runtime::shutdown() { return scheduler_->shutdown(); }
-std::size_t runtime::workers() const noexcept { return scheduler_->processor_count(); }
+std::size_t runtime::workers() const noexcept { return scheduler_->serving(); }
 std::size_t runtime::fibers() const noexcept { return scheduler_->live_fibers(); }
 
 offload_statistics runtime::offloads() const noexcept { return scheduler_->offloads().look(); }

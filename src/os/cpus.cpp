@@ -136,7 +136,10 @@ unsigned cgroup_cpu_limit(std::string_view root) noexcept try {
   return 0;  // out of memory: no worse than not knowing the quota
 }
 
+unsigned online_cpus() noexcept { return static_cast<unsigned>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L)); }
+
 unsigned usable_cpus() noexcept {
+  if (const unsigned pretended = test_hooks.usable_cpus.load(std::memory_order_relaxed)) return pretended;
   return std::max(smaller(affinity_count(), cgroup_cpu_limit("")), 1U);
 }
 

@@ -29,6 +29,7 @@ struct hooks {
   std::atomic<int> thread_error{0};             // check_thread_limit() fails with this errno
   std::atomic<int> signal_error{0};             // signal_thread() fails with this errno
   std::atomic<int> alternate_stack_error{0};    // alternate_stack has this error
+  std::atomic<unsigned> usable_cpus{0};         // what usable_cpus() says, if not 0
 };
 extern constinit hooks test_hooks;
 
@@ -100,6 +101,8 @@ class thread_cpu_clock {
 // --- processors
 /// CPUs this process may use: affinity and cgroup v1/v2 quota (rounded up), at least 1.
 [[nodiscard]] unsigned usable_cpus() noexcept;
+/// CPUs that are online: the most usable_cpus() could ever say. At least 1.
+[[nodiscard]] unsigned online_cpus() noexcept;
 /// The quota alone under a root directory (tests pass their own; "" is the machine); 0: unlimited.
 [[nodiscard]] unsigned cgroup_cpu_limit(std::string_view root) noexcept;
 /// ceil(quota / period) of a "max 100000" / "150000 100000" line (v2, or v1's two files joined);

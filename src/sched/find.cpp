@@ -28,6 +28,7 @@ void scheduler::loop(worker& w) noexcept {
   for (;;) {
     if (w.held == nullptr && !sleep(w)) return;
     if (threads_end_.load(std::memory_order_relaxed)) [[unlikely]] return;  // stragglers are left behind
+    if (census_.surplus() > 0 && rest(w)) [[unlikely]] continue;
     if (frozen_count_.load(std::memory_order_relaxed) > 0 && w.held->thaw_is_due() && thaw(w)) continue;
     fiber_record* f = find(w);
     if (f == nullptr) {
@@ -91,6 +92,8 @@ fiber_record* scheduler::look_around(worker& w, processor& p) noexcept {
   else
     p.check_interval = std::min(p.check_interval + 4, processor::longest_check);
   p.checked_ns = now;
+  // Kept near: the difference to a tick of long ago wraps.
+  if (frozen_count_.load(std::memory_order_relaxed) == 0) p.thaw_at = p.tick.load(std::memory_order_relaxed);
   p.check_at = p.tick.load(std::memory_order_relaxed) + p.check_interval;
   fire_timers(w, p);
   if (now - polled_at_.load(std::memory_order_relaxed) > poll_interval_ns) poll_now(w);
@@ -102,7 +105,7 @@ fiber_record* scheduler::take_injected(worker& w, processor& p) noexcept {
   const std::int64_t there = injected_size_.load(std::memory_order_relaxed);
   if (there <= 0) return nullptr;
   const std::size_t share = std::clamp<std::size_t>(
-      static_cast<std::size_t>(there) / processors_.size(), 1, longest_share);
+      static_cast<std::size_t>(there) / census_.serving(), 1, longest_share);
   fiber_record* got[longest_share];
   const std::size_t n = injected_.try_dequeue_bulk(got, share);
   if (n == 0) return nullptr;
@@ -150,10 +153,11 @@ std::size_t scheduler::poll_now(worker& w) noexcept {
 }
 
 fiber_record* scheduler::search(worker& w) noexcept {
-  const auto count = static_cast<std::uint32_t>(processors_.size());
-  if (count == 1) return nullptr;
+  const std::uint32_t serving = census_.serving();
+  if (serving == 1) return nullptr;
+  const auto count = static_cast<std::uint32_t>(processor_count());
   if (!w.searching) {
-    if (!idle_.try_begin_search(count)) return nullptr;
+    if (!idle_.try_begin_search(serving)) return nullptr;
     w.searching = true;
   }
   for (int pass = 0; pass < search_passes; ++pass) {

@@ -36,14 +36,14 @@ void scheduler::inject(fiber_record& f) noexcept {
 bool scheduler::work_in_sight() noexcept {
   if (injected_size_.load(std::memory_order_seq_cst) > 0) return true;
   if (frozen_count_.load(std::memory_order_seq_cst) > 0) return true;
-  for (const auto& p : processors_)
+  for (const auto& p : processors())
     if (p->local.size() > 0) return true;
   return false;
 }
 
 std::int64_t scheduler::earliest_timer() const noexcept {
   std::int64_t earliest = timer_heap::never;
-  for (const auto& p : processors_) earliest = std::min(earliest, p->timers.earliest());
+  for (const auto& p : processors()) earliest = std::min(earliest, p->timers.earliest());
   return earliest;
 }
 
@@ -154,6 +154,7 @@ bool scheduler::retire(worker& w) noexcept {
 bool scheduler::sleep(worker& w) noexcept {
   for (;;) {
     bool poll = false;
+    fiber_record* left = nullptr;  // goes to the inject queue, which may ask for memory: not under the lock [PREEMPT-3]
     {
       const std::lock_guard guard(idle_lock_);
       if (take_assigned(w)) return true;
@@ -176,14 +177,8 @@ bool scheduler::sleep(worker& w) noexcept {
           idle_processors_.pop_back();
           return true;
         }
-        fiber_record* f = std::exchange(w.mail, nullptr);
+        left = std::exchange(w.mail, nullptr);
         w.attention.store(0, std::memory_order_relaxed);
-        while (f != nullptr) {  // whoever finds it there hands us a processor
-          fiber_record* next = f->link;
-          injected_.enqueue(f);
-          injected_size_.fetch_add(1, std::memory_order_seq_cst);
-          f = next;
-        }
       }
       if (w.reserved) {
         // In no list: whoever reserved us wakes us, or puts us into one.
@@ -194,6 +189,11 @@ bool scheduler::sleep(worker& w) noexcept {
       } else if (!w.linked()) {
         parked_.push_back(w);
       }
+    }
+    while (left != nullptr) {  // whoever finds it there hands us a processor
+      fiber_record* next = left->link;
+      inject(*left);
+      left = next;
     }
     trace::emit(trace::event::worker_sleep, 0, poll);
     if (poll) {
@@ -244,7 +244,7 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
   ready.clear();
   std::size_t fired = 0;
   if (due)
-    for (const auto& p : processors_) fired += fire_timers(w, *p);
+    for (const auto& p : processors()) fired += fire_timers(w, *p);
   if (n + fired > 1 && !w.searching) wake_one_if_needed();
   return true;
 }

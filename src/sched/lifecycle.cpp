@@ -30,20 +30,25 @@ bool scheduler::exists(const scheduler* s) noexcept {
   return std::find(list.all.begin(), list.all.end(), s) != list.all.end();
 }
 
-scheduler::scheduler(const options& o, std::unique_ptr<poll_source> poller, fiber_describer describe)
+scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_ptr<poll_source> poller,
+                     fiber_describer describe)
     : options_(o),
       default_class_(stack_class_for(o.stack_size)),
       describe_(describe),
+      processors_(most_processors),
+      census_(static_cast<std::uint32_t>(
+          o.workers != 0 ? o.workers : std::clamp<std::size_t>(os::usable_cpus(), 1, most_processors))),
       poller_(std::move(poller)),
       offloads_(o.offload_threads, o.name) {
   os::membarrier_register();
-  const std::size_t n = o.workers;
+  cpus_read_ns_ = os::now_ns();
   workers_.resize(o.max_threads);
-  for (std::size_t i = 0; i < n; ++i) {
-    processors_.push_back(std::make_unique<processor>(static_cast<std::uint32_t>(i)));
+  for (std::uint32_t i = 0; i < census_.serving(); ++i) {
+    if (make_processor() == nullptr) throw std::bad_alloc();
     make_worker();
   }
-  idle_processors_.reserve(n);
+  idle_processors_.reserve(most_processors);
+  resting_.reserve(most_processors);
   scheduler_list& list = existing();
   const std::lock_guard guard(list.lock);
   list.all.push_back(this);
@@ -60,6 +65,16 @@ worker* scheduler::make_worker() {
   return workers_[i].get();
 }
 
+processor* scheduler::make_processor() noexcept try {
+  const std::size_t i = processor_count_.load(std::memory_order_relaxed);
+  if (i == processors_.size()) return nullptr;
+  processors_[i] = std::make_unique<processor>(static_cast<std::uint32_t>(i));
+  processor_count_.store(i + 1, std::memory_order_release);  // [LIFE-5]
+  return processors_[i].get();
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
+
 scheduler::~scheduler() {
   scheduler_list& list = existing();
   const std::lock_guard guard(list.lock);
@@ -74,7 +89,7 @@ void scheduler::start() {
                                       std::to_string(options_.preempt_signal) +
                                       " could be installed; choose another, or 0 for none");
   runtime_has_threads();
-  const std::size_t n = processors_.size();
+  const std::size_t n = processor_count();
   for (std::size_t i = 0; i < n; ++i) attach(*workers_[i], *processors_[i]);
   std::size_t made = 0;
   try {

@@ -10,13 +10,14 @@
 //   computing past its slice, others wait    the thread is preempted (preempt.cpp). Who became ready meanwhile, by
 //                         a timer or a descriptor, waits for a quarter of the slice only
 //   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken (retire, wake_one)
+//   affinity, CPU quota   read again once a second (adjust.cpp)
 // Rounds come 50 us apart after a retake, and double up to 1 ms while there is none: that is how late a fiber that blocks
 // is noticed, for 0.3 % of a CPU; a second look follows after 50 us. Timers and ends of slices are kept on time. When all
 // processors are idle for a while it sleeps for good:
 // [MON-1] asleep = 1, fence, look for a busy processor / attach, then asleep? The relaxed look of attach may miss the 1:
 // the next attach, or the poller, makes up for it; nothing but a bound on lateness hangs on it.
 #include <algorithm>
-#include <vector>
+#include <span>
 
 #include "sched/door.hpp"
 #include "sched/park.hpp"
@@ -43,7 +44,7 @@ std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const 
   std::int64_t next = now + std::min(delay, longest_round_ns);
   const bool vacant = poll_until_.load(std::memory_order_relaxed) == INT64_MIN;
   const std::int64_t slice = options_.time_slice.count() * 1'000'000;
-  for (const auto& p : processors_) {
+  for (const auto& p : processors()) {
     if (vacant || p->holder.load(std::memory_order_relaxed) != nullptr)
       if (const std::int64_t due = p->timers.earliest(); due != timer_heap::never)
         next = std::min(next, due + timer_grace_ns);
@@ -61,11 +62,13 @@ void scheduler::monitor_main() noexcept {
   os::prefer_short_waits();
   int quiet = 0;
   while (monitor_ends_.load(std::memory_order_acquire) == 0) {  // [LIFE-4] end_monitor
-    if (idle_.idle() == processors_.size()) {
+    monitor_rounds_.fetch_add(1, std::memory_order_relaxed);
+    adjust(os::now_ns());
+    if (idle_.idle() == census_.serving()) {
       if (++quiet >= quiet_before_sleep && may_sleep()) {
         monitor_asleep_.store(1, std::memory_order_seq_cst);  // [MON-1]
         base::real_sync::heavy_fence();
-        while (idle_.idle() == processors_.size() && monitor_ends_.load(std::memory_order_acquire) == 0 &&
+        while (idle_.idle() == census_.serving() && monitor_ends_.load(std::memory_order_acquire) == 0 &&
                monitor_asleep_.load(std::memory_order_acquire) != 0)
           os::futex_wait(monitor_asleep_, 1);
         monitor_asleep_.store(0, std::memory_order_relaxed);
@@ -93,7 +96,7 @@ bool scheduler::may_sleep() noexcept {
     return false;
   }
   release_prepared();
-  return detached_.empty();
+  return detached_.empty() && census_.surplus() == 0;
 }
 
 bool scheduler::watch(std::int64_t now) noexcept {
@@ -101,7 +104,7 @@ bool scheduler::watch(std::int64_t now) noexcept {
   bool acted = storm_.load(std::memory_order_relaxed) != 0;
   // Whatever the busy ones do: nobody else looks at the timers of an idle processor.
   if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0) acted |= appoint_poller();
-  for (const auto& p : processors_) acted |= watch_processor(*p, now);
+  for (const auto& p : processors()) acted |= watch_processor(*p, now);
   collect_successors();
   acted |= watch_idle(now);
   if (poller_->in_use() && now - polled_at_.load(std::memory_order_relaxed) > poll_at_least_ns &&
@@ -115,7 +118,7 @@ bool scheduler::watch(std::int64_t now) noexcept {
     }
     if (!ready.empty()) {
       acted = true;
-      for (const auto& p : processors_) p->seen.urgent = true;
+      for (const auto& p : processors()) p->seen.urgent = true;
     }
   }
   const auto retaken = static_cast<std::size_t>(retakes_.load(std::memory_order_relaxed) - retakes);
@@ -135,7 +138,7 @@ bool scheduler::watch_idle(std::int64_t now) noexcept {
   if (idle_.idle() == 0) return false;
   bool acted = false;
   if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN)
-    for (const auto& p : processors_)
+    for (const auto& p : processors())
       if (p->holder.load(std::memory_order_relaxed) == nullptr) acted |= fire_late_timers(*p, now);
   if (idle_.searching() == 0 && (injected_size_.load(std::memory_order_relaxed) > 0 ||
                                  frozen_count_.load(std::memory_order_relaxed) > 0))
@@ -151,9 +154,11 @@ bool scheduler::others_wait(processor& p) noexcept {
 
 bool scheduler::fire_late_timers(processor& p, std::int64_t now) noexcept {
   if (p.timers.earliest() > now) return false;
-  std::vector<fiber_record*> woken;
-  p.timers.fire(now, 256, [&](fiber_record& f) { woken.push_back(&f); });
-  for (fiber_record* f : woken) {
+  constexpr std::size_t at_once = 256;
+  fiber_record* woken[at_once];  // no memory is asked for under the heap's lock [PREEMPT-3]
+  std::size_t n = 0;
+  p.timers.fire(now, at_once, [&](fiber_record& f) { woken[n++] = &f; });
+  for (fiber_record* f : std::span(woken, n)) {
     if (f->has(fiber_record::is_thread) || f->home != this) {
       enqueue(*f);
     } else {
@@ -161,7 +166,7 @@ bool scheduler::fire_late_timers(processor& p, std::int64_t now) noexcept {
       inject(*f);
     }
   }
-  return !woken.empty();
+  return n > 0;
 }
 
 bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
@@ -197,7 +202,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   p.seen.look_again = first_look;
   if (first_look) return acted;
   const std::int64_t held_for = now - p.seen.since_ns;
-  p.seen.others_waited = others_wait(p);
+  p.seen.others_waited = others_wait(p) || (p.index != 0 && census_.surplus() > 0);
   if (stands_still) {
     const bool idle_elsewhere = idle_.idle() > 0 || idle_.searching() > 0;
     const bool undisturbed = !p.seen.others_waited && idle_elsewhere && held_for < undisturbed_block_ns &&

@@ -90,13 +90,36 @@ void scheduler::freeze(worker& w) noexcept {
       w.gate.leave();
       return;
     }
-    while (w.awake.load(std::memory_order_acquire) == 0) os::futex_wait(w.awake, 0);
+    if (!wait_frozen(w)) {
+      w.gate.leave();
+      return;
+    }
     w.awake.store(0, std::memory_order_relaxed);
   }
   w.assigned.store(nullptr, std::memory_order_relaxed);
   attach(w, *back);
   trace::emit(trace::event::thaw, f->id);
   w.gate.leave();
+}
+
+// [PREEMPT-3] In the handler. False: nobody comes, for the monitor itself is held up - perhaps by what this thread holds,
+// malloc's lock, or one of weft's that somebody holds who waits for malloc's. It goes on without a processor, as below.
+bool scheduler::wait_frozen(worker& w) noexcept {
+  constexpr std::int64_t patience_ns = 20'000'000;
+  std::uint32_t rounds = monitor_rounds_.load(std::memory_order_relaxed);
+  while (w.awake.load(std::memory_order_acquire) == 0) {  // [WAKE-1] thaw
+    const std::chrono::steady_clock::time_point until(std::chrono::nanoseconds(os::now_ns() + patience_ns));
+    if (os::futex_wait_until(w.awake, 0, until)) continue;
+    const std::uint32_t now = monitor_rounds_.load(std::memory_order_relaxed);
+    if (std::exchange(rounds, now) != now) continue;
+    const std::lock_guard guard(idle_lock_);
+    if (!w.frozen) continue;  // not in the list yet, or somebody is about to wake us
+    w.unlink();
+    w.frozen = false;
+    frozen_count_.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
+  return true;
 }
 
 // [PREEMPT-3] A worker waits inside weft, asleep in the kernel: for malloc's lock, or another that a frozen thread may

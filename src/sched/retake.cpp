@@ -63,10 +63,10 @@ void scheduler::prepare_spares(std::size_t wanted) noexcept {
     const std::lock_guard guard(idle_lock_);
     if (!parked_.empty()) return;
   }
-  wanted = std::min(wanted, processors_.size());
+  wanted = std::min(wanted, processor_count());
   while (prepared_.size() < wanted) {
     // The last ones are not made in advance: at the limit, whoever needs one gets it.
-    if (worker_count_.load(std::memory_order_relaxed) + processors_.size() >= options_.max_threads) return;
+    if (worker_count_.load(std::memory_order_relaxed) + processor_count() >= options_.max_threads) return;
     worker* s = make_spare();
     if (s == nullptr) return;
     prepared_.push_back(s);

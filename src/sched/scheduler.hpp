@@ -8,6 +8,7 @@
 //   run.cpp        onto its stack; to the next one; its end
 //   park.cpp       a fiber waits; somebody readies it
 //   monitor.cpp    watches processors; retake.cpp, preempt.cpp take them away; hand_over.cpp gives one away
+//   adjust.cpp     as many processors as the machine grants CPUs
 //   offload.cpp    threads for calls known to block
 //   stalls.cpp     tells the user of fibers that keep their thread too long
 //   lifecycle.cpp  threads start and end; shutdown
@@ -18,6 +19,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,7 @@
 
 #include "base/futex_lock.hpp"
 #include "base/intrusive_list.hpp"
+#include "sched/census.hpp"
 #include "sched/idle_gate.hpp"
 #include "sched/inject_queue.hpp"
 #include "sched/offload.hpp"
@@ -44,7 +47,9 @@ using fiber_describer = std::string (*)(fiber_record& f);
 
 class scheduler {
  public:
-  scheduler(const options& o, std::unique_ptr<poll_source> poller, fiber_describer describe);
+  /// options::workers 0: as many processors as the process may use CPUs, now and later; at most `most_processors`.
+  scheduler(const options& o, std::size_t most_processors, std::unique_ptr<poll_source> poller,
+            fiber_describer describe);
   ~scheduler();
   scheduler(const scheduler&) = delete;
   scheduler& operator=(const scheduler&) = delete;
@@ -58,7 +63,7 @@ class scheduler {
   }
   [[nodiscard]] std::size_t live_fibers() const noexcept;  // at some moment of the call, or more
   [[nodiscard]] const options& settings() const noexcept { return options_; }
-  [[nodiscard]] std::size_t processor_count() const noexcept { return processors_.size(); }
+  [[nodiscard]] std::size_t serving() const noexcept { return census_.serving(); }
   [[nodiscard]] poll_source& poller() noexcept { return *poller_; }
   [[nodiscard]] offload_pool& offloads() noexcept { return offloads_; }
 
@@ -105,6 +110,13 @@ class scheduler {
   void worker_main(worker& w) noexcept;
   void start_thread(worker& w);
   worker* make_worker();              // null at options::max_threads; start and monitor only
+  processor* make_processor() noexcept;  // null if there are as many as may be; the same
+  [[nodiscard]] std::size_t processor_count() const noexcept {
+    return processor_count_.load(std::memory_order_acquire);  // [LIFE-5]
+  }
+  [[nodiscard]] std::span<const std::unique_ptr<processor>> processors() const noexcept {
+    return {processors_.data(), processor_count()};
+  }
   template <class Visit>
   void for_each_worker(Visit&& visit) const {
     const std::size_t n = worker_count_.load(std::memory_order_acquire);  // [LIFE-5]
@@ -173,6 +185,13 @@ class scheduler {
   void begin_detached(worker& w, std::int64_t since) noexcept;  // its gate is taken
   void watch_detached(std::int64_t now) noexcept;
 
+  // adjust.cpp
+  void adjust(std::int64_t now) noexcept;                // monitor, as the next two
+  bool rest_idle() noexcept;
+  bool serve_one_more() noexcept;
+  bool rest(worker& w) noexcept;
+  void move_timers(processor& from) noexcept;
+
   // retake.cpp
   worker* reserve_spare() noexcept;
   worker* make_spare() noexcept;
@@ -185,6 +204,7 @@ class scheduler {
   void ask_to_preempt(processor& p, worker& w) noexcept;
   void collect_successors() noexcept;
   void freeze(worker& w) noexcept;                       // in the signal handler
+  bool wait_frozen(worker& w) noexcept;                  // the same
   bool thaw(worker& w) noexcept;                         // w's processor to the oldest preempted thread
   bool thaw_detached() noexcept;
   friend bool on_preempt_signal(int, siginfo_t*, void*);
@@ -195,7 +215,10 @@ class scheduler {
   const options options_;
   const stack_class default_class_;
   const fiber_describer describe_;
-  std::vector<std::unique_ptr<processor>> processors_;
+  // Room for as many as may be from the start: it is read while it grows.
+  std::vector<std::unique_ptr<processor>> processors_;  // [0, processor_count_)
+  std::atomic<std::size_t> processor_count_{0};         // release by make_processor [LIFE-5]
+  census census_;                                       // how many of them serve [REST-1]
   // Room for options::max_threads from the start: it is read while it grows.
   std::vector<std::unique_ptr<worker>> workers_;     // [0, worker_count_)
   std::atomic<std::size_t> worker_count_{0};         // release by make_worker, acquire by readers [LIFE-5]
@@ -207,6 +230,7 @@ class scheduler {
   base::ranked_futex_lock<base::lock_rank::idle> idle_lock_;
   // under idle_lock_
   std::vector<processor*> idle_processors_;
+  std::vector<processor*> resting_;                  // made, and not serving [REST-2]
   base::intrusive_list<worker> parked_;
   base::intrusive_list<worker> frozen_;              // preempted, each in its handler, oldest first
   worker* in_poller_ = nullptr;
@@ -227,7 +251,10 @@ class scheduler {
   std::atomic<std::uint32_t> monitor_ends_{0};      // futex: 1 = end
   offload_pool offloads_;
   std::thread monitor_;
+  std::atomic<std::uint32_t> monitor_rounds_{0};    // relaxed: the frozen look whether it gets on
   std::int64_t watched_ns_ = 0;                     // monitor: when the round before was
+  std::int64_t cpus_read_ns_ = 0;                   // monitor: when it last asked how many CPUs are ours
+  std::atomic<std::int64_t> cpus_every_ns_{1'000'000'000};  // relaxed; only tests change it
   // Tests only: the monitor preempts and retakes at random instants, whoever deserves it; relaxed.
   static constexpr std::uint32_t storm_preempts = 1, storm_retakes = 2;
   std::atomic<std::uint32_t> storm_{0};

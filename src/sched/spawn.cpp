@@ -64,7 +64,7 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
     // from the limit it is looked at rarely, near it at each spawn.
     if (w != nullptr)
       w->spawn_allowance = static_cast<std::int32_t>(std::clamp<std::size_t>(
-          (options_.max_fibers - live) / (2 * processors_.size()), 1, 4096));
+          (options_.max_fibers - live) / (2 * processor_count()), 1, 4096));
   }
   if (w != nullptr && w->next_id == w->end_id) {
     w->next_id = next_ids.fetch_add(ids_at_once, std::memory_order_relaxed);

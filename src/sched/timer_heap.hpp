@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "base/futex_lock.hpp"
@@ -55,6 +56,21 @@ class timer_heap {
     return n;
   }
 
+  // All entries go to `to`. Between the two locks nobody sees them: the caller tells whoever keeps `to`'s time. Without
+  // memory they stay here, where only the monitor would find them late.
+  void move_to(timer_heap& to) noexcept {
+    std::vector<entry> all;
+    {
+      const std::lock_guard guard(lock_);
+      all.swap(heap_);
+      publish();
+    }
+    if (to.merge(all)) return;
+    const std::lock_guard guard(lock_);
+    heap_.swap(all);
+    publish();
+  }
+
   [[nodiscard]] std::size_t size() const {
     const std::lock_guard guard(lock_);
     return heap_.size();
@@ -67,6 +83,21 @@ class timer_heap {
   };
   static constexpr std::size_t arity = 4, smallest_sweep = 256;
 
+  bool merge(std::vector<entry>& all) noexcept try {
+    const std::lock_guard guard(lock_);
+    (heap_.size() < all.size() ? all : heap_).reserve(heap_.size() + all.size());  // before anything changes
+    if (heap_.size() < all.size()) heap_.swap(all);
+    heap_.insert(heap_.end(), all.begin(), all.end());
+    order();
+    publish();
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  void order() noexcept {
+    if (heap_.size() > 1)
+      for (std::size_t i = (heap_.size() - 2) / arity + 1; i-- > 0;) sift_down(i);
+  }
   void publish() noexcept {
     earliest_.store(heap_.empty() ? never : heap_.front().when, std::memory_order_seq_cst);
   }
@@ -103,8 +134,7 @@ class timer_heap {
   }
   void sweep() {
     std::erase_if(heap_, [](const entry& e) { return !record_of(e.who).word.awaits(e.who.epoch()); });
-    if (heap_.size() > 1)
-      for (std::size_t i = (heap_.size() - 2) / arity + 1; i-- > 0;) sift_down(i);
+    order();
     sweep_at_ = std::max(smallest_sweep, heap_.size() * 2);
   }
 

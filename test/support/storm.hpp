@@ -28,6 +28,14 @@ struct scheduler_probe {
     return of(rt).preemptions_.load(std::memory_order_relaxed);
   }
   static std::size_t threads(runtime& rt) noexcept { return of(rt).worker_count_.load(std::memory_order_relaxed); }
+  /// From now on it asks every so often how many CPUs it may use.
+  static void ask_for_cpus_every(runtime& rt, std::chrono::nanoseconds pause) noexcept {
+    of(rt).cpus_every_ns_.store(pause.count(), std::memory_order_relaxed);
+  }
+  static std::size_t processors_made(runtime& rt) noexcept { return of(rt).processor_count(); }
+  static bool monitor_sleeps(runtime& rt) noexcept {
+    return of(rt).monitor_asleep_.load(std::memory_order_relaxed) != 0;
+  }
   static constexpr std::uint32_t preempts = scheduler::storm_preempts, retake_all = scheduler::storm_retakes;
   static void storm(runtime& rt, std::uint32_t kinds) noexcept {
     of(rt).storm_.store(kinds, std::memory_order_relaxed);

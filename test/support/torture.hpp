@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -95,8 +96,10 @@ inline bool torture_job(torture_state& s, unsigned k, std::uint64_t local) {
   }
 }
 
-/// For soak_time: 24 fibers on `n` workers under the storm. Everything must add up; memory must not grow.
-inline void torture(std::size_t n, std::uint32_t storm) {
+/// For soak_time: 24 fibers on `n` workers under the storm. Everything must add up; memory must not grow. `beside` is
+/// called again and again meanwhile.
+inline void torture(std::size_t n, std::uint32_t storm,
+                    const std::function<void(weft::runtime&, std::minstd_rand&)>& beside = nullptr) {
   const unsigned seed = std::random_device{}();
   INFO("seed " << seed << ", workers " << n);
   std::printf("torture: seed %u, %zu workers\n", seed, n);
@@ -117,9 +120,15 @@ inline void torture(std::size_t n, std::uint32_t storm) {
       }
     }));
   probe::storm(rt, storm);
-  std::this_thread::sleep_for(soak_time() / 4);
+  std::minstd_rand random(seed + 99);
+  const auto go_on = [&](std::chrono::milliseconds time) {
+    if (!beside) return std::this_thread::sleep_for(time);
+    for (const auto end = std::chrono::steady_clock::now() + time; std::chrono::steady_clock::now() < end;)
+      beside(rt, random);
+  };
+  go_on(soak_time() / 4);
   const std::size_t warm = resident_kib();
-  std::this_thread::sleep_for(soak_time());
+  go_on(soak_time());
   const std::size_t after = resident_kib();
   stop.store(true, std::memory_order_relaxed);
   for (auto& f : fibers) f.join();

@@ -66,6 +66,34 @@ TEST_CASE("preempted with a std::mutex held: its contenders block, the holder ge
   for (auto& o : others) o.join();
 }
 
+TEST_CASE("the monitor itself waits for what a preempted fiber holds: the fiber goes on by itself") {
+  if (no_preemption_here()) return;
+  std::mutex m;
+  weft::options o = workers(1);
+  o.stall_after = 50ms;
+  o.on_stall = [&](const weft::stall_report& r) {
+    if (r.fiber_name == "hog") const std::lock_guard guard(m);
+  };
+  weft::runtime rt(o);
+  std::atomic<bool> hogging{false}, released{false};
+  auto holder = rt.spawn([&] {
+    {
+      const std::lock_guard guard(m);
+      spin_until(hogging);  // preempted here
+    }
+    released.store(true, std::memory_order_release);
+  });
+  weft::attributes a;
+  a.name = "hog";
+  a.preemptible = false;  // keeps the only processor
+  auto hog = rt.spawn(a, [&] {
+    hogging.store(true, std::memory_order_release);
+    spin_until(released);
+  });
+  hog.join();
+  holder.join();
+}
+
 TEST_CASE("no_preempt and attributes::preemptible keep the processor") {
   if (no_preemption_here()) return;
   for (const bool by_guard : {true, false}) {

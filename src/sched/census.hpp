@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSL-1.0
+// sched/census.hpp - how many processors serve, and how many of them are to be laid down.
+//
+//   monitor  shrink:    surplus + n                          grow: serving + 1, after it took back what surplus was left
+//   worker   claim:     surplus - 1, serving - 1 - then the processor it holds rests (adjust.cpp)
+//
+// One word, so that a claim is one step: whoever claims a part of the surplus lays one processor down, and no two claim
+// the same part. Processors do not care which of them it is, but for the first, which never rests.
+// Rejected: naming the processors that go (the named one may be stuck with a fiber that computes; any other will do).
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+#include "base/sync_policy.hpp"
+
+namespace weft::detail {
+
+// REST-1  serving - surplus is what the monitor asked for last, whoever claims meanwhile; it is at least one.
+// REST-2  a processor is laid down by the holder that claimed, and only then: so serving counts those in nobody's
+//         resting list, but for the claimers still on their way there.
+template <class Sync = base::real_sync>
+class basic_census {
+ public:
+  explicit basic_census(std::uint32_t serving) : word_(serving * serving_one) {}
+
+  // ---- the monitor ---------------------------------------------------------------------------------
+  void shrink(std::uint32_t by) { word_.fetch_add(by * surplus_one, std::memory_order_relaxed); }
+  // Takes back up to `most` of the surplus; how much it was.
+  std::uint32_t withdraw(std::uint32_t most) {
+    std::uint64_t w = word_.load(std::memory_order_relaxed);
+    for (;;) {
+      const std::uint32_t n = std::min(most, surplus(w));
+      if (word_.compare_exchange_weak(w, w - n * surplus_one, std::memory_order_relaxed,
+                                      std::memory_order_relaxed))
+        return n;
+    }
+  }
+  void grow() { word_.fetch_add(serving_one, std::memory_order_relaxed); }
+  std::uint32_t wanted() const {
+    const std::uint64_t w = word_.load(std::memory_order_relaxed);
+    return serving(w) - surplus(w);
+  }
+
+  // ---- workers, and the monitor for idle processors ------------------------------------------------
+  bool try_claim() {
+    std::uint64_t w = word_.load(std::memory_order_relaxed);
+    while (surplus(w) > 0)
+      if (word_.compare_exchange_weak(w, w - surplus_one - serving_one, std::memory_order_relaxed,
+                                      std::memory_order_relaxed))
+        return true;
+    return false;
+  }
+  void undo_claim() { word_.fetch_add(surplus_one + serving_one, std::memory_order_relaxed); }
+
+  std::uint32_t serving() const { return serving(word_.load(std::memory_order_relaxed)); }
+  std::uint32_t surplus() const { return surplus(word_.load(std::memory_order_relaxed)); }
+
+ private:
+  // relaxed throughout: the counts carry no data. The processor changes hands under the idle lock.
+  static constexpr std::uint64_t surplus_one = 1, serving_one = std::uint64_t{1} << 32;
+  static std::uint32_t serving(std::uint64_t w) { return static_cast<std::uint32_t>(w >> 32); }
+  static std::uint32_t surplus(std::uint64_t w) { return static_cast<std::uint32_t>(w); }
+
+  typename Sync::template atomic<std::uint64_t> word_;
+};
+
+using census = basic_census<>;
+
+}  // namespace weft::detail
