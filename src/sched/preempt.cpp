@@ -91,6 +91,7 @@ void scheduler::freeze(worker& w) noexcept {
       return;
     }
     if (!wait_frozen(w)) {
+      trace::emit(trace::event::thaw, f->id);
       w.gate.leave();
       return;
     }

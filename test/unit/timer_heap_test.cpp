@@ -102,3 +102,21 @@ TEST_CASE("stale entries do not pile up, and live ones survive the sweeps") {
   }
   CHECK(woken == 1);
 }
+
+TEST_CASE("moved to another heap: every deadline is there, in order, whichever was the bigger one") {
+  for (const std::size_t mine : {3u, 60u}) {
+    waiters w(63);
+    timer_heap from, to;
+    for (std::size_t i = 0; i < 63; ++i) (i < mine ? from : to).add(100 + static_cast<std::int64_t>(i * 37 % 63), w.park(i));
+    from.move_to(to);
+    CHECK(from.size() == 0);
+    CHECK(from.earliest() == timer_heap::never);
+    CHECK(to.size() == 63);
+    for (std::int64_t when = 100; when < 163; ++when) {
+      CHECK(to.earliest() == when);
+      CHECK(to.fire(when, 10, [](fiber_record&) {}) == 1);
+    }
+    from.move_to(to);
+    CHECK(to.earliest() == timer_heap::never);
+  }
+}
