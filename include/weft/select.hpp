@@ -16,6 +16,7 @@
 #include <weft/channel.hpp>
 #include <weft/detail/select.hpp>
 #include <weft/fiber.hpp>
+#include <weft/net/socket.hpp>
 #include <weft/timer.hpp>
 
 namespace weft {
@@ -127,6 +128,24 @@ class timeout_case final : public select_alternative {
   F f_;
 };
 
+// The socket object is asked when a select begins: it may have been moved to since.
+template <class F>
+class readiness_case final : public select_alternative {
+ public:
+  readiness_case(case_kind kind, const net::socket* socket, int number, F f) : socket_(socket), f_(std::move(f)) {
+    raw_.kind = kind;
+    raw_.number = number;
+  }
+
+ private:
+  void prepare() override {
+    if (socket_ != nullptr) raw_.object = socket_->native_descriptor();
+  }
+  void finish() override { std::invoke(f_); }
+  const net::socket* socket_;
+  F f_;
+};
+
 }  // namespace detail
 
 /// A value from `from`, or, once it is closed and drained, nothing: f(std::optional<T>).
@@ -173,6 +192,41 @@ template <std::invocable F>
 [[nodiscard]] detail::plain_case<F> on_tick(ticker& t, F f) {
   return {detail::case_kind::alarm, &t.native_state(), std::move(f)};
 }
+/// A read from `s`, or an accept at it, would not block: something is there, or the stream's end, or an error; or the
+/// socket is closed, also by another fiber meanwhile. The call made then says which. Somebody else may have been faster:
+/// then that call waits after all. The socket's own deadlines count for that call, not for the select.
+///
+/// Example: test/unit/select_fd_test.cpp [example]
+/// ```
+///   weft::select(weft::on_readable(client, [&] { n = client.read_some(buffer); }),
+///                weft::on_receive(orders, [&](std::optional<order> o) { ... }));
+/// ```
+template <std::invocable F>
+[[nodiscard]] detail::readiness_case<F> on_readable(const net::socket& s, F f) {
+  return {detail::case_kind::readable, &s, -1, std::move(f)};
+}
+/// A write to `s` would take at least one byte, or fail; otherwise as on_readable.
+template <std::invocable F>
+[[nodiscard]] detail::readiness_case<F> on_writable(const net::socket& s, F f) {
+  return {detail::case_kind::writable, &s, -1, std::move(f)};
+}
+/// The same for any descriptor - a pipe, an eventfd, an inotify -, which stays the caller's, blocking or not. Always
+/// ready: regular files and directories, and a number that names no descriptor: the call fails with EBADF.
+///
+/// A select that waits watches what the number names when it begins, through a duplicate: closing the number meanwhile
+/// does not end the wait, and is not seen by the other end before the wait has ended. (Use weft::net's objects where
+/// that matters.) Waiting costs about two microseconds more than with a socket object, and a descriptor.
+/// From a plain thread the default runtime watches, and is started for it.
+///
+/// Throws, from select: std::system_error, too_many_files_open and the like, with the limit to raise.
+template <std::invocable F>
+[[nodiscard]] detail::readiness_case<F> on_readable(int descriptor, F f) {
+  return {detail::case_kind::readable, nullptr, descriptor, std::move(f)};
+}
+template <std::invocable F>
+[[nodiscard]] detail::readiness_case<F> on_writable(int descriptor, F f) {
+  return {detail::case_kind::writable, nullptr, descriptor, std::move(f)};
+}
 /// Nothing else is ready now: the select does not wait.
 template <std::invocable F>
 [[nodiscard]] detail::plain_case<F> on_default(F f) {
@@ -185,7 +239,8 @@ template <std::invocable F>
 ///
 /// Blocks: the calling fiber, or thread; without any case that can become ready, for ever.
 /// Orders: as the case does by itself.
-/// Throws: what moving a value throws, what the function throws; std::system_error for a fiber that is not joinable.
+/// Throws: what moving a value throws, what the function throws; std::system_error for a descriptor that cannot be
+/// watched. A case is taken then by nobody.
 /// Example: test/unit/select_test.cpp [example]
 /// ```
 ///   weft::select(

@@ -5,10 +5,10 @@
 #include <system_error>
 
 #include "api/inline_join.hpp"
-#include "api/runtimes.hpp"
 #include "sched/door.hpp"
 #include "sched/offload.hpp"
 #include "sched/park.hpp"
+#include "sched/scheduler.hpp"
 
 namespace weft::detail {
 namespace {

@@ -7,13 +7,13 @@
 #include <string>
 #include <system_error>
 
-#include "api/runtimes.hpp"
 #include "base/check.hpp"
 #include "debug/fiber_report.hpp"
 #include "debug/overflow.hpp"
 #include "net/netpoller.hpp"
 #include "os/os.hpp"
 #include "sched/fork.hpp"
+#include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
 
 namespace weft {

@@ -6,9 +6,9 @@
 #include <system_error>
 
 #include "api/inline_join.hpp"
-#include "api/runtimes.hpp"
 #include "sched/door.hpp"
 #include "sched/park.hpp"
+#include "sched/scheduler.hpp"
 
 namespace weft::detail {
 namespace {

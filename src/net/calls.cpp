@@ -111,6 +111,10 @@ int call_local(int s, net::endpoint& out) noexcept {
 int call_remote(int s, net::endpoint& out) noexcept {
   return name_of(s, out, ::getpeername);
 }
+int call_duplicate(int s) noexcept {
+  return retry([&] { return ::fcntl(s, F_DUPFD_CLOEXEC, 0); });
+}
+
 void call_close(int s) noexcept {
   ::close(s);
 }

@@ -28,6 +28,8 @@ int call_prepare(int s) noexcept;
 int call_local(int s, net::endpoint& out) noexcept;
 int call_remote(int s, net::endpoint& out) noexcept;
 void call_close(int s) noexcept;
+/// Another number for the same open descriptor, close-on-exec.
+int call_duplicate(int s) noexcept;
 /// The soft limit of descriptors of this process.
 [[nodiscard]] unsigned long descriptor_limit() noexcept;
 

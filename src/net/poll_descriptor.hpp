@@ -31,6 +31,7 @@
 namespace weft::detail {
 
 class netpoller;
+class scheduler;
 
 // On the waiter's stack, in `crowd` while it waits there.
 struct crowd_waiter : base::list_hook<> {
@@ -126,6 +127,9 @@ class descriptor_use {
   }
   poll_descriptor* d_;
 };
+
+/// The events of `d` reach a poller from here on: its own, or if it has none, that of `home`. What epoll_ctl said.
+[[nodiscard]] std::error_code need_poller(poll_descriptor& d, scheduler& home) noexcept;
 
 /// Waits until an event came after `seen` was read, at most until `deadline_ns`. The caller holds a
 /// use, has found that its system call would block, and tries it again after success, which

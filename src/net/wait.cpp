@@ -42,18 +42,6 @@ std::error_code wait_on_thread(poll_descriptor& d, direction dir,
   return {};
 }
 
-std::error_code need_poller(poll_descriptor& d, const fiber_record& self) noexcept {
-  std::error_code why;
-  {
-    const std::lock_guard guard(d.lock);
-    if (d.owner.load(std::memory_order_relaxed) != nullptr) return {};
-    why = static_cast<netpoller&>(self.home->poller()).add(d, *self.home);
-  }
-  // Somebody may have parked meanwhile, trusting in the owner he saw: he must try for himself.
-  if (why) deliver(d, event_kind::regular, true, true, {});
-  return why;
-}
-
 wake_code undo_park(fiber_record& self) noexcept {
   return cancel_park(self) ? wake_code::ready : self.word.code();
 }
@@ -95,6 +83,18 @@ wake_code wait_on_fiber(poll_descriptor& d, direction dir, poll_word::edge_count
 
 }  // namespace
 
+std::error_code need_poller(poll_descriptor& d, scheduler& home) noexcept {
+  std::error_code why;
+  {
+    const std::lock_guard guard(d.lock);
+    if (d.owner.load(std::memory_order_relaxed) != nullptr) return {};
+    why = static_cast<netpoller&>(home.poller()).add(d, home);
+  }
+  // Somebody may have parked meanwhile, trusting in the owner he saw: he must try for himself.
+  if (why) deliver(d, event_kind::regular, true, true, {});
+  return why;
+}
+
 std::error_code wait_for_event(poll_descriptor& d, direction dir, poll_word::edge_count seen,
                                park_reason why, std::int64_t deadline_ns) noexcept {
   if (deadline_ns != poll_descriptor::no_deadline && os::now_ns() >= deadline_ns)
@@ -107,7 +107,7 @@ std::error_code wait_for_event(poll_descriptor& d, direction dir, poll_word::edg
     // wakes us if it cannot. An owner that goes away afterwards counts an edge: try_wait sees it.
     // [POLL-1]
     if (d.owner.load(std::memory_order_acquire) == nullptr)
-      if (const auto error = need_poller(d, self)) return error;
+      if (const auto error = need_poller(d, *self.home)) return error;
     switch (wait_on_fiber(d, dir, seen, why, deadline_ns, self)) {
       case wake_code::timeout:
         return timed_out();

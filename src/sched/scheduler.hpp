@@ -270,4 +270,8 @@ class scheduler {
   std::size_t stragglers_ = 0;                      // under shutdown_lock_
 };
 
+/// That of the default runtime, for whoever has none. Made on first use, shut down when the process ends
+/// (src/api/runtime.cpp).
+[[nodiscard]] scheduler& default_scheduler();
+
 }  // namespace weft::detail

@@ -9,8 +9,8 @@
 //   6  out of all the other queues
 // Nothing is claimed by a select that could be claimed itself: it does so in 1 and 3 only, before its ticket is out.
 // So two selects that want each other cannot both think they have won (SELECT-1, README.md).
-// Sources other than channels stay ready (a fiber that has ended, a time that has come): they only wake the select, and
-// step 1 takes them.
+// Sources other than channels stay ready (a fiber that has ended, a time that has come, a descriptor): they only wake the
+// select, and step 1 takes them.
 // Rejected: claiming with the ticket out, one lock at a time (two selects can cancel each other for ever).
 #include <algorithm>
 #include <atomic>
@@ -23,6 +23,7 @@
 #include <weft/detail/select.hpp>
 
 #include "base/rng.hpp"
+#include "net/readiness.hpp"
 #include "os/os.hpp"
 #include "sync/alarm.hpp"
 #include "sync/channel_core.hpp"
@@ -76,6 +77,13 @@ bool is_channel(const select_case& c) noexcept {
 waiter_queue& queue_of(const select_case& c) noexcept {
   return c.kind == case_kind::receive ? channel_of(c).receivers() : channel_of(c).senders();
 }
+bool is_readiness(const select_case& c) noexcept {
+  return c.kind == case_kind::readable || c.kind == case_kind::writable;
+}
+readiness_source source_of(const select_case& c) noexcept {
+  return {static_cast<poll_descriptor*>(c.object), c.number,
+          c.kind == case_kind::readable ? direction::read : direction::write};
+}
 wake_code code_of(std::size_t index) noexcept {
   return static_cast<wake_code>(static_cast<std::size_t>(wake_code::first_free) + index);
 }
@@ -84,7 +92,7 @@ std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
 }
 
-bool seems_ready(const select_case& c, std::int64_t& now) noexcept {
+bool seems_ready(select_case& c, std::int64_t& now) noexcept {
   switch (c.kind) {
     case case_kind::receive:
       return channel_of(c).may_get();
@@ -99,6 +107,9 @@ bool seems_ready(const select_case& c, std::int64_t& now) noexcept {
       return nanoseconds(c.deadline) <= now;
     case case_kind::alarm:
       return true;  // take looks, under the lock
+    case case_kind::readable:
+    case case_kind::writable:
+      return is_ready(source_of(c), c.seen);
     case case_kind::fallback:
     case case_kind::never:
       break;
@@ -167,6 +178,26 @@ class lock_set {
   bool held_ = false;
 };
 
+// The waits of the cases that are descriptors, in their order. Made before the ticket is, because it may throw.
+class readiness_set {
+ public:
+  explicit readiness_set(std::span<select_case* const> cases) {
+    const auto n = static_cast<std::size_t>(
+        std::count_if(cases.begin(), cases.end(), [](const select_case* c) { return is_readiness(*c); }));
+    if (n == 0) [[likely]]
+      return;
+    waits_ = std::make_unique<readiness_wait[]>(n);
+    std::size_t i = 0;
+    for (const select_case* c : cases)
+      if (is_readiness(*c)) waits_[i++].prepare(source_of(*c), c->seen);
+  }
+  [[nodiscard]] bool arm_next(ticket t) noexcept { return waits_[next_++].arm(t); }
+
+ private:
+  std::unique_ptr<readiness_wait[]> waits_;
+  std::size_t next_ = 0;
+};
+
 // Inside weft, until this dies: see channel_guard::unlock_to_park.
 struct inside_weft {
   inside_weft() noexcept { enter(); }
@@ -178,7 +209,8 @@ struct inside_weft {
 };
 
 // Step 4 for one case that is no channel. False: it is ready.
-bool arm(station& s, std::span<select_case* const> cases, std::size_t index, ticket t, std::int64_t& until) {
+bool arm(station& s, std::span<select_case* const> cases, std::size_t index, ticket t, std::int64_t& until,
+         readiness_set& descriptors) {
   const select_case& c = *cases[index];
   switch (c.kind) {
     case case_kind::join:
@@ -200,6 +232,9 @@ bool arm(station& s, std::span<select_case* const> cases, std::size_t index, tic
       until = std::min(until, a.due);  // ALARM-2: who moves it wakes us
       return true;
     }
+    case case_kind::readable:
+    case case_kind::writable:
+      return descriptors.arm_next(t);
     default:
       return true;
   }
@@ -227,6 +262,7 @@ void disarm(small_array<station>& at, std::span<select_case* const> cases, ticke
 // Steps 3 to 6. Nothing: look again.
 [[gnu::noinline]] std::optional<std::size_t> wait_for_one(std::span<select_case* const> cases) {
   small_array<station> at(cases.size());
+  readiness_set descriptors(cases);
   ticket t;
   wake_code code = wake_code::ready;
   {
@@ -260,7 +296,7 @@ void disarm(small_array<station>& at, std::span<select_case* const> cases, ticke
     }
     std::int64_t until = timer_heap::never;
     bool all_armed = true;
-    for (std::size_t i = 0; i < cases.size() && all_armed; ++i) all_armed = arm(at[i], cases, i, t, until);
+    for (std::size_t i = 0; i < cases.size() && all_armed; ++i) all_armed = arm(at[i], cases, i, t, until, descriptors);
     if (all_armed)
       code = finish_park(self, until);
     else if (!cancel_park(self))

@@ -34,6 +34,8 @@ class socket {
   ///
   /// Blocks: never.   Orders: before the failure it causes.   Example: test/unit/net_close_test.cpp
   void close() noexcept;
+  // For weft::select only.
+  [[nodiscard]] detail::poll_descriptor* native_descriptor() const noexcept { return descriptor_; }
 
   /// The kernel's descriptor, still owned by this object; -1 if closed. It is non-blocking, and
   /// must stay so.

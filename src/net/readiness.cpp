@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSL-1.0
+// net/readiness.cpp - see readiness.hpp.
+#include "net/readiness.hpp"
+
+#include <cerrno>
+#include <mutex>
+#include <string>
+#include <system_error>
+
+#include <poll.h>
+
+#include "net/calls.hpp"
+#include "sched/park.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/worker.hpp"
+
+namespace weft::detail {
+namespace {
+
+// POLLERR, POLLHUP and POLLNVAL come unasked.
+bool would_not_block(int number, direction which) noexcept {
+  pollfd p{number, static_cast<short>(which == direction::read ? POLLIN | POLLRDHUP : POLLOUT), 0};
+  return number < 0 || ::poll(&p, 1, 0) > 0;
+}
+
+[[noreturn]] void refuse(int number, int error) {
+  std::string text = "weft::select: watching descriptor " + std::to_string(number);
+  if (error == EMFILE)
+    text += ": a duplicate of it is needed, and this process may have " + std::to_string(descriptor_limit()) +
+            " descriptors, raise its limit (`ulimit -n`)";
+  else if (error == ENOSPC)
+    text += ": the user's limit of watches is reached, raise the sysctl fs.epoll.max_user_watches";
+  throw std::system_error(error, std::generic_category(), text);
+}
+
+scheduler& watching_runtime() {
+  const worker* w = this_worker();
+  return w != nullptr ? *w->home : default_scheduler();
+}
+
+}  // namespace
+
+bool is_ready(const readiness_source& s, poll_word::edge_count& seen) noexcept {
+  if (s.socket == nullptr) return would_not_block(s.number, s.which);
+  const descriptor_use use(s.socket);
+  if (!use) return true;
+  seen = use->word.edges();  // [POLL-1] before the look
+  return would_not_block(use.number(), s.which);
+}
+
+void readiness_wait::prepare(const readiness_source& s, poll_word::edge_count seen) {
+  which_ = s.which;
+  poll_descriptor* d = s.socket;
+  if (d == nullptr) {
+    const int copy = call_duplicate(s.number);
+    if (copy == -EBADF) return;  // closed a moment ago: the next look says ready
+    if (copy < 0) refuse(s.number, -copy);
+    try {
+      d = own_ = &make_descriptor(copy);
+    } catch (...) {
+      call_close(copy);
+      throw;
+    }
+    // The look was before this record was. What came in between is an event all the same: the kernel reports what is
+    // there when a descriptor is registered.
+    seen = d->word.edges();
+  }
+  use_.emplace(d);
+  if (!*use_) return use_.reset();  // closed: ready
+  seen_ = seen;
+  // Acquire: as in wait_for_event.
+  if (d->owner.load(std::memory_order_acquire) != nullptr) return;
+  if (const std::error_code why = need_poller(*d, watching_runtime())) refuse(use_->number(), why.value());
+}
+
+bool readiness_wait::arm(ticket t) noexcept {
+  if (!use_) return false;
+  poll_descriptor& d = **use_;
+  ticket_ = t;
+  switch (d.word.try_wait(which_, t.bits, seen_)) {
+    case wait_offer::accepted:
+      at_ = place::slot;
+      return true;
+    case wait_offer::occupied: {
+      in_crowd_.who = t;
+      at_ = place::crowd;
+      {
+        const std::lock_guard guard(d.lock);
+        d.crowd.push_back(in_crowd_);
+      }
+      return d.word.join_crowd(seen_) == wait_offer::accepted;
+    }
+    case wait_offer::missed:
+    case wait_offer::closed:
+      break;
+  }
+  return false;
+}
+
+readiness_wait::~readiness_wait() {
+  if (at_ == place::slot) {
+    (*use_)->word.withdraw(which_, ticket_.bits);
+  } else if (at_ == place::crowd) {
+    (*use_)->word.leave_crowd();
+    const std::lock_guard guard((*use_)->lock);
+    if (in_crowd_.linked()) in_crowd_.unlink();
+  }
+  use_.reset();
+  if (own_ == nullptr) return;
+  // Out of the epoll before it is closed: what it is a duplicate of stays open, and would stay registered.
+  const int number = release_number(*own_);
+  if (number >= 0) call_close(number);
+  abandon(*own_);
+}
+
+}  // namespace weft::detail
