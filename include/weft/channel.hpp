@@ -133,17 +133,13 @@ class channel {
   /// The oldest value, waiting while there is none. Nothing: closed and drained.
   /// Blocks: the calling fiber, or thread.   Throws: what moving T throws; the value stays.
   std::optional<T> receive() {
-    std::optional<T> value;
-    static_cast<void>(detail::channel_receive(*core_, &value));
-    return value;
+    return receive_by([this](void* to) { return detail::channel_receive(*core_, to); });
   }
   /// The same until a stop is requested.
   receive_result<T> receive(const std::stop_token& stop) { return receive_within(detail::wait_limit(stop)); }
   /// A value that is there now. Blocks: never.
   [[nodiscard]] std::optional<T> try_receive() {
-    std::optional<T> value;
-    static_cast<void>(detail::channel_try_receive(*core_, &value));
-    return value;
+    return receive_by([this](void* to) { return detail::channel_try_receive(*core_, to); });
   }
   /// Gives up after that time.
   template <class Rep, class Period>
@@ -185,7 +181,8 @@ class channel {
     T* operator->() const noexcept { return &*value_; }
     iterator& operator++() {
       value_.reset();
-      static_cast<void>(detail::channel_receive(*from_, &value_));
+      static_cast<void>(detail::receive_into(
+          value_, [this](void* to) { return detail::channel_receive(*from_, to); }));
       return *this;
     }
     void operator++(int) { ++*this; }
@@ -206,8 +203,21 @@ class channel {
  private:
   receive_result<T> receive_within(const detail::wait_limit& limit) {
     receive_result<T> r;
-    r.status_ = detail::channel_receive(*core_, &r.value_, limit);
+    r.status_ = detail::receive_into(
+        r.value_, [&](void* to) { return detail::channel_receive(*core_, to, limit); });
     return r;
+  }
+  template <class Receive>
+  std::optional<T> receive_by(Receive&& receive) {
+    if constexpr (detail::arrives_as_bytes<T>) {
+      detail::landing_place<T> place;
+      if (receive(static_cast<void*>(&place)) != channel_status::success) return std::nullopt;
+      return place.value();
+    } else {
+      std::optional<T> value;
+      static_cast<void>(receive(static_cast<void*>(&value)));
+      return value;
+    }
   }
 
   detail::channel_core* const core_;

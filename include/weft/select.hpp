@@ -55,11 +55,18 @@ class receive_case final : public select_alternative {
 
  private:
   void prepare() override {
-    value_.reset();
+    if constexpr (!arrives_as_bytes<T>) value_.reset();
     raw_.value = &value_;
   }
-  void finish() override { std::invoke(f_, std::exchange(value_, std::nullopt)); }
-  std::optional<T> value_;
+  void finish() override {
+    if constexpr (!arrives_as_bytes<T>)
+      std::invoke(f_, std::exchange(value_, std::nullopt));
+    else if (raw_.end == channel_status::success)
+      std::invoke(f_, value_.value());
+    else
+      std::invoke(f_, std::optional<T>());
+  }
+  std::conditional_t<arrives_as_bytes<T>, landing_place<T>, std::optional<T>> value_;
   F f_;
 };
 

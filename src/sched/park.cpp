@@ -39,6 +39,22 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
   return self.word.code();
 }
 
+// Off the stack; comes and goes inside weft.
+[[gnu::always_inline]] inline worker* leave_to_park(worker* w, fiber_record& self, std::int64_t deadline_ns) {
+  trace::emit(trace::event::fiber_park, self.id,
+              static_cast<std::uint64_t>(self.reason.load(std::memory_order_relaxed)),
+              reinterpret_cast<std::uintptr_t>(self.wait_object));
+  fiber_record* next = nullptr;
+  if (w->held != nullptr) [[likely]] {
+    if (deadline_ns != timer_heap::never)
+      w->held->timers.add(deadline_ns, self.make_ticket(self.word.epoch()));
+    next = pick_prepared(*w);
+  } else if (deadline_ns != timer_heap::never) {
+    w->home->add_timer_from_outside(deadline_ns, self.make_ticket(self.word.epoch()));
+  }
+  return leave_stack(*w, self, next, leave_action::park);
+}
+
 }  // namespace
 
 wake_code finish_park(fiber_record& self, std::int64_t deadline_ns) {
@@ -49,24 +65,25 @@ wake_code finish_park(fiber_record& self, std::int64_t deadline_ns) {
     self.word.set(fiber_state::running);
     code = self.word.code();
   } else {
-    worker* w = enter_to_park();
-    trace::emit(trace::event::fiber_park, self.id,
-                static_cast<std::uint64_t>(self.reason.load(std::memory_order_relaxed)),
-                reinterpret_cast<std::uintptr_t>(self.wait_object));
-    fiber_record* next = nullptr;
-    if (w->held != nullptr) [[likely]] {
-      if (deadline_ns != timer_heap::never)
-        w->held->timers.add(deadline_ns, self.make_ticket(self.word.epoch()));
-      next = pick_prepared(*w);
-    } else if (deadline_ns != timer_heap::never) {
-      w->home->add_timer_from_outside(deadline_ns, self.make_ticket(self.word.epoch()));
-    }
-    w = leave_stack(*w, self, next, leave_action::park);
-    leave(*w);
+    leave(*leave_to_park(enter_to_park(), self, deadline_ns));
     code = self.word.code();
   }
   self.reason.store(park_reason::none, std::memory_order_relaxed);
   return code;
+}
+
+wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadline_ns) {
+  if (self.has(fiber_record::is_thread)) {
+    const wake_code code = park_thread(self, deadline_ns);
+    self.reason.store(park_reason::none, std::memory_order_relaxed);
+    return code;
+  }
+  if (self.word.woken_early())
+    self.word.set(fiber_state::running);
+  else
+    w = leave_to_park(w, self, deadline_ns);
+  self.reason.store(park_reason::none, std::memory_order_relaxed);
+  return self.word.code();
 }
 
 bool wake(ticket t, wake_code code) noexcept {

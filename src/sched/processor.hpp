@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/bias_owner.hpp"
 #include "base/cache_line.hpp"
 #include "fiber/record.hpp"
 #include "sched/deque.hpp"
@@ -52,6 +53,7 @@ struct alignas(base::cache_line) processor {
 
   // ---- constant
   const std::uint32_t index;
+  const base::bias_seat seat;                 // what locks are biased to (sync/biased_lock.hpp)
 
   // ---- shared, by their own rules
   std::atomic<worker*> holder{nullptr};      // whose gate guards me; a hint, null while idle

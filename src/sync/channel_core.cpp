@@ -9,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "os/os.hpp"
 #include "sync/misuse.hpp"
@@ -66,6 +67,16 @@ channel_status status_of(channel_step s) noexcept {
   return s == channel_step::done ? channel_status::success : channel_status::closed;
 }
 
+// For whoever has stayed inside weft since begin_park. Null in `w` afterwards: outside again.
+wake_code finish_park_inside(fiber_record& self, worker*& w, const wait_limit& limit) {
+  if (limit.stop == nullptr) return finish_park_inside(self, w, nanoseconds(limit.deadline));
+  // The callback may run here and now. Its end is waited for, if it runs elsewhere, before this returns: outside.
+  const std::stop_callback callback(*limit.stop, wake_with_stop{self.make_ticket(self.word.epoch())});
+  const wake_code code = finish_park_inside(self, w, nanoseconds(limit.deadline));
+  if (w != nullptr) leave(*std::exchange(w, nullptr));
+  return code;
+}
+
 // Comes with the lock, lets go of it. Nothing: the wait has to begin again.
 template <side S>
 [[gnu::noinline]] std::optional<channel_status> wait_for_turn(channel_guard& g, channel_core& c, void* value,
@@ -79,18 +90,16 @@ template <side S>
   me.epoch =
       begin_park(self, S == side::sender ? park_reason::channel_send : park_reason::channel_receive, &c).epoch();
   queue_of<S>(c).push_back(me);  // CHAN-2: there was no room, or no value
-  g.unlock_to_park();
-  const wake_code code = finish_park_inside(self, limit);
+  worker* w = g.unlock_to_park();
+  const wake_code code = finish_park_inside(self, w, limit);
   if (code == wake_code::first_free) [[likely]] {
-    switch (outcome_of(me, lock)) {
-      case outcome::moved:
-        return channel_status::success;
-      case outcome::closed:
-        return channel_status::closed;
-      default:
-        return std::nullopt;
-    }
+    const outcome o = outcome_of(me, lock);
+    if (w != nullptr) leave(*w);
+    if (o == outcome::moved) [[likely]] return channel_status::success;
+    if (o == outcome::closed) return channel_status::closed;
+    return std::nullopt;
   }
+  if (w != nullptr) leave(*w);
   const channel_guard again(c);
   if (me.linked) queue_of<S>(c).unlink(me);
   if (code == wake_code::timeout) return channel_status::timeout;
@@ -119,32 +128,24 @@ channel_status try_pass(channel_core& c, void* value) {
 
 }  // namespace
 
-wake_code finish_park_inside(fiber_record& self, const wait_limit& limit) {
-  wake_code code;
-  if (limit.stop == nullptr) {
-    code = finish_park(self, nanoseconds(limit.deadline));
-    if (worker* w = this_worker()) leave(*w);
-  } else {
-    // The callback may run here and now. Its end is waited for, if it runs elsewhere, before this returns.
-    const std::stop_callback callback(*limit.stop, wake_with_stop{self.make_ticket(self.word.epoch())});
-    code = finish_park(self, nanoseconds(limit.deadline));
-    if (worker* w = this_worker()) leave(*w);
+// Spins first: whoever won the claim is on another CPU, moving the value.
+[[gnu::noinline]] outcome await_outcome(const channel_waiter& w, channel_lock& lock) noexcept {
+  constexpr int spins = 100;
+  for (int i = 0; i < spins; ++i) {
+    os::cpu_relax();
+    if (const outcome o = w.end.load(std::memory_order_acquire); o != outcome::open) return o;  // [CHAN-3] settle
   }
-  return code;
-}
-
-outcome outcome_of(const channel_waiter& w, channel_lock& lock) noexcept {
-  outcome o = w.end.load(std::memory_order_acquire);  // [CHAN-3] settle
-  if (o == outcome::open) [[unlikely]] {
-    lock.lock();
-    lock.unlock();
-    o = w.end.load(std::memory_order_relaxed);  // the lock orders
-  }
-  return o;
+  const worker* const here = this_worker();
+  const bool outside = here != nullptr && !here->gate.inside();
+  if (outside) enter();  // or the thread might be stopped with the lock
+  lock.lock_word(nullptr);
+  lock.unlock_word(nullptr);
+  if (outside) leave(*this_worker());
+  return w.end.load(std::memory_order_relaxed);  // the lock orders
 }
 
 channel_core::channel_core(const element_type& type, std::size_t capacity, std::byte* ring) noexcept
-    : type_(type), lock_(assign_lock()), capacity_(capacity), ring_(ring) {}
+    : type_(type), is_word_(type.is_word), lock_(assign_lock()), capacity_(capacity), ring_(ring) {}
 
 channel_core::~channel_core() {
 #ifndef NDEBUG
@@ -162,10 +163,29 @@ channel_core::~channel_core() {
   }
 }
 
-void channel_core::push(void* value) {
-  type_.construct(slot(tail_), value);  // if it throws, nothing has changed
+inline void channel_core::push(void* value) {
+  if (is_word_)
+    copy_word(ring_ + tail_ * sizeof(std::uint64_t), value);
+  else
+    type_.construct(slot(tail_), value);  // if it throws, nothing has changed
   if (++tail_ == capacity_) tail_ = 0;
   size_.store(size() + 1, std::memory_order_relaxed);
+}
+
+inline void channel_core::pop(void* to) {
+  if (is_word_)
+    copy_word(to, ring_ + head_ * sizeof(std::uint64_t));
+  else
+    type_.take(to, slot(head_));  // as above
+  if (++head_ == capacity_) head_ = 0;
+  size_.store(size() - 1, std::memory_order_relaxed);
+}
+
+inline void channel_core::deliver(void* to, void* from) {
+  if (is_word_)
+    copy_word(to, from);
+  else
+    type_.deliver(to, from);
 }
 
 channel_step channel_core::put(void* value, claimed_list& out) {
@@ -173,7 +193,7 @@ channel_step channel_core::put(void* value, claimed_list& out) {
   while (channel_waiter* w = receivers_.pop_front()) {
     if (!out.claim(*w)) continue;
     try {
-      type_.deliver(w->value, value);
+      deliver(w->value, value);
     } catch (...) {
       claimed_list::settle(*w, outcome::again);
       throw;
@@ -186,11 +206,9 @@ channel_step channel_core::put(void* value, claimed_list& out) {
   return channel_step::done;
 }
 
-channel_step channel_core::get(void* optional, claimed_list& out) {
-  if (const std::size_t n = size(); n > 0) {
-    type_.take(optional, slot(head_));
-    if (++head_ == capacity_) head_ = 0;
-    size_.store(n - 1, std::memory_order_relaxed);
+channel_step channel_core::get(void* to, claimed_list& out) {
+  if (size() > 0) {
+    pop(to);
     while (channel_waiter* w = senders_.pop_front()) {  // CHAN-2: there is room now
       if (!out.claim(*w)) continue;
       try {
@@ -207,7 +225,7 @@ channel_step channel_core::get(void* optional, claimed_list& out) {
   while (channel_waiter* w = senders_.pop_front()) {
     if (!out.claim(*w)) continue;
     try {
-      type_.deliver(optional, w->value);
+      deliver(to, w->value);
     } catch (...) {
       claimed_list::settle(*w, outcome::again);
       throw;
@@ -254,14 +272,14 @@ channel_status channel_send(channel_core& c, void* value, const wait_limit& limi
 channel_status channel_try_send(channel_core& c, void* value) {
   return try_pass<side::sender>(c, value);
 }
-channel_status channel_receive(channel_core& c, void* optional) {
-  return pass_value<side::receiver>(c, optional, for_ever);
+channel_status channel_receive(channel_core& c, void* to) {
+  return pass_value<side::receiver>(c, to, for_ever);
 }
-channel_status channel_receive(channel_core& c, void* optional, const wait_limit& limit) {
-  return pass_value<side::receiver>(c, optional, limit);
+channel_status channel_receive(channel_core& c, void* to, const wait_limit& limit) {
+  return pass_value<side::receiver>(c, to, limit);
 }
-channel_status channel_try_receive(channel_core& c, void* optional) {
-  return try_pass<side::receiver>(c, optional);
+channel_status channel_try_receive(channel_core& c, void* to) {
+  return try_pass<side::receiver>(c, to);
 }
 bool channel_close(channel_core& c) noexcept {
   channel_guard g(c);

@@ -21,14 +21,22 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <weft/detail/channel.hpp>
 
 #include "sched/door.hpp"
 #include "sched/park.hpp"
-#include "sync/channel_lock.hpp"
+#include "sync/biased_lock.hpp"
 
 namespace weft::detail {
+
+struct alignas(base::cache_line) channel_lock : basic_biased_lock<> {};
+
+/// What the calling worker, inside weft, is to a biased lock; null: a plain thread, or without a processor.
+inline base::bias_owner* bias_owner_of(const worker* w) noexcept {
+  return w != nullptr && w->held != nullptr ? w->held->seat.owner() : nullptr;
+}
 
 /// What became of a waiter that was claimed.
 enum class outcome : std::uint8_t {
@@ -47,7 +55,7 @@ struct channel_waiter {
   std::atomic<outcome> end{outcome::open};
   fiber_record* self = nullptr;
   epoch_t epoch = 0;
-  void* value = nullptr;  // a sender's T, a receiver's std::optional<T>
+  void* value = nullptr;  // a sender's T, where a receiver's arrives
 };
 
 class waiter_queue {
@@ -130,7 +138,7 @@ class channel_core {
 
   // ---- under the lock; may throw what T's move throws
   [[nodiscard]] channel_step put(void* value, claimed_list& out);
-  [[nodiscard]] channel_step get(void* optional, claimed_list& out);
+  [[nodiscard]] channel_step get(void* to, claimed_list& out);
   bool close(claimed_list& out) noexcept;
   waiter_queue& senders() noexcept { return senders_; }
   waiter_queue& receivers() noexcept { return receivers_; }
@@ -149,9 +157,13 @@ class channel_core {
 
  private:
   void* slot(std::size_t i) noexcept { return ring_ + i * type_.size; }
+  static void copy_word(void* to, const void* from) noexcept { std::memcpy(to, from, sizeof(std::uint64_t)); }
   void push(void* value);
+  void pop(void* to);
+  void deliver(void* to, void* from);
 
   const element_type& type_;
+  const bool is_word_;   // the same as type_'s, where it is at hand
   channel_lock& lock_;
   const std::size_t capacity_;
   std::byte* const ring_;
@@ -167,7 +179,11 @@ class channel_core {
 /// whom it claimed.
 class channel_guard {
  public:
-  explicit channel_guard(channel_core& c) noexcept : lock_(&c.lock()), worker_(enter()) { take(); }
+  explicit channel_guard(channel_core& c) noexcept
+      : lock_(&c.lock()), worker_(enter()), owner_(bias_owner_of(worker_)) {
+    enter_channel_rank();
+    how_ = lock_->lock(owner_);
+  }
   channel_guard(const channel_guard&) = delete;
   channel_guard& operator=(const channel_guard&) = delete;
   ~channel_guard() {
@@ -178,7 +194,11 @@ class channel_guard {
   }
   /// Lets go of the lock, but stays inside weft: between begin_park and finish_park nobody may take the processor, for
   /// whoever comes back without one is queued, and loses the word's state.
-  void unlock_to_park() noexcept { release(); }
+  /// Returns the calling worker, or null.
+  [[nodiscard]] worker* unlock_to_park() noexcept {
+    release();
+    return worker_;
+  }
 
   [[nodiscard]] fiber_record& self() const {
     return worker_ != nullptr && worker_->current != nullptr ? *worker_->current : this_strand();
@@ -187,24 +207,24 @@ class channel_guard {
   claimed_list out;
 
  private:
-  void take() noexcept {
-    enter_channel_rank();
-    lock_->lock();
-  }
   void release() noexcept {
-    lock_->unlock();
+    lock_->unlock(how_, owner_);
     lock_ = nullptr;
     leave_channel_rank();
   }
 
   channel_lock* lock_;
   worker* const worker_;
+  base::bias_owner* const owner_;
+  held_by how_;
 };
 
-/// finish_park for whoever has stayed inside weft since begin_park.
-wake_code finish_park_inside(fiber_record& self, const wait_limit& limit);
+[[nodiscard]] outcome await_outcome(const channel_waiter& w, channel_lock& lock) noexcept;
 
-/// For a waiter that was claimed: waits for the claimer to let go of the lock, if it has not settled it yet.
-outcome outcome_of(const channel_waiter& w, channel_lock& lock) noexcept;
+/// For a waiter that was claimed: waits for the claimer to settle it, if it has not yet.
+inline outcome outcome_of(const channel_waiter& w, channel_lock& lock) noexcept {
+  const outcome o = w.end.load(std::memory_order_acquire);  // [CHAN-3] settle
+  return o != outcome::open ? o : await_outcome(w, lock);
+}
 
 }  // namespace weft::detail

@@ -161,19 +161,21 @@ class lock_set {
   ~lock_set() {
     if (held_) unlock();
   }
-  void lock() noexcept {
+  void lock() noexcept {  // inside weft, until after unlock
     enter_channel_rank();
-    for (std::size_t i = 0; i < n_; ++i) locks_[i]->lock();
+    owner_ = bias_owner_of(this_worker());
+    for (std::size_t i = 0; i < n_; ++i) locks_[i]->lock_word(owner_);  // several: not by bias
     held_ = true;
   }
   void unlock() noexcept {
     held_ = false;
-    while (n_ > 0) locks_[--n_]->unlock();
+    while (n_ > 0) locks_[--n_]->unlock_word(owner_);
     leave_channel_rank();
   }
 
  private:
   small_array<channel_lock*> locks_;
+  base::bias_owner* owner_ = nullptr;
   std::size_t n_ = 0;
   bool held_ = false;
 };

@@ -9,12 +9,14 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <weft/runtime.hpp>
+#include <weft/select.hpp>
 #include <weft/this_fiber.hpp>
 
 #include "base/rng.hpp"
@@ -86,6 +88,42 @@ void receive_until_closed(rng random, std::vector<std::unique_ptr<weft::channel<
 }
 
 }  // namespace
+
+// A channel that one processor has for itself for a while gets its lock cheaper (sync/biased_lock.hpp), until somebody
+// else comes: fibers of another processor, a plain thread, a select.
+TEST_CASE("channel stress: alone for long, then with others, and alone again") {
+  constexpr int rounds = WEFT_TSAN ? 10 : 60, alone = 1000, together = 100;
+  for (const unsigned workers : {1U, 2U, 8U}) {
+    weft::runtime rt({.workers = workers});
+    weft::channel<int> c(16);
+    std::int64_t sum = 0;
+    for (int round = 0; round < rounds; ++round) {
+      rt.spawn([&] {
+          for (int i = 0; i < alone; ++i) {
+            c.send(i);
+            sum += c.receive().value();
+          }
+        }).join();
+      auto other = rt.spawn([&] {
+        for (int i = 0; i < together; ++i) c.send(1);
+      });
+      auto selecting = rt.spawn([&] {
+        std::int64_t own = 0;
+        for (int i = 0; i < together; ++i)
+          weft::select(weft::on_receive(c, [&](std::optional<int> v) { own += *v; }));
+        return own;
+      });
+      std::thread thread([&] {
+        for (int i = 0; i < together; ++i) c.send(1);
+      });
+      for (int i = 0; i < together; ++i) sum += c.receive().value();
+      other.join();
+      thread.join();
+      sum += selecting.join();
+    }
+    CHECK(sum == std::int64_t{rounds} * (std::int64_t{alone} * (alone - 1) / 2 + 2 * together));
+  }
+}
 
 TEST_CASE("channel stress: against an oracle") {
   const std::uint64_t seed = seed_of_run();

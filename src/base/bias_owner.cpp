@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSL-1.0
+// base/bias_owner.cpp - the owners nobody has.
+#include "base/bias_owner.hpp"
+
+#include <mutex>
+#include <utility>
+
+#include "base/futex_lock.hpp"
+
+namespace weft::base {
+namespace {
+
+constinit futex_lock free_lock;
+constinit bias_owner* first_free = nullptr;  // under it
+
+bias_owner* take() {
+  {
+    const std::lock_guard guard(free_lock);
+    if (first_free != nullptr) return std::exchange(first_free, first_free->next_free);
+  }
+  return new bias_owner;
+}
+
+}  // namespace
+
+bias_seat::bias_seat() : owner_(take()) {}
+bias_seat::~bias_seat() {
+  const std::lock_guard guard(free_lock);
+  owner_->next_free = first_free;
+  first_free = owner_;
+}
+
+}  // namespace weft::base
