@@ -106,6 +106,13 @@ WORKLOADS = {
     "blocking": Workload(
         "two workers: 64 tasks x 20 blocking sleeps of 10 ms beside a 1 ms ticker",
         (64, 20, 10, 1), (4, 2, 2, 1), lambda tasks, calls, ms, tick: tasks * calls, workers=(2,)),
+    "blocking_once": Workload(
+        "one worker: 20 tasks, each in one blocking sleep of 50 ms, beside a 1 ms ticker",
+        (20, 1, 50, 1), (4, 1, 2, 1), lambda tasks, calls, ms, tick: tasks * calls, workers=(1,),
+        folder="blocking"),
+    "offload_sleeps": Workload(
+        "64 tasks x 20 sleeps of 10 ms through the offload pool: the ideal is 200 ms",
+        (64, 20, 10), (4, 2, 2), lambda tasks, calls, ms: tasks * calls, workers=(2,)),
     "offload": Workload(
         "one small call in the offload pool and back",
         (100_000,), (200,), lambda calls: below(calls + 1)),

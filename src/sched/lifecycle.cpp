@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/lifecycle.cpp - a runtime's threads start and end; its shutdown in numbered steps (runtime.hpp).
 #include <algorithm>
+#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -95,7 +96,8 @@ void scheduler::start() {
   try {
     const os::block_signals blocked;
     for (; made < n; ++made) start_thread(*workers_[made]);
-    monitor_ = std::thread([this] { monitor_main(); });
+    // For measurements of what the monitor costs, and nothing else: without it one stuck fiber holds up the others.
+    if (std::getenv("WEFT_WITHOUT_MONITOR") == nullptr) monitor_ = std::thread([this] { monitor_main(); });
   } catch (const std::system_error& e) {
     for (std::size_t i = made; i < n; ++i) workers_[i]->gate.attach(nullptr);
     end_threads();

@@ -11,8 +11,8 @@
 //                         a timer or a descriptor, waits for a quarter of the slice only
 //   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken (retire, wake_one)
 //   affinity, CPU quota   read again once a second (adjust.cpp)
-// Rounds come 50 us apart after a retake, and double up to 1 ms while there is none: that is how late a fiber that blocks
-// is noticed, for 0.3 % of a CPU; a second look follows after 50 us. Timers and ends of slices are kept on time. When all
+// Rounds come 50 us apart after a retake, and double up to 1 ms while there is none, 2 ms after 0.1 s of that: so late a fiber
+// that blocks is noticed, for 15 us of a CPU a round; a second look follows after 50 us. Timers and ends of slices are kept on time. When all
 // processors are idle for a while it sleeps for good:
 // [MON-1] asleep = 1, fence, look for a busy processor / attach, then asleep? The relaxed look of attach may miss the 1:
 // the next attach, or the poller, makes up for it; nothing but a bound on lateness hangs on it.
@@ -26,13 +26,14 @@
 namespace weft::detail {
 namespace {
 
-constexpr std::int64_t shortest_round_ns = 50'000, longest_round_ns = 1'000'000;
+constexpr std::int64_t shortest_round_ns = 50'000, longest_round_ns = 1'000'000,
+                       calm_round_ns = 2'000'000;
 constexpr std::int64_t poll_at_least_ns = 2'000'000;
 constexpr std::int64_t undisturbed_block_ns = 10'000'000;  // nobody waits: a blocked worker keeps its processor
 constexpr std::int64_t timer_grace_ns = 200'000;
 constexpr std::int64_t stuck_inside_ns = 2'000'000;
 constexpr std::int64_t urgent_share = 4;
-constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40;
+constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40, quiet_before_calm = 150;
 constexpr int hot_after_retake = 200;  // rounds in which a processor's clock is read at first sight, not at the second
 constexpr std::int64_t first_ask_pause_ns = 200'000, longest_ask_pause_ns = 10'000'000;
 
@@ -41,7 +42,7 @@ constexpr std::int64_t first_ask_pause_ns = 200'000, longest_ask_pause_ns = 10'0
 std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const noexcept {
   std::int64_t delay = shortest_round_ns;
   for (int i = quiet_before_slowing; i < quiet_rounds && delay < longest_round_ns; ++i) delay *= 2;
-  std::int64_t next = now + std::min(delay, longest_round_ns);
+  std::int64_t next = now + (quiet_rounds < quiet_before_calm ? std::min(delay, longest_round_ns) : calm_round_ns);
   const bool vacant = poll_until_.load(std::memory_order_relaxed) == INT64_MIN;
   const std::int64_t slice = options_.time_slice.count() * 1'000'000;
   for (const auto& p : processors()) {
@@ -79,7 +80,7 @@ void scheduler::monitor_main() noexcept {
     } else if (watch(os::now_ns())) {
       quiet = 0;
     } else {
-      quiet = std::min(quiet + 1, quiet_before_sleep - 1);
+      quiet = std::min(quiet + 1, quiet_before_calm);
     }
     const std::int64_t now = os::now_ns();
     static_cast<void>(os::futex_wait_until(
@@ -103,7 +104,8 @@ bool scheduler::watch(std::int64_t now) noexcept {
   const std::uint64_t retakes = retakes_.load(std::memory_order_relaxed);
   bool acted = storm_.load(std::memory_order_relaxed) != 0;
   // Whatever the busy ones do: nobody else looks at the timers of an idle processor.
-  if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0) acted |= appoint_poller();
+  if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0)
+    static_cast<void>(appoint_poller());  // a vacancy is nobody's stall: no reason for rounds in haste
   for (const auto& p : processors()) acted |= watch_processor(*p, now);
   collect_successors();
   acted |= watch_idle(now);
