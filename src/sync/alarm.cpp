@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sync/alarm.cpp - waiting for an alarm is waiting until `due`, or until somebody moves it.
-#include "sync/alarm.hpp"
+// sync/alarm.cpp - timer and ticker in the scheduler's environment.
+#include "sync/alarm_core.hpp"
 
 #include <algorithm>
 
@@ -16,36 +16,20 @@ wait_limit::time_point time_point_of(std::int64_t ns) noexcept {
   return wait_limit::time_point(std::chrono::nanoseconds(ns));
 }
 
-bool change(alarm_state& a, std::int64_t due, std::int64_t period) noexcept {
-  wait_list local;
-  wake_list out;
-  waiting_guard g(&a);
-  const bool was_set = a.due != alarm_state::never && a.due > os::now_ns();
-  a.due = due;
-  a.period = period;
-  splice_back(local, a.waiters);
-  wake_all<waiting_env>(g, out, local);  // ALARM-2
-  return was_set;
-}
-
 }  // namespace
 
 alarm_end alarm_wait(alarm_state& a, const wait_limit& limit) {
-  for (;;) {
-    waiter me(park_reason::timer, &a);
-    waiting_guard g(&a);
-    if (a.due == alarm_state::never) return alarm_end::idle;
-    const std::int64_t now = os::now_ns();
-    if (take_if_due(a, now)) return alarm_end::fired;  // ALARM-1
-    if (limit.stop != nullptr && limit.stop->stop_requested()) return alarm_end::stopped;
-    if (nanoseconds(limit.deadline) <= now) return alarm_end::timeout;
-    wait_limit until = limit;
-    until.deadline = std::min(limit.deadline, time_point_of(a.due));
-    push_back(a.waiters, me);
-    if (waiting_env::park(g, me, until) == wait_end::ready) continue;
-    waiting_guard again(&a);
-    if (is_linked(me)) unlink(me);
-  }
+  return wait_for_alarm<waiting_env>(
+      a, [&] { return waiter(park_reason::timer, &a); },
+      [&](std::int64_t now) {
+        if (limit.stop != nullptr && limit.stop->stop_requested()) return alarm_end::stopped;
+        return nanoseconds(limit.deadline) <= now ? alarm_end::timeout : alarm_end::fired;
+      },
+      [&](std::int64_t due) {
+        wait_limit until = limit;
+        until.deadline = std::min(limit.deadline, time_point_of(due));
+        return until;
+      });
 }
 
 bool alarm_take(alarm_state& a) noexcept {
@@ -54,8 +38,8 @@ bool alarm_take(alarm_state& a) noexcept {
 }
 
 bool alarm_set(alarm_state& a, std::chrono::steady_clock::time_point due, std::int64_t period) noexcept {
-  return change(a, nanoseconds(due), period);
+  return move_alarm<waiting_env>(a, nanoseconds(due), period);
 }
-bool alarm_stop(alarm_state& a) noexcept { return change(a, alarm_state::never, 0); }
+bool alarm_stop(alarm_state& a) noexcept { return move_alarm<waiting_env>(a, alarm_state::never, 0); }
 
 }  // namespace weft::detail

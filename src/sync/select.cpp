@@ -20,13 +20,14 @@
 #include <stop_token>
 #include <string>
 
+#include <weft/detail/alarm.hpp>
 #include <weft/detail/select.hpp>
 
 #include "base/rng.hpp"
 #include "net/readiness.hpp"
 #include "os/os.hpp"
-#include "sync/alarm.hpp"
 #include "sync/channel_core.hpp"
+#include "sync/waiting.hpp"
 
 namespace weft::detail {
 namespace {

@@ -260,6 +260,136 @@ void send_against_timeout(execution& x) {
   });
 }
 
+// CHAN-4: the claims of close against those of the other side, a time, and waiters that come late. A waiter's outcome is
+// stored after its claim, under the lock; a waiter that sees the claim first passes through the lock once (outcome_of).
+enum class ended : int { open, moved, closed, timeout };
+struct closing_world : world {
+  bool is_closed = false;  // under the lock
+  model::atomic<int> outcome{0};
+  int of_wait = 0, of_put = 0, of_close = 0;
+  int timed_out = 0;
+};
+using closing_shared = std::shared_ptr<closing_world>;
+
+// One end waits in queue 0, unless it is closed: wait_for_turn.
+void wait_in_open(const closing_shared& w) {
+  w->a.word.set(fiber_state::running);
+  w->lock.lock();
+  if (w->is_closed) {
+    w->lock.unlock();
+    w->of_wait = static_cast<int>(ended::closed);
+    return;
+  }
+  w->queue[0] = place{&w->a, w->a.word.begin_park(stoppable::no), code_of(0)};
+  w->lock.unlock();
+  w->a.stack = 1;
+  if (w->a.word.commit([] { return false; }) == commit_duty::enqueue) resume(w->a);
+}
+// What the waiter does once it runs again, on whatever thread: `resumed` says it does.
+void after_the_wait(const closing_shared& w) {
+  if (w->a.word.code() == wake_code::timeout) {
+    w->of_wait = static_cast<int>(ended::timeout);
+    return;
+  }
+  int o = w->outcome.load(std::memory_order_acquire);
+  if (o == 0) {
+    w->lock.lock();
+    w->lock.unlock();
+    o = w->outcome.load(std::memory_order_relaxed);
+  }
+  w->of_wait = o;
+}
+strand* claim_first(const closing_shared& w, bool& claimed) {
+  const place p = w->queue[0];
+  claimed = false;
+  if (p.who == nullptr) return nullptr;
+  w->queue[0] = place{};
+  const wake_duty duty = p.who->word.wake(p.epoch, p.code);
+  claimed = duty != wake_duty::stale;
+  return duty == wake_duty::enqueue ? p.who : nullptr;
+}
+enum class closing { wakes, forgets };  // forgets: wrong, and must be found
+void serve_then_resume(const closing_shared& w, bool closes, int& result, closing how = closing::wakes) {
+  bool claimed = false;
+  w->lock.lock();
+  if (w->is_closed) {
+    result = static_cast<int>(ended::closed);
+    w->lock.unlock();
+    return;
+  }
+  if (closes) w->is_closed = true;
+  strand* const owed = closes && how == closing::forgets ? nullptr : claim_first(w, claimed);
+  if (claimed && !closes) w->a.got = 5;
+  if (claimed) w->outcome.store(static_cast<int>(closes ? ended::closed : ended::moved), std::memory_order_release);
+  result = static_cast<int>(claimed ? ended::moved : ended::open);
+  w->lock.unlock();
+  if (owed != nullptr) resume(*owed);
+}
+template <bool WithTimer, closing How = closing::wakes>
+void close_against_waiter(execution& x) {
+  auto w = std::make_shared<closing_world>();
+  x.thread("waiter", [=] { wait_in_open(w); });
+  x.thread("other side", [=] { serve_then_resume(w, false, w->of_put); });
+  x.thread("close", [=] { serve_then_resume(w, true, w->of_close, How); });
+  if (WithTimer)
+    x.thread("timer", [=] {
+      w->lock.lock();
+      const place p = w->queue[0];
+      w->lock.unlock();
+      if (p.who == nullptr) return;
+      const wake_duty duty = p.who->word.wake(p.epoch, wake_code::timeout);
+      w->timed_out = duty != wake_duty::stale;
+      if (duty == wake_duty::enqueue) resume(*p.who);
+    });
+  x.finally([=] {
+    if (w->a.resumed > 0) after_the_wait(w);
+    const auto end = static_cast<ended>(w->of_wait);
+    model::check(end != ended::open, "CHAN-4: after close nobody waits, and whoever waited is told");
+    model::check(w->a.resumed <= 1, "the wait ends once");
+    model::check((end == ended::moved) == (w->of_put == static_cast<int>(ended::moved)),
+                 "CHAN-3: the value was moved exactly if the other side says so");
+    if (end == ended::moved) model::check(w->a.got == 5, "CHAN-3: and it is there");
+    if (end == ended::timeout) model::check(w->timed_out == 1 && w->a.got == 0, "after a timeout no value arrives");
+    model::check(w->queue[0].read().who == nullptr || end == ended::timeout, "CHAN-4: the queue stays empty");
+  });
+}
+
+// SELECT-1, step 4: the ticket lies in a channel's queue when another source turns out to be ready. Either the select takes
+// its park back, and the channel's claim fails and moves nothing; or the claim was first, and the channel's case is taken.
+void cancel_against_sender(execution& x) {
+  auto w = std::make_shared<world>();
+  auto cancelled = std::make_shared<int>(0);
+  x.thread("select", [=] {
+    w->a.word.set(fiber_state::running);
+    w->lock.lock();
+    w->queue[0] = place{&w->a, w->a.word.begin_park(stoppable::no), code_of(0)};
+    w->lock.unlock();
+    *cancelled = w->a.word.cancel_park();
+    if (!*cancelled) model::check(w->a.word.code() == code_of(0), "SELECT-1: the code says which");
+    w->lock.lock();  // step 6; and a claim was settled by then
+    w->queue[0] = place{};
+    if (*cancelled)
+      model::check(w->a.got == 0, "CHAN-3: a claim that fails moves nothing");
+    else
+      model::check(w->a.got == 10, "SELECT-1: the case that is taken has its value");
+    w->lock.unlock();
+    // The next park of the same fiber: a ticket of the last one must not end it.
+    w->lock.lock();
+    const epoch_t e = w->a.word.begin_park(stoppable::no);
+    w->queue[1] = place{&w->a, e, code_of(1)};
+    w->lock.unlock();
+    w->a.stack = 1;
+    if (w->a.word.commit([] { return false; }) == commit_duty::enqueue) resume(w->a);
+  });
+  for (const int q : {0, 1})
+    x.thread(q == 0 ? "sender 0" : "sender 1", [=] { w->taken_from[q] = put(w, q, 10 + q); });
+  x.finally([=] {
+    model::check(w->taken_from[0] == 0 || *cancelled == 0, "SELECT-1: never both");
+    model::check(w->a.resumed == w->taken_from[1], "SELECT-1: the second wait ends by its own claim only");
+    if (w->taken_from[1]) model::check(w->a.got == 11, "and has its value");
+  });
+}
+
 // Three threads that take turns at a lock: all executions with at most this many switches away from one that could go on.
 constexpr int switches = 3;
 
@@ -305,6 +435,16 @@ TEST_CASE("BIAS: which orderings are needed") {
 TEST_CASE("SELECT-1: one case is taken, and by the code it was won with") {
   holds(select_two_senders, switches);
   holds(select_against_select, switches);
+}
+
+TEST_CASE("SELECT-1: a wait that is taken back, against the claim of one of its channels") {
+  holds(cancel_against_sender, switches);
+}
+
+TEST_CASE("CHAN-4: close against a waiter, who waits for it, and a timer") {
+  holds(close_against_waiter<false>, switches);
+  holds(close_against_waiter<true>, 2);
+  CHECK(!model::explore({}, close_against_waiter<false, closing::forgets>).ok());
 }
 
 TEST_CASE("CHAN-3: a value against a timer") {

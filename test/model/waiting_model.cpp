@@ -285,6 +285,36 @@ void not_swallowed(execution& x) {
   });
 }
 
+// One waiter, and a notification, a deadline and a stop request that fall together: one of them ends the wait.
+void notify_timeout_stop(execution& x) {
+  auto w = std::make_shared<cv_world>();
+  auto end = std::make_shared<int>(-1);
+  x.thread("waiter", [=] {
+    w->lock.lock();
+    *end = static_cast<int>(wait(w, w->a));
+    w->data = w->data + 1;  // the user's lock is held again, however it ended
+    w->lock.unlock();
+    w->arrived.store(1, std::memory_order_release);
+  });
+  x.thread("notifier", [=] {
+    w->lock.lock();
+    w->data = w->data + 1;
+    w->lock.unlock();
+    notify_one(w);
+  });
+  x.thread("stop", [=] { env::expire(w->a, detail::wake_code::stop); });
+  x.thread("timer", [=] {  // the notification may have come before the wait: then time ends it
+    while (w->a.ticket.load(std::memory_order_acquire) == 0 && w->arrived.load(std::memory_order_acquire) == 0)
+      model::sync::pause();
+    env::expire(w->a);
+  });
+  x.finally([=] {
+    model::check(*end >= 0 && w->data == 2, "the wait ends once, with the lock");
+    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0, "the count is that of the list");
+    model::check(w->object->waiters.empty(), "nobody is left in the list");
+  });
+}
+
 // ---- RW
 // -------------------------------------------------------------------------------------------
 struct shared_lock {
@@ -389,6 +419,7 @@ TEST_CASE("SEM: permits are kept; who acquired may destroy it") {
 
 TEST_CASE("CV: notify, timeout, stop") {
   holds_widely(not_missed);
+  holds_widely(notify_timeout_stop);
   holds_in_sample(not_swallowed<detail::wake_code::timeout>);
   holds_in_sample(not_swallowed<detail::wake_code::stop>);
 }
