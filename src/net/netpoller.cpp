@@ -90,16 +90,23 @@ netpoller::netpoller()
 }
 
 netpoller::~netpoller() {
+  let_go();
+}
+
+// [POLL-5] `ended_`, then the owners; add: the owner, then `ended_`. So a record that is being registered is found here,
+// or its add takes it back.
+void netpoller::let_go() noexcept {
+  if (ended_.exchange(true, std::memory_order_seq_cst)) return;  // [POLL-5] add
   const scheduler* const home = home_.load(std::memory_order_relaxed);
   for (std::uint32_t i = 1; i < descriptor_count(); ++i) {
     poll_descriptor* d = descriptor_at(i);
-    // Nobody registers here any more. Acquire: whoever removed one has let go of this object.
-    if (d->owner.load(std::memory_order_acquire) != this) continue;
+    // Whoever removed one has let go of this object: acquire is part of it.
+    if (d->owner.load(std::memory_order_seq_cst) != this) continue;  // [POLL-5] add
     bool was_mine = false;
     {
       const std::lock_guard guard(d->lock);
       was_mine = d->owner.load(std::memory_order_relaxed) == this;
-      if (was_mine) remove(*d, keep_open::no);
+      if (was_mine) remove(*d, keep_open::yes);  // the kernel keeps nothing for an object that may live on
     }
     // Whoever parks after this sees the count changed, looks again, and finds no owner. [POLL-1]
     if (was_mine) deliver(*d, event_kind::regular, true, true, {home, nullptr});
@@ -116,7 +123,12 @@ std::error_code netpoller::add(poll_descriptor& d, const scheduler& mine) noexce
   e.data.u64 = d.tag();
   const int number = d.number.load(std::memory_order_relaxed);
   registered_.fetch_add(1, std::memory_order_relaxed);
-  d.owner.store(this, std::memory_order_release);  // acquire in wait_for_event: see there
+  // Release: acquire in wait_for_event, see there.
+  d.owner.store(this, std::memory_order_seq_cst);  // [POLL-5] let_go
+  if (ended_.load(std::memory_order_seq_cst)) {    // [POLL-5] let_go
+    remove(d, keep_open::no);
+    return std::make_error_code(std::errc::operation_canceled);
+  }
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, number, &e) == 0) return {};
   const int error = errno;
   remove(d, keep_open::no);

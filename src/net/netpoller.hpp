@@ -22,18 +22,19 @@ class netpoller final : public poll_source {
  public:
   /// Throws std::system_error with a text that names the limit.
   netpoller();
-  /// Sets free what is registered; waiters of other runtimes go on with their own poller.
-  ~netpoller() override;
+  ~netpoller() override;  // lets go
   netpoller(const netpoller&) = delete;
   netpoller& operator=(const netpoller&) = delete;
 
   void poll(std::int64_t deadline_ns, batch& out) noexcept override;
   void interrupt() noexcept override;
+  void let_go() noexcept override;
   [[nodiscard]] bool in_use() const noexcept override {
     return registered_.load(std::memory_order_relaxed) != 0;
   }
 
-  /// From now on this poller, which is `mine`'s, brings the events of `d`. Under d.lock.
+  /// From now on this poller, which is `mine`'s, brings the events of `d`. Under d.lock. After let_go:
+  /// operation_canceled; only a straggler can ask then.
   std::error_code add(poll_descriptor& d, const scheduler& mine) noexcept;
   enum class keep_open : bool { no, yes };
   /// It does not any more. Under d.lock; a number about to be closed needs no system call.
@@ -71,6 +72,7 @@ class netpoller final : public poll_source {
   std::atomic<std::uint32_t> requests_{0};  // interrupts that have not ended a wait yet [POLL-3]
   std::atomic<std::uint64_t> interrupt_writes_{0};
   std::atomic<std::uint64_t> registered_{0};
+  std::atomic<bool> ended_{false};
   std::atomic<const scheduler*> home_{nullptr};  // whose poller this is; known at the first add
 };
 

@@ -265,6 +265,7 @@ void scheduler::end_threads() noexcept {
     else
       w.thread.detach();
   });
+  poller_->let_go();
   if (stragglers_ == 0 || all_ended) runtime_lost_threads();
 }
 
