@@ -54,7 +54,8 @@ struct options {
   /// a fiber blocks in the kernel or is preempted. At least workers + 1.
   std::size_t max_threads = 512;
   /// How long a fiber may run while others wait before its thread is made to give the processor up; 0 never does.
-  /// Fibers whose timer or descriptor became ready wait for a quarter of it, not for the whole.
+  /// Fibers whose timer or descriptor became ready wait for a quarter of it, not for the whole. After a quarter of it, too, a
+  /// fiber gives way by itself in the channel operations, selects and socket calls it makes, even if none has to wait.
   std::chrono::milliseconds time_slice{10};
   /// The signal that does it, sent to weft's own threads only, when a fiber computes without calling weft. Handlers that
   /// were there before still get the ones that are not weft's. 0: no signals, fibers are never preempted.

@@ -3,8 +3,6 @@
 #include <weft/no_preempt.hpp>
 #include <weft/this_fiber.hpp>
 
-#include <sched.h>
-
 #include <mutex>
 
 #include "api/inline_join.hpp"
@@ -13,21 +11,6 @@
 #include "trace/event.hpp"
 
 namespace weft::detail {
-
-void yield() noexcept {
-  worker* w = enter();
-  if (w == nullptr) {
-    ::sched_yield();
-    return;
-  }
-  fiber_record& self = *w->current;
-  fiber_record* f = pick_prepared(*w);
-  if (f != nullptr || w->held->look_is_due() || w->attention.load(std::memory_order_relaxed) != 0) {
-    trace::emit(trace::event::fiber_yield, self.id);
-    w = leave_stack(*w, self, f, leave_action::yield);
-  }
-  leave(*w);
-}
 
 wait_result sleep_until(std::chrono::steady_clock::time_point deadline) {
   fiber_record& self = this_strand();

@@ -10,6 +10,7 @@
 
 #include "net/calls.hpp"
 #include "net/poll_descriptor.hpp"
+#include "sched/park.hpp"
 
 namespace weft::net {
 namespace {
@@ -64,6 +65,7 @@ tcp_listener::tcp_listener(const endpoint& at, int backlog) {
 tcp_stream tcp_listener::accept(std::error_code& ec, endpoint* peer) noexcept {
   using detail::direction;
   ec.clear();
+  detail::make_way_if_asked();
   const detail::descriptor_use use(descriptor());
   if (!use) {
     ec = std::make_error_code(std::errc::bad_file_descriptor);

@@ -10,6 +10,7 @@
 
 #include "net/calls.hpp"
 #include "net/poll_descriptor.hpp"
+#include "sched/park.hpp"
 
 namespace weft::net {
 namespace {
@@ -98,6 +99,7 @@ tcp_stream tcp_stream::adopt(int native_handle) {
 
 std::size_t tcp_stream::read_some(std::span<std::byte> buffer, std::error_code& ec) noexcept {
   ec.clear();
+  detail::make_way_if_asked();
   const descriptor_use use(descriptor());
   if (!use) return ec = closed(), 0;
   if (buffer.empty()) return 0;
@@ -129,6 +131,7 @@ std::size_t tcp_stream::read_some(std::span<std::byte> buffer, std::error_code& 
 
 std::size_t tcp_stream::write_some(std::span<const std::byte> data, std::error_code& ec) noexcept {
   ec.clear();
+  detail::make_way_if_asked();
   const descriptor_use use(descriptor());
   if (!use) return ec = closed(), 0;
   if (data.empty()) return 0;

@@ -186,10 +186,12 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   }
   if (const std::uint32_t storm = storm_.load(std::memory_order_relaxed)) [[unlikely]]
     if (rage(p, *w, storm)) return true;
-  if (w->gate.inside())
+  if (w->gate.inside()) {
+    ask_to_make_way(p, *w, now);
     return frozen_count_.load(std::memory_order_relaxed) > 0 && now - p.seen.since_ns > stuck_inside_ns &&
            w->started.load(std::memory_order_acquire) &&  // [MON-2]
            os::thread_sleeps(w->thread_id) && thaw_detached();  // [PREEMPT-3]
+  }
   bool acted = false;
   if (idle_.idle() > 0) acted |= share_out(p);
   if (fire_late_timers(p, now)) p.seen.urgent = true;
@@ -215,14 +217,21 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   }
   const std::int64_t slice = options_.time_slice.count() * 1'000'000;
   if (slice == 0 || !p.seen.others_waited) return acted;
+  ask_to_make_way(p, *w, now);
   if (held_for < (p.seen.urgent ? slice / urgent_share : slice) || now < p.seen.ask_ns) return acted;
   p.seen.ask_pause = std::clamp(p.seen.ask_pause * 2, first_ask_pause_ns, longest_ask_pause_ns);
   p.seen.ask_ns = now + p.seen.ask_pause;
   // One that blocks again and again, for moments, would see EINTR from a signal.
   if (os::thread_sleeps(w->thread_id)) return (options_.retake && retake(p, *w)) || acted;
-  w->attention.store(1, std::memory_order_relaxed);  // a fiber that does call weft yields by itself
   if (options_.preempt_signal != 0) ask_to_preempt(p, *w);
   return acted;
+}
+
+// First without a signal: who makes calls that may park gives way at the next one (make_way), and is never stopped.
+void scheduler::ask_to_make_way(processor& p, worker& w, std::int64_t now) noexcept {
+  const std::int64_t slice = options_.time_slice.count() * 1'000'000;
+  if (slice > 0 && now - p.seen.since_ns >= slice / urgent_share && others_wait(p))
+    w.attention.store(1, std::memory_order_relaxed);
 }
 
 // A round in ten, so about a thousand times a second. Neither protocol asks whether it was worth it: a retake takes

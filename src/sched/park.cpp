@@ -4,6 +4,8 @@
 
 #include <stop_token>
 
+#include <sched.h>
+
 #include "base/check.hpp"
 #include "os/os.hpp"
 #include "sched/door.hpp"
@@ -84,6 +86,25 @@ wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadli
     w = leave_to_park(w, self, deadline_ns);
   self.reason.store(park_reason::none, std::memory_order_relaxed);
   return self.word.code();
+}
+
+void yield() noexcept {
+  worker* w = enter();
+  if (w == nullptr) {
+    ::sched_yield();
+    return;
+  }
+  fiber_record& self = *w->current;
+  fiber_record* f = pick_prepared(*w);
+  if (f != nullptr || w->held->look_is_due() || w->attention.load(std::memory_order_relaxed) != 0) {
+    trace::emit(trace::event::fiber_yield, self.id);
+    w = leave_stack(*w, self, f, leave_action::yield);
+  }
+  leave(*w);
+}
+
+void make_way(const worker& w) noexcept {
+  if (w.current != nullptr) yield();
 }
 
 bool wake(ticket t, wake_code code) noexcept {

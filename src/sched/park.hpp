@@ -13,6 +13,7 @@
 
 #include "fiber/record.hpp"
 #include "sched/timer_heap.hpp"
+#include "sched/worker.hpp"
 
 namespace weft::detail {
 
@@ -40,6 +41,18 @@ inline bool cancel_park(fiber_record& self) noexcept {
   const bool undone = self.word.cancel_park();
   self.reason.store(park_reason::none, std::memory_order_relaxed);
   return undone;
+}
+
+/// Behind the others that wait for this processor; on a plain thread, for a CPU.
+void yield() noexcept;
+
+/// For calls that may park: a fiber whose slice is over gives way there even if it need not wait, and so cannot keep its
+/// processor by never having to. Outside weft, before such a call or after it: then nothing of it is disturbed.
+[[gnu::noinline, gnu::cold]] void make_way(const worker& w) noexcept;
+inline void make_way_if_asked() noexcept {
+  const worker* w = this_worker();
+  if (w != nullptr && w->attention.load(std::memory_order_relaxed) != 0) [[unlikely]]  // the monitor's; late will do
+    make_way(*w);
 }
 
 /// Ends the park the ticket belongs to. False: it has ended already.

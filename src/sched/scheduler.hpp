@@ -168,6 +168,7 @@ class scheduler {
   bool watch_processor(processor& p, std::int64_t now) noexcept;
   bool share_out(processor& p) noexcept;
   [[nodiscard]] bool others_wait(processor& p) noexcept;
+  void ask_to_make_way(processor& p, worker& w, std::int64_t now) noexcept;
   bool watch_idle(std::int64_t now) noexcept;
   bool rage(processor& p, worker& w, std::uint32_t storm) noexcept;
   [[nodiscard]] bool may_sleep() noexcept;

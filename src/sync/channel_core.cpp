@@ -109,13 +109,18 @@ template <side S>
 
 template <side S>
 channel_status pass_value(channel_core& c, void* value, const wait_limit& limit) {
+  channel_step step;
+  const worker* asked;
   for (;;) {
     channel_guard g(c);
-    const channel_step step = attempt<S>(c, value, g.out);
+    step = attempt<S>(c, value, g.out);
+    asked = g.asked_to_make_way();
     if (step != channel_step::blocked) [[likely]]
-      return status_of(step);
+      break;
     if (const auto end = wait_for_turn<S>(g, c, value, limit)) return *end;
   }
+  if (asked != nullptr) [[unlikely]] make_way(*asked);
+  return status_of(step);
 }
 
 template <side S>

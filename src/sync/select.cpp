@@ -324,6 +324,7 @@ void disarm(small_array<station>& at, std::span<select_case* const> cases, ticke
 }  // namespace
 
 std::size_t select_one(std::span<select_case* const> cases) {
+  make_way_if_asked();
   if (cases.size() > most_cases)
     throw std::length_error("weft::select: " + std::to_string(cases.size()) + " cases; at most " +
                             std::to_string(most_cases) + " can be told apart");

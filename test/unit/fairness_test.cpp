@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSL-1.0
+// A fiber whose channels, selects and sockets are always ready never has to wait. It gives way all the same, by itself:
+// there is no signal here.
+#include <optional>
+#include <thread>
+
+#include "support/net.hpp"
+#include "support/storm.hpp"
+
+using namespace weft::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+weft::options one_worker_without_signals() {
+  weft::options o = workers(1);
+  o.preempt_signal = 0;
+  return o;
+}
+
+// `greedy(other_ran)` runs until the other fiber has run; then it must return.
+template <class Greedy>
+void gives_way(Greedy&& greedy) {
+  weft::runtime rt(one_worker_without_signals());
+  std::atomic<bool> begun{false}, other_ran{false};
+  auto first = rt.spawn([&] {
+    auto other = weft::spawn([&] { other_ran.store(true, std::memory_order_relaxed); });
+    begun.store(true, std::memory_order_relaxed);
+    greedy(other_ran);
+    other.join();
+  });
+  first.join();
+  CHECK(probe::preemptions(rt) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a fiber that sends and receives without ever waiting") {
+  gives_way([](const std::atomic<bool>& other_ran) {
+    weft::channel<int> c(1);
+    while (!other_ran.load(std::memory_order_relaxed)) {
+      CHECK(c.send(1));
+      CHECK(c.receive() == 1);
+    }
+  });
+}
+
+TEST_CASE("a fiber whose select always finds a case") {
+  gives_way([](const std::atomic<bool>& other_ran) {
+    weft::channel<int> c(1);
+    while (!other_ran.load(std::memory_order_relaxed)) {
+      weft::select(weft::on_send(c, 1, [](bool) {}), weft::on_default([] {}));
+      weft::select(weft::on_receive(c, [](std::optional<int>) {}), weft::on_default([] {}));
+    }
+  });
+}
+
+TEST_CASE("a fiber that always finds something to read, and room to write") {
+  weft::runtime rt(one_worker_without_signals());
+  std::atomic<bool> other_ran{false};
+  auto first = rt.spawn([&] {
+    auto [mine, peer] = connected_pair();
+    // One byte there and back: what is written can be read at once, on loopback.
+    auto other = weft::spawn([&] { other_ran.store(true, std::memory_order_relaxed); });
+    std::byte b{1};
+    while (!other_ran.load(std::memory_order_relaxed)) {
+      mine.write_all(std::span(&b, 1));
+      CHECK(peer.read_some(std::span(&b, 1)) == 1);
+    }
+    other.join();
+  });
+  first.join();
+  CHECK(probe::preemptions(rt) == 0);
+}
