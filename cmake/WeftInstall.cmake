@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 set(weft_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
 
-install(TARGETS weft EXPORT weftTargets)
+install(TARGETS weft weft_lock_detector EXPORT weftTargets)
 install(DIRECTORY include/weft DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.hpp" PATTERN "*.def")
 install(EXPORT weftTargets NAMESPACE weft:: DESTINATION ${weft_package_dir})

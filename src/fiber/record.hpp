@@ -75,6 +75,7 @@ struct alignas(base::cache_line) fiber_record : task {
     has_extras = 16,
     in_scope = 32,
     failed_start = 64,
+    told_of_locks = 128,  // weft::lock_detector has named it
   };
 
   // -- second line: whoever owns the fiber by its state word (fiber_word.hpp)

@@ -13,6 +13,9 @@
 #include "trace/event.hpp"
 
 namespace weft::detail {
+
+constinit std::atomic<void (*)(fiber_record&) noexcept> before_park{nullptr};
+
 namespace {
 
 std::chrono::steady_clock::time_point to_time_point(std::int64_t ns) noexcept {
@@ -46,6 +49,7 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
   trace::emit(trace::event::fiber_park, self.id,
               static_cast<std::uint64_t>(self.reason.load(std::memory_order_relaxed)),
               reinterpret_cast<std::uintptr_t>(self.wait_object));
+  if (auto* look = before_park.load(std::memory_order_acquire)) [[unlikely]] look(self);  // [PARK-4]
   fiber_record* next = nullptr;
   if (w->held != nullptr) [[likely]] {
     if (deadline_ns != timer_heap::never)

@@ -9,6 +9,7 @@
 //     wake_code why = finish_park(self, deadline);     wake(t, code)
 // The same for fibers and plain threads. The protocol is PARK-1..3 in fiber_word.hpp.
 
+#include <atomic>
 #include <cstdint>
 
 #include "fiber/record.hpp"
@@ -42,6 +43,10 @@ inline bool cancel_park(fiber_record& self) noexcept {
   self.reason.store(park_reason::none, std::memory_order_relaxed);
   return undone;
 }
+
+/// Called by each fiber that is about to park, on its stack, inside weft; null: by none. weft::lock_detector sets it before
+/// main [PARK-4].
+extern constinit std::atomic<void (*)(fiber_record&) noexcept> before_park;
 
 /// Behind the others that wait for this processor; on a plain thread, for a CPU.
 void yield() noexcept;
