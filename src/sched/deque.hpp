@@ -91,10 +91,15 @@ class deque {
     return rings_->slot(at).load(std::memory_order_relaxed);
   }
 
-  // The entry the next take is likely to return; to prefetch, not to run.
+  // The entry the next take returns, if it is claimed already: nobody else has it.
   T peek() const {
     if (claim_ == claim_end_) return T{};
     return rings_->slot(claim_).load(std::memory_order_relaxed);
+  }
+  // The one after it, unless a thief comes first: to prefetch, nothing else.
+  T peek_further() const {
+    if (bottom_.load(std::memory_order_relaxed) - claim_ <= 1) return T{};
+    return rings_->slot(claim_ + 1).load(std::memory_order_relaxed);
   }
 
   // Puts the claimed run back where thieves reach it: the holder is stuck (see monitor.cpp).

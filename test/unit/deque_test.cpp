@@ -24,6 +24,7 @@ TEST_CASE("empty at every end") {
   CHECK(q.pop() == nullptr);
   CHECK(q.take() == nullptr);
   CHECK(q.peek() == nullptr);
+  CHECK(q.peek_further() == nullptr);
   CHECK(q.newest() == nullptr);
   CHECK(q.steal().first == steal_status::empty);
   CHECK(q.size() == 0);
@@ -48,6 +49,8 @@ TEST_CASE("a claim leaves half to the thieves") {
   for (std::size_t i = 0; i < 8; ++i) q.push(item(i));
   CHECK(q.take() == item(0));
   CHECK(q.claimed() == 3);
+  CHECK(q.peek() == item(1));
+  CHECK(q.peek_further() == item(2));
   CHECK(q.steal().second == item(4));
   for (std::size_t i = 100; i < 200; ++i) q.push(item(i));
   while (q.take() != nullptr) CHECK(q.claimed() < queue::longest_claim);
