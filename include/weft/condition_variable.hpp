@@ -76,7 +76,8 @@ class condition_variable {
   template <class Lock, class Clock, class Duration>
   std::cv_status wait_until(Lock& lock, const std::chrono::time_point<Clock, Duration>& deadline) {
     const detail::wait_end end = wait_within(lock, detail::wait_limit(detail::to_steady(deadline)));
-    return end == detail::wait_end::timeout ? std::cv_status::timeout : std::cv_status::no_timeout;
+    return end == detail::wait_end::timeout && detail::has_come(deadline) ? std::cv_status::timeout
+                                                                          : std::cv_status::no_timeout;
   }
   template <class Lock, class Rep, class Period>
   std::cv_status wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& timeout) {
@@ -105,10 +106,10 @@ class condition_variable {
   template <class Lock, class Clock, class Duration, class Predicate>
   bool wait_until(Lock& lock, std::stop_token stop,
                   const std::chrono::time_point<Clock, Duration>& deadline, Predicate condition) {
-    const detail::wait_limit limit(stop, detail::to_steady(deadline));
     while (!stop.stop_requested()) {
       if (condition()) return true;
-      if (wait_within(lock, limit) != detail::wait_end::ready) break;
+      const detail::wait_limit limit(stop, detail::to_steady(deadline));
+      if (wait_within(lock, limit) == detail::wait_end::timeout && detail::has_come(deadline)) break;
     }
     return condition();
   }

@@ -54,6 +54,23 @@ std::chrono::steady_clock::time_point to_steady(
   else
     return deadline_after(t - now);
 }
+
+// Where the standard has the same wait, it is until `t` on its own clock; weft's other waits convert once.
+// Has `t` come on its own clock? A wait until to_steady(t) can end before, if that clock was set back or runs slower.
+template <class Clock, class Duration>
+bool has_come(const std::chrono::time_point<Clock, Duration>& t) noexcept {
+  if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>)
+    return true;  // the wait was until then
+  else
+    return Clock::now() >= t;
+}
+/// wait(a steady time), which says false if it is over, until `t` has come on its own clock.
+template <class Clock, class Duration, class Wait>
+bool wait_until_on_clock(const std::chrono::time_point<Clock, Duration>& t, Wait&& wait) {
+  while (!wait(to_steady(t)))
+    if (has_come(t)) return false;
+  return true;
+}
 }  // namespace detail
 
 /// A fiber and, once it has ended, its result. Move-only. Destroying or `detach`ing the handle lets the fiber

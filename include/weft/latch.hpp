@@ -39,7 +39,7 @@ class latch {
 
   /// Waits until the count is zero.
   /// Blocks: the calling fiber, or thread. Not ended by a stop request; pass a token for that.
-  void wait() {
+  void wait() const {
     if (!try_wait()) ended({});
   }
   void arrive_and_wait(std::ptrdiff_t n = 1) {
@@ -47,34 +47,34 @@ class latch {
     wait();
   }
   /// The same until `stop` is requested, for a time, or both. Was the count zero?
-  [[nodiscard]] bool wait(const std::stop_token& stop) {
+  [[nodiscard]] bool wait(const std::stop_token& stop) const {
     return try_wait() || ended(detail::wait_limit(stop));
   }
   template <class Rep, class Period>
-  [[nodiscard]] bool wait_for(const std::chrono::duration<Rep, Period>& timeout) {
+  [[nodiscard]] bool wait_for(const std::chrono::duration<Rep, Period>& timeout) const {
     return try_wait() || ended(detail::wait_limit(detail::deadline_after(timeout)));
   }
   template <class Clock, class Duration>
-  [[nodiscard]] bool wait_until(const std::chrono::time_point<Clock, Duration>& deadline) {
+  [[nodiscard]] bool wait_until(const std::chrono::time_point<Clock, Duration>& deadline) const {
     return try_wait() || ended(detail::wait_limit(detail::to_steady(deadline)));
   }
   template <class Rep, class Period>
   [[nodiscard]] bool wait_for(const std::stop_token& stop,
-                              const std::chrono::duration<Rep, Period>& timeout) {
+                              const std::chrono::duration<Rep, Period>& timeout) const {
     return try_wait() || ended(detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool wait_until(const std::stop_token& stop,
-                                const std::chrono::time_point<Clock, Duration>& deadline) {
+                                const std::chrono::time_point<Clock, Duration>& deadline) const {
     return try_wait() || ended(detail::wait_limit(stop, detail::to_steady(deadline)));
   }
 
  private:
-  bool ended(const detail::wait_limit& limit) {
+  bool ended(const detail::wait_limit& limit) const {
     return detail::countdown_wait(core_, detail::countdown_kind::latch, limit) ==
            detail::wait_end::ready;
   }
-  detail::countdown core_;
+  mutable detail::countdown core_;
 };
 
 }  // namespace weft

@@ -83,7 +83,8 @@ class mutex {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline) {
-    return try_lock() || lock_within(detail::to_steady(deadline));
+    return try_lock() ||
+           detail::wait_until_on_clock(deadline, [this](auto steady) { return lock_within(steady); });
   }
 
  private:

@@ -95,7 +95,9 @@ class counting_semaphore {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_acquire_until(const std::chrono::time_point<Clock, Duration>& deadline) {
-    return try_acquire() || ended(detail::wait_limit(detail::to_steady(deadline)));
+    return try_acquire() || detail::wait_until_on_clock(deadline, [this](auto steady) {
+             return ended(detail::wait_limit(steady));
+           });
   }
   template <class Rep, class Period>
   [[nodiscard]] bool try_acquire_for(const std::stop_token& stop,

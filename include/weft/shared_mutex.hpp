@@ -61,7 +61,9 @@ class shared_mutex {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline) {
-    return try_lock() || lock_until(detail::sharing::exclusive, detail::to_steady(deadline));
+    return try_lock() || detail::wait_until_on_clock(deadline, [this](auto steady) {
+             return lock_until(detail::sharing::exclusive, steady);
+           });
   }
 
   void lock_shared() {
@@ -93,7 +95,9 @@ class shared_mutex {
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_shared_until(
       const std::chrono::time_point<Clock, Duration>& deadline) {
-    return try_lock_shared() || lock_until(detail::sharing::shared, detail::to_steady(deadline));
+    return try_lock_shared() || detail::wait_until_on_clock(deadline, [this](auto steady) {
+             return lock_until(detail::sharing::shared, steady);
+           });
   }
 
  private:

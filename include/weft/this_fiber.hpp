@@ -33,7 +33,11 @@ wait_result sleep_for(const std::chrono::duration<Rep, Period>& duration) {
 }
 template <class Clock, class Duration>
 wait_result sleep_until(const std::chrono::time_point<Clock, Duration>& deadline) {
-  return detail::sleep_until(detail::to_steady(deadline));
+  wait_result end;
+  do {
+    end = detail::sleep_until(detail::to_steady(deadline));
+  } while (end != wait_result::stopped && !detail::has_come(deadline));
+  return end;
 }
 
 /// This fiber; on a plain thread, an id of that thread, of the same kind.

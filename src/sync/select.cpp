@@ -276,7 +276,8 @@ void disarm(small_array<station>& at, std::span<select_case* const> cases, ticke
       lock_set locks(cases);
       locks.lock();
       std::size_t taken = cases.size();
-      for (std::size_t k = 0, i = random_below(cases.size()); k < cases.size() && taken == cases.size(); ++k) {
+      const std::size_t first = random_below(cases.size());
+      for (std::size_t k = 0, i = first; k < cases.size() && taken == cases.size(); ++k) {
         if (is_channel(*cases[i]) && pass_value(*cases[i], out)) taken = i;
         if (++i == cases.size()) i = 0;
       }
@@ -286,7 +287,8 @@ void disarm(small_array<station>& at, std::span<select_case* const> cases, ticke
         return taken;
       }
       t = begin_park(self, park_reason::select, cases.data());
-      for (std::size_t i = 0; i < cases.size(); ++i) {
+      // From `first` on, too: of two cases in one queue, whoever comes would always serve the one that joined first.
+      for (std::size_t k = 0, i = first; k < cases.size(); ++k, i = i + 1 == cases.size() ? 0 : i + 1) {
         if (!is_channel(*cases[i])) continue;
         channel_waiter& w = at[i].in_channel;
         w.self = &self;
