@@ -9,7 +9,8 @@ weft_build_packages=(
   g++ cmake ninja-build libboost-context-dev libconcurrentqueue-dev libjemalloc-dev
 )
 weft_example_packages=(libcli11-dev libfmt-dev libhttp-parser-dev)
-weft_test_packages=(doctest-dev)
+weft_tool_packages=(libdw-dev)
+weft_test_packages=(doctest-dev nlohmann-json3-dev)
 weft_clang_packages=(clang llvm libclang-rt-dev)
 weft_bench_packages=(libbenchmark-dev)
 

@@ -35,6 +35,7 @@ struct offload_job {
   offload_job* next = nullptr;
   offload_job* prev = nullptr;
   std::uint64_t waiter = 0;                 // the ticket of whoever waits; under the pool's lock, as the next
+  std::uint64_t fiber = 0;                  // its id, for the tracer
   enum class state : std::uint8_t { queued, running, done } where = state::queued;
 };
 

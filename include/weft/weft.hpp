@@ -24,5 +24,6 @@
 #include <weft/shared_mutex.hpp>
 #include <weft/this_fiber.hpp>
 #include <weft/timer.hpp>
+#include <weft/trace.hpp>
 #include <weft/version.hpp>
 #include <weft/wait_group.hpp>

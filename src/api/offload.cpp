@@ -38,6 +38,7 @@ void offload(offload_job& job, const wait_limit& limit) {
   offload_pool& pool = (w != nullptr ? *w->home : default_scheduler()).offloads();
   const offload_pool::awaiting counted(pool);
   const ticket mine = begin_park(self, park_reason::offload, &job);
+  job.fiber = self.has(fiber_record::is_thread) ? 0 : self.id;
   const std::error_code failed = pool.submit(job, mine);
   if (failed) cancel_park(self);
   if (w != nullptr) leave(*w);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // api/runtime.cpp - options checked, a scheduler wired to its poller; the default runtime.
 #include <weft/runtime.hpp>
+#include <weft/trace.hpp>
 
 #include <algorithm>
 #include <csignal>
@@ -70,6 +71,7 @@ detail::scheduler*& scheduler_of(runtime& rt) noexcept {
 
 runtime::runtime(const options& o) {
   detail::install_overflow_report();
+  trace::start_from_environment();
   const options c = checked(o);
   auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller(), &detail::describe);
   s->start();

@@ -28,6 +28,7 @@
 #include "os/os.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
+#include "trace/session.hpp"
 
 namespace weft::detail {
 namespace {
@@ -176,6 +177,7 @@ bool on_fault(int, siginfo_t* info, void* context) {
   while (reporting.test_and_set(std::memory_order_relaxed)) pause();
   write_verdict(*f, stack);
   write_calls(at.instruction);
+  trace::write_last_words();
   // The application's handler would run on this stack and might not come back.
   struct sigaction standard {};
   standard.sa_handler = SIG_DFL;

@@ -162,9 +162,10 @@ class alternate_stack {
 /// True: handled, return to the interrupted code. False: not ours, ask the previous handler.
 using signal_handler = bool (*)(int signal, siginfo_t* info, void* context);
 /// Installs `handler` for the process with SA_SIGINFO | SA_ONSTACK | SA_RESTART, in front of what
-/// was installed before; idempotent for the same handler. At most one handler of weft's per signal.
+/// was installed before; idempotent for the same handler. Up to four of weft's share a signal, asked in the order of
+/// their installation.
 std::error_code install_signal_handler(int signal, signal_handler handler) noexcept;
-/// Puts the previous action back, if weft's is still the installed one.
+/// Takes all of weft's out and puts the previous action back, if weft's is still the installed one.
 void restore_signal_handler(int signal) noexcept;
 
 void write_stderr(std::string_view text) noexcept;  // one write(2) if the kernel takes it; AS-safe

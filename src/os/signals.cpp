@@ -20,8 +20,9 @@
 namespace weft::os {
 namespace {
 
+constexpr std::size_t most_handlers = 4;
 struct entry {
-  std::atomic<signal_handler> handler{nullptr};
+  std::array<std::atomic<signal_handler>, most_handlers> handlers{};  // null ones last; asked in order
   struct sigaction previous {};  // written under the lock, before handler is published [SIG-1]
 };
 constinit std::array<entry, 65> table{};
@@ -68,8 +69,11 @@ void dispatch(int signal, siginfo_t* info, void* context) {
   const entry& e = table[static_cast<std::size_t>(signal)];
   // acquire: pairs with the release in install_signal_handler [SIG-1]; null between the two steps
   // of an installation or a removal.
-  const signal_handler handler = e.handler.load(std::memory_order_acquire);
-  if (handler != nullptr && handler(signal, info, context)) return;
+  for (const auto& slot : e.handlers) {
+    const signal_handler handler = slot.load(std::memory_order_acquire);
+    if (handler == nullptr) break;
+    if (handler(signal, info, context)) return;
+  }
   previous_action(signal, info, context, e.previous);
 }
 
@@ -87,14 +91,20 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
   const std::lock_guard hold(lock);
   struct sigaction current {};
   if (sigaction(signal, nullptr, &current) != 0) return {errno, std::generic_category()};
-  if (ours(current)) {
-    // relaxed: written under the lock only.
-    const signal_handler installed = e.handler.load(std::memory_order_relaxed);
-    return installed == handler ? std::error_code{}
-                                : std::make_error_code(std::errc::device_or_resource_busy);
+  const bool first = !ours(current);
+  if (first)
+    for (auto& slot : e.handlers) slot.store(nullptr, std::memory_order_relaxed);
+  std::size_t n = 0;
+  // relaxed: written under the lock only.
+  for (; n < most_handlers; ++n) {
+    const signal_handler installed = e.handlers[n].load(std::memory_order_relaxed);
+    if (installed == handler) return {};
+    if (installed == nullptr) break;
   }
-  e.previous = current;
-  e.handler.store(handler, std::memory_order_release);  // [SIG-1] pairs with dispatch()
+  if (n == most_handlers) return std::make_error_code(std::errc::device_or_resource_busy);
+  if (first) e.previous = current;
+  e.handlers[n].store(handler, std::memory_order_release);  // [SIG-1] pairs with dispatch()
+  if (!first) return {};
   struct sigaction mine {};
   mine.sa_sigaction = dispatch;
   mine.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
@@ -110,7 +120,7 @@ void restore_signal_handler(int signal) noexcept {
   struct sigaction current {};
   if (sigaction(signal, nullptr, &current) != 0 || !ours(current)) return;
   sigaction(signal, &e.previous, nullptr);
-  e.handler.store(nullptr, std::memory_order_release);  // [SIG-1] a late dispatch chains on
+  for (auto& slot : e.handlers) slot.store(nullptr, std::memory_order_release);  // [SIG-1] a late dispatch chains on
 }
 
 std::error_code signal_thread(pid_t thread, int signal) noexcept {

@@ -10,6 +10,7 @@
 #include "sched/door.hpp"
 #include "sched/fork.hpp"
 #include "sched/park.hpp"
+#include "trace/recorder.hpp"
 
 namespace weft::detail {
 namespace {
@@ -18,6 +19,7 @@ struct scheduler_list {
   base::futex_lock lock;
   std::vector<const scheduler*> all;  // under lock
 };
+std::atomic<std::uint32_t> runtimes_made{0};  // relaxed: only uniqueness matters
 scheduler_list& existing() {
   static scheduler_list& list = *new scheduler_list;  // outlives every static object; reachable, for leak checkers
   return list;
@@ -33,14 +35,15 @@ bool scheduler::exists(const scheduler* s) noexcept {
 
 scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_ptr<poll_source> poller,
                      fiber_describer describe)
-    : options_(o),
+    : number_(runtimes_made.fetch_add(1, std::memory_order_relaxed) + 1),
+      options_(o),
       default_class_(stack_class_for(o.stack_size)),
       describe_(describe),
       processors_(most_processors),
       census_(static_cast<std::uint32_t>(
           o.workers != 0 ? o.workers : std::clamp<std::size_t>(os::usable_cpus(), 1, most_processors))),
       poller_(std::move(poller)),
-      offloads_(o.offload_threads, o.name) {
+      offloads_(o.offload_threads, o.name, number_) {
   os::membarrier_register();
   cpus_read_ns_ = os::now_ns();
   workers_.resize(o.max_threads);
@@ -120,6 +123,7 @@ void scheduler::start_thread(worker& w) {
 
 void scheduler::worker_main(worker& w) noexcept {
   set_this_worker(&w);
+  trace::thread_begins(trace::thread_role::worker, number_, w.index);
   w.thread_id = os::thread_id();
   w.state = this_thread_state();
   w.own_bounds = this_thread_bounds();
@@ -133,6 +137,7 @@ void scheduler::worker_main(worker& w) noexcept {
   loop(w);
   w.records.flush();
   w.stacks.flush();
+  trace::thread_ends();
   set_this_worker(nullptr);
   threads_running_.fetch_sub(1, std::memory_order_release);  // [LIFE-3] end_threads
   drained_.fetch_add(1, std::memory_order_release);

@@ -21,7 +21,7 @@
 
 #include "sched/door.hpp"
 #include "sched/park.hpp"
-#include "trace/event.hpp"
+#include "trace/recorder.hpp"
 
 namespace weft::detail {
 namespace {
@@ -60,6 +60,7 @@ std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const 
 
 void scheduler::monitor_main() noexcept {
   os::set_thread_name(options_.name + "-mon");
+  trace::thread_begins(trace::thread_role::monitor, number_, 0);
   os::prefer_short_waits();
   int quiet = 0;
   while (monitor_ends_.load(std::memory_order_acquire) == 0) {  // [LIFE-4] end_monitor

@@ -7,6 +7,7 @@
 
 #include "os/os.hpp"
 #include "sched/park.hpp"
+#include "trace/recorder.hpp"
 
 namespace weft::detail {
 namespace {
@@ -103,11 +104,17 @@ std::error_code offload_pool::start(offload_job& job) noexcept {
 
 void offload_pool::main(pool_thread& t) noexcept {
   os::set_thread_name(name_ + "-off");
+  trace::thread_begins(trace::thread_role::offload, runtime_, 0);
   offload_job* job = t.job;
   for (;;) {
     std::uint64_t who = 0;
     bool ends = false;  // once told, the slot may be somebody else's
-    if (job != nullptr) job->run(*job);
+    if (job != nullptr) {
+      const std::uint64_t fiber = job->fiber;
+      trace::emit(trace::event::offload_begin, fiber, 0, reinterpret_cast<std::uintptr_t>(job));
+      job->run(*job);
+      trace::emit(trace::event::offload_end, fiber, 0, reinterpret_cast<std::uintptr_t>(job));
+    }
     {
       const std::lock_guard guard(lock_);
       if (job != nullptr) {
@@ -129,7 +136,10 @@ void offload_pool::main(pool_thread& t) noexcept {
     }
     if (who != 0) wake(ticket{who});  // the job may be gone already
     if (job != nullptr) continue;
-    if (ends || !wait(t)) return;
+    if (ends || !wait(t)) {
+      trace::thread_ends();
+      return;
+    }
     job = t.job;
   }
 }

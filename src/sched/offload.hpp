@@ -29,7 +29,8 @@ namespace weft::detail {
 
 class offload_pool {
  public:
-  offload_pool(std::size_t most_threads, std::string name) : most_(most_threads), name_(std::move(name)) {}
+  offload_pool(std::size_t most_threads, std::string name, std::uint32_t runtime)
+      : most_(most_threads), name_(std::move(name)), runtime_(runtime) {}
   ~offload_pool() { end(leftovers::join); }
   offload_pool(const offload_pool&) = delete;
   offload_pool& operator=(const offload_pool&) = delete;
@@ -72,6 +73,7 @@ class offload_pool {
   std::atomic<std::int32_t> awaited_{0};
   const std::size_t most_;
   const std::string name_;
+  const std::uint32_t runtime_;  // its number, for the tracer
   mutable base::ranked_futex_lock<base::lock_rank::scheduler> lock_;
   // under the lock
   std::vector<std::unique_ptr<pool_thread>> threads_;

@@ -182,6 +182,8 @@ class scheduler {
   void rouse_monitor() noexcept;
 
   // stalls.cpp
+  [[nodiscard]] bool stalls_matter() const noexcept;
+  void tell_stall(const worker& w, std::int64_t took, stall_kind kind) noexcept;
   void watch_stall(processor& p, worker& w, std::int64_t now, std::int64_t cpu, bool still) noexcept;
   void begin_detached(worker& w, std::int64_t since) noexcept;  // its gate is taken
   void watch_detached(std::int64_t now) noexcept;
@@ -213,6 +215,7 @@ class scheduler {
   class outside_spawn;
   friend struct scheduler_probe;  // tests look, and set storm_
 
+  const std::uint32_t number_;  // of this runtime in the process, for the tracer
   const options options_;
   const stack_class default_class_;
   const fiber_describer describe_;

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "sched/door.hpp"
+#include "trace/session.hpp"
 
 namespace weft::detail {
 
@@ -23,9 +24,16 @@ void note_fiber(worker& w) noexcept {
 
 }  // namespace
 
+bool scheduler::stalls_matter() const noexcept { return options_.on_stall != nullptr || trace::wants_stalls(); }
+
+void scheduler::tell_stall(const worker& w, std::int64_t took, stall_kind kind) noexcept {
+  trace::note_stall(w.stall.fiber, static_cast<std::uint64_t>(kind), w.index);
+  if (options_.on_stall) options_.on_stall({w.stall.fiber, w.stall.name, std::chrono::nanoseconds(took), kind});
+}
+
 void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int64_t cpu, bool still) noexcept {
   const std::int64_t limit = options_.stall_after.count() * 1'000'000;
-  if (limit == 0 || !options_.on_stall) return;
+  if (limit == 0 || !stalls_matter()) return;
   const bool goes_on = p.thawed_ns.load(std::memory_order_relaxed) == p.seen.since_ns;
   if (w.stall.tick != p.seen.tick && !goes_on) {
     w.stall.since_ns = p.seen.since_ns;
@@ -41,13 +49,12 @@ void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int6
   note_fiber(w);
   w.gate.give_back(&p);
   w.stall.told = true;
-  options_.on_stall({w.stall.fiber, w.stall.name, std::chrono::nanoseconds(took),
-                     still ? stall_kind::blocked : stall_kind::computing});
+  tell_stall(w, took, still ? stall_kind::blocked : stall_kind::computing);
 }
 
 void scheduler::begin_detached(worker& w, std::int64_t since) noexcept {
   w.detached.store(true, std::memory_order_relaxed);  // before it can look: its gate is taken
-  if (options_.stall_after.count() == 0 || !options_.on_stall) return;
+  if (options_.stall_after.count() == 0 || !stalls_matter()) return;
   const bool told = w.stall.told && w.stall.since_ns == since;
   note_fiber(w);
   w.stall.since_ns = since;
@@ -59,8 +66,7 @@ void scheduler::watch_detached(std::int64_t now) noexcept {
   std::erase_if(detached_, [&](worker* w) {
     if (!w->detached.load(std::memory_order_relaxed)) return true;
     if (now - w->stall.since_ns < limit) return false;
-    options_.on_stall({w->stall.fiber, w->stall.name, std::chrono::nanoseconds(now - w->stall.since_ns),
-                       stall_kind::blocked});
+    tell_stall(*w, now - w->stall.since_ns, stall_kind::blocked);
     return true;
   });
 }

@@ -113,6 +113,22 @@ inline std::byte* put_event(std::byte* to, event_context& c, std::uint8_t id, st
   return at;
 }
 
+/// The same for an event with a fiber only. The caller has seen that `c.other` is 0 for this id.
+inline std::byte* put_short_event(std::byte* to, event_context& c, std::uint8_t id, std::uint64_t ticks,
+                                  std::uint64_t fiber) noexcept {
+  const std::uint64_t passed = ticks > c.ticks ? ticks - c.ticks : 0;
+  const std::uint64_t z = zigzag(fiber - c.fiber);
+  c.ticks += passed;
+  c.fiber = fiber;
+  const unsigned first = length_code(passed), second = length_code(z);
+  to[0] = std::byte{id};
+  to[1] = static_cast<std::byte>(first | second << 2U);
+  std::memcpy(to + 2, &passed, 8);
+  std::byte* const at = to + 2 + value_lengths[first];
+  std::memcpy(at, &z, 8);
+  return at + value_lengths[second];
+}
+
 // ---- varints of the tables
 inline std::byte* put_varint(std::byte* to, std::uint64_t v) noexcept {
   for (; v >= 0x80; v >>= 7U) *to++ = static_cast<std::byte>(v | 0x80U);

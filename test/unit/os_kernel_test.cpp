@@ -117,10 +117,15 @@ TEST_CASE("threads: names are cut, ids differ, an alternate stack is installed a
 }
 
 std::atomic<int> seen_by_weft{0}, seen_by_previous{0};
+std::atomic<int> seen_by_second{0};
 std::atomic<bool> ours{true};
 bool take_it(int, siginfo_t*, void*) {
   seen_by_weft.fetch_add(1, std::memory_order_relaxed);
   return ours.load(std::memory_order_relaxed);
+}
+bool never_takes_it(int, siginfo_t*, void*) {
+  seen_by_second.fetch_add(1, std::memory_order_relaxed);
+  return false;
 }
 void previous(int) {
   seen_by_previous.fetch_add(1, std::memory_order_relaxed);
@@ -130,14 +135,16 @@ TEST_CASE("signals: handled in front of the previous handler, chained, restored"
   std::signal(SIGUSR2, previous);
   REQUIRE_FALSE(os::install_signal_handler(SIGUSR2, take_it));
   REQUIRE_FALSE(os::install_signal_handler(SIGUSR2, take_it));
-  CHECK(os::install_signal_handler(SIGUSR2, [](int, siginfo_t*, void*) { return true; }));
+  REQUIRE_FALSE(os::install_signal_handler(SIGUSR2, never_takes_it));
   CHECK(os::install_signal_handler(99, take_it));
   CHECK_FALSE(os::signal_thread(os::thread_id(), SIGUSR2));  // to oneself: delivered on return
   CHECK(seen_by_weft == 1);
+  CHECK(seen_by_second == 0);
   CHECK(seen_by_previous == 0);
   ours = false;
   CHECK_FALSE(os::signal_thread(os::thread_id(), SIGUSR2));
   CHECK(seen_by_weft == 2);
+  CHECK(seen_by_second == 1);
   CHECK(seen_by_previous == 1);
   {
     const os::block_signals none;

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSL-1.0
+// trace/crash.cpp - the last words: what the rings hold when a fatal signal strikes.
+//
+//   1 recording ends (listener)    2 the collector's piece of work ends, or 0.2 s pass [TRACE-6]
+//   3 every block that holds something is written, to the trace's file, or the flight recorder's    4 the signal goes on to
+//   whoever had it before
+// No lock is taken and nothing is allocated. Other threads run on; what they change under our eyes fails its checksum.
+#include <ctime>
+
+#include "os/os.hpp"
+#include "trace/recorder.hpp"
+#include "trace/session_state.hpp"
+
+namespace weft::detail::trace {
+namespace {
+
+constinit trace_file own_file;
+
+void write_all(trace_file& file) noexcept {
+  file.generation(shared.generation.load(std::memory_order_relaxed) + 1);
+  file.dictionary();
+  file.modules();
+  shared.blocks.look_anyway([&](const block& b, std::uint32_t used) { file.batch(b.head, {b.data, used}); });
+  file.threads();
+  file.places();
+  if (const fiber_table fibers = words.fibers.load(std::memory_order_relaxed)) fibers(file, look_how::in_crash);
+  file.end();
+}
+
+bool on_crash(int, siginfo_t*, void*) {
+  write_last_words();
+  return false;
+}
+
+}  // namespace
+
+void write_last_words() noexcept {
+  const session_kind kind = words.kind.load(std::memory_order_relaxed);
+  if (kind == session_kind::none || shared.crashed.exchange(true, std::memory_order_seq_cst)) return;  // [TRACE-6]
+  listener.store(nullptr, std::memory_order_release);
+  const std::int64_t patience = os::now_ns() + 200'000'000;
+  const timespec moment{0, 1'000'000};
+  while (words.collector_works.load(std::memory_order_seq_cst) && os::now_ns() < patience)  // [TRACE-6] piece
+    nanosleep(&moment, nullptr);
+  if (kind == session_kind::file) {
+    write_all(session().file);
+    return;
+  }
+  if (own_file.open(words.path) != 0) {
+    os::write_stderr("weft: the flight recorder cannot write its file\n");
+    return;
+  }
+  own_file.header(flag_flight | flag_crash);
+  write_all(own_file);
+  static_cast<void>(own_file.close());
+  os::write_stderr("weft: the flight recorder's last moments are in ");
+  os::write_stderr(words.path);
+  os::write_stderr("\n");
+}
+
+void install_crash_handlers() noexcept {
+  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT})
+    static_cast<void>(os::install_signal_handler(signal, &on_crash));
+}
+
+}  // namespace weft::detail::trace

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// trace/ring.hpp - what one thread records into: a block at a time (block_pool.hpp), and what the next event is
+// relative to. A thread has one from its first event to its end; then it is another thread's, as a new incarnation.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/cache_line.hpp"
+#include "base/futex_lock.hpp"
+#include "base/sync_policy.hpp"
+#include "trace/block_pool.hpp"
+#include "trace/format.hpp"
+
+namespace weft::detail::trace {
+
+inline constexpr std::size_t block_bytes = 32 * 1024;
+
+struct block : block_links<block, base::real_sync> {
+  std::byte* data = nullptr;      // constant; block_bytes
+  batch_header head{};            // the writer's, before the first byte is published
+  // -- the writer's, before it is full
+  std::uint64_t events = 0;
+  std::uint64_t last_ticks = 0;
+};
+using pool = block_pool<block, base::ranked_futex_lock<base::lock_rank::leaf>>;
+
+struct alignas(base::cache_line) ring {
+  // ---- its thread's own
+  std::byte* at = nullptr;        // where the next event goes
+  std::byte* room = nullptr;      // from here on there is no room for one
+  block* current = nullptr;
+  std::uint32_t epoch = 0;        // what `epoch` was when the block was begun
+  std::uint32_t sequence = 0;
+  std::uint64_t events = 0;       // in the block
+  event_context context;
+  std::uint32_t lost = 0;         // events dropped since the last batch
+  // ---- constant while it is taken
+  std::uint32_t number = 0;
+  std::uint32_t incarnation = 0;
+  // ---- under the lock of the threads
+  bool taken = false;
+};
+
+/// A thread, for the table in the file. Written before it is counted.
+struct thread_info {
+  std::uint32_t ring, incarnation;
+  std::int32_t thread;
+  thread_role role;
+  std::uint32_t runtime, index;
+  char name[16];
+};
+
+/// The calling thread as the recorder knows it. Plain: only its own thread, and signal handlers on it, look.
+struct thread_slot {
+  ring* own = nullptr;
+  volatile bool busy = false;     // in the middle of an event: a signal handler must not record now
+  bool known = false;             // thread_begins was called
+  bool ends = false;              // a destructor for it is registered
+  thread_role role = thread_role::other;
+  std::uint32_t runtime = 0, index = 0;
+};
+// For functions that are never inlined and do not park; everybody else goes through this_thread_slot (recorder.hpp).
+#if defined(__GNUC__)
+[[gnu::tls_model("initial-exec")]]
+#endif
+extern constinit thread_local thread_slot slot_of_thread;
+
+}  // namespace weft::detail::trace

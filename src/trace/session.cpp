@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSL-1.0
+// trace/session.cpp - start, stop, the collector thread, generations, snapshots.
+//
+//   file     the collector writes full blocks as they come. Every generation it writes the tables, changes the epoch - then
+//            each thread closes its block at its next event - and copies what is in blocks that are still being written.
+//   flight   nothing is written; full blocks are overwritten, oldest first. A snapshot writes all of them and keeps them.
+#include "trace/session.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <thread>
+
+#include <pthread.h>
+
+#include "os/os.hpp"
+#include "trace/clock.hpp"
+#include "trace/file.hpp"
+#include "trace/recorder.hpp"
+#include "trace/session_state.hpp"
+
+namespace weft::detail::trace {
+
+constinit session_words words;
+
+session_data& session() noexcept {
+  static session_data& s = *new session_data;  // outlives every static object; reachable, for leak checkers
+  return s;
+}
+
+namespace {
+
+constexpr std::uint32_t fewest_blocks = 16;
+constexpr std::int64_t collect_every_ns = 50'000'000;
+
+// More blocks, if there have not been so many yet. They are never given back: a thread may be late with its last event.
+std::error_code need_blocks(std::uint32_t wanted) {
+  const std::uint32_t there = shared.blocks.count();
+  if (there >= wanted) return {};
+  const std::uint32_t n = wanted - there;
+  std::byte* memory = nullptr;
+  if (const auto ec = os::reserve(std::size_t{n} * block_bytes, os::page_size(), memory)) return ec;
+  auto* blocks = new (std::nothrow) block[n];
+  if (blocks == nullptr) return std::make_error_code(std::errc::not_enough_memory);
+  for (std::uint32_t i = 0; i < n; ++i) {
+    blocks[i].data = memory + std::size_t{i} * block_bytes;
+    shared.blocks.add(blocks[i]);
+  }
+  return {};
+}
+
+void write_tables(session_data& s, trace_file& file) noexcept {
+  s.threads_written = thread_count();
+  file.threads();
+  file.places();
+}
+
+// The walk over the records may cost a hundredth of the time.
+void write_fibers(session_data& s, trace_file& file) noexcept {
+  if (s.fibers == nullptr || os::now_ns() < s.fibers_not_before) return;
+  const std::int64_t began = os::now_ns();
+  s.fibers(file, look_how::usual);
+  const std::int64_t now = os::now_ns();
+  s.fibers_not_before = now + 100 * (now - began);
+}
+
+void write_current(session_data& s, trace_file& file) noexcept {
+  batch_header head{};
+  std::uint32_t used = 0;
+  shared.blocks.peek(
+      [&](const block& b, std::uint32_t n) {
+        head = b.head;
+        used = n;
+        std::memcpy(s.copy, b.data, n);
+      },
+      [&] { file.batch(head, {s.copy, used}); });
+}
+
+std::uint64_t begin_generation() noexcept {
+  const std::uint64_t number = shared.generation.load(std::memory_order_relaxed) + 1;
+  shared.generation.store(number, std::memory_order_relaxed);
+  shared.epoch.fetch_add(1, std::memory_order_relaxed);
+  return number;
+}
+
+void write_generation(session_data& s, std::uint64_t number) noexcept {
+  s.file.generation(number);
+  s.file.dictionary();
+  s.file.modules();
+  write_tables(s, s.file);
+  write_fibers(s, s.file);
+}
+
+void drain(session_data& s) noexcept {
+  while (block* b = shared.blocks.take()) {
+    const std::uint32_t used = b->used.load(std::memory_order_relaxed);  // take's lock orders it
+    if (used != b->peeked) s.file.batch(b->head, {b->data, used});
+    shared.blocks.give_back(*b, block_place::free);
+    if (shared.crashed.load(std::memory_order_acquire)) return;
+  }
+  if (thread_count() != s.threads_written) write_tables(s, s.file);
+}
+
+// [TRACE-6] A piece of the collector's work; the handler of a crash waits for its end, and none begins after it.
+template <class Work>
+bool piece(Work&& work) noexcept {
+  words.collector_works.store(true, std::memory_order_seq_cst);
+  const bool goes_on = !shared.crashed.load(std::memory_order_seq_cst);
+  if (goes_on) work();
+  words.collector_works.store(false, std::memory_order_seq_cst);
+  return goes_on;
+}
+
+void collect_into_file(session_data& s) noexcept {
+  std::int64_t next_generation = os::now_ns() + s.options.generation.count() * 1'000'000;
+  piece([&] { write_generation(s, shared.generation.load(std::memory_order_relaxed)); });
+  while (!s.ends.load(std::memory_order_acquire)) {
+    const std::int64_t now = os::now_ns();
+    piece([&] {
+      drain(s);
+      if (now < next_generation) return;
+      next_generation = now + s.options.generation.count() * 1'000'000;
+      const std::uint64_t number = begin_generation();
+      write_current(s, s.file);
+      write_generation(s, number);
+    });
+    if (s.ends.load(std::memory_order_acquire)) break;
+    const std::int64_t until = std::min(now + collect_every_ns, next_generation);
+    static_cast<void>(os::futex_wait_until(
+        shared.wake_collector, 0, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until))));
+    shared.wake_collector.store(0, std::memory_order_relaxed);
+  }
+  piece([&] {
+    drain(s);
+    write_current(s, s.file);
+    write_tables(s, s.file);
+    s.file.end();
+  });
+}
+
+void wait_for_requests(session_data& s) noexcept {
+  while (!s.ends.load(std::memory_order_acquire)) {
+    os::futex_wait(shared.wake_collector, 0);
+    shared.wake_collector.store(0, std::memory_order_seq_cst);
+    if (!words.snapshot_wanted.exchange(false, std::memory_order_acq_rel)) continue;
+    if (const auto ec = write_snapshot(s.options.path.c_str()))
+      os::write_stderr("weft: the flight recorder's snapshot " + s.options.path + ": " + ec.message() + "\n");
+    else
+      os::write_stderr("weft: the flight recorder's last moments are in " + s.options.path + "\n");
+  }
+}
+
+void in_child() noexcept {
+  listener.store(nullptr, std::memory_order_release);
+  words.kind.store(session_kind::none, std::memory_order_relaxed);
+  ::new (static_cast<void*>(&session().collector)) std::thread;  // it is not here
+}
+
+void at_exit() {
+  if (const auto ec = stop_session()) os::write_stderr("weft: the trace could not be written: " + ec.message() + "\n");
+}
+
+void prepare_process() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    static_cast<void>(session());
+    std::atexit(&at_exit);
+    pthread_atfork(nullptr, nullptr, &in_child);
+  });
+}
+
+bool on_snapshot_signal(int, siginfo_t*, void*) {
+  if (words.kind.load(std::memory_order_relaxed) != session_kind::flight) return false;
+  request_snapshot();
+  return true;
+}
+
+}  // namespace
+
+void wake_collector() noexcept {
+  if (!shared.streams.load(std::memory_order_relaxed)) return;
+  if (shared.wake_collector.exchange(1, std::memory_order_relaxed) == 0) os::futex_wake(shared.wake_collector, 1);
+}
+
+session_kind session_now() noexcept { return words.kind.load(std::memory_order_relaxed); }
+
+std::error_code start_session(const session_options& o, fiber_table fibers, std::string& what) {
+  prepare_process();
+  session_data& s = session();
+  const std::lock_guard control(s.control);
+  if (words.kind.load(std::memory_order_relaxed) != session_kind::none) {
+    what = "recording already, into " + s.options.path + "; stop that first";
+    return std::make_error_code(std::errc::device_or_resource_busy);
+  }
+  prepare_clock();
+  const auto wanted = std::max(fewest_blocks, static_cast<std::uint32_t>(o.memory / block_bytes));
+  if (const auto ec = need_blocks(wanted)) {
+    what = "no memory for " + std::to_string(o.memory) + " bytes of rings";
+    return ec;
+  }
+  const bool flight = o.kind == session_kind::flight;
+  if (!flight) {
+    if (const int error = s.file.open(o.path.c_str())) {
+      what = "cannot write " + o.path;
+      return {error, std::generic_category()};
+    }
+    s.file.header(0);
+  }
+  if (flight && o.signal != 0)
+    if (const auto ec = os::install_signal_handler(o.signal, &on_snapshot_signal)) {
+      what = "no handler for signal " + std::to_string(o.signal) + " could be installed";
+      return ec;
+    }
+  s.options = o;
+  std::snprintf(words.path, sizeof words.path, "%s", o.path.c_str());
+  s.fibers = fibers;
+  s.fibers_not_before = 0;
+  s.ends.store(false, std::memory_order_relaxed);
+  refresh_modules();
+  shared.dropped.store(0, std::memory_order_relaxed);
+  shared.overwritten.store(0, std::memory_order_relaxed);
+  shared.complete_since.store(ticks_now(), std::memory_order_relaxed);
+  shared.generation.store(1, std::memory_order_relaxed);
+  shared.wake_collector.store(0, std::memory_order_relaxed);
+  shared.blocks.begin(++s.number, flight ? when_none::overwrite : when_none::refuse, wanted);
+  shared.epoch.fetch_add(1, std::memory_order_relaxed);
+  shared.streams.store(!flight, std::memory_order_relaxed);
+  if (o.on_crash) install_crash_handlers();
+  words.fibers.store(fibers, std::memory_order_relaxed);
+  try {
+    const os::block_signals blocked;
+    s.collector = std::thread([&s, flight] {
+      os::set_thread_name("weft-trace");
+      flight ? wait_for_requests(s) : collect_into_file(s);
+    });
+  } catch (const std::system_error& e) {
+    shared.blocks.close();
+    static_cast<void>(s.file.close());
+    what = "no thread for the recorder";
+    return e.code();
+  }
+  words.kind.store(o.kind, std::memory_order_seq_cst);
+  listener.store(&record, std::memory_order_release);  // [TRACE-1]
+  return {};
+}
+
+std::error_code stop_session() noexcept {
+  session_data& s = session();
+  const std::lock_guard control(s.control);
+  if (words.kind.load(std::memory_order_relaxed) == session_kind::none) return {};
+  listener.store(nullptr, std::memory_order_release);
+  shared.blocks.close();
+  s.ends.store(true, std::memory_order_release);
+  shared.wake_collector.store(1, std::memory_order_seq_cst);
+  os::futex_wake(shared.wake_collector, 1);
+  s.collector.join();
+  const session_kind was = words.kind.exchange(session_kind::none, std::memory_order_seq_cst);
+  if (was != session_kind::file) return {};
+  words.written.store(s.file.size(), std::memory_order_relaxed);
+  return {s.file.close(), std::generic_category()};
+}
+
+std::error_code write_snapshot(const char* path) {
+  session_data& s = session();
+  const std::lock_guard one(s.snapshots);
+  if (words.kind.load(std::memory_order_relaxed) != session_kind::flight)
+    return std::make_error_code(std::errc::operation_not_permitted);
+  static trace_file& file = *new trace_file;  // under the lock
+  if (const int error = file.open(path)) return {error, std::generic_category()};
+  file.header(flag_flight);
+  const std::uint64_t number = begin_generation();
+  refresh_modules();
+  file.generation(number);
+  file.dictionary();
+  file.modules();
+  // Those that are full now, and what the threads close on the way. New ones come behind them, for ever.
+  for (std::uint32_t n = shared.blocks.full() + 64; n > 0; --n) {
+    block* b = shared.blocks.take();
+    if (b == nullptr) break;
+    file.batch(b->head, {b->data, b->used.load(std::memory_order_relaxed)});
+    shared.blocks.give_back(*b, block_place::saved);
+  }
+  shared.blocks.forget_peeks();
+  write_current(s, file);
+  shared.blocks.keep_saved();
+  write_tables(s, file);
+  if (s.fibers != nullptr) s.fibers(file, look_how::usual);
+  file.generation(number);  // complete since: now it is known
+  file.end();
+  words.written.store(file.size(), std::memory_order_relaxed);
+  return {file.close(), std::generic_category()};
+}
+
+void request_snapshot() noexcept {
+  if (words.kind.load(std::memory_order_relaxed) != session_kind::flight) return;
+  words.snapshot_wanted.store(true, std::memory_order_release);
+  shared.wake_collector.store(1, std::memory_order_seq_cst);
+  os::futex_wake(shared.wake_collector, 1);
+}
+
+bool wants_stalls() noexcept {
+  return words.kind.load(std::memory_order_relaxed) != session_kind::none;
+}
+
+void note_stall(std::uint64_t fiber, std::uint64_t kind, std::uint64_t worker) noexcept {
+  emit(event::stall, fiber, kind, worker);
+  if (words.kind.load(std::memory_order_relaxed) == session_kind::flight && session().options.on_stall) request_snapshot();
+}
+
+counters look() noexcept {
+  return {shared.dropped.load(std::memory_order_relaxed), shared.overwritten.load(std::memory_order_relaxed),
+          words.written.load(std::memory_order_relaxed)};
+}
+
+}  // namespace weft::detail::trace

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// trace/session_state.hpp - what session.cpp and crash.cpp share.
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+#include "trace/file.hpp"
+#include "trace/ring.hpp"
+#include "trace/session.hpp"
+
+namespace weft::detail::trace {
+
+struct session_data {
+  std::mutex control;        // start and stop
+  std::mutex snapshots;      // one at a time
+  // under control, or the collector's
+  session_options options;
+  trace_file file;
+  std::thread collector;
+  std::atomic<bool> ends{false};  // release by stop, acquire by the collector
+  std::uint64_t number = 0;
+  fiber_table fibers = nullptr;
+  std::int64_t fibers_not_before = 0;
+  std::uint32_t threads_written = 0;
+  std::byte copy[block_bytes];    // what a peek saw
+};
+[[nodiscard]] session_data& session() noexcept;
+
+/// What handlers of signals look at.
+struct session_words {
+  std::atomic<session_kind> kind{session_kind::none};  // relaxed: a hint; start and stop hold `control`
+  std::atomic<bool> snapshot_wanted{false};
+  std::atomic<bool> collector_works{false};  // [TRACE-6]
+  std::atomic<std::uint64_t> written{0};     // bytes of the last file
+  std::atomic<fiber_table> fibers{nullptr};
+  char path[1024] = {};
+};
+extern constinit session_words words;
+
+}  // namespace weft::detail::trace

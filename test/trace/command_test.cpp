@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSL-1.0
+// test/trace/command_test.cpp - weft-trace from end to end: a program is recorded, and what the commands say is what the
+// program says it did.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/sanitizers.hpp"
+
+namespace {
+
+struct result {
+  int status;
+  std::string out;
+};
+// stdout and stderr together.
+result run(const std::string& command) {
+  std::FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  result r{0, {}};
+  std::array<char, 4096> some;
+  while (const std::size_t n = std::fread(some.data(), 1, some.size(), pipe)) r.out.append(some.data(), n);
+  const int status = pclose(pipe);
+  r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return r;
+}
+
+const std::string tool = WEFT_TRACE_TOOL, program = WEFT_KNOWN_PROGRAM;
+
+struct directory {
+  directory() : path((std::filesystem::temp_directory_path() / ("weft-command-" + std::to_string(getpid()))).string()) {
+    std::filesystem::create_directories(path);
+  }
+  ~directory() { std::filesystem::remove_all(path); }
+  [[nodiscard]] std::string file(const std::string& name) const { return path + "/" + name; }
+  const std::string path;
+};
+
+long number_before(const std::string& text, const std::string& word) {
+  std::smatch m;
+  return std::regex_search(text, m, std::regex("(\\d+) " + word)) ? std::stol(m[1]) : -1;
+}
+long number_after(const std::string& text, const std::string& word) {
+  std::smatch m;
+  return std::regex_search(text, m, std::regex(word + " *=? *(\\d+)")) ? std::stol(m[1]) : -1;
+}
+
+void check_report(const std::string& said, const std::string& trace_file) {
+  const result r = run(tool + " report " + trace_file);
+  CAPTURE(r.out);
+  CHECK(r.status == 0);
+  CHECK(number_before(r.out, "spawned") == number_after(said, "spawned"));
+  CHECK(number_after(r.out, "\n  sleep") == number_after(said, "sleeps"));
+  CHECK(number_before(r.out, "\n") != 0);
+  CHECK(number_after(r.out, "offloaded calls") == number_after(said, "offloads"));
+  CHECK(r.out.find("the \"receiver\"") != std::string::npos);
+  CHECK(r.out.find("spawn_the_sleepers") != std::string::npos);
+  CHECK(r.out.find("known_program.cpp:") != std::string::npos);
+  CHECK(r.out.find("receiving") != std::string::npos);
+  CHECK(std::regex_search(r.out, std::regex("weft-[01] .*%")));
+}
+
+}  // namespace
+
+TEST_CASE("weft-trace: record, report, dump-events") {
+  const directory d;
+  const std::string t = d.file("a.trace");
+  const result recorded = run(tool + " record -o " + t + " -- " + program);
+  CAPTURE(recorded.out);
+  REQUIRE(recorded.status == 0);
+  check_report(recorded.out, t);
+  const result events = run(tool + " dump-events " + t);
+  CHECK(events.status == 0);
+  std::map<std::string, long> counts;
+  std::istringstream lines(events.out);
+  for (std::string line, seconds, thread, name; std::getline(lines, line);) {
+    std::istringstream words(line);
+    words >> seconds >> thread >> name;
+    ++counts[name];
+  }
+  const long spawned = number_after(recorded.out, "spawned");
+  CHECK(counts["fiber_create"] == spawned);
+  CHECK(counts["fiber_end"] + counts["inline_end"] == spawned);
+  CHECK(counts["log"] == 1);
+  CHECK(counts["offload_begin"] == number_after(recorded.out, "offloads"));
+  CHECK(counts["fiber_name"] == 1);
+}
+
+TEST_CASE("weft-trace convert --perfetto: valid JSON with tracks, stretches and arrows") {
+  const directory d;
+  const std::string t = d.file("a.trace"), json = d.file("a.json");
+  REQUIRE(run(tool + " record -o " + t + " -- " + program).status == 0);
+  REQUIRE(run(tool + " convert --perfetto " + t + " -o " + json).status == 0);
+  std::ifstream in(json);
+  const auto all = nlohmann::json::parse(in);
+  std::map<std::string, int> phases;
+  std::map<long, int> starts, ends;
+  std::set<std::string> tracks;
+  for (const auto& e : all["traceEvents"]) {
+    const std::string phase = e["ph"];
+    ++phases[phase];
+    if (phase == "M") tracks.insert(e["args"]["name"]);
+    if (phase == "X") {
+      CHECK(e["dur"].get<double>() >= 0);
+      CHECK(e["name"].is_string());
+    }
+    if (phase == "s") ++starts[e["id"]];
+    if (phase == "f") ++ends[e["id"]];
+  }
+  CHECK(phases["X"] > 100);
+  CHECK(starts == ends);
+  CHECK(!starts.empty());
+  CHECK((tracks.contains("weft-0") || tracks.contains("weft-1")));
+  CHECK(std::count_if(tracks.begin(), tracks.end(), [](const std::string& s) { return s.find("the \"receiver\"") != std::string::npos; }) == 1);
+}
+
+TEST_CASE("weft-trace flame: folded stacks") {
+  const directory d;
+  const std::string t = d.file("a.trace");
+  REQUIRE(run(tool + " record -o " + t + " -- " + program).status == 0);
+  const result r = run(tool + " flame " + t);
+  CHECK(r.status == 0);
+  std::istringstream lines(r.out);
+  const std::regex form("[^;]+(;[^;]+)+ [0-9]+");
+  long slept = 0;
+  for (std::string line; std::getline(lines, line);) {
+    CAPTURE(line);
+    CHECK(std::regex_match(line, form));
+    if (line.find(";sleep ") != std::string::npos) slept += std::stol(line.substr(line.rfind(' ') + 1));
+  }
+  CHECK(slept >= 40 * 2'000'000L);  // 40 fibers of 2 ms
+}
+
+TEST_CASE("WEFT_TRACE: without code, and through every way to end") {
+  const directory d;
+  for (const auto& [how, status] : std::map<std::string, int>{{"", 0}, {"exit", 3}, {"abort", 134}, {"segv", 139}}) {
+    if (WEFT_ASAN && how == "segv") continue;  // ASan's handler is in front of ours
+    CAPTURE(how);
+    const std::string t = d.file("end" + how);
+    const result r = run("WEFT_TRACE=" + t + " " + program + " " + how);
+    CAPTURE(r.out);
+    if (!WEFT_TSAN) CHECK(r.status == status);
+    check_report(r.out, t);
+  }
+}
+
+TEST_CASE("WEFT_FLIGHT_RECORDER: the last moments of a crash") {
+  const directory d;
+  const std::string t = d.file("flight");
+  const result r = run("WEFT_FLIGHT_RECORDER=1:" + t + " " + program + " abort");
+  CAPTURE(r.out);
+  CHECK(r.out.find("last moments are in " + t) != std::string::npos);
+  check_report(r.out, t);
+  CHECK(run("WEFT_FLIGHT_RECORDER=lots " + program).out.find("\"lots\" is no number") != std::string::npos);
+}
+
+TEST_CASE("weft-trace: errors that help") {
+  const directory d;
+  result r = run(tool + " report " + d.file("missing"));
+  CHECK(r.status == 1);
+  CHECK(r.out.find("missing: No such file") != std::string::npos);
+  std::ofstream(d.file("foreign")) << "not a trace";
+  r = run(tool + " report " + d.file("foreign"));
+  CHECK(r.status == 1);
+  CHECK(r.out.find("no weft trace") != std::string::npos);
+  r = run(tool + " record -- /no/such/program");
+  CHECK(r.status == 1);
+  CHECK(r.out.find("cannot run /no/such/program") != std::string::npos);
+  CHECK(run(tool).status != 0);
+  r = run(tool + " --help");
+  CHECK(r.status == 0);
+  for (const char* command : {"record", "report", "convert", "flame", "dump-events"})
+    CHECK(r.out.find(command) != std::string::npos);
+  r = run("WEFT_TRACE=/nowhere/x " + program);
+  CHECK(r.status == 0);
+  CHECK(r.out.find("cannot write /nowhere/x") != std::string::npos);
+}

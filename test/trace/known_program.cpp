@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSL-1.0
+// test/trace/known_program.cpp - does things it can count, and says how many on stdout, for command_test.cpp.
+#include <weft/weft.hpp>
+
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <csignal>
+#include <unistd.h>
+
+namespace {
+
+constexpr int sleepers = 40, items = 30, offloads = 5, yields = 25;
+
+[[gnu::noinline]] void spawn_the_sleepers(std::vector<weft::fiber<void>>& all) {
+  for (int i = 0; i < sleepers; ++i)
+    all.push_back(weft::spawn([] { static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(2))); }));
+}
+
+void known() {
+  std::vector<weft::fiber<void>> all;
+  spawn_the_sleepers(all);
+  weft::attributes a;
+  a.name = "the \"receiver\"";
+  weft::channel<int> c(0);
+  auto receiver = weft::spawn(a, [&] {
+    const weft::trace::region here("receiving");
+    for ([[maybe_unused]] const int x : c) {
+    }
+  });
+  for (int i = 0; i < items; ++i) c.send(i);
+  c.close();
+  for (int i = 0; i < offloads; ++i) weft::offload([] { usleep(1000); });
+  for (int i = 0; i < yields; ++i) weft::this_fiber::yield();
+  receiver.join();
+  for (auto& f : all) f.join();
+  weft::trace::log("done");
+  std::printf("spawned=%d sleeps=%d offloads=%d\n", 1 + sleepers + 1, sleepers, offloads);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string how = argc > 1 ? argv[1] : "";
+  weft::options o;
+  o.workers = 2;
+  weft::run(o, [&] {
+    known();
+    std::fflush(stdout);
+    if (how == "abort") std::abort();
+    if (how == "segv") std::raise(SIGSEGV);
+    if (how == "exit") std::exit(3);
+  });
+  return 0;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// tools/weft-trace/commands/commands.hpp - each command adds itself to the command line; its body runs when it is the one.
+// Errors are std::runtime_error with a text for the user; the exit status is 1 then.
+
+#include <stdexcept>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "reader/reader.hpp"
+
+namespace weft::tools {
+
+void add_record(CLI::App& app);
+void add_report(CLI::App& app);
+void add_convert(CLI::App& app);
+void add_flame(CLI::App& app);
+void add_dump_events(CLI::App& app);
+
+/// Reads the file, says on stderr what is wrong with it. Throws std::runtime_error if nothing could be read.
+[[nodiscard]] trace read_or_throw(const std::string& path);
+
+/// Where a command writes: a file, or standard output for "-" or nothing.
+class output {
+ public:
+  explicit output(const std::string& path);  // throws std::runtime_error
+  ~output();
+  output(const output&) = delete;
+  output& operator=(const output&) = delete;
+  void write(const std::string& text);
+  /// Throws std::runtime_error if something could not be written.
+  void finish();
+
+ private:
+  std::string path_;
+  std::FILE* file_;
+};
+
+}  // namespace weft::tools

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSL-1.0
+// tools/weft-trace/reader/symbols.cpp - the function by the symbol table; the line by the innermost inlined call that was
+// written outside weft's headers, for spawn() itself is inlined into its caller.
+#include "reader/symbols.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include <cxxabi.h>
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+
+namespace weft::tools {
+namespace {
+
+std::string demangled(const char* name) {
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> clear(abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
+  return status == 0 && clear != nullptr ? clear.get() : name;
+}
+
+bool is_weft_header(std::string_view file) { return file.find("/weft/") != std::string_view::npos && file.ends_with(".hpp"); }
+
+// Where the innermost inlined call that stands outside weft's headers was written.
+void find_caller(Dwfl_Module* module, std::uint64_t address, code_place& out) {
+  Dwarf_Addr bias = 0;
+  Dwarf_Die* const unit = dwfl_module_addrdie(module, address, &bias);
+  if (unit == nullptr) return;
+  Dwarf_Files* files = nullptr;
+  std::size_t file_count = 0;
+  if (dwarf_getsrcfiles(unit, &files, &file_count) != 0) return;
+  Dwarf_Die* scopes = nullptr;
+  const int n = dwarf_getscopes(unit, address - bias, &scopes);
+  for (int i = 0; i < n; ++i) {
+    if (dwarf_tag(&scopes[i]) != DW_TAG_inlined_subroutine) continue;
+    Dwarf_Attribute attribute;
+    Dwarf_Word file = 0, line = 0;
+    if (dwarf_formudata(dwarf_attr(&scopes[i], DW_AT_call_file, &attribute), &file) != 0) continue;
+    if (dwarf_formudata(dwarf_attr(&scopes[i], DW_AT_call_line, &attribute), &line) != 0) continue;
+    const char* const name = dwarf_filesrc(files, file, nullptr, nullptr);
+    if (name == nullptr || is_weft_header(name)) continue;
+    out.file = name;
+    out.line = static_cast<int>(line);
+    break;
+  }
+  if (n > 0) std::free(scopes);
+}
+
+}  // namespace
+
+struct symbols::machinery {
+  Dwfl_Callbacks callbacks{};
+  Dwfl* session = nullptr;
+};
+
+std::string code_place::text() const {
+  if (file.empty()) return function;
+  const std::size_t slash = file.rfind('/');
+  return fmt::format("{} ({}:{})", function, slash == std::string::npos ? file : file.substr(slash + 1), line);
+}
+
+symbols::symbols(const std::vector<trace_module>& modules) : libdw_(std::make_unique<machinery>()), modules_(modules) {
+  libdw_->callbacks.find_debuginfo = &dwfl_standard_find_debuginfo;
+  libdw_->callbacks.section_address = &dwfl_offline_section_address;
+  libdw_->session = dwfl_begin(&libdw_->callbacks);
+  if (libdw_->session == nullptr) return;
+  dwfl_report_begin(libdw_->session);
+  for (const trace_module& m : modules_)
+    if (!m.path.empty() && m.path[0] == '/')
+      static_cast<void>(dwfl_report_elf(libdw_->session, m.path.c_str(), m.path.c_str(), -1, m.begin, true));
+  dwfl_report_end(libdw_->session, nullptr, nullptr);
+}
+symbols::~symbols() {
+  if (libdw_->session != nullptr) dwfl_end(libdw_->session);
+}
+
+const code_place& symbols::at(std::uint64_t address) {
+  const auto [found, added] = known_.try_emplace(address);
+  code_place& out = found->second;
+  if (!added) return out;
+  const std::uint64_t call = address - 1;
+  Dwfl_Module* const module = libdw_->session != nullptr ? dwfl_addrmodule(libdw_->session, call) : nullptr;
+  if (module != nullptr) {
+    if (const char* name = dwfl_module_addrname(module, call)) out.function = demangled(name);
+    find_caller(module, call, out);
+    if (out.file.empty())
+      if (Dwfl_Line* line = dwfl_module_getsrc(module, call)) {
+        int number = 0;
+        const char* const file = dwfl_lineinfo(line, nullptr, &number, nullptr, nullptr, nullptr);
+        if (file != nullptr && !is_weft_header(file)) out.file = file, out.line = number;
+      }
+  }
+  if (out.function.empty()) {
+    out.function = fmt::format("{:#x}", address);
+    for (const trace_module& m : modules_)
+      if (address >= m.begin && address < m.end) {
+        const std::size_t slash = m.path.rfind('/');
+        out.function = fmt::format("{}+{:#x}", m.path.substr(slash == std::string::npos ? 0 : slash + 1), call - m.begin);
+      }
+  }
+  return out;
+}
+
+}  // namespace weft::tools

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// tools/weft-trace/reader/symbols.hpp - code addresses of the traced program as names: by the modules the trace lists,
+// which must still be where they were. libdw reads symbols and debug information.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "reader/reader.hpp"
+
+namespace weft::tools {
+
+struct code_place {
+  std::string function;  // demangled; "module+0x12" if nothing is known
+  std::string file;      // of the nearest line that is not weft's own header; empty without debug information
+  int line = 0;
+  [[nodiscard]] std::string text() const;  // "function (file:line)"
+};
+
+class symbols {
+ public:
+  explicit symbols(const std::vector<trace_module>& modules);
+  ~symbols();
+  symbols(const symbols&) = delete;
+  symbols& operator=(const symbols&) = delete;
+  /// `address`: a return address; what is looked up is the call before it.
+  [[nodiscard]] const code_place& at(std::uint64_t address);
+
+ private:
+  struct machinery;
+  std::unique_ptr<machinery> libdw_;
+  std::vector<trace_module> modules_;
+  std::unordered_map<std::uint64_t, code_place> known_;
+};
+
+}  // namespace weft::tools
