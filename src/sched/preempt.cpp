@@ -9,8 +9,7 @@
 //   thaw      a worker gives the first in line its processor and lies down; the handler returns into the user's code
 // The fiber never leaves its thread, so whatever it is in the middle of - malloc, a throw, a lock - is as safe as when
 // the kernel preempts a thread. The handler does atomics and futex calls only; no thread is made in it.
-// [PREEMPT-1] The successor is taken by exactly one exchange: by the handler, which then must use it, or by the monitor a
-// round later, which then puts it back to sleep.
+// The request, with PREEMPT-1 and PREEMPT-2, is preempt_request.hpp.
 // Rejected: switching the fiber away inside the handler (a lock taken in user code would change threads).
 #include <cerrno>
 #include <mutex>
@@ -23,7 +22,7 @@ namespace weft::detail {
 
 bool on_preempt_signal(int, siginfo_t*, void*) {
   worker* w = this_worker();
-  if (w == nullptr || w->preempt_asked.exchange(0, std::memory_order_acq_rel) == 0)  // [PREEMPT-2] ask_to_preempt
+  if (w == nullptr || !w->preemption.accept())  // [PREEMPT-2]
     return false;
   const int saved = errno;
   if (w->gate.inside() || base::locks_held != 0)
@@ -37,24 +36,21 @@ bool on_preempt_signal(int, siginfo_t*, void*) {
 void scheduler::ask_to_preempt(processor& p, worker& w) noexcept {
   const std::uint32_t tick = p.seen.tick;
   if (!w.can_freeze) return;
-  if (w.successor.load(std::memory_order_relaxed) == nullptr) {
+  if (!w.preemption.provided()) {
     worker* s = reserve_spare();
     if (s == nullptr) return;
-    w.successor.store(s, std::memory_order_release);  // [PREEMPT-1]
+    w.preemption.provide(*s);
   }
-  w.preempt_tick.store(tick, std::memory_order_relaxed);
-  w.preempt_asked.store(1, std::memory_order_release);  // [PREEMPT-2] the handler
-  if (os::signal_thread(w.thread_id, options_.preempt_signal))
-    w.preempt_asked.store(0, std::memory_order_relaxed);
+  w.preemption.ask(tick);
+  if (os::signal_thread(w.thread_id, options_.preempt_signal)) w.preemption.withdraw();
 }
 
 // Successors whose worker came back to the scheduler before the signal found it.
 void scheduler::collect_successors() noexcept {
   for_each_worker([&](worker& w) {
-    if (w.successor.load(std::memory_order_relaxed) == nullptr) return;
+    if (!w.preemption.provided()) return;
     if (processor* p = w.gate.held(); p != nullptr && p->seen.tick == p->tick.load(std::memory_order_relaxed)) return;
-    if (worker* s = w.successor.exchange(nullptr, std::memory_order_acq_rel))  // [PREEMPT-1]
-      release_spare(*s);
+    if (worker* s = w.preemption.take_back()) release_spare(*s);  // PREEMPT-1
   });
 }
 
@@ -64,12 +60,12 @@ void scheduler::freeze(worker& w) noexcept {
   const fiber_record* f = w.current;
   const bool may = p != nullptr && f != nullptr && !f->has(fiber_record::unpreemptible) &&
                    f->no_preempt.load(std::memory_order_relaxed) == 0 &&
-                   p->tick.load(std::memory_order_relaxed) == w.preempt_tick.load(std::memory_order_relaxed);
+                   p->tick.load(std::memory_order_relaxed) == w.preemption.tick();
   if (!may || !w.gate.detach(p)) {
     w.gate.leave();
     return;
   }
-  worker* s = w.successor.exchange(nullptr, std::memory_order_acq_rel);  // [PREEMPT-1]
+  worker* s = w.preemption.take_spare();  // PREEMPT-1
   if (s == nullptr) {
     w.gate.attach(p);  // nobody could reach it meanwhile
     w.gate.leave();

@@ -17,6 +17,7 @@
 #include "fiber/record.hpp"
 #include "fiber/switch.hpp"
 #include "os/os.hpp"
+#include "sched/preempt_request.hpp"
 #include "sched/processor.hpp"
 #include "sched/processor_gate.hpp"
 
@@ -60,9 +61,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   std::atomic<processor*> assigned{nullptr};  // given by whoever wakes it [WAKE-1]
   worker* froze = nullptr;                    // comes with `assigned`: who was preempted for it
   // ---- monitor and the preempted thread's handler (preempt.cpp)
-  std::atomic<worker*> successor{nullptr};    // reserved; whoever exchanges it out has it
-  std::atomic<std::uint32_t> preempt_asked{0};
-  std::atomic<std::uint32_t> preempt_tick{0};
+  basic_preempt_request<worker> preemption;
   std::atomic<std::uint32_t> runs_detached{0};  // leave the handler without a processor
   os::thread_cpu_clock cpu;                   // set before the thread counts as started
   std::int64_t cpu_seen = 0;                  // monitor
