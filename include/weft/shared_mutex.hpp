@@ -18,10 +18,18 @@ struct shared_mutex_state {
 
   std::atomic<std::uint32_t> word{0};  // src/sync/shared_mutex_core.hpp
   wait_list waiters;
+  // By builds with assertions, for reports; null while it is free or shared.
+  std::atomic<void*> writer_is{nullptr};
+  std::atomic<const void*> locked_at{nullptr};
 };
 
 bool shared_mutex_lock(shared_mutex_state& m, sharing how, const wait_limit& limit);
 void shared_mutex_unlock(shared_mutex_state& m, sharing how) noexcept;
+// With assertions: before a lock without a time limit, after an exclusive lock, before an unlock, at the end.
+void shared_mutex_check_lock(const shared_mutex_state& m);
+void shared_mutex_note_writer(shared_mutex_state& m);
+void shared_mutex_check_unlock(shared_mutex_state& m, sharing how);
+void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept;
 
 }  // namespace detail
 
@@ -33,23 +41,27 @@ void shared_mutex_unlock(shared_mutex_state& m, sharing how) noexcept;
 /// between.
 /// Orders: what was done before an unlock, before the return of every later lock that excludes it.
 /// Blocks: the calling fiber, or thread. Not ended by a stop request.   Lifetime: as weft::mutex.
+/// With assertions (NDEBUG not defined, in all code that uses the object) these end the process with a report of both
+/// sides: a lock by the writer it has already, an exclusive unlock by another, an unlock of what is not locked so, and the
+/// destruction while it is locked. Readers are not remembered one by one: a reader that locks exclusively just hangs.
 /// Example: test/unit/shared_mutex_test.cpp [example]
 class shared_mutex {
  public:
   constexpr shared_mutex() noexcept = default;
+#ifndef NDEBUG
+  ~shared_mutex() { detail::shared_mutex_check_destroy(state_); }
+#endif
   shared_mutex(const shared_mutex&) = delete;
   shared_mutex& operator=(const shared_mutex&) = delete;
 
   void lock() {
-    if (!try_lock()) detail::shared_mutex_lock(state_, detail::sharing::exclusive, {});
+    will_lock();
+    if (!take()) detail::shared_mutex_lock(state_, detail::sharing::exclusive, {});
+    have_locked();
   }
-  [[nodiscard]] bool try_lock() noexcept {
-    std::uint32_t w = 0;
-    return state_.word.compare_exchange_strong(w, state::writer,
-                                               std::memory_order_acquire,  // [RW-1]
-                                               std::memory_order_relaxed);
-  }
+  [[nodiscard]] bool try_lock() noexcept { return take() && have_locked(); }
   void unlock() noexcept {
+    will_unlock(detail::sharing::exclusive);
     std::uint32_t w = state::writer;
     if (!state_.word.compare_exchange_strong(w, 0, std::memory_order_release,
                                              std::memory_order_relaxed))  // [RW-1]
@@ -67,6 +79,7 @@ class shared_mutex {
   }
 
   void lock_shared() {
+    will_lock();
     if (!try_lock_shared()) detail::shared_mutex_lock(state_, detail::sharing::shared, {});
   }
   [[nodiscard]] bool try_lock_shared() noexcept {
@@ -79,6 +92,7 @@ class shared_mutex {
     return false;
   }
   void unlock_shared() noexcept {
+    will_unlock(detail::sharing::shared);
     std::uint32_t w = state_.word.load(std::memory_order_relaxed);
     while (w != (state::reader | state::waited_for))
       if (state_.word.compare_exchange_weak(w, w - state::reader,
@@ -103,8 +117,27 @@ class shared_mutex {
  private:
   using state = detail::shared_mutex_state;
   bool lock_until(detail::sharing how, std::chrono::steady_clock::time_point deadline) {
-    return detail::shared_mutex_lock(state_, how, detail::wait_limit(deadline));
+    return detail::shared_mutex_lock(state_, how, detail::wait_limit(deadline)) &&
+           (how == detail::sharing::shared || have_locked());
   }
+  bool take() noexcept {
+    std::uint32_t w = 0;
+    return state_.word.compare_exchange_strong(w, state::writer,
+                                               std::memory_order_acquire,  // [RW-1]
+                                               std::memory_order_relaxed);
+  }
+#ifdef NDEBUG
+  void will_lock() noexcept {}
+  bool have_locked() noexcept { return true; }
+  void will_unlock(detail::sharing) noexcept {}
+#else
+  void will_lock() { detail::shared_mutex_check_lock(state_); }
+  bool have_locked() {
+    detail::shared_mutex_note_writer(state_);
+    return true;
+  }
+  void will_unlock(detail::sharing how) { detail::shared_mutex_check_unlock(state_, how); }
+#endif
   detail::shared_mutex_state state_;
 };
 

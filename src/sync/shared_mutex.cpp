@@ -1,8 +1,28 @@
 // SPDX-License-Identifier: BSL-1.0
-// sync/shared_mutex.cpp - the doors of shared_mutex.hpp.
+// sync/shared_mutex.cpp - the doors of shared_mutex.hpp, and what is checked where assertions are on.
 #include "sync/shared_mutex_core.hpp"
 
+#include <cstdio>
+
+#include <weft/shared_mutex.hpp>
+
+#include "sync/misuse.hpp"
+
 namespace weft::detail {
+namespace {
+
+std::string name(const shared_mutex_state& m) {
+  char text[48];
+  std::snprintf(text, sizeof text, "the shared_mutex at %p", static_cast<const void*>(&m));
+  return text;
+}
+// Relaxed: who compares it with himself has written it; for others it is for the report only.
+fiber_record* writer_of(const shared_mutex_state& m) noexcept {
+  return static_cast<fiber_record*>(m.writer_is.load(std::memory_order_relaxed));
+}
+const void* locked_at(const shared_mutex_state& m) noexcept { return m.locked_at.load(std::memory_order_relaxed); }
+
+}  // namespace
 
 bool shared_mutex_lock(shared_mutex_state& m, sharing how, const wait_limit& limit) {
   waiter me(park_reason::shared_mutex, &m);
@@ -12,6 +32,44 @@ bool shared_mutex_lock(shared_mutex_state& m, sharing how, const wait_limit& lim
 
 void shared_mutex_unlock(shared_mutex_state& m, sharing how) noexcept {
   unlock_queued<waiting_env>(m, how);
+}
+
+void shared_mutex_check_lock(const shared_mutex_state& m) {
+  fiber_record& self = this_strand();
+  if (writer_of(m) == &self)
+    report_misuse("deadlock: " + strand_name(self) + " locks " + name(m) + ", which it has locked already",
+                  locked_at(m), "it locked it first in");
+}
+
+void shared_mutex_note_writer(shared_mutex_state& m) {
+  m.locked_at.store(__builtin_return_address(0), std::memory_order_relaxed);
+  m.writer_is.store(&this_strand(), std::memory_order_relaxed);
+}
+
+void shared_mutex_check_unlock(shared_mutex_state& m, sharing how) {
+  fiber_record& self = this_strand();
+  const std::uint32_t w = m.word.load(std::memory_order_relaxed);
+  if (how == sharing::shared) {
+    if (w < shared_mutex_state::reader)
+      report_misuse(strand_name(self) + " unlocks " + name(m) + ", which nobody has locked shared");
+    return;
+  }
+  if ((w & shared_mutex_state::writer) == 0)
+    report_misuse(strand_name(self) + " unlocks " + name(m) + ", which nobody has locked exclusively");
+  fiber_record* const writer = writer_of(m);
+  if (writer != nullptr && writer != &self)
+    report_misuse(strand_name(self) + " unlocks " + name(m) + ", which " + strand_name(*writer) + " has locked",
+                  locked_at(m), "its owner locked it in");
+  m.writer_is.store(nullptr, std::memory_order_relaxed);
+}
+
+void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept {
+  if (!m.waiters.empty()) destroyed_while_waited_for(m.waiters);
+  if (m.word.load(std::memory_order_relaxed) == 0) return;
+  fiber_record* const writer = writer_of(m);
+  report_misuse(name(m) + " is destroyed while " + (writer != nullptr ? strand_name(*writer) : "somebody") +
+                    " has it locked",
+                writer != nullptr ? locked_at(m) : nullptr, "it was locked in");
 }
 
 }  // namespace weft::detail

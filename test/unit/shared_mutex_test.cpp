@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <csignal>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,13 +17,14 @@
 #include <weft/latch.hpp>
 #include <weft/this_fiber.hpp>
 
+#include "support/in_child.hpp"
 #include "support/strands.hpp"
 
 using namespace std::chrono_literals;
 using weft::test::on_all_strands;
 using weft::test::strands;
 
-static_assert(sizeof(weft::shared_mutex) <= 24);
+static_assert(sizeof(weft::shared_mutex) <= 40);
 constinit weft::shared_mutex at_namespace_scope;
 
 TEST_CASE("shared_mutex [example]: a table that is mostly read") {
@@ -179,3 +181,96 @@ TEST_CASE("shared_mutex: the last to lock may destroy it after the unlock") {
     }
   });
 }
+
+#if !defined(NDEBUG) && !defined(__SANITIZE_THREAD__)
+namespace {
+template <class F>
+void check_reported(F&& misuse, const char* text) {
+  const auto end = weft::test::in_child([&] {
+    misuse();
+    return 0;
+  });
+  CHECK(end.signal == SIGABRT);
+  CHECK_MESSAGE(end.errors.find(text) != std::string::npos, end.errors);
+  CHECK_MESSAGE(end.errors.find("it came here by") != std::string::npos, end.errors);
+}
+}  // namespace
+
+TEST_CASE("shared_mutex: locking again what one has written in, either way, is reported") {
+  for (const bool shared : {false, true})
+    check_reported(
+        [shared] {
+          weft::run([shared] {
+            weft::shared_mutex lock;
+            lock.lock();
+            shared ? lock.lock_shared() : lock.lock();
+          });
+        },
+        "which it has locked already");
+}
+
+TEST_CASE("shared_mutex: an unlock by a stranger, or of what is not locked so, is reported") {
+  const auto by_stranger = [] {
+    weft::attributes owner, stranger;
+    owner.name = "owner";
+    stranger.name = "stranger";
+    weft::run([&] {
+      weft::shared_mutex lock;
+      weft::event locked, never;
+      auto a = weft::spawn(owner, [&] {
+        lock.lock();
+        locked.set();
+        never.wait();
+      });
+      auto b = weft::spawn(stranger, [&] {
+        locked.wait();
+        lock.unlock();
+      });
+      b.join();
+      a.join();
+    });
+  };
+  check_reported(by_stranger, "\"stranger\" unlocks the shared_mutex at");
+  check_reported(by_stranger, "\"owner\" has locked");
+  check_reported(by_stranger, "its owner locked it in");
+  check_reported(
+      [] {
+        weft::shared_mutex lock;
+        lock.unlock_shared();
+      },
+      "which nobody has locked shared");
+  check_reported(
+      [] {
+        weft::shared_mutex lock;
+        lock.lock_shared();
+        lock.unlock();
+      },
+      "which nobody has locked exclusively");
+}
+
+TEST_CASE("shared_mutex: destruction while it is locked, or waited for, says by whom") {
+  check_reported(
+      [] {
+        weft::shared_mutex lock;
+        lock.lock();
+      },
+      "is destroyed while thread");
+  check_reported(
+      [] {
+        weft::attributes named;
+        named.name = "patient";
+        weft::options o;
+        o.workers = 1;
+        weft::run(o, [&] {
+          auto lock = std::make_unique<weft::shared_mutex>();
+          lock->lock();
+          auto f = weft::spawn(named, [l = lock.get()] { l->lock_shared(); });
+          weft::this_fiber::yield();
+          weft::this_fiber::yield();
+          lock.reset();
+          f.join();
+        });
+      },
+      "\"patient\"");
+}
+#endif
