@@ -9,8 +9,9 @@
 // trip). The membarrier falls on who is about to sleep, which costs more anyway.
 // Who comes second stands back for 50 ns, which is a section. Where that happens again and again, the lock and all it
 // guards go from core to core, at ten times the price of the section itself; so each time somebody has to wait within
-// two microseconds of the wait before, it stands back twice as long, up to 16 us: the other one does hundreds of steps
-// in a row on warm lines. 4 producers and 4 consumers on two workers: 120 ns an item without this, 35 with it.
+// two microseconds of the wait before, it stands back twice as long, up to 8 us: the other one does hundreds of steps
+// in a row on warm lines. 4 producers and 4 consumers on two workers: 177 ns an item without this, 31 with it (up to
+// 4 us: 35; up to 16 us: 31).
 // Rejected: base::futex_lock (an exchange per unlock); a spin lock (a thread that lost its CPU makes the others burn
 // theirs: plain threads use channels, too); always standing back for long (two that meet once in a while would pay).
 
@@ -26,7 +27,7 @@
 namespace weft::detail {
 
 struct channel_lock_env : base::real_sync {
-  static constexpr std::int64_t shortest_ns = 50, longest_ns = 16'000;
+  static constexpr std::int64_t shortest_ns = 50, longest_ns = 8'000;
   static constexpr std::int64_t hot_ns = 2'000;        // since the last wait: this is no coincidence
   static constexpr std::int64_t patience_ns = 50'000;  // then the holder has lost its CPU: sleep
   static constexpr int tries = 32;                     // in a row, at the end of a time
