@@ -161,8 +161,10 @@ struct record_chain {
     fiber_record* r = first;
     first = r->link;
     --count;
-    __builtin_prefetch(first, 1);
-    __builtin_prefetch(reinterpret_cast<std::byte*>(first) + base::cache_line, 1);
+    // As numbers: `first` may be null, which has no neighbours.
+    const auto next = reinterpret_cast<std::uintptr_t>(first);
+    __builtin_prefetch(reinterpret_cast<const void*>(next), 1);
+    __builtin_prefetch(reinterpret_cast<const void*>(next + base::cache_line), 1);
     return *r;
   }
 };

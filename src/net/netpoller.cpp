@@ -19,7 +19,7 @@
 namespace weft::detail {
 namespace {
 
-constexpr int events_at_once = 256;
+constexpr int events_at_once = poll_source::longest_batch / 2;  // each may ready a reader and a writer
 constexpr std::uint64_t interrupt_tag = 0;  // descriptor 0 does not exist
 constexpr std::int64_t forever = INT64_MAX;
 
@@ -147,9 +147,9 @@ void netpoller::remove(poll_descriptor& d, keep_open keep) noexcept {
 
 void netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
   epoll_event events[events_at_once];
-  if (out.capacity() < out.size() + 2 * events_at_once) {
+  if (out.capacity() < out.size() + poll_source::longest_batch) {
     try {
-      out.reserve(out.size() + 2 * events_at_once);
+      out.reserve(out.size() + poll_source::longest_batch);
     } catch (const std::bad_alloc&) {  // then wake_waiter queues them one by one
     }
   }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/adjust.cpp - as many processors serve as the machine grants CPUs, now: affinity and cgroup quota change.
 //
-//   monitor   1 asks the system, about once a second while anything runs; then, to have fewer: notes the surplus [REST-1]
+//   aide      1 asks the system, about once a second while anything runs; then, to have fewer: notes the surplus [REST-1]
 //             2 lays idle processors down itself
 //   worker    3 its next turn at the scheduler's own loop claims a part of the surplus - a fiber that does not come back
 //               there is preempted or retaken from, as if others waited
 //             4 drains its processor: fibers to the inject queue, deadlines to the first processor, which never rests
 //             5 lays it down: held by nobody, not counted idle, in the list of the resting; the thread becomes a spare
-//   monitor   6 to have more: takes back the surplus nobody claimed; then a resting processor, or a new one, becomes an
+//   aide      6 to have more: takes back the surplus nobody claimed; then a resting processor, or a new one, becomes an
 //               idle one, with a sleeper to be woken for it [REST-3]
 // Fibers do not notice: bound ones need their thread, not its processor, and are handed one by whoever finds them.
 // Only if options::workers was left to us. Nobody asks while the runtime is idle: the monitor sleeps then.
@@ -21,10 +21,20 @@
 
 namespace weft::detail {
 
-void scheduler::adjust(std::int64_t now) noexcept {
+// By the monitor, in every round; the work is the aide's, for it may allocate [MON-3].
+void scheduler::watch_cpus(std::int64_t now) noexcept {
   if (options_.workers != 0) return;  // the user's word
-  if (now - cpus_read_ns_ >= cpus_every_ns_.load(std::memory_order_relaxed)) {
+  const bool due = now - cpus_read_ns_ >= cpus_every_ns_.load(std::memory_order_relaxed);
+  if (due) {
     cpus_read_ns_ = now;
+    cpus_due_.store(true, std::memory_order_relaxed);
+  }
+  if (due || (census_.surplus() > 0 && idle_.idle() > 0)) call_aide();
+}
+
+// By the aide.
+void scheduler::adjust() noexcept {
+  if (cpus_due_.exchange(false, std::memory_order_relaxed)) {
     const auto most = static_cast<std::uint32_t>(processors_.size());
     const std::uint32_t granted = std::clamp(os::usable_cpus(), 1U, most);
     const std::uint32_t wanted = census_.wanted();
@@ -102,7 +112,6 @@ void scheduler::move_timers(processor& from) noexcept {
 // [REST-3] There are at least as many sleepers as idle processors: a wake-up would find none for this one else, and it
 // would stand idle beside work. So the sleeper comes first; without one nothing changes until the next time.
 bool scheduler::serve_one_more() noexcept {
-  release_prepared();
   std::size_t sleepers = 0, idle;
   {
     const std::lock_guard guard(idle_lock_);

@@ -18,6 +18,7 @@ namespace {
 
 // initial-exec: one load in a shared library, too, where the default model is a call.
 [[gnu::tls_model("initial-exec")]] thread_local constinit worker* current_worker = nullptr;
+[[gnu::tls_model("initial-exec")]] thread_local constinit bool is_monitor = false;
 
 // A plain thread's record, for as long as the thread lives. Destructors of other thread-locals may run after the
 // record was given back and wait once more: then the thread gets another one, registered in its turn. So this is no
@@ -62,6 +63,14 @@ worker* this_worker() noexcept {
   asm volatile("" : "+r"(w));  // opaque: not to be inlined, cloned or hoisted over a switch
   return w;
 }
+
+// Only ever asked and set on threads that run no fibers, or by fibers that do not care which thread they ask for.
+bool on_monitor() noexcept {
+  bool is = is_monitor;
+  asm volatile("" : "+r"(is));
+  return is;
+}
+void set_on_monitor() noexcept { is_monitor = true; }
 
 void set_this_worker(worker* w) noexcept { current_worker = w; }
 

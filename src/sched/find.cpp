@@ -9,6 +9,7 @@
 //   5  search: half of a random victim's deque; several passes, the last one looks at others' timers too
 //   6  nothing: retire (idle.cpp)
 #include <algorithm>
+#include <utility>
 
 #include "sched/door.hpp"
 #include "sched/park.hpp"
@@ -104,6 +105,8 @@ fiber_record* scheduler::look_around(worker& w, processor& p) noexcept {
 fiber_record* scheduler::take_injected(worker& w, processor& p) noexcept {
   const std::int64_t there = injected_size_.load(std::memory_order_relaxed);
   if (there <= 0) return nullptr;
+  if (late_.load(std::memory_order_relaxed) != nullptr)
+    if (fiber_record* f = take_late(p)) return f;
   const std::size_t share = std::clamp<std::size_t>(
       static_cast<std::size_t>(there) / census_.serving(), 1, longest_share);
   fiber_record* got[longest_share];
@@ -113,6 +116,23 @@ fiber_record* scheduler::take_injected(worker& w, processor& p) noexcept {
   for (std::size_t i = 1; i < n; ++i) p.local.push(got[i]);
   if (n > 1 && !w.searching) wake_one_if_needed();
   return got[0];
+}
+
+// All of them: there are few. One to run, in the order they came.
+fiber_record* scheduler::take_late(processor& p) noexcept {
+  fiber_record* newest = late_.exchange(nullptr, std::memory_order_acquire);  // push_late
+  fiber_record* oldest = nullptr;
+  std::int64_t n = 0;
+  while (newest != nullptr) {
+    fiber_record* next = std::exchange(newest->link, oldest);
+    oldest = std::exchange(newest, next);
+    ++n;
+  }
+  if (oldest == nullptr) return nullptr;
+  injected_size_.fetch_sub(n, std::memory_order_relaxed);
+  for (fiber_record* f = oldest->link; f != nullptr;) p.local.push(std::exchange(f, f->link));
+  if (n > 1) wake_one_if_needed();
+  return oldest;
 }
 
 std::size_t scheduler::fire_timers(worker& w, processor& of) noexcept {

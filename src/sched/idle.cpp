@@ -28,9 +28,22 @@ namespace weft::detail {
 
 void scheduler::inject(fiber_record& f) noexcept {
   trace::emit(trace::event::inject, f.id);
-  injected_.enqueue(&f);
-  injected_size_.fetch_add(1, std::memory_order_seq_cst);  // [IDLE-1] read in work_in_sight
+  if (on_monitor()) [[unlikely]] {
+    push_late(f);
+  } else {
+    injected_.enqueue(&f);
+    injected_size_.fetch_add(1, std::memory_order_seq_cst);  // [IDLE-1] read in work_in_sight
+  }
   wake_one_if_needed();
+}
+
+// The inject queue of those who must not allocate: the monitor [MON-3], and who holds the idle lock.
+void scheduler::push_late(fiber_record& f) noexcept {
+  f.link = late_.load(std::memory_order_relaxed);
+  while (!late_.compare_exchange_weak(f.link, &f, std::memory_order_release,  // acquire in take_late
+                                      std::memory_order_relaxed)) {
+  }
+  injected_size_.fetch_add(1, std::memory_order_seq_cst);  // [IDLE-1]
 }
 
 bool scheduler::work_in_sight() noexcept {

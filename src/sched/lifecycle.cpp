@@ -53,6 +53,9 @@ scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_
   }
   idle_processors_.reserve(most_processors);
   resting_.reserve(most_processors);
+  detached_.reserve(o.max_threads);
+  prepared_.reserve(o.max_threads);
+  watched_ready_.reserve(poll_source::longest_batch);
   scheduler_list& list = existing();
   const std::lock_guard guard(list.lock);
   list.all.push_back(this);
@@ -99,6 +102,7 @@ void scheduler::start() {
   try {
     const os::block_signals blocked;
     for (; made < n; ++made) start_thread(*workers_[made]);
+    aide_ = std::thread([this] { aide_main(); });
     // For measurements of what the monitor costs, and nothing else: without it one stuck fiber holds up the others.
     if (std::getenv("WEFT_WITHOUT_MONITOR") == nullptr) monitor_ = std::thread([this] { monitor_main(); });
   } catch (const std::system_error& e) {
@@ -130,7 +134,8 @@ void scheduler::worker_main(worker& w) noexcept {
   w.cpu = os::thread_cpu_clock(pthread_self());
   const os::alternate_stack alternate;
   w.can_freeze = !alternate.error();
-  w.started.store(true, std::memory_order_release);  // [MON-2] watch_processor
+  w.started.store(1, std::memory_order_release);  // [MON-2] watch_processor, make_spare
+  os::futex_wake(w.started, 1);
   os::set_thread_name(options_.name + "-" + std::to_string(w.index));
   set_float_environment();
   os::unblock_signal(0);
@@ -248,6 +253,7 @@ void scheduler::end_threads() noexcept {
   }
   offloads_.end(stragglers_ == 0 ? offload_pool::leftovers::join : offload_pool::leftovers::leave);
   end_monitor();
+  end_aide();
   poller_->interrupt();
   for_each_worker([&](worker& w) {
     w.attention.store(1, std::memory_order_release);  // stragglers that still run: out at the next step

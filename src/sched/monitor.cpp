@@ -11,13 +11,14 @@
 //                         a timer or a descriptor, waits for a quarter of the slice only
 //   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken (retire, wake_one)
 //   affinity, CPU quota   read again once a second (adjust.cpp)
+// It never allocates, blocks or calls the user: see aide.cpp [MON-3].
 // Rounds come 50 us apart after a retake, and double up to 1 ms while there is none, 2 ms after 0.1 s of that: so late a fiber
 // that blocks is noticed, for 15 us of a CPU a round; a second look follows after 50 us. Timers and ends of slices are kept on time. When all
 // processors are idle for a while it sleeps for good:
 // [MON-1] asleep = 1, fence, look for a busy processor / attach, then asleep? The relaxed look of attach may miss the 1:
 // the next attach, or the poller, makes up for it; nothing but a bound on lateness hangs on it.
 #include <algorithm>
-#include <span>
+#include <iterator>
 
 #include "sched/door.hpp"
 #include "sched/park.hpp"
@@ -62,10 +63,11 @@ void scheduler::monitor_main() noexcept {
   os::set_thread_name(options_.name + "-mon");
   trace::thread_begins(trace::thread_role::monitor, number_, 0);
   os::prefer_short_waits();
+  set_on_monitor();
   int quiet = 0;
   while (monitor_ends_.load(std::memory_order_acquire) == 0) {  // [LIFE-4] end_monitor
     monitor_rounds_.fetch_add(1, std::memory_order_relaxed);
-    adjust(os::now_ns());
+    watch_cpus(os::now_ns());
     if (idle_.idle() == census_.serving()) {
       if (++quiet >= quiet_before_sleep && may_sleep()) {
         monitor_asleep_.store(1, std::memory_order_seq_cst);  // [MON-1]
@@ -110,19 +112,23 @@ bool scheduler::watch(std::int64_t now) noexcept {
   for (const auto& p : processors()) acted |= watch_processor(*p, now);
   collect_successors();
   acted |= watch_idle(now);
+  if (std::int64_t since = aide_busy_since_.load(std::memory_order_relaxed);
+      since != 0 && now - since > stuck_inside_ns && frozen_count_.load(std::memory_order_relaxed) > 0 &&
+      aide_busy_since_.compare_exchange_strong(since, now, std::memory_order_relaxed))  // one at a time
+    acted |= thaw_detached();  // [PREEMPT-3]
   if (poller_->in_use() && now - polled_at_.load(std::memory_order_relaxed) > poll_at_least_ns &&
       poll_until_.load(std::memory_order_relaxed) == INT64_MIN) {
-    poll_source::batch ready;
-    poller_->poll(0, ready);
+    poller_->poll(0, watched_ready_);
     polled_at_.store(now, std::memory_order_relaxed);
-    for (fiber_record* f : ready) {
+    for (fiber_record* f : watched_ready_) {
       tell_ready(*f, 0);
       inject(*f);
     }
-    if (!ready.empty()) {
+    if (!watched_ready_.empty()) {
       acted = true;
       for (const auto& p : processors()) p->seen.urgent = true;
     }
+    watched_ready_.clear();
   }
   const auto retaken = static_cast<std::size_t>(retakes_.load(std::memory_order_relaxed) - retakes);
   if (retaken > 0) {
@@ -157,19 +163,18 @@ bool scheduler::others_wait(processor& p) noexcept {
 
 bool scheduler::fire_late_timers(processor& p, std::int64_t now) noexcept {
   if (p.timers.earliest() > now) return false;
-  constexpr std::size_t at_once = 256;
-  fiber_record* woken[at_once];  // no memory is asked for under the heap's lock [PREEMPT-3]
-  std::size_t n = 0;
-  p.timers.fire(now, at_once, [&](fiber_record& f) { woken[n++] = &f; });
-  for (fiber_record* f : std::span(woken, n)) {
-    if (f->has(fiber_record::is_thread) || f->home != this) {
-      enqueue(*f);
-    } else {
-      tell_ready(*f, 0);
-      inject(*f);
+  fiber_record* woken[64];
+  std::size_t n = 0, fired, total = 0;
+  do {
+    n = 0;
+    fired = p.timers.try_fire(now, std::size(woken), [&](fiber_record& f) { woken[n++] = &f; });
+    for (std::size_t i = 0; i < n; ++i) {
+      if (!woken[i]->has(fiber_record::is_thread) && woken[i]->home == this) tell_ready(*woken[i], 0);
+      enqueue(*woken[i]);
     }
-  }
-  return n > 0;
+    total += n;
+  } while (fired == std::size(woken));
+  return total > 0;
 }
 
 bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
@@ -190,8 +195,9 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   if (w->gate.inside()) {
     ask_to_make_way(p, *w, now);
     return frozen_count_.load(std::memory_order_relaxed) > 0 && now - p.seen.since_ns > stuck_inside_ns &&
-           w->started.load(std::memory_order_acquire) &&  // [MON-2]
-           os::thread_sleeps(w->thread_id) && thaw_detached();  // [PREEMPT-3]
+           (w->started.load(std::memory_order_acquire) == 0 ||  // [MON-2]
+            os::thread_sleeps(w->thread_id)) &&
+           thaw_detached();  // [PREEMPT-3]
   }
   bool acted = false;
   if (idle_.idle() > 0) acted |= share_out(p);
@@ -224,7 +230,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   p.seen.ask_ns = now + p.seen.ask_pause;
   // One that blocks again and again, for moments, would see EINTR from a signal.
   if (os::thread_sleeps(w->thread_id)) return (options_.retake && retake(p, *w)) || acted;
-  if (options_.preempt_signal != 0) ask_to_preempt(p, *w);
+  if (options_.preempt_signal != 0 && !ask_to_preempt(p, *w)) p.seen.ask_ns = now;
   return acted;
 }
 
@@ -241,7 +247,7 @@ bool scheduler::rage(processor& p, worker& w, std::uint32_t storm) noexcept {
   if (storm_random_.below(10) != 0 || !w.started.load(std::memory_order_acquire)) return false;
   const bool takes = storm == storm_retakes || (storm != storm_preempts && storm_random_.below(2) == 0);
   if (takes) return retake(p, w);
-  ask_to_preempt(p, w);
+  static_cast<void>(ask_to_preempt(p, w));
   return true;
 }
 

@@ -14,6 +14,8 @@ class poll_source {
  public:
   using batch = std::vector<fiber_record*>;  // won wakes: the caller owes each a queue
 
+  static constexpr std::size_t longest_batch = 512;  // what one poll appends at most
+
   virtual ~poll_source() = default;
   /// Collects what is ready into `out` (appends). Waits until something is, until `deadline_ns`
   /// (CLOCK_MONOTONIC; 0: does not wait; INT64_MAX: no limit), or until interrupt(). One waits at a time; others

@@ -33,16 +33,17 @@ bool on_preempt_signal(int, siginfo_t*, void*) {
   return true;
 }
 
-void scheduler::ask_to_preempt(processor& p, worker& w) noexcept {
+bool scheduler::ask_to_preempt(processor& p, worker& w) noexcept {
   const std::uint32_t tick = p.seen.tick;
-  if (!w.can_freeze) return;
+  if (!w.can_freeze) return true;
   if (!w.preemption.provided()) {
     worker* s = reserve_spare();
-    if (s == nullptr) return;
+    if (s == nullptr) return spares_asked_.load(std::memory_order_relaxed) == 0;
     w.preemption.provide(*s);
   }
   w.preemption.ask(tick);
   if (os::signal_thread(w.thread_id, options_.preempt_signal)) w.preemption.withdraw();
+  return true;
 }
 
 // Successors whose worker came back to the scheduler before the signal found it.

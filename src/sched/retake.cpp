@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/retake.cpp - the processor of a worker that is blocked in the kernel goes to a spare one.
 //
-//   monitor   1 a spare: a parked worker, or a new thread     2 take the gate [GATE-1]: the worker is in user code
+//   monitor   1 a spare: a parked worker                      2 take the gate [GATE-1]: the worker is in user code
 //             3 keep it: the worker is detached from now on    4 the spare wakes with the processor
 //   worker    goes on in the kernel, knows nothing; at its next entry it finds no processor (enter_slow): an idle one
 //             will do, else its fiber queues up and the thread becomes a spare
@@ -16,8 +16,8 @@
 
 namespace weft::detail {
 
-// A sleeping worker that nobody else will wake, made if there is none. Null at options::max_threads, or when the system
-// gives no thread: then things stay as they are and the next round tries again.
+// A sleeping worker that nobody else will wake. Null if there is none: one is being made (aide.cpp), if
+// options::max_threads and the system allow it, and the next round tries again.
 worker* scheduler::reserve_spare() noexcept {
   {
     const std::lock_guard guard(idle_lock_);
@@ -26,15 +26,17 @@ worker* scheduler::reserve_spare() noexcept {
       return s;
     }
   }
+  take_made_spares();
   if (!prepared_.empty()) {
     worker* s = prepared_.back();
     prepared_.pop_back();
     return s;
   }
-  return make_spare();
+  static_cast<void>(ask_for_spares(1));
+  return nullptr;
 }
 
-// A new thread, reserved for the caller. By the monitor, and by workers in hand_over.
+// A new thread, reserved for the caller: the aide, and workers in hand_over.
 worker* scheduler::make_spare() noexcept {
   const std::lock_guard guard(spare_lock_);
   if (threads_end_.load(std::memory_order_relaxed)) return nullptr;  // written under this lock
@@ -54,6 +56,9 @@ worker* scheduler::make_spare() noexcept {
     unstarted_ = s;  // readers may be looking at it: it stays where it is
     return nullptr;
   }
+  // A thread that comes up allocates, and may have to wait for a frozen one to do so [PREEMPT-3]. If it had a processor
+  // by then, that would be neither idle nor anybody's.
+  while (s->started.load(std::memory_order_acquire) == 0) os::futex_wait(s->started, 0);  // worker_main
   return s;
 }
 
@@ -63,17 +68,15 @@ void scheduler::prepare_spares(std::size_t wanted) noexcept {
     const std::lock_guard guard(idle_lock_);
     if (!parked_.empty()) return;
   }
+  take_made_spares();
   wanted = std::min(wanted, processor_count());
-  while (prepared_.size() < wanted) {
-    // The last ones are not made in advance: at the limit, whoever needs one gets it.
-    if (worker_count_.load(std::memory_order_relaxed) + processor_count() >= options_.max_threads) return;
-    worker* s = make_spare();
-    if (s == nullptr) return;
-    prepared_.push_back(s);
-  }
+  // The last ones are not made in advance: at the limit, whoever needs one gets it.
+  if (prepared_.size() < wanted && worker_count_.load(std::memory_order_relaxed) + processor_count() < options_.max_threads)
+    static_cast<void>(ask_for_spares(wanted - prepared_.size()));
 }
 
 void scheduler::release_prepared() noexcept {
+  take_made_spares();
   for (worker* s : prepared_) release_spare(*s);
   prepared_.clear();
 }
@@ -88,7 +91,10 @@ void scheduler::release_spare(worker& s) noexcept {
 
 bool scheduler::retake(processor& p, worker& w) noexcept {
   worker* s = reserve_spare();
-  if (s == nullptr) return false;
+  if (s == nullptr) {
+    p.seen.look_again = spares_asked_.load(std::memory_order_relaxed) > 0;
+    return false;
+  }
   if (!w.gate.try_take(&p)) {  // it has come back
     release_spare(*s);
     return false;
@@ -99,8 +105,8 @@ bool scheduler::retake(processor& p, worker& w) noexcept {
   w.gate.keep();
   idle_.begin_search_for_sleeper();
   s->assigned.store(&p, std::memory_order_release);  // [WAKE-1] take_assigned
+  retakes_.fetch_add(1, std::memory_order_relaxed);  // before anybody can see what came of it
   kick(*s);
-  retakes_.fetch_add(1, std::memory_order_relaxed);
   trace::emit(trace::event::retake, 0, w.index, s->index);
   return true;
 }

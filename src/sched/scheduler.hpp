@@ -9,6 +9,7 @@
 //   park.cpp       a fiber waits; somebody readies it
 //   monitor.cpp    watches processors; retake.cpp, preempt.cpp take them away; hand_over.cpp gives one away
 //   adjust.cpp     as many processors as the machine grants CPUs
+//   aide.cpp       does for the monitor what may block
 //   offload.cpp    threads for calls known to block
 //   stalls.cpp     tells the user of fibers that keep their thread too long
 //   lifecycle.cpp  threads start and end; shutdown
@@ -85,6 +86,7 @@ class scheduler {
     if (idle_.must_wake()) [[unlikely]] wake_one();
   }
   void inject(fiber_record& f) noexcept;
+  void push_late(fiber_record& f) noexcept;             // never allocates; the caller wakes
   bool take_idle_processor(worker& w) noexcept;         // for a detached worker that comes back
   void add_timer_from_outside(std::int64_t when, ticket who);  // by who has no processor
 
@@ -138,6 +140,7 @@ class scheduler {
   fiber_record* find(worker& w) noexcept;
   fiber_record* look_around(worker& w, processor& p) noexcept;
   fiber_record* take_injected(worker& w, processor& p) noexcept;
+  fiber_record* take_late(processor& p) noexcept;
   std::size_t fire_timers(worker& w, processor& of) noexcept;
   std::size_t poll_now(worker& w) noexcept;
   fiber_record* search(worker& w) noexcept;
@@ -183,13 +186,14 @@ class scheduler {
 
   // stalls.cpp
   [[nodiscard]] bool stalls_matter() const noexcept;
-  void tell_stall(const worker& w, std::int64_t took, stall_kind kind) noexcept;
   void watch_stall(processor& p, worker& w, std::int64_t now, std::int64_t cpu, bool still) noexcept;
+  bool report_stall(worker& w, std::int64_t took, stall_kind kind) noexcept;  // false: later
   void begin_detached(worker& w, std::int64_t since) noexcept;  // its gate is taken
   void watch_detached(std::int64_t now) noexcept;
 
   // adjust.cpp
-  void adjust(std::int64_t now) noexcept;                // monitor, as the next two
+  void watch_cpus(std::int64_t now) noexcept;            // monitor
+  void adjust() noexcept;                                // aide, as what it calls
   bool rest_idle() noexcept;
   bool serve_one_more() noexcept;
   bool rest(worker& w) noexcept;
@@ -203,8 +207,17 @@ class scheduler {
   void release_prepared() noexcept;
   bool retake(processor& p, worker& w) noexcept;
 
+  // aide.cpp
+  void aide_main() noexcept;
+  void call_aide() noexcept;
+  bool ask_for_spares(std::size_t n) noexcept;           // by the monitor
+  void make_spares_asked_for() noexcept;
+  void take_made_spares() noexcept;                      // by the monitor
+  void tell_stalls() noexcept;
+  void end_aide() noexcept;
+
   // preempt.cpp
-  void ask_to_preempt(processor& p, worker& w) noexcept;
+  bool ask_to_preempt(processor& p, worker& w) noexcept; // false: a spare is on its way
   void collect_successors() noexcept;
   void freeze(worker& w) noexcept;                       // in the signal handler
   bool wait_frozen(worker& w) noexcept;                  // the same
@@ -247,7 +260,8 @@ class scheduler {
   std::atomic<std::uint64_t> retakes_{0}, preemptions_{0};
 
   alignas(base::cache_line) inject_queue<fiber_record*> injected_;
-  alignas(base::cache_line) std::atomic<std::int64_t> injected_size_{0};
+  alignas(base::cache_line) std::atomic<std::int64_t> injected_size_{0};  // the late ones, too
+  std::atomic<fiber_record*> late_{nullptr};        // by `link`, newest first [MON-3]
   // The same as a worker's, by threads that are none. [LIFE-1], [LIFE-6]
   std::atomic<std::uint64_t> outside_spawned_{0}, outside_ended_{0};
   std::atomic<std::uint32_t> drained_{0};           // futex: counts fiber ends while stopping
@@ -257,15 +271,24 @@ class scheduler {
   std::thread monitor_;
   std::atomic<std::uint32_t> monitor_rounds_{0};    // relaxed: the frozen look whether it gets on
   std::int64_t watched_ns_ = 0;                     // monitor: when the round before was
-  std::int64_t cpus_read_ns_ = 0;                   // monitor: when it last asked how many CPUs are ours
+  std::int64_t cpus_read_ns_ = 0;                   // monitor: when it last had somebody ask how many CPUs are ours
+  std::atomic<bool> cpus_due_{false};
   std::atomic<std::int64_t> cpus_every_ns_{1'000'000'000};  // relaxed; only tests change it
   // Tests only: the monitor preempts and retakes at random instants, whoever deserves it; relaxed.
   static constexpr std::uint32_t storm_preempts = 1, storm_retakes = 2;
   std::atomic<std::uint32_t> storm_{0};
   base::rng storm_random_{1};                       // monitor
   int hot_rounds_ = 0;                              // monitor: a retake was not long ago
-  std::vector<worker*> prepared_;                   // monitor: spares it reserved before it needs them
-  std::vector<worker*> detached_;                   // monitor: retaken and not told of (stalls.cpp)
+  std::vector<worker*> detached_;                   // monitor: retaken and not told of (stalls.cpp); has room for all
+  std::vector<worker*> prepared_;                   // monitor: spares it reserved before it needs them; has room for all
+  std::atomic<worker*> made_{nullptr};              // by `next_made`: on their way there
+  poll_source::batch watched_ready_;                // monitor
+  std::thread aide_;
+  std::atomic<std::uint32_t> aide_calls_{0};        // futex: changes with every call [AIDE-1]
+  std::atomic<std::uint32_t> spares_asked_{0};
+  std::atomic<std::int64_t> spares_hopeless_until_{0};
+  std::atomic<std::int64_t> aide_busy_since_{0};    // since when it has been at work; 0: it sleeps
+  std::atomic<bool> aide_ends_{false};
   base::ranked_futex_lock<base::lock_rank::scheduler> spare_lock_;
   bool thread_limit_reported_ = false;              // under spare_lock_
   worker* unstarted_ = nullptr;                     // under spare_lock_: the system gave no thread for it

@@ -7,6 +7,8 @@
 // The fiber's name is read while the monitor holds its worker's gate: then the worker is not inside, and `current` rests.
 // Rejected: asking the fiber by a signal for its stack (EINTR for the user's calls; its unwinder is not ours to run).
 #include <algorithm>
+#include <cstring>
+#include <string_view>
 
 #include "sched/door.hpp"
 #include "trace/session.hpp"
@@ -19,17 +21,13 @@ void note_fiber(worker& w) noexcept {
   const fiber_record* f = w.current;
   w.stall.fiber = f != nullptr ? f->id : 0;
   const fiber_extras* x = f != nullptr ? f->extras.load(std::memory_order_acquire) : nullptr;
-  w.stall.name = x != nullptr ? x->name : std::string();
+  const std::string_view name = x != nullptr ? std::string_view(x->name) : std::string_view();
+  w.stall.name[name.copy(w.stall.name, sizeof w.stall.name - 1)] = 0;  // [MON-3]: no std::string
 }
 
 }  // namespace
 
 bool scheduler::stalls_matter() const noexcept { return options_.on_stall != nullptr || trace::wants_stalls(); }
-
-void scheduler::tell_stall(const worker& w, std::int64_t took, stall_kind kind) noexcept {
-  trace::note_stall(w.stall.fiber, static_cast<std::uint64_t>(kind), w.index);
-  if (options_.on_stall) options_.on_stall({w.stall.fiber, w.stall.name, std::chrono::nanoseconds(took), kind});
-}
 
 void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int64_t cpu, bool still) noexcept {
   const std::int64_t limit = options_.stall_after.count() * 1'000'000;
@@ -48,8 +46,19 @@ void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int6
   if (!w.gate.try_take(&p)) return;
   note_fiber(w);
   w.gate.give_back(&p);
-  w.stall.told = true;
-  tell_stall(w, took, still ? stall_kind::blocked : stall_kind::computing);
+  w.stall.told = report_stall(w, took, still ? stall_kind::blocked : stall_kind::computing);
+}
+
+// The user's code is called by the aide: it may take its time, and the monitor must not.
+bool scheduler::report_stall(worker& w, std::int64_t took, stall_kind kind) noexcept {
+  if (w.stall.to_tell.load(std::memory_order_acquire)) return false;  // [AIDE-2] the one before is still being told
+  w.stall.told_fiber = w.stall.fiber;
+  w.stall.told_ns = took;
+  w.stall.told_kind = kind;
+  std::memcpy(w.stall.told_name, w.stall.name, sizeof w.stall.name);
+  w.stall.to_tell.store(true, std::memory_order_release);  // [AIDE-2] tell_stalls
+  call_aide();
+  return true;
 }
 
 void scheduler::begin_detached(worker& w, std::int64_t since) noexcept {
@@ -66,8 +75,7 @@ void scheduler::watch_detached(std::int64_t now) noexcept {
   std::erase_if(detached_, [&](worker* w) {
     if (!w->detached.load(std::memory_order_relaxed)) return true;
     if (now - w->stall.since_ns < limit) return false;
-    tell_stall(*w, now - w->stall.since_ns, stall_kind::blocked);
-    return true;
+    return report_stall(*w, now - w->stall.since_ns, stall_kind::blocked);
   });
 }
 

@@ -46,24 +46,14 @@ class timer_heap {
   std::size_t fire(std::int64_t now, std::size_t limit, Enqueue&& enqueue) {
     if (earliest() > now) return 0;
     const std::lock_guard guard(lock_);
-    std::size_t n = 0;
-    while (n < limit && is_due(now)) {
-      // Their records are cold, and a wake is a locked instruction that waits for its line: fetched while others are
-      // taken out of the heap.
-      std::array<ticket, 16> batch;
-      std::size_t size = 0;
-      for (; size < batch.size() && n < limit && is_due(now); ++n) {
-        batch[size++] = heap_.front().who;
-        record_of(heap_.front().who).prefetch();
-        pop_front();
-      }
-      for (std::size_t i = 0; i < size; ++i) {
-        fiber_record& r = record_of(batch[i]);
-        if (r.word.wake(batch[i].epoch(), wake_code::timeout) == wake_duty::enqueue) enqueue(r);
-      }
-    }
-    publish();
-    return n;
+    return fire_locked(now, limit, enqueue);
+  }
+  // The same, but nothing if somebody else is at it.
+  template <class Enqueue>
+  std::size_t try_fire(std::int64_t now, std::size_t limit, Enqueue&& enqueue) {
+    if (earliest() > now || !lock_.try_lock()) return 0;
+    const std::lock_guard guard(lock_, std::adopt_lock);
+    return fire_locked(now, limit, enqueue);
   }
 
   // All entries go to `to`. Between the two locks nobody sees them: the caller tells whoever keeps `to`'s time. Without
@@ -91,6 +81,27 @@ class timer_heap {
     std::int64_t when;
     ticket who;
   };
+  template <class Enqueue>
+  std::size_t fire_locked(std::int64_t now, std::size_t limit, Enqueue&& enqueue) {
+    std::size_t n = 0;
+    while (n < limit && is_due(now)) {
+      // Their records are cold, and a wake is a locked instruction that waits for its line: fetched while others are
+      // taken out of the heap.
+      std::array<ticket, 16> batch;
+      std::size_t size = 0;
+      for (; size < batch.size() && n < limit && is_due(now); ++n) {
+        batch[size++] = heap_.front().who;
+        record_of(heap_.front().who).prefetch();
+        pop_front();
+      }
+      for (std::size_t i = 0; i < size; ++i) {
+        fiber_record& r = record_of(batch[i]);
+        if (r.word.wake(batch[i].epoch(), wake_code::timeout) == wake_duty::enqueue) enqueue(r);
+      }
+    }
+    publish();
+    return n;
+  }
   static constexpr std::size_t arity = 4, smallest_sweep = 256;
 
   bool merge(std::vector<entry>& all) noexcept try {

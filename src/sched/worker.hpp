@@ -7,9 +7,10 @@
 
 #include <atomic>
 #include <cstdint>
-#include <string>
 #include <thread>
 #include <vector>
+
+#include <weft/options.hpp>
 
 #include "base/cache_line.hpp"
 #include "base/intrusive_list.hpp"
@@ -65,19 +66,26 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   std::atomic<std::uint32_t> runs_detached{0};  // leave the handler without a processor
   os::thread_cpu_clock cpu;                   // set before the thread counts as started
   std::int64_t cpu_seen = 0;                  // monitor
-  std::atomic<bool> started{false};
+  std::atomic<std::uint32_t> started{0};      // futex: 1 = its thread is up
   bool can_freeze = false;                    // has an alternate stack; set before `started`
   std::atomic<bool> detached{false};          // set by retake, cleared by its worker on its way back; relaxed
   struct stall {                              // monitor (stalls.cpp): the stretch without a call that goes on now
     std::uint64_t fiber = 0;
     std::uint32_t tick = 0;
-    std::string name;
+    char name[64] = "";
     std::int64_t since_ns = -1, cpu_ns = 0;
     bool told = false;
+    // [AIDE-2] The monitor writes the rest while `to_tell` is false, the aide reads it while it is true.
+    std::atomic<bool> to_tell{false};
+    std::uint64_t told_fiber = 0;
+    std::int64_t told_ns = 0;
+    stall_kind told_kind{};
+    char told_name[64] = "";
   } stall;
   // ---- under the scheduler's idle lock
   bool frozen = false;                       // in the list of the preempted
   bool reserved = false;                     // asleep, in no list: the monitor has plans for it
+  worker* next_made = nullptr;               // aide.cpp
   fiber_record* mail = nullptr;              // bound fibers to run, by `link`
 
   std::vector<fiber_record*> ready;           // own thread: what a poll brought
@@ -97,5 +105,8 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
 /// keep the address of the thread-local over a switch.
 [[gnu::noinline]] worker* this_worker() noexcept;
 void set_this_worker(worker* w) noexcept;  // once per thread
+/// A monitor: it must not allocate [MON-3].
+[[gnu::noinline]] bool on_monitor() noexcept;
+void set_on_monitor() noexcept;
 
 }  // namespace weft::detail

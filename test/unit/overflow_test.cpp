@@ -36,8 +36,10 @@ volatile int sink = 0;
 // One frame of a megabyte, of which only the far end is touched: it jumps a guard page, unless compiled with
 // -fstack-clash-protection as weft::weft asks.
 [[gnu::noinline]] int one_huge_array() {
-  volatile char frame[1 << 20];
-  frame[0] = 1;
+  char frame[1 << 20];
+  asm volatile("" : : "r"(frame) : "memory");  // somebody may use all of it
+  frame[0] = static_cast<char>(sink + 1);
+  asm volatile("" : : "r"(frame) : "memory");
   return frame[0] + sink;
 }
 

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSL-1.0
+// sched/aide.cpp - one thread that does for the monitor what may allocate, block, or run the user's code: it makes spare
+// threads and calls on_stall.
+//
+// [MON-3] The monitor never allocates, and never waits for a lock under which somebody may. The thread that holds
+// malloc's lock may be a frozen one, and only the monitor sees to it that a frozen thread goes on when everybody else
+// waits for it. So:
+//   what it readies       goes to a chain of records, not to the inject queue (inject, take_late)
+//   timers                are fired if their lock is free; a worker may be in malloc under it (timer_heap::add)
+//   affinity and quota    are read here (adjust.cpp)
+//   a spare it lacks      is asked for here; the next round, 50 us later, looks again
+//   a stall it sees       is left in the worker's slot, which is this thread's until it has told the user
+// If the aide itself waits for a frozen thread's lock, the monitor thaws it as for a worker [PREEMPT-3].
+// Rejected: reserving memory for each of these beforehand (pthread_create alone allocates in five places).
+#include "sched/door.hpp"
+#include "trace/session.hpp"
+
+namespace weft::detail {
+namespace {
+constexpr std::int64_t pause_after_failure_ns = 5'000'000;  // no thread to be had, or at the limit: not every round
+}  // namespace
+
+void scheduler::aide_main() noexcept {
+  os::set_thread_name(options_.name + "-aide");
+  for (;;) {
+    const std::uint32_t heard = aide_calls_.load(std::memory_order_acquire);  // [AIDE-1] call_aide
+    if (aide_ends_.load(std::memory_order_acquire)) return;
+    aide_busy_since_.store(os::now_ns(), std::memory_order_relaxed);
+    make_spares_asked_for();
+    if (options_.workers == 0) adjust();
+    tell_stalls();
+    aide_busy_since_.store(0, std::memory_order_relaxed);
+    os::futex_wait(aide_calls_, heard);
+  }
+}
+
+// [AIDE-1] What is asked is stored first, then the count changes: the aide sees it in this turn, or does not sleep.
+void scheduler::call_aide() noexcept {
+  aide_calls_.fetch_add(1, std::memory_order_release);
+  os::futex_wake(aide_calls_, 1);
+}
+
+// False: there is no hope at present.
+bool scheduler::ask_for_spares(std::size_t n) noexcept {
+  if (os::now_ns() < spares_hopeless_until_.load(std::memory_order_relaxed)) return false;
+  if (spares_asked_.exchange(static_cast<std::uint32_t>(n), std::memory_order_relaxed) < n) call_aide();
+  return true;
+}
+
+void scheduler::make_spares_asked_for() noexcept {
+  for (;;) {
+    const std::uint32_t n = spares_asked_.load(std::memory_order_relaxed);
+    if (n == 0) return;
+    worker* s = make_spare();
+    if (s == nullptr) {
+      spares_hopeless_until_.store(os::now_ns() + pause_after_failure_ns, std::memory_order_relaxed);
+      spares_asked_.store(0, std::memory_order_relaxed);  // whoever still needs one asks again
+      return;
+    }
+    s->next_made = made_.load(std::memory_order_relaxed);
+    while (!made_.compare_exchange_weak(s->next_made, s, std::memory_order_release,  // take_made_spares
+                                        std::memory_order_relaxed)) {
+    }
+    std::uint32_t expected = n;
+    spares_asked_.compare_exchange_strong(expected, n - 1, std::memory_order_relaxed);
+  }
+}
+
+// The monitor's, reserved for it.
+void scheduler::take_made_spares() noexcept {
+  for (worker* s = made_.exchange(nullptr, std::memory_order_acquire); s != nullptr; s = s->next_made)
+    prepared_.push_back(s);
+}
+
+void scheduler::tell_stalls() noexcept {
+  for_each_worker([&](worker& w) {
+    if (!w.stall.to_tell.load(std::memory_order_acquire)) return;  // [AIDE-2] report_stall
+    trace::note_stall(w.stall.told_fiber, static_cast<std::uint64_t>(w.stall.told_kind), w.index);
+    if (options_.on_stall)
+      options_.on_stall({w.stall.told_fiber, w.stall.told_name, std::chrono::nanoseconds(w.stall.told_ns),
+                         w.stall.told_kind});
+    w.stall.to_tell.store(false, std::memory_order_release);  // [AIDE-2] the slot is the monitor's again
+  });
+}
+
+void scheduler::end_aide() noexcept {
+  aide_ends_.store(true, std::memory_order_release);
+  call_aide();
+  if (aide_.joinable()) aide_.join();
+}
+
+}  // namespace weft::detail
