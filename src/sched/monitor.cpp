@@ -67,6 +67,7 @@ void scheduler::monitor_main() noexcept {
   int quiet = 0;
   while (monitor_ends_.load(std::memory_order_acquire) == 0) {  // [LIFE-4] end_monitor
     monitor_rounds_.fetch_add(1, std::memory_order_relaxed);
+    trace::time_has_passed();
     watch_cpus(os::now_ns());
     if (idle_.idle() == census_.serving()) {
       if (++quiet >= quiet_before_sleep && may_sleep()) {

@@ -23,6 +23,9 @@ namespace weft::detail::trace {
 void thread_begins(thread_role role, std::uint32_t runtime, std::uint32_t index) noexcept;
 void thread_ends() noexcept;
 
+/// The monitor's rounds: some time has passed, a millisecond at most while fibers run.
+void time_has_passed() noexcept;
+
 // ---- the recorder's inner life, shared by its files
 void record(event e, when time, std::uint64_t fiber, std::uint64_t number, std::uint64_t other) noexcept;
 
@@ -36,6 +39,7 @@ struct shared_state {
   std::atomic<std::uint64_t> complete_since{0};  // ticks; written under the pool's lock, relaxed
   std::atomic<std::uint32_t> wake_collector{0};  // futex
   std::atomic<bool> crashed{false};
+  std::atomic<std::uint32_t> moment{0};           // changes now and then; relaxed
   std::atomic<bool> streams{false};               // full blocks go to a file; relaxed
 };
 extern constinit shared_state shared;

@@ -36,6 +36,10 @@ struct alignas(base::cache_line) ring {
   std::uint64_t events = 0;       // in the block
   event_context context;
   std::uint32_t lost = 0;         // events dropped since the last batch
+  std::uint64_t site = 0;         // the last place a fiber was spawned at
+  std::uint32_t site_number = 0;
+  std::uint32_t creates = 0;      // in a row, with the time of the first
+  std::uint32_t moment = 0;       // what `moment` was when the clock was last read for one of those
   // ---- constant while it is taken
   std::uint32_t number = 0;
   std::uint32_t incarnation = 0;
