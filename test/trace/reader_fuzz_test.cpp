@@ -19,6 +19,7 @@
 #include "reader/dump.hpp"
 #include "reader/model.hpp"
 #include "reader/reader.hpp"
+#include "reader/report.hpp"
 #include "support/runtimes.hpp"
 #include "support/seed.hpp"
 #include "trace/format.hpp"
@@ -68,7 +69,11 @@ tools::trace use(const file_bytes& b) {
   std::size_t characters = 0;
   for (const auto& e : t.events) characters += tools::describe(t, e).size();
   CHECK((t.events.empty() || characters > 0));
-  const tools::model m = tools::make_model(t);
+  tools::model m = tools::make_model(t);
+  m.source.modules.clear();  // no reading of whatever files it names
+  CHECK_FALSE(tools::report(m).empty());
+  CHECK_FALSE(tools::to_perfetto(m).empty());
+  static_cast<void>(tools::folded_waits(m));
   for (const auto& s : m.slices) CHECK(s.end >= s.begin);
   for (const auto& w : m.waits) CHECK(w.end >= w.begin);
   return t;

@@ -3,7 +3,6 @@
 #include "reader/histogram.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include <fmt/format.h>
 
@@ -22,7 +21,11 @@ void histogram::sort() {
   sorted_ = true;
 }
 
-std::int64_t histogram::total() const { return std::accumulate(all_.begin(), all_.end(), std::int64_t{0}); }
+std::int64_t histogram::total() const {
+  std::int64_t sum = 0;
+  for (const std::int64_t ns : all_) add_time(sum, ns);
+  return sum;
+}
 
 std::int64_t histogram::percentile(double p) {
   if (all_.empty()) return 0;

@@ -8,6 +8,11 @@
 
 namespace weft::tools {
 
+/// Sums of times out of a damaged file stay where they are instead of overflowing.
+inline void add_time(std::int64_t& sum, std::int64_t ns) {
+  if (std::int64_t more = 0; !__builtin_add_overflow(sum, ns, &more)) sum = more;
+}
+
 /// "431 ns", "1.20 us", "35.0 ms", "2.41 s"
 [[nodiscard]] std::string duration_text(std::int64_t ns);
 

@@ -10,6 +10,8 @@
 #include <map>
 #include <utility>
 
+#include "reader/histogram.hpp"
+
 namespace weft::tools {
 namespace {
 
@@ -88,7 +90,7 @@ class builder {
       s.seen = true;
     } else if (at > s.since) {
       m_.threads[thread].stretches.push_back({s.since, at, s.now});
-      m_.threads[thread].total[static_cast<int>(s.now)] += at - s.since;
+      add_time(m_.threads[thread].total[static_cast<int>(s.now)], at - s.since);
     }
     s.now = what;
     s.since = at;
@@ -121,7 +123,7 @@ class builder {
     s.end = std::max(at, s.begin);
     s.how = how;
     fiber& f = m_.fibers[s.fiber];
-    (s.in_kernel ? f.blocked : f.ran) += s.end - s.begin;
+    add_time(s.in_kernel ? f.blocked : f.ran, s.end - s.begin);
     fiber_states_[s.fiber].open_slice = none;
   }
   // `f` is said to have been running on `thread` until now; after a cut, nobody said so before.
@@ -137,7 +139,7 @@ class builder {
     if (s.now == phase::queued) {
       const std::int64_t end = std::max(at, s.since);
       m_.turns.push_back({f, s.since, end, s.fresh});
-      m_.fibers[f].queued += end - s.since;
+      add_time(m_.fibers[f].queued, end - s.since);
     } else if (s.now == phase::parked) {
       end_wait(f, at);
       s.unexplained = s.open_wait;
@@ -156,7 +158,7 @@ class builder {
     wait& w = m_.waits[fiber_states_[f].open_wait];
     w.end = std::max(at, w.begin);
     w.over = true;
-    m_.fibers[f].waited += w.end - w.begin;
+    add_time(m_.fibers[f].waited, w.end - w.begin);
   }
 
   void take(const trace_event& e) {
@@ -343,7 +345,7 @@ class builder {
       w.waker = waker;
       w.waker_thread = e.thread;
       m_.fibers[f].waits.push_back(static_cast<std::uint32_t>(m_.waits.size()));
-      m_.fibers[f].waited += w.end - w.begin;
+      add_time(m_.fibers[f].waited, w.end - w.begin);
       m_.waits.push_back(w);
     } else {
       return;
@@ -378,7 +380,7 @@ class builder {
       if (fiber_states_[f].now != phase::parked) continue;
       wait& w = m_.waits[fiber_states_[f].open_wait];
       w.end = m_.end;
-      m_.fibers[f].waited += w.end - w.begin;
+      add_time(m_.fibers[f].waited, w.end - w.begin);
     }
     for (region& r : m_.regions)
       if (r.end == INT64_MIN) r.end = m_.end;
@@ -398,7 +400,7 @@ class builder {
     w.end = m_.end;
     w.begun = false;
     m_.fibers[f].waits.push_back(static_cast<std::uint32_t>(m_.waits.size()));
-    m_.fibers[f].waited += w.end - w.begin;
+    add_time(m_.fibers[f].waited, w.end - w.begin);
     m_.waits.push_back(w);
   }
 

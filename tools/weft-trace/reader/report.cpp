@@ -75,7 +75,8 @@ class writer {
     heading("Workers                 running  searching       idle    blocked    steals  retaken  preempted     events");
     for (std::uint32_t i = 0; i < m_.threads.size(); ++i) {
       const thread_row& r = m_.threads[i];
-      const std::int64_t total = std::accumulate(std::begin(r.total), std::end(r.total), std::int64_t{0});
+      std::int64_t total = 0;
+      for (const std::int64_t ns : r.total) add_time(total, ns);
       if (m_.source.threads[i].role != thread_role::worker || total == 0) continue;
       const auto percent = [&](doing d) {
         return fmt::format("{:.1f} %", 100.0 * static_cast<double>(r.total[static_cast<int>(d)]) / static_cast<double>(total));
@@ -174,10 +175,10 @@ class writer {
     for (const fiber& f : m_.fibers) {
       sum& s = groups[group(f)];
       ++s.fibers;
-      s.ran += f.ran;
-      s.waited += f.waited;
-      s.queued += f.queued;
-      s.blocked += f.blocked;
+      add_time(s.ran, f.ran);
+      add_time(s.waited, f.waited);
+      add_time(s.queued, f.queued);
+      add_time(s.blocked, f.blocked);
     }
     std::vector<sum> all;
     for (auto& [name, s] : groups) {
@@ -239,7 +240,7 @@ std::string folded_waits(const model& m) {
     std::string stack = f.spawned_at != 0 ? frame(names.at(f.spawned_at).text()) : "(spawned before the trace)";
     if (!f.name.empty()) stack += ";" + frame(f.name);
     stack += ";" + frame(m.source.reason(w.reason));
-    stacks[stack] += w.end - w.begin;
+    add_time(stacks[stack], w.end - w.begin);
   }
   std::string out;
   for (const auto& [stack, ns] : stacks)
