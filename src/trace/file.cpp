@@ -153,7 +153,7 @@ void trace_file::byte(std::uint8_t v) noexcept { table_[used_++] = std::byte{v};
 void trace_file::text(std::string_view t) noexcept {
   t = t.substr(0, longest_text);
   varint(t.size());
-  std::memcpy(table_.data() + used_, t.data(), t.size());
+  if (!t.empty()) std::memcpy(table_.data() + used_, t.data(), t.size());
   used_ += t.size();
 }
 

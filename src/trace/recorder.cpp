@@ -90,7 +90,7 @@ std::uint64_t time_of_creation(ring& r) noexcept {
 void time_has_passed() noexcept { shared.moment.fetch_add(1, std::memory_order_relaxed); }
 
 void record(event e, when time, std::uint64_t fiber, std::uint64_t number, std::uint64_t other) noexcept {
-  thread_slot& t = slot_of_thread;
+  thread_slot& t = this_thread_slot();
   if (t.busy) [[unlikely]] {
     count_drop(nullptr);
     return;
@@ -126,7 +126,7 @@ void record(event e, when time, std::uint64_t fiber, std::uint64_t number, std::
       const auto* text = reinterpret_cast<const void*>(other);
       if (number > longest_text) number = longest_text;
       r->at = put_event(r->at, r->context, static_cast<std::uint8_t>(e), now, fiber, number, 0);
-      std::memcpy(r->at, text, number);
+      if (number > 0) std::memcpy(r->at, text, number);
       r->at += number;
     } else {
       r->at = put_event(r->at, r->context, static_cast<std::uint8_t>(e), now, fiber, number, other);

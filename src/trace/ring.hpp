@@ -65,10 +65,5 @@ struct thread_slot {
   thread_role role = thread_role::other;
   std::uint32_t runtime = 0, index = 0;
 };
-// For functions that are never inlined and do not park; everybody else goes through this_thread_slot (recorder.hpp).
-#if defined(__GNUC__)
-[[gnu::tls_model("initial-exec")]]
-#endif
-extern constinit thread_local thread_slot slot_of_thread;
 
 }  // namespace weft::detail::trace

@@ -37,9 +37,9 @@ void give_ring(ring& r) noexcept {
 
 void end_of_thread(void*) noexcept { thread_ends(); }
 
-}  // namespace
+[[gnu::tls_model("initial-exec")]] thread_local constinit thread_slot slot_of_thread;
 
-constinit thread_local thread_slot slot_of_thread;
+}  // namespace
 
 thread_slot& this_thread_slot() noexcept {
   thread_slot* t = &slot_of_thread;
