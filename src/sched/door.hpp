@@ -14,13 +14,13 @@ namespace weft::detail {
 
 /// The calling worker, inside weft and holding a processor; null on a plain thread. May park the calling fiber, if
 /// its processor was taken meanwhile: nothing about "this worker" known before is true afterwards.
-inline worker* enter() noexcept {
-  worker* w = this_worker();
+inline worker* enter(worker* w) noexcept {
   if (w == nullptr) return nullptr;
   processor* p = w->gate.enter();
   if (p != nullptr && p == w->held) [[likely]] return w;
   return enter_slow(w);
 }
+inline worker* enter() noexcept { return enter(this_worker()); }
 inline void leave(worker& w) noexcept { w.gate.leave(); }
 
 /// As enter, between begin_park and the park itself: the fiber must not queue up for a processor now, for its word says

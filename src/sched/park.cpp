@@ -93,11 +93,12 @@ wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadli
 }
 
 void yield() noexcept {
-  worker* w = enter();
-  if (w == nullptr) {
+  worker* w = this_worker();
+  if (w == nullptr || w->current == nullptr) {  // a thread; a worker that destroys a callable it had no stack for
     ::sched_yield();
     return;
   }
+  w = enter(w);
   fiber_record& self = *w->current;
   fiber_record* f = pick_prepared(*w);
   if (f != nullptr || w->held->look_is_due() || w->attention.load(std::memory_order_relaxed) != 0) {
