@@ -2,7 +2,7 @@
 // sync/select.cpp - one ticket in many wait lists; winning its wake is taking the case.
 //
 //   1  look, without a lock: of the cases that seem ready take one at random, under its own lock; next if it was not
-//   2  a default is there: that
+//   2  a default is there: all channels' locks, if there are several, and look again; then the default
 //   3  all channels' locks, by address: look again; none ready: begin_park, a waiter into every queue, unlock
 //   4  the other sources get the ticket, too; one that is ready by now: cancel the park, go to 1
 //   5  park; whoever wins the wake says which case by its code, and has moved the value
@@ -262,6 +262,28 @@ void disarm(small_array<station>& at, std::span<select_case* const> cases, ticke
   }
 }
 
+// Under all locks: the first channel that has something, from `first` on; beyond the end if none has.
+std::size_t take_first(std::span<select_case* const> cases, std::size_t first, claimed_list& out) {
+  for (std::size_t k = 0, i = first; k < cases.size(); ++k) {
+    if (is_channel(*cases[i]) && pass_value(*cases[i], out)) return i;
+    if (++i == cases.size()) i = 0;
+  }
+  return cases.size();
+}
+
+// Step 2: nothing was found in one channel after the other. That is not to say that at some moment none had anything: an
+// item may have come to the first while the second was emptied.
+[[gnu::noinline]] std::optional<std::size_t> take_at_one_moment(std::span<select_case* const> cases) {
+  claimed_list out;
+  const inside_weft inside;
+  lock_set locks(cases);
+  locks.lock();
+  const std::size_t taken = take_first(cases, random_below(cases.size()), out);
+  locks.unlock();
+  out.flush(this_worker());
+  return taken == cases.size() ? std::nullopt : std::optional(taken);
+}
+
 // Steps 3 to 6. Nothing: look again.
 [[gnu::noinline]] std::optional<std::size_t> wait_for_one(std::span<select_case* const> cases) {
   small_array<station> at(cases.size());
@@ -275,12 +297,8 @@ void disarm(small_array<station>& at, std::span<select_case* const> cases, ticke
     {
       lock_set locks(cases);
       locks.lock();
-      std::size_t taken = cases.size();
       const std::size_t first = random_below(cases.size());
-      for (std::size_t k = 0, i = first; k < cases.size() && taken == cases.size(); ++k) {
-        if (is_channel(*cases[i]) && pass_value(*cases[i], out)) taken = i;
-        if (++i == cases.size()) i = 0;
-      }
+      const std::size_t taken = take_first(cases, first, out);
       if (taken != cases.size()) {
         locks.unlock();
         out.flush(this_worker());
@@ -333,8 +351,13 @@ std::size_t select_one(std::span<select_case* const> cases) {
   if (cases.empty()) throw std::invalid_argument("weft::select: without a case it would never return");
   for (;;) {
     if (const auto taken = take_ready(cases)) return *taken;
-    for (std::size_t i = 0; i < cases.size(); ++i)
-      if (cases[i]->kind == case_kind::fallback) return i;
+    const auto fallback =
+        std::find_if(cases.begin(), cases.end(), [](const select_case* c) { return c->kind == case_kind::fallback; });
+    if (fallback != cases.end()) {
+      if (std::count_if(cases.begin(), cases.end(), [](const select_case* c) { return is_channel(*c); }) > 1)
+        if (const auto taken = take_at_one_moment(cases)) return *taken;
+      return static_cast<std::size_t>(fallback - cases.begin());
+    }
     if (const auto taken = wait_for_one(cases)) return *taken;
   }
 }

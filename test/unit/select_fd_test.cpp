@@ -22,6 +22,7 @@
 
 #include <weft/net.hpp>
 
+#include "base/sanitizers.hpp"
 #include "support/net.hpp"
 #include "support/runtimes.hpp"
 #include "support/strands.hpp"
@@ -340,6 +341,10 @@ TEST_CASE("select fd: a runtime that is destroyed leaves the waits of others to 
 }
 
 TEST_CASE("select fd: no number left for the duplicate is an error that names the limit; nothing is taken") {
+#if WEFT_ASAN
+  MESSAGE("not here: UBSan opens a pipe to look at an object it does not know, and there is no descriptor for it");
+  return;
+#endif
   each_fiber([] {
     const descriptor event = new_eventfd();
     rlimit old{};
