@@ -2,15 +2,21 @@
 // sched/deque.hpp - the run queue of a processor: Chase-Lev, served from both ends.
 //
 //   owner   push      at the bottom                       one release store
-//           pop       the newest, at the bottom           one full fence            (joins)
-//           take      the oldest, at the top              one CAS for a whole run   (scheduling)
-//   thief   steal     the oldest, at the top              fence + CAS
+//           pop       the newest, at the bottom           nothing, while nobody raids   (joins)
+//           take      the oldest, at the top              one CAS for a whole run       (scheduling)
+//   thief   raid      announces thieves                   a membarrier, if the last raid is long ago
+//           steal     the oldest, at the top              fence + CAS
 //
 // After Le, Pop, Cohen, Zappa Nardelli (PPoPP'13) with the known repair: a grown ring is published with
 // release and loaded by thieves with acquire. `take` is ours: only the owner moves `bottom`, so it knows
 // what lies below and may move `top` over several entries with one CAS; the run it claimed that way,
 // [claim_, claim_end_), is its own and costs one plain load per entry. A claim is never more than half of
 // what is there, so that thieves always find the rest.
+//
+// A pop and a steal need a full fence each between their two accesses. Fork-join pops at every join and is stolen from
+// once in a thousand, so the owner's fence is asymmetric: a thief announces itself and runs a membarrier, and only
+// then owes the owner's pops their fences. The announcement outlasts the raid, so that raids in a row pay one
+// membarrier (8 us); the owner takes it back after `pops_per_announcement` pops (5 ns each) [DEQ-4].
 // Rejected: stealing several entries with one CAS (the owner pops without a CAS, so an entry would be
 // run twice); a bounded ring with overflow (its limit turns into a stall); taking one at a time (a CAS
 // per scheduling step is a third of the whole step).
@@ -32,7 +38,8 @@ enum class steal_status : std::uint8_t { empty, lost_race, stolen };
 // DEQ-1  an entry is handed out exactly once.
 // DEQ-2  whoever is handed an entry sees all that was written before its push.
 // DEQ-3  a slot is not reused while its entry is claimed and not yet taken.
-template <class T, class Sync = base::real_sync>
+// DEQ-4  from the end of a raid's construction to its destruction, every pop that begins sees a thief announced.
+template <class T, class Sync = base::real_sync, std::uint32_t pops_per_announcement = 4096>
 class deque {
   template <class U>
   using atomic = typename Sync::template atomic<U>;
@@ -62,7 +69,9 @@ class deque {
     // Release, as in push: a thief that reads this value must still see the entries below it (since C++20 a plain
     // store ends push's release sequence).
     bottom_.store(bottom, std::memory_order_release);  // [DEQ-2] acquire load of bottom_ in steal
-    Sync::fence(std::memory_order_seq_cst);  // [DEQ-1] the fence in steal
+    Sync::light_fence();                                             // [DEQ-4] heavy_fence in raid
+    if (thieves_.load(std::memory_order_relaxed) != 0) [[unlikely]]  // [DEQ-4]
+      fence_against_thieves();
     std::int64_t top = top_.load(std::memory_order_relaxed);
     T entry{};
     if (top <= bottom) {
@@ -117,18 +126,27 @@ class deque {
   bool claimed_hint() const { return claim_size_.load(std::memory_order_relaxed) > 1; }
 
   // ---- anyone ------------------------------------------------------------------------------------
-  std::pair<steal_status, T> steal() {
-    std::int64_t top = top_.load(std::memory_order_acquire);  // [DEQ-1] after another's CAS on top_
-    Sync::fence(std::memory_order_seq_cst);                   // [DEQ-1] the fence in pop
-    const std::int64_t bottom = bottom_.load(std::memory_order_acquire);  // [DEQ-2] store in push
-    if (top >= bottom) return {steal_status::empty, T{}};
-    ring* r = ring_.load(std::memory_order_acquire);  // [DEQ-2] store in make_room
-    T entry = r->slot(top).load(std::memory_order_relaxed);
-    if (!top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,
-                                      std::memory_order_relaxed))
-      return {steal_status::lost_race, T{}};
-    return {steal_status::stolen, entry};
-  }
+  // The right to steal, for a short while: the owner's pops are dearer meanwhile.
+  class raid {
+   public:
+    explicit raid(deque& victim) : victim_(victim) {
+      // The bit `fenced` was set after a heavy fence and under a count, and is taken back only by the owner itself: who
+      // finds it set knows that the owner has not seen zero since then, and will not.
+      if (!(victim_.thieves_.fetch_add(one_thief, std::memory_order_acq_rel) & fenced)) {
+        Sync::heavy_fence();  // [DEQ-4] light_fence in pop
+        victim_.thieves_.fetch_or(fenced, std::memory_order_acq_rel);
+      }
+    }
+    ~raid() { victim_.thieves_.fetch_sub(one_thief, std::memory_order_release); }
+    raid(const raid&) = delete;
+    raid& operator=(const raid&) = delete;
+
+    // The oldest entry.
+    std::pair<steal_status, T> steal() { return victim_.steal(); }
+
+   private:
+    deque& victim_;
+  };
 
   // A moment's guess of what thieves can reach.
   std::int64_t size() const {
@@ -147,6 +165,27 @@ class deque {
     std::unique_ptr<atomic<T>[]> slots;
     std::unique_ptr<ring> previous;  // a thief may still read it: kept until the deque goes
   };
+
+  std::pair<steal_status, T> steal() {
+    std::int64_t top = top_.load(std::memory_order_acquire);  // [DEQ-1] after another's CAS on top_
+    Sync::fence(std::memory_order_seq_cst);                   // [DEQ-1] the fence in pop
+    const std::int64_t bottom = bottom_.load(std::memory_order_acquire);  // [DEQ-2] store in push
+    if (top >= bottom) return {steal_status::empty, T{}};
+    ring* r = ring_.load(std::memory_order_acquire);  // [DEQ-2] store in make_room
+    T entry = r->slot(top).load(std::memory_order_relaxed);
+    if (!top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,
+                                      std::memory_order_relaxed))
+      return {steal_status::lost_race, T{}};
+    return {steal_status::stolen, entry};
+  }
+
+  [[gnu::noinline, gnu::cold]] void fence_against_thieves() {
+    if (++fenced_pops_ >= pops_per_announcement) {
+      fenced_pops_ = 0;
+      thieves_.fetch_and(~fenced, std::memory_order_acq_rel);
+    }
+    Sync::fence(std::memory_order_seq_cst);  // [DEQ-1] the fence in steal
+  }
 
   bool claim() {
     std::int64_t top = top_.load(std::memory_order_relaxed);
@@ -179,11 +218,15 @@ class deque {
     return bigger;
   }
 
+  static constexpr std::uint32_t fenced = 1, one_thief = 2;
+
   alignas(base::cache_line) atomic<std::int64_t> top_{0};     // anyone, by CAS
+  atomic<std::uint32_t> thieves_{0};                          // raids under way, and the bit `fenced`
   alignas(base::cache_line) atomic<std::int64_t> bottom_{0};  // owner writes, anyone reads
   atomic<ring*> ring_{nullptr};                               // owner writes, anyone reads
   std::int64_t claim_ = 0, claim_end_ = 0;  // owner: the claimed run, below top_
   atomic<std::int64_t> claim_size_{0};      // owner writes; a hint for others
+  std::uint32_t fenced_pops_ = 0;           // owner
   std::int64_t floor_ = 0;                  // owner: no entry below this index is still needed
   std::unique_ptr<ring> rings_;             // owner: the current ring and its predecessors
 };

@@ -200,10 +200,12 @@ fiber_record* scheduler::search(worker& w) noexcept {
 // Half of what the victim has, one entry at a time (deque.hpp says why); the first to run, the rest to keep.
 fiber_record* scheduler::steal_from(worker& w, processor& victim) noexcept {
   std::int64_t want = (victim.local.size() + 1) / 2;
+  if (want == 0) return nullptr;
+  deque<fiber_record*>::raid raid(victim.local);
   fiber_record* first = nullptr;
   std::size_t n = 0;
   while (want > 0) {
-    const auto [status, f] = victim.local.steal();
+    const auto [status, f] = raid.steal();
     if (status == steal_status::empty) break;
     if (status == steal_status::lost_race) {
       --want;

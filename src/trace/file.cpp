@@ -30,7 +30,7 @@ struct module {
   char path[256];
 };
 constexpr std::uint32_t most_modules = 256;
-constinit module module_list[most_modules];
+constinit module module_list[most_modules] = {};
 constinit std::uint32_t module_count = 0;
 
 int note_module(dl_phdr_info* info, std::size_t, void*) {

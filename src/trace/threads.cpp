@@ -18,8 +18,8 @@ namespace weft::detail::trace {
 namespace {
 
 constexpr std::uint32_t most_rings = 1024, most_threads = 4096;
-constinit ring rings[most_rings];
-constinit thread_info infos[most_threads];
+constinit ring rings[most_rings] = {};
+constinit thread_info infos[most_threads] = {};
 constinit std::atomic<std::uint32_t> info_count{0};  // release by take_ring, acquire by readers [TRACE-5]
 constinit base::ranked_futex_lock<base::lock_rank::leaf> lock;
 

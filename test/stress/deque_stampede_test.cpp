@@ -24,7 +24,8 @@ struct entry {
 };
 
 void stampede(std::size_t thieves, std::size_t count, std::uint64_t stream) {
-  weft::detail::deque<entry*> q(2);
+  using queue = weft::detail::deque<entry*>;
+  queue q(2);
   std::vector<entry> entries(count);
   std::atomic<bool> end{false};
   std::atomic<std::size_t> got{0};
@@ -37,13 +38,17 @@ void stampede(std::size_t thieves, std::size_t count, std::uint64_t stream) {
   };
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < thieves; ++t)
-    threads.emplace_back([&] {
+    threads.emplace_back([&, t] {
+      choices pick(stream + 100 + t);
       while (!end.load(std::memory_order_relaxed)) {
-        const auto [status, e] = q.steal();
-        if (status == steal_status::stolen)
-          take(e);
-        else if (status == steal_status::empty)
-          std::this_thread::yield();
+        queue::raid raid(q);
+        for (auto n = pick.below(8); n > 0; --n) {
+          const auto [status, e] = raid.steal();
+          if (status == steal_status::stolen)
+            take(e);
+          else if (status == steal_status::empty)
+            std::this_thread::yield();
+        }
       }
     });
   choices pick(stream);

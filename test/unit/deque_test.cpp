@@ -26,7 +26,7 @@ TEST_CASE("empty at every end") {
   CHECK(q.peek() == nullptr);
   CHECK(q.peek_further() == nullptr);
   CHECK(q.newest() == nullptr);
-  CHECK(q.steal().first == steal_status::empty);
+  CHECK(queue::raid(q).steal().first == steal_status::empty);
   CHECK(q.size() == 0);
   q.push(item(1));
   CHECK(q.newest() == item(1));
@@ -38,7 +38,7 @@ TEST_CASE("pop is newest first, take and steal are oldest first") {
   queue q(4);
   for (std::size_t i = 0; i < 10; ++i) q.push(item(i));
   CHECK(q.pop() == item(9));
-  CHECK(q.steal().second == item(0));
+  CHECK(queue::raid(q).steal().second == item(0));
   CHECK(q.take() == item(1));
   CHECK(q.newest() == item(8));
   CHECK(q.take() == item(2));
@@ -51,7 +51,7 @@ TEST_CASE("a claim leaves half to the thieves") {
   CHECK(q.claimed() == 3);
   CHECK(q.peek() == item(1));
   CHECK(q.peek_further() == item(2));
-  CHECK(q.steal().second == item(4));
+  CHECK(queue::raid(q).steal().second == item(4));
   for (std::size_t i = 100; i < 200; ++i) q.push(item(i));
   while (q.take() != nullptr) CHECK(q.claimed() < queue::longest_claim);
 }
@@ -64,9 +64,9 @@ TEST_CASE("unclaim puts the run where thieves reach it") {
   q.unclaim();
   CHECK(q.claimed() == 0);
   CHECK(q.size() == 3);
-  CHECK(q.steal().second == item(2));
-  CHECK(q.steal().second == item(3));
-  CHECK(q.steal().second == item(1));
+  CHECK(queue::raid(q).steal().second == item(2));
+  CHECK(queue::raid(q).steal().second == item(3));
+  CHECK(queue::raid(q).steal().second == item(1));
 }
 
 TEST_CASE("growth keeps what is claimed") {
@@ -118,7 +118,7 @@ TEST_CASE("any mix of operations does what a plain queue does") {
         default: {
           int* expected = model.empty() ? nullptr : model.front();
           if (expected != nullptr) model.pop_front();
-          REQUIRE(q.steal().second == expected);
+          REQUIRE(queue::raid(q).steal().second == expected);
         }
       }
       REQUIRE(q.size() == static_cast<std::int64_t>(model.size()));
