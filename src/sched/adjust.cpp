@@ -34,7 +34,7 @@ void scheduler::watch_cpus(std::int64_t now) noexcept {
 
 // By the aide.
 void scheduler::adjust() noexcept {
-  if (cpus_due_.exchange(false, std::memory_order_relaxed)) {
+  if (cpus_due_.exchange(false, std::memory_order_acq_rel)) {  // [AIDE-3] may_sleep, which then sees us busy
     const auto most = static_cast<std::uint32_t>(processors_.size());
     const std::uint32_t granted = std::clamp(os::usable_cpus(), 1U, most);
     const std::uint32_t wanted = census_.wanted();

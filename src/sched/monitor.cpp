@@ -101,7 +101,9 @@ bool scheduler::may_sleep() noexcept {
     return false;
   }
   release_prepared();
-  return detached_.empty() && census_.surplus() == 0;
+  // Nor while the aide is about to answer: what it finds is acted on in rounds that follow [AIDE-3].
+  return detached_.empty() && census_.surplus() == 0 && !cpus_due_.load(std::memory_order_acquire) &&
+         aide_busy_since_.load(std::memory_order_relaxed) == 0;
 }
 
 bool scheduler::watch(std::int64_t now) noexcept {
