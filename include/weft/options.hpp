@@ -60,6 +60,7 @@ struct options {
   std::chrono::milliseconds time_slice{10};
   /// The signal that does it, sent to weft's own threads only, when a fiber computes without calling weft. Handlers that
   /// were there before still get the ones that are not weft's. 0: no signals, fibers are never preempted.
+  /// weft-trace asks a running process by it, too (`weft-trace ask PID help`), so with 0 that cannot be done.
   int preempt_signal = 23;  // SIGURG: nobody uses it, and the default action is to ignore it
   /// Take the processor away from a fiber that blocks in the kernel without saying so.
   bool retake = true;

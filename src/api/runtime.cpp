@@ -10,6 +10,7 @@
 
 #include "base/check.hpp"
 #include "debug/fiber_report.hpp"
+#include "debug/inspect.hpp"
 #include "debug/overflow.hpp"
 #include "net/netpoller.hpp"
 #include "os/os.hpp"
@@ -73,6 +74,7 @@ runtime::runtime(const options& o) {
   detail::install_overflow_report();
   trace::start_from_environment();
   const options c = checked(o);
+  detail::open_inspection_door(c.preempt_signal);  // first: a knock must not be taken for a request to preempt
   auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller(), &detail::describe);
   s->start();
   scheduler_ = s.release();

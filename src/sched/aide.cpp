@@ -10,6 +10,7 @@
 //   affinity and quota    are read here (adjust.cpp)
 //   a spare it lacks      is asked for here; the next round, 50 us later, looks again
 //   a stall it sees       is left in the worker's slot, which is this thread's until it has told the user
+// Signal handlers call it, too, for what a handler must not do (aide_bell.hpp; debug/inspect.cpp).
 // If the aide itself waits for a frozen thread's lock, the monitor thaws it as for a worker [PREEMPT-3].
 // Rejected: reserving memory for each of these beforehand (pthread_create alone allocates in five places).
 #include "sched/door.hpp"
@@ -23,22 +24,20 @@ constexpr std::int64_t pause_after_failure_ns = 5'000'000;  // no thread to be h
 void scheduler::aide_main() noexcept {
   os::set_thread_name(options_.name + "-aide");
   for (;;) {
-    const std::uint32_t heard = aide_calls_.load(std::memory_order_acquire);  // [AIDE-1] call_aide
+    const std::uint32_t heard = bell_.calls.load(std::memory_order_acquire);  // [AIDE-1] call_aide
     if (aide_ends_.load(std::memory_order_acquire)) return;
     aide_busy_since_.store(os::now_ns(), std::memory_order_relaxed);
     make_spares_asked_for();
     if (options_.workers == 0) adjust();
     tell_stalls();
+    if (auto* const errand = aide_errand.load(std::memory_order_acquire)) errand();
     aide_busy_since_.store(0, std::memory_order_relaxed);
-    os::futex_wait(aide_calls_, heard);
+    os::futex_wait(bell_.calls, heard);
   }
 }
 
 // [AIDE-1] What is asked is stored first, then the count changes: the aide sees it in this turn, or does not sleep.
-void scheduler::call_aide() noexcept {
-  aide_calls_.fetch_add(1, std::memory_order_release);
-  os::futex_wake(aide_calls_, 1);
-}
+void scheduler::call_aide() noexcept { bell_.ring(); }
 
 // False: there is no hope at present.
 bool scheduler::ask_for_spares(std::size_t n) noexcept {

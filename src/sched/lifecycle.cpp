@@ -16,8 +16,8 @@ namespace weft::detail {
 namespace {
 
 struct scheduler_list {
-  base::futex_lock lock;
-  std::vector<const scheduler*> all;  // under lock
+  base::ranked_futex_lock<base::lock_rank::runtime> lock;
+  std::vector<scheduler*> all;  // under lock
 };
 std::atomic<std::uint32_t> runtimes_made{0};  // relaxed: only uniqueness matters
 scheduler_list& existing() {
@@ -43,7 +43,8 @@ scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_
       census_(static_cast<std::uint32_t>(
           o.workers != 0 ? o.workers : std::clamp<std::size_t>(os::usable_cpus(), 1, most_processors))),
       poller_(std::move(poller)),
-      offloads_(o.offload_threads, o.name, number_) {
+      offloads_(o.offload_threads, o.name, number_),
+      bell_(hang_bell()) {
   os::membarrier_register();
   cpus_read_ns_ = os::now_ns();
   workers_.resize(o.max_threads);
@@ -86,6 +87,13 @@ scheduler::~scheduler() {
   scheduler_list& list = existing();
   const std::lock_guard guard(list.lock);
   std::erase(list.all, this);
+  take_down(bell_);
+}
+
+void scheduler::for_each(const std::function<void(scheduler&)>& visit) {
+  scheduler_list& list = existing();
+  const std::lock_guard guard(list.lock);
+  for (scheduler* s : list.all) visit(*s);
 }
 
 void scheduler::start() {

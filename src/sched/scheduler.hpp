@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -28,6 +29,7 @@
 
 #include "base/futex_lock.hpp"
 #include "base/intrusive_list.hpp"
+#include "sched/aide_bell.hpp"
 #include "sched/census.hpp"
 #include "sched/idle_gate.hpp"
 #include "sched/inject_queue.hpp"
@@ -63,6 +65,8 @@ class scheduler {
     return phase_.load(std::memory_order_seq_cst) == phase::running;  // [LIFE-1] shutdown
   }
   [[nodiscard]] std::size_t live_fibers() const noexcept;  // at some moment of the call, or more
+  /// Calls visit for every runtime there is, oldest first; none begins or ends meanwhile.
+  static void for_each(const std::function<void(scheduler&)>& visit);
   [[nodiscard]] const options& settings() const noexcept { return options_; }
   [[nodiscard]] std::size_t serving() const noexcept { return census_.serving(); }
   [[nodiscard]] poll_source& poller() noexcept { return *poller_; }
@@ -284,7 +288,7 @@ class scheduler {
   std::atomic<worker*> made_{nullptr};              // by `next_made`: on their way there
   poll_source::batch watched_ready_;                // monitor
   std::thread aide_;
-  std::atomic<std::uint32_t> aide_calls_{0};        // futex: changes with every call [AIDE-1]
+  aide_bell& bell_;                                 // its count changes with every call [AIDE-1]
   std::atomic<std::uint32_t> spares_asked_{0};
   std::atomic<std::int64_t> spares_hopeless_until_{0};
   std::atomic<std::int64_t> aide_busy_since_{0};    // since when it has been at work; 0: it sleeps

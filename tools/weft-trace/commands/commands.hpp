@@ -17,6 +17,11 @@ void add_report(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_flame(CLI::App& app);
 void add_dump_events(CLI::App& app);
+void add_ask(CLI::App& app);
+
+struct inspection;
+/// PID and what else every command that asks a process takes. `what` must outlive the command's callback.
+void add_inspection_options(CLI::App& command, inspection& what);
 
 /// Reads the file, says on stderr what is wrong with it. Throws std::runtime_error if nothing could be read.
 [[nodiscard]] trace read_or_throw(const std::string& path);

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSL-1.0
+// debug/inspect.cpp - the process's side of the door; the table of what can be asked is at its end.
+#include "debug/inspect.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <exception>
+#include <thread>
+
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <weft/version.hpp>
+
+#include "os/os.hpp"
+#include "sched/aide_bell.hpp"
+#include "sched/scheduler.hpp"
+
+namespace weft::detail {
+namespace {
+
+constexpr std::size_t most_knocks = 16;
+constexpr int most_answers = 8;              // at a time
+constexpr std::size_t longest_question = 512;
+
+constinit std::array<std::atomic<std::uint64_t>, most_knocks> knocks{};  // 0: free
+constinit std::atomic<int> answers{0};       // threads at it; relaxed, it only bounds them
+
+// 3, on whatever thread the kernel chose.
+bool on_knock(int, siginfo_t* info, void*) {
+  if (info->si_code != SI_QUEUE) return false;
+  const auto value = reinterpret_cast<std::uintptr_t>(info->si_value.sival_ptr);
+  if (!is_knock(value)) return false;
+  const bool known = std::any_of(knocks.begin(), knocks.end(), [&](const auto& k) {
+    return k.load(std::memory_order_relaxed) == value;  // knocked again before the aide came
+  });
+  for (auto slot = knocks.begin(); !known && slot != knocks.end(); ++slot) {
+    std::uint64_t free = 0;
+    if (slot->compare_exchange_strong(free, value, std::memory_order_release, std::memory_order_relaxed)) break;
+  }
+  ring_all_bells();
+  return true;
+}
+
+class connection {
+ public:
+  explicit connection(std::uint64_t knock) noexcept : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    if (fd_ < 0) return;
+    const timeval patience{door_patience.count(), 0};  // DOOR-3
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    const door_address to(knock);
+    connected_ = ::connect(fd_, to.get(), to.size) == 0;
+  }
+  ~connection() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+
+  // DOOR-1. The credentials are those the listener had when it began to listen.
+  [[nodiscard]] bool is_trusted() const noexcept {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (!connected_ || getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+    return peer.uid == 0 || peer.uid == geteuid();
+  }
+  // Up to the newline; false: none came.
+  [[nodiscard]] bool read_line(std::string& line) const {
+    std::array<char, longest_question> text;
+    while (line.size() < longest_question) {
+      const ssize_t n = recv(fd_, text.data(), longest_question - line.size(), 0);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return false;
+      line.append(text.data(), static_cast<std::size_t>(n));
+      if (const std::size_t end = line.find('\n'); end != std::string::npos) {
+        line.resize(end);
+        return true;
+      }
+    }
+    return false;
+  }
+  void write(std::string_view text) const noexcept {
+    while (!text.empty()) {
+      const ssize_t n = send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return;
+      text.remove_prefix(static_cast<std::size_t>(n));
+    }
+  }
+
+ private:
+  int fd_;
+  bool connected_ = false;
+};
+
+void converse(std::uint64_t knock) {
+  const connection tool(knock);
+  std::string line, out;
+  if (!tool.is_trusted() || !tool.read_line(line)) return;
+  bool good = false;
+  try {
+    good = answer_inspection(line, out);
+  } catch (const std::exception& e) {
+    out = e.what();
+  }
+  tool.write((good ? "ok " : "error ") + std::to_string(out.size()) + "\n");
+  tool.write(out);
+}
+
+// 4, by an aide.
+void answer_knocks() noexcept {
+  for (auto& slot : knocks) {
+    if (slot.load(std::memory_order_relaxed) == 0) continue;
+    const std::uint64_t knock = slot.exchange(0, std::memory_order_acquire);
+    if (knock == 0) continue;  // another runtime's aide was quicker
+    if (answers.fetch_add(1, std::memory_order_relaxed) >= most_answers) {  // DOOR-2
+      answers.fetch_sub(1, std::memory_order_relaxed);
+      continue;
+    }
+    try {
+      const os::block_signals blocked;
+      std::thread([knock] {
+        os::set_thread_name("weft-inspect");
+        try {
+          converse(knock);
+        } catch (const std::exception&) {  // no memory: DOOR-2
+        }
+        answers.fetch_sub(1, std::memory_order_relaxed);
+      }).detach();
+    } catch (const std::exception&) {  // no thread, no memory: DOOR-2
+      answers.fetch_sub(1, std::memory_order_relaxed);
+    }
+  }
+}
+
+// ---- what can be asked
+bool tell_verbs(std::string_view, std::string& out);
+
+bool tell_runtimes(std::string_view, std::string& out) {
+  scheduler::for_each([&](scheduler& s) {
+    out += "runtime \"" + s.settings().name + "\": " + std::to_string(s.serving()) + " workers, " +
+           std::to_string(s.live_fibers()) + " fibers\n";
+  });
+  return true;
+}
+
+bool tell_version(std::string_view, std::string& out) {
+  out = "weft " + std::to_string(WEFT_VERSION_MAJOR) + "." + std::to_string(WEFT_VERSION_MINOR) + "." +
+        std::to_string(WEFT_VERSION_PATCH) + "\n";
+  return true;
+}
+
+struct verb {
+  std::string_view name;
+  bool (*answer)(std::string_view arguments, std::string& out);  // may throw: what() is told
+  std::string_view help;
+};
+constexpr verb verbs[] = {
+    {"help", &tell_verbs, "this list"},
+    {"version", &tell_version, "of the weft in the process"},
+    {"runtimes", &tell_runtimes, "their names, workers and fibers"},
+};
+
+bool tell_verbs(std::string_view, std::string& out) {
+  for (const verb& v : verbs) out.append(v.name).append("  ").append(v.help).append("\n");
+  return true;
+}
+
+}  // namespace
+
+bool answer_inspection(std::string_view line, std::string& out) {
+  const std::size_t space = std::min(line.find(' '), line.size());
+  const std::string_view name = line.substr(0, space);
+  for (const verb& v : verbs)
+    if (v.name == name) return v.answer(line.substr(std::min(space + 1, line.size())), out);
+  out.append("this weft cannot answer \"").append(name).append("\"; it knows:\n");
+  static_cast<void>(tell_verbs({}, out));
+  return false;
+}
+
+void open_inspection_door(int signal) noexcept {
+  if (signal == 0) return;
+  aide_errand.store(&answer_knocks, std::memory_order_release);
+  static_cast<void>(os::install_signal_handler(signal, &on_knock));  // the runtime's own says what is wrong
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// debug/inspect.hpp - the inspection door: a tool asks a running process, which has nothing open and no thread more until
+// somebody asks.
+//
+//   tool      1 listens on a socket in the abstract namespace, named after a random knock   2 sends the process
+//             options::preempt_signal with the knock as its value (sigqueue); again until it is heard
+//   handler   3 notes the knock, rings the aides (sched/aide_bell.hpp)
+//   aide      4 makes a thread for it, so that a tool that is slow never keeps a runtime from its spare threads
+//   thread    5 connects; the listener must be of the same user, or root   6 reads one line, the verb and its arguments
+//             7 writes a line, "ok N" or "error N", and N bytes   8 closes, ends
+// DOOR-1  who has not the right to signal the process cannot knock (the kernel's rule), and nothing is told to a socket
+//         of another user's.
+// DOOR-2  a knock that finds no room, no thread or no aide is lost; the tool's next one is not. Answering twice does no
+//         harm: the second finds nobody listening.
+// DOOR-3  a tool that does not read, does not write or dies ends its thread, after `patience` at the latest.
+// With preempt_signal 0 there is no door. Abstract names belong to a network namespace: a tool outside of the process's
+// finds nobody calling back.
+// Rejected: a socket in the file system (something open, to be cleaned up, in every process); ptrace (stops the process, and
+// is forbidden in most containers).
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+namespace weft::detail {
+
+// ---- what both sides must agree on
+inline constexpr std::uint64_t knock_mark = 0x77ef, knock_mark_shift = 48;
+[[nodiscard]] constexpr std::uint64_t make_knock(std::uint64_t random) noexcept {
+  return knock_mark << knock_mark_shift | (random & ((std::uint64_t{1} << knock_mark_shift) - 1));
+}
+[[nodiscard]] constexpr bool is_knock(std::uint64_t value) noexcept { return value >> knock_mark_shift == knock_mark; }
+
+/// The socket that belongs to a knock.
+struct door_address {
+  explicit door_address(std::uint64_t knock) noexcept {
+    where.sun_family = AF_UNIX;
+    // The first byte stays 0: an abstract name.
+    const int n = std::snprintf(where.sun_path + 1, sizeof where.sun_path - 1, "weft-inspect.%016llx",
+                                static_cast<unsigned long long>(knock));
+    size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + static_cast<std::size_t>(n));
+  }
+  [[nodiscard]] const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&where); }
+  sockaddr_un where{};
+  socklen_t size;
+};
+
+inline constexpr std::chrono::seconds door_patience{5};
+
+// ---- the process's side
+/// Before a runtime's own handler for `signal` is installed; 0: nothing. Idempotent.
+void open_inspection_door(int signal) noexcept;
+
+/// The answer to one line, "verb arguments"; false: `out` says what is wrong with it.
+[[nodiscard]] bool answer_inspection(std::string_view line, std::string& out);
+
+}  // namespace weft::detail
