@@ -128,6 +128,44 @@ TEST_CASE("weft-trace convert --perfetto: valid JSON with tracks, stretches and 
   CHECK(std::count_if(tracks.begin(), tracks.end(), [](const std::string& s) { return s.find("the \"receiver\"") != std::string::npos; }) == 1);
 }
 
+TEST_CASE("weft-trace timeline: one file, which says what it leaves out") {
+  const directory d;
+  const std::string t = d.file("a.trace"), page = d.file("a.html");
+  REQUIRE(run(tool + " record -o " + t + " -- " + program).status == 0);
+  const auto data_of = [&](const std::string& path) {
+    std::ifstream in(path);
+    const std::string all((std::istreambuf_iterator<char>(in)), {});
+    CHECK(all.find("{{") == std::string::npos);  // every mark was replaced
+    const std::string mark = "id=\"data-json\">";
+    const std::size_t at = all.find(mark) + mark.size();
+    return nlohmann::json::parse(all.substr(at, all.find("</script>", at) - at));
+  };
+  result r = run(tool + " timeline " + t + " -o " + page);
+  CAPTURE(r.out);
+  CHECK(r.status == 0);
+  CHECK(r.out.find("42 fibers") != std::string::npos);
+  auto data = data_of(page);
+  CHECK(data["counts"]["fibers"] == 42);
+  CHECK(data["leftOut"] == "");
+  CHECK(data["dropped"] == 0);
+  // A page that is cut says so, on the terminal and in itself.
+  r = run(tool + " timeline --limit 50 " + t + " -o " + page);
+  CHECK(r.status == 0);
+  CHECK(r.out.find("are left out: --limit cut it") != std::string::npos);
+  data = data_of(page);
+  CHECK(data["leftOut"].get<std::string>().find("are left out") != std::string::npos);
+  CHECK(data["counts"]["slices"].get<int>() + data["counts"]["waits"].get<int>() < 70);
+  CHECK(run(tool + " timeline --from 0.1ms --to 1ms " + t + " -o " + page).out.find("left out") != std::string::npos);
+  CHECK(data_of(page)["length"].get<long>() <= 900'000);
+  for (const auto& [arguments, complaint] : std::map<std::string, std::string>{
+           {"--from 3h", "takes a time"}, {"--from 2ms --to 1ms", "must be before"}, {"--from 100s", "nothing of the trace"}}) {
+    r = run(tool + " timeline " + arguments + " " + t + " -o " + page);
+    CAPTURE(r.out);
+    CHECK(r.status == 1);
+    CHECK(r.out.find(complaint) != std::string::npos);
+  }
+}
+
 TEST_CASE("weft-trace flame: folded stacks") {
   const directory d;
   const std::string t = d.file("a.trace");
@@ -183,7 +221,7 @@ TEST_CASE("weft-trace: errors that help") {
   CHECK(run(tool).status != 0);
   r = run(tool + " --help");
   CHECK(r.status == 0);
-  for (const char* command : {"record", "report", "convert", "flame", "dump-events"})
+  for (const char* command : {"record", "report", "timeline", "convert", "flame", "dump-events"})
     CHECK(r.out.find(command) != std::string::npos);
   r = run("WEFT_TRACE=/nowhere/x " + program);
   CHECK(r.status == 0);

@@ -14,6 +14,7 @@ namespace weft::tools {
 
 void add_record(CLI::App& app);
 void add_report(CLI::App& app);
+void add_timeline(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_flame(CLI::App& app);
 void add_dump_events(CLI::App& app);

@@ -38,11 +38,13 @@ void output::finish() {
 int main(int argc, char** argv) {
   CLI::App app{"Records what the scheduler of a weft program does, and shows it.\n\n"
                "  weft-trace record -o app.trace -- ./app     (or WEFT_TRACE=app.trace ./app)\n"
-               "  weft-trace report app.trace"};
+               "  weft-trace report app.trace\n"
+               "  weft-trace timeline app.trace -o app.html"};
   app.set_version_flag("--version", fmt::format("weft-trace {}.{}.{}", WEFT_VERSION_MAJOR, WEFT_VERSION_MINOR, WEFT_VERSION_PATCH));
   app.require_subcommand(1);
   weft::tools::add_record(app);
   weft::tools::add_report(app);
+  weft::tools::add_timeline(app);
   weft::tools::add_convert(app);
   weft::tools::add_flame(app);
   weft::tools::add_dump_events(app);

@@ -50,6 +50,19 @@ void find_caller(Dwfl_Module* module, std::uint64_t address, code_place& out) {
   if (n > 0) std::free(scopes);
 }
 
+// A callable that the compiler put into weft's own call of it, as the call's name has it: run_callable<main::{lambda()#1}>.
+std::string without_the_shell(std::string name) {
+  constexpr std::string_view shell = "weft::detail::run_callable<";
+  const std::size_t at = name.find(shell);
+  if (at == std::string::npos) return name;
+  int depth = 1;
+  for (std::size_t i = at + shell.size(); i < name.size(); ++i) {
+    if (name[i] == '<') ++depth;
+    if (name[i] == '>' && --depth == 0) return name.substr(at + shell.size(), i - at - shell.size());
+  }
+  return name;
+}
+
 }  // namespace
 
 struct symbols::machinery {
@@ -57,10 +70,11 @@ struct symbols::machinery {
   Dwfl* session = nullptr;
 };
 
+std::string code_place::line_text() const {
+  return file.empty() ? function : fmt::format("{}:{}", file.substr(file.rfind('/') + 1), line);
+}
 std::string code_place::text() const {
-  if (file.empty()) return function;
-  const std::size_t slash = file.rfind('/');
-  return fmt::format("{} ({}:{})", function, slash == std::string::npos ? file : file.substr(slash + 1), line);
+  return file.empty() ? function : fmt::format("{} ({})", function, line_text());
 }
 
 symbols::symbols(const std::vector<trace_module>& modules) : libdw_(std::make_unique<machinery>()), modules_(modules) {
@@ -85,7 +99,7 @@ const code_place& symbols::at(std::uint64_t address) {
   const std::uint64_t call = address - 1;
   Dwfl_Module* const module = libdw_->session != nullptr ? dwfl_addrmodule(libdw_->session, call) : nullptr;
   if (module != nullptr) {
-    if (const char* name = dwfl_module_addrname(module, call)) out.function = demangled(name);
+    if (const char* name = dwfl_module_addrname(module, call)) out.function = without_the_shell(demangled(name));
     find_caller(module, call, out);
     if (out.file.empty())
       if (Dwfl_Line* line = dwfl_module_getsrc(module, call)) {

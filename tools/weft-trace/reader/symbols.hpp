@@ -17,7 +17,8 @@ struct code_place {
   std::string function;  // demangled; "module+0x12" if nothing is known
   std::string file;      // of the nearest line that is not weft's own header; empty without debug information
   int line = 0;
-  [[nodiscard]] std::string text() const;  // "function (file:line)"
+  [[nodiscard]] std::string text() const;       // "function (file:line)"
+  [[nodiscard]] std::string line_text() const;  // "file:line", or the function if that is all there is
 };
 
 class symbols {
