@@ -104,8 +104,23 @@ class [[nodiscard]] fiber {
   ///         caller itself; what the fiber threw; std::errc::not_enough_memory if there was no stack for it.
   T join() {
     if (task_ == nullptr) detail::throw_not_joinable("join");
-    detail::join_task(*task_);
-    return take();
+    if constexpr (detail::in_words<stored>) {
+      detail::words bytes{};
+      if (!detail::join_words(*task_, bytes)) [[unlikely]] return take();
+      task_ = nullptr;
+      if constexpr (!std::is_void_v<T>) {
+        alignas(stored) std::byte place[sizeof(stored)];
+        std::memcpy(place, &bytes, sizeof(stored));
+        stored& result = *std::launder(reinterpret_cast<stored*>(place));
+        if constexpr (std::is_reference_v<T>)
+          return static_cast<T>(*result);
+        else
+          return result;
+      }
+    } else {
+      detail::join_task(*task_);
+      return take();
+    }
   }
 
   /// Waits for the end at most that long; true if it came. Then `join` returns at once.
@@ -192,10 +207,15 @@ class [[nodiscard]] fiber {
 template <class F, class... A>
   requires(!std::is_same_v<std::decay_t<F>, attributes>)
 fiber<detail::spawn_result<F, A...>> spawn(F&& f, A&&... args) {
-  detail::task& t =
-      detail::make_task(nullptr, nullptr, std::forward<F>(f), std::forward<A>(args)...);
-  detail::submit_task(t);
-  return fiber<detail::spawn_result<F, A...>>(t);
+  using callable = std::decay_t<F>;
+  if constexpr (sizeof...(A) == 0 && detail::in_words<callable>) {
+    return fiber<detail::spawn_result<F>>(detail::spawn_in_words(callable(std::forward<F>(f))));
+  } else {
+    detail::task& t =
+        detail::make_task(nullptr, nullptr, std::forward<F>(f), std::forward<A>(args)...);
+    detail::submit_task(t);
+    return fiber<detail::spawn_result<F, A...>>(t);
+  }
 }
 
 /// The same with attributes. Throws as above, and std::system_error, invalid_argument for a stack size that is not

@@ -30,12 +30,23 @@ void leave_scope(fiber_record& f) noexcept;   // api/scope.cpp
   asm("mov %%rsp, %0" : "=r"(here));  // the frame may be on ASan's fake stack
 #endif
   const auto left = static_cast<std::size_t>(here - w.current->stack_limit);
-  return left >= slot_size(child.stack) / 4 * 3;
+  return left / (min_stack_size / 4) >> static_cast<unsigned>(child.stack) >= 3;
 }
 
-/// Runs `child`, which the caller has just taken off a queue, on the caller's stack. Enters inside weft, returns
-/// outside.
-inline void run_inline(worker& joiners, fiber_record& child) noexcept {
+/// What the child must not see of the joiner, and gets back afterwards; rare.
+struct joiners_state {
+  exception_globals in_flight;
+  float_environment floats;
+};
+[[nodiscard]] inline bool has_state_to_hide(const worker& w) noexcept {
+  return w.state.exceptions->any() || !float_environment_is_calm();
+}
+[[nodiscard, gnu::noinline, gnu::cold]] joiners_state hide_state(worker& w) noexcept;
+[[gnu::noinline, gnu::cold]] void restore_state(worker& w, const joiners_state& s) noexcept;
+
+/// Runs `child`, which the caller has just taken off a queue, on the caller's stack. Inside weft, before and after: the
+/// worker it is on then. What is left to do is the child's end.
+[[gnu::always_inline]] inline worker& run_on_this_stack(worker& joiners, fiber_record& child) noexcept {
   worker* w = &joiners;
   fiber_record& parent = *w->current;
   child.stack_limit = parent.stack_limit;
@@ -47,24 +58,26 @@ inline void run_inline(worker& joiners, fiber_record& child) noexcept {
   }
   child.word.set(fiber_state::running);
   w->current = &child;
-  const exception_globals in_flight = *w->state.exceptions;
-  if (in_flight.any()) [[unlikely]] *w->state.exceptions = {};
-  float_environment parents;
-  if (!float_environment_is_calm()) [[unlikely]] {
-    parents = this_float_environment();
-    set_float_environment();
-  }
-  trace::emit(trace::event::inline_join, child.id, 0, parent.id);
+  joiners_state hidden;
+  const bool hides = has_state_to_hide(*w);
+  if (hides) [[unlikely]] hidden = hide_state(*w);
+  if (trace::listened_to()) [[unlikely]] trace::emit(trace::event::inline_join, child.id, 0, parent.id);
   leave(*w);
   child.operations->invoke(child, start::run);
   finish_in_user_mode(child);
   w = enter();
-  set_float_environment(parents);
-  if (in_flight.any()) [[unlikely]] *w->state.exceptions = in_flight;
-  trace::emit(trace::event::inline_end, child.id, 0, parent.id);
+  set_float_environment();
+  if (hides) [[unlikely]] restore_state(*w, hidden);
+  if (trace::listened_to()) [[unlikely]] trace::emit(trace::event::inline_end, child.id, 0, parent.id);
   w->current = &parent;
-  w->home->end_inline(*w, child);
-  leave(*w);
+  return *w;
+}
+
+/// The same with its end. Returns outside weft.
+inline void run_inline(worker& joiners, fiber_record& child) noexcept {
+  worker& w = run_on_this_stack(joiners, child);
+  w.home->end_inline(w, child);
+  leave(w);
 }
 
 }  // namespace weft::detail

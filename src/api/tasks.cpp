@@ -2,6 +2,7 @@
 // api/tasks.cpp - the doors of weft/detail/task.hpp: spawn, join, detach, stop.
 #include <weft/fiber.hpp>
 
+#include <cstring>
 #include <string>
 #include <system_error>
 
@@ -19,22 +20,33 @@ namespace {
   return target.allocate(w != nullptr && w->home == &target ? w : nullptr, attrs);
 }
 
-// Runs the child, if it lies newest on the caller's deque.
-[[gnu::always_inline]] inline bool try_join_inline(fiber_record& child) noexcept {
+// Takes the child, if it lies newest on the caller's deque. Then: the worker, inside weft. Else null, outside.
+[[gnu::always_inline]] inline worker* take_newest(fiber_record& child) noexcept {
   worker* w = enter();
-  if (w == nullptr) return false;
+  if (w == nullptr) return nullptr;
   auto& local = w->held->local;
-  if (local.newest() == &child) [[likely]] {
-    fiber_record* popped = local.pop();
-    if (popped == &child && fits_here(*w, child)) [[likely]] {
-      run_inline(*w, child);
-      return true;
-    }
-    if (popped != nullptr) local.push(popped);
+  if (local.pop(&child)) [[likely]] {
+    if (fits_here(*w, child)) [[likely]] return w;
+    local.push(&child);
   }
   leave(*w);
-  return false;
+  return nullptr;
 }
+
+}  // namespace
+
+joiners_state hide_state(worker& w) noexcept {
+  const joiners_state s{*w.state.exceptions, this_float_environment()};
+  *w.state.exceptions = {};
+  set_float_environment();
+  return s;
+}
+void restore_state(worker& w, const joiners_state& s) noexcept {
+  *w.state.exceptions = s.in_flight;
+  set_float_environment(s.floats);
+}
+
+namespace {
 
 inline void submit(fiber_record& f, const void* site) noexcept {
   worker* w = enter();
@@ -57,6 +69,25 @@ task& allocate_task(scheduler* s) {
   return allocate_for(s, nullptr);
 }
 task& allocate_task(scheduler* s, const attributes& a) { return allocate_for(s, &a); }
+
+task& spawn_words(const task_operations& operations, words callable) {
+  const void* const site = __builtin_return_address(0);
+  if (worker* w = enter()) [[likely]] {
+    if (fiber_record* f = w->home->allocate_quick(*w)) [[likely]] {
+      f->operations = &operations;
+      std::memcpy(f->storage, &callable, sizeof callable);
+      w->home->submit(w, *f, site);
+      leave(*w);
+      return *f;
+    }
+    leave(*w);
+  }
+  task& t = allocate_for(nullptr, nullptr);
+  t.operations = &operations;
+  std::memcpy(t.storage, &callable, sizeof callable);
+  submit_task_at(t, site);
+  return t;
+}
 
 void abandon_task(task& t) noexcept {
   fiber_record& f = record_of(t);
@@ -85,8 +116,34 @@ namespace {
 
 void join_task(task& t) {
   fiber_record& child = record_of(t);
-  if (child.join.is_done() || try_join_inline(child)) return;
-  wait_for_end(child);
+  if (child.join.is_done()) return;
+  if (worker* w = take_newest(child))
+    run_inline(*w, child);
+  else
+    wait_for_end(child);
+}
+
+bool join_words(task& t, words& result) {
+  fiber_record& child = record_of(t);
+  if (!child.join.is_done()) {
+    if (worker* w = take_newest(child)) [[likely]] {
+      worker& now = run_on_this_stack(*w, child);
+      const bool succeeded = !child.error;
+      if (succeeded) [[likely]] {
+        std::memcpy(&result, child.storage, sizeof result);
+        now.home->end_joined(now, child);
+      } else {
+        now.home->end_inline(now, child);
+      }
+      leave(now);
+      return succeeded;
+    }
+    wait_for_end(child);
+  }
+  if (child.error) [[unlikely]] return false;
+  std::memcpy(&result, child.storage, sizeof result);
+  free_record(child);
+  return true;
 }
 
 bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline) {

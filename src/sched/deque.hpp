@@ -66,31 +66,14 @@ class deque {
   // The newest entry, or a null T.
   T pop() {
     const std::int64_t bottom = bottom_.load(std::memory_order_relaxed) - 1;
-    // Release, as in push: a thief that reads this value must still see the entries below it (since C++20 a plain
-    // store ends push's release sequence).
-    bottom_.store(bottom, std::memory_order_release);  // [DEQ-2] acquire load of bottom_ in steal
-    Sync::light_fence();                                             // [DEQ-4] heavy_fence in raid
-    if (thieves_.load(std::memory_order_relaxed) != 0) [[unlikely]]  // [DEQ-4]
-      fence_against_thieves();
-    std::int64_t top = top_.load(std::memory_order_relaxed);
-    T entry{};
-    if (top <= bottom) {
-      entry = rings_->slot(bottom).load(std::memory_order_relaxed);
-      if (top < bottom) return entry;
-      // The last one: whoever moves top has it.
-      if (!top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,  // [DEQ-1] CAS in steal
-                                        std::memory_order_relaxed))
-        entry = T{};
-    }
-    bottom_.store(bottom + 1, std::memory_order_relaxed);
-    return entry;
+    const T entry = rings_->slot(bottom).load(std::memory_order_relaxed);
+    return take_newest(bottom) ? entry : T{};
   }
-
-  // What pop would return if no thief came between.
-  T newest() const {
-    const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
-    if (top_.load(std::memory_order_relaxed) >= bottom) return T{};
-    return rings_->slot(bottom - 1).load(std::memory_order_relaxed);
+  // Takes `entry` if it is the newest.
+  bool pop(T entry) {
+    const std::int64_t bottom = bottom_.load(std::memory_order_relaxed) - 1;
+    // What was stolen still stands in its slot: a match says nothing yet.
+    return rings_->slot(bottom).load(std::memory_order_relaxed) == entry && take_newest(bottom);
   }
 
   // The oldest entry, or a null T.
@@ -156,6 +139,24 @@ class deque {
   }
 
  private:
+  // The end of a pop of the entry at `bottom`, one below bottom_. False: a thief was faster, or there is none.
+  bool take_newest(std::int64_t bottom) {
+    // Release, as in push: a thief that reads this value must still see the entries below it (since C++20 a plain
+    // store ends push's release sequence).
+    bottom_.store(bottom, std::memory_order_release);  // [DEQ-2] acquire load of bottom_ in steal
+    Sync::light_fence();                                             // [DEQ-4] heavy_fence in raid
+    if (thieves_.load(std::memory_order_relaxed) != 0) [[unlikely]]  // [DEQ-4]
+      fence_against_thieves();
+    std::int64_t top = top_.load(std::memory_order_relaxed);
+    if (top < bottom) [[likely]] return true;
+    // The last one: whoever moves top has it.
+    const bool mine = top == bottom &&
+                      top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,  // [DEQ-1] CAS in steal
+                                                   std::memory_order_relaxed);
+    bottom_.store(bottom + 1, std::memory_order_relaxed);
+    return mine;
+  }
+
   struct ring {
     ring(std::size_t n, std::unique_ptr<ring> older)
         : mask(n - 1), slots(std::make_unique<atomic<T>[]>(n)), previous(std::move(older)) {}

@@ -101,6 +101,7 @@ class scheduler {
 
   // ---- run.cpp
   void end_inline(worker& w, fiber_record& f) noexcept; // run by its joiner
+  void end_joined(worker& w, fiber_record& f) noexcept; // the same, and released
   void forget(worker* w, fiber_record& f) noexcept;     // allocated, never submitted
   /// Inside weft; the worker it returns on may be another one.
   worker* end_fiber(worker& w, fiber_record& f) noexcept;
@@ -136,6 +137,7 @@ class scheduler {
   void tell_drained() noexcept;
   // spawn.cpp
   void reset(fiber_record& f, std::uint64_t id) noexcept;
+  [[gnu::noinline, gnu::cold]] static void tell_created(const worker* w, const fiber_record& f, const void* site) noexcept;
   static void clean_and_release(worker* w, fiber_record& f) noexcept;
 
   // find.cpp

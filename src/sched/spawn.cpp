@@ -85,6 +85,13 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
   return f;
 }
 
+void scheduler::tell_created(const worker* w, const fiber_record& f, const void* site) noexcept {
+  trace::emit(trace::event::fiber_create, f.id, reinterpret_cast<std::uintptr_t>(site), w != nullptr ? id_of_current(*w) : 0);
+  if (!f.has(fiber_record::has_extras)) return;
+  const fiber_extras* x = f.extras.load(std::memory_order_relaxed);
+  if (!x->name.empty()) trace::emit_text(trace::event::fiber_name, f.id, x->name);
+}
+
 void scheduler::forget(worker* w, fiber_record& f) noexcept {
   if (w != nullptr && w->home != this) w = nullptr;
   f.word.set(fiber_state::dead);

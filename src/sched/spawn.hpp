@@ -31,11 +31,7 @@ inline fiber_record* scheduler::allocate_quick(worker& w) noexcept {
 
 /// `w`: inside weft; null from outside. `site`: where the user's code called, for the tracer.
 inline void scheduler::submit(worker* w, fiber_record& f, const void* site) noexcept {
-  trace::emit(trace::event::fiber_create, f.id, reinterpret_cast<std::uintptr_t>(site), w != nullptr ? id_of_current(*w) : 0);
-  if (trace::listened_to() && f.has(fiber_record::has_extras)) [[unlikely]] {
-    const fiber_extras* x = f.extras.load(std::memory_order_relaxed);
-    if (!x->name.empty()) trace::emit_text(trace::event::fiber_name, f.id, x->name);
-  }
+  if (trace::listened_to()) [[unlikely]] tell_created(w, f, site);
   if (w == nullptr) [[unlikely]] {
     inject(f);
     return;
@@ -61,6 +57,13 @@ inline void scheduler::count_end(worker* w) noexcept {
   else
     outside_ended_.fetch_add(1, std::memory_order_release);
   if (phase_.load(std::memory_order_relaxed) != phase::running) [[unlikely]] tell_drained();
+}
+
+/// A fiber that its joiner ran has ended, without an error, and the joiner has its result.
+inline void scheduler::end_joined(worker& w, fiber_record& f) noexcept {
+  f.stack_limit = nullptr;
+  release(&w, f);
+  count_end(&w);
 }
 
 /// A fiber that its joiner ran has ended.

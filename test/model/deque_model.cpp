@@ -47,7 +47,7 @@ struct bag {
   }
 };
 
-// The owner's steps: u push, o pop, t take, c unclaim. One thief per number in `steals`, trying so
+// The owner's steps: u push, o pop, j pop of what it pushed last, t take, c unclaim. One thief per number in `steals`, trying so
 // often in one raid. `beforehand`: the raid was announced long ago, so that every pop has its fence.
 enum class announced { beforehand, meanwhile };
 
@@ -66,6 +66,7 @@ model::program raids(std::size_t capacity, std::string_view before, std::string_
     const auto step = [](bag& in, char what) {
       if (what == 'u') in.push();
       if (what == 'o') bag::use(in.queue.pop());
+      if (what == 'j' && in.queue.pop(&in.items[in.pushed - 1])) bag::use(&in.items[in.pushed - 1]);
       if (what == 't') bag::use(in.queue.take());
       if (what == 'c') in.queue.unclaim();
     };
@@ -119,6 +120,8 @@ TEST_CASE("DEQ-1: the last entry goes to one of owner and thieves") {
   holds(scenario(2, "", "uo", {1, 1}));
   holds(scenario(2, "u", "ouo", {1, 1}));
   holds(scenario(2, "u", "oo", {2}));
+  holds(scenario(2, "u", "j", {1, 1}));
+  holds(scenario(2, "u", "jjuj", {2}));  // what a thief has taken still stands in its slot
 }
 
 TEST_CASE("DEQ-1: both ends at once") {

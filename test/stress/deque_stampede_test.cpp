@@ -63,11 +63,7 @@ void stampede(std::size_t thieves, std::size_t count, std::uint64_t stream) {
     for (auto n = pick.below(8); n > 0; --n)
       if (entry* e = q.take()) take(e);
     if (pick.below(50) == 0) q.unclaim();
-    if (entry* e = pick.below(4) == 0 ? q.newest() : nullptr)
-      if (entry* popped = q.pop()) {
-        CHECK(popped == e);
-        take(popped);
-      }
+    if (pushed != 0 && q.pop(&entries[pushed - 1])) take(&entries[pushed - 1]);
   }
   weft::test::until([&] {
     while (entry* e = q.take()) take(e);
