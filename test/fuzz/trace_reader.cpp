@@ -11,6 +11,7 @@
 #include "reader/model.hpp"
 #include "reader/reader.hpp"
 #include "reader/report.hpp"
+#include "timeline/timeline.hpp"
 #include "trace/format.hpp"
 
 namespace format = weft::detail::trace;
@@ -41,5 +42,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static_cast<void>(weft::tools::report(m));
   static_cast<void>(weft::tools::folded_waits(m));
   static_cast<void>(weft::tools::to_perfetto(m));
+  static_cast<void>(weft::tools::timeline_page(m, weft::tools::make_excerpt(m, {}), {}));
   return 0;
 }

@@ -20,6 +20,7 @@
 #include "reader/model.hpp"
 #include "reader/reader.hpp"
 #include "reader/report.hpp"
+#include "timeline/timeline.hpp"
 #include "support/runtimes.hpp"
 #include "support/seed.hpp"
 #include "trace/format.hpp"
@@ -74,6 +75,7 @@ tools::trace use(const file_bytes& b) {
   CHECK_FALSE(tools::report(m).empty());
   CHECK_FALSE(tools::to_perfetto(m).empty());
   static_cast<void>(tools::folded_waits(m));
+  static_cast<void>(tools::timeline_page(m, tools::make_excerpt(m, {}), {}));
   for (const auto& s : m.slices) CHECK(s.end >= s.begin);
   for (const auto& w : m.waits) CHECK(w.end >= w.begin);
   return t;

@@ -58,10 +58,11 @@ excerpt make_excerpt(const model& m, const timeline_options& o) {
     // Created in here, and has not run yet.
     if (m.fibers[f].created != INT64_MIN && inside(m.fibers[f].created, m.fibers[f].created)) shown[f] = true;
     if (shown[f]) x.fibers.push_back(f);
+    // Of some, the trace knows nothing but that somebody spoke of them.
+    else if (m.fibers[f].created != INT64_MIN || !m.fibers[f].slices.empty() || !m.fibers[f].waits.empty()) ++x.fibers_left_out;
   }
   x.slices_left_out = m.slices.size() - x.slices.size();
   x.waits_left_out = m.waits.size() - x.waits.size();
-  x.fibers_left_out = m.fibers.size() - x.fibers.size();
   return x;
 }
 
@@ -69,7 +70,7 @@ std::string excerpt::left_out(const model& m) const {
   if (slices_left_out + waits_left_out + fibers_left_out == 0) return {};
   return fmt::format("shows {} to {} of {}; {} of {} runs, {} of {} waits and {} of {} fibers are left out{}",
                      duration_text(begin - m.begin), duration_text(end - m.begin), duration_text(m.end - m.begin),
-                     slices_left_out, m.slices.size(), waits_left_out, m.waits.size(), fibers_left_out, m.fibers.size(),
+                     slices_left_out, m.slices.size(), waits_left_out, m.waits.size(), fibers_left_out, fibers_left_out + fibers.size(),
                      cut_by_limit ? ": --limit cut it; --from and --to choose another part" : "");
 }
 

@@ -83,6 +83,7 @@ const regionsOfFiber = indexBy(trace.regions.fiber, fiberCount), markersOfFiber 
 const markersOfThread = indexBy(trace.markers.thread, threadCount);
 
 // Who made whom runnable, by time: wakes, and spawns (wait -1). A source fiber of -1: a timer, the poller, a thread that is no fiber.
+const arrowBlock = 512;
 const arrows = (() => {
   const w = trace.waits, b = trace.fibers, all = [];
   for (let i = 0; i < w.count; ++i)
@@ -94,14 +95,27 @@ const arrows = (() => {
   }
   all.sort((a, b2) => a[0] - b2[0]);
   const out = { count: all.length, from: new Float64Array(all.length), to: new Float64Array(all.length), source: new Int32Array(all.length),
-                thread: new Int32Array(all.length), target: new Uint32Array(all.length), wait: new Int32Array(all.length), slowest: 0 };
+                thread: new Int32Array(all.length), target: new Uint32Array(all.length), wait: new Int32Array(all.length),
+                latest: [] };  // the latest `to` of each block: few wakes are slow, and only their blocks are looked through
   all.forEach((a, i) => {
     [out.from[i], out.to[i], out.source[i], out.thread[i], out.target[i], out.wait[i]] = a;
-    out.slowest = Math.max(out.slowest, a[1] - a[0]);
+    const block = Math.floor(i / arrowBlock);
+    if (!(out.latest[block] >= a[1])) out.latest[block] = a[1];
   });
   return out;
 })();
 
+// The arrows between two moments, or only how many there are if that is more than `most`.
+function arrowsBetween(begin, end, most) {
+  const first = firstThat(0, arrows.count, i => arrows.from[i] >= begin), last = firstThat(first, arrows.count, i => arrows.from[i] > end), list = [];
+  if (last - first > most) return { count: last - first, list: null };
+  for (let block = 0; block * arrowBlock < first; ++block) {
+    if (arrows.latest[block] < begin) continue;
+    for (let i = block * arrowBlock; i < Math.min(first, (block + 1) * arrowBlock); ++i) if (arrows.to[i] >= begin) list.push(i);
+  }
+  for (let i = first; i < last; ++i) list.push(i);
+  return list.length > most ? { count: list.length, list: null } : { count: list.length, list };
+}
 const arrowsInto = indexBy(arrows.target, fiberCount), arrowsFrom = indexBy(arrows.source, fiberCount);
 
 const fiberName = f => meta.texts[trace.fibers.name[f]];

@@ -35,7 +35,7 @@ function segmentWords(what) {
             ["then it", howTexts[s.how[what.ref] & 7]], ["readied by", wakerWords(a)],
             ["turn came after", a >= 0 ? durationText(arrows.to[a] - arrows.from[a]) : ""]]];
   if (what.type === refTo.wait)
-    return ["parked: " + reasonText(w.reason[what.ref]), [...common, ["object", "0x" + trace.objects.address[w.object[what.ref]].toString(16)],
+    return ["parked: " + reasonText(w.reason[what.ref]), [...common, ["object", trace.objects.address[w.object[what.ref]] === 0 ? "" : "0x" + trace.objects.address[w.object[what.ref]].toString(16)],
             ["woken by", w.flags[what.ref] & 1 ? wakerWords(a) || "not in this page" : "nobody, to the end of this page"],
             ["turn came after", a >= 0 ? durationText(arrows.to[a] - arrows.from[a]) : ""],
             ["", w.flags[what.ref] & 2 ? "" : "it waited already when the trace began"]]];

@@ -79,26 +79,22 @@ class Pane {
     c.lineWidth = 2;
     c.strokeRect(a - 1, this.rowTop(row) + 1, Math.max(3, b - a + 2), rowHeight - 3);
   }
-  // How many arrows there are in view, from which on: [first, end).
-  arrowsInView() {
-    const first = firstThat(0, arrows.count, i => arrows.from[i] >= view.begin - arrows.slowest);
-    return [first, firstThat(first, arrows.count, i => arrows.from[i] > view.end)];
-  }
   // The arrows to paint, the strong ones last: [number, strong].
   chooseArrows() {
     const mode = element("arrows").value, most = 800, chosen = selected?.fiber ?? -1, into = arrowInto(selected);
     if (mode === "none") return [];
-    const [first, end] = this.arrowsInView(), weak = [], strong = [];
+    const weak = [], strong = [];
     const wholeFiber = chosen >= 0 && selected.kind === undefined;
     const sort = i => (i === into || (wholeFiber && (arrows.target[i] === chosen || arrows.source[i] === chosen)) ? strong : weak).push(i);
-    if (mode === "view" && end - first <= most) {
-      for (let i = first; i < end; ++i) sort(i);
+    const all = mode === "view" ? arrowsBetween(view.begin, view.end, most) : null;
+    if (all?.list) {
+      all.list.forEach(sort);
     } else {
-      if (mode === "view") drawn.arrowsHidden = end - first;
+      if (all) drawn.arrowsHidden = all.count;
       if (chosen >= 0)
         for (const mine of [arrowsInto.of(chosen), arrowsFrom.of(chosen)]) {
-          const low = firstThat(0, mine.length, k => mine[k] >= first);
-          for (let k = low; k < mine.length && mine[k] < end && k < low + most; ++k) sort(mine[k]);
+          const low = firstThat(0, mine.length, k => arrows.from[mine[k]] >= view.begin);
+          for (let k = Math.max(0, low - 1); k < mine.length && arrows.from[mine[k]] <= view.end && k < low + most; ++k) sort(mine[k]);
         }
     }
     return [...weak.map(i => [i, false]), ...strong.map(i => [i, true])];

@@ -7,7 +7,7 @@ const kinds = [
   ["running", "running"], ["kernel", "blocked in the kernel"], ["runnable", "runnable: waits for a turn"], ["inline", "runs a child on its stack"],
   ["lock", "parked: lock"], ["channel", "parked: channel, select"], ["sync", "parked: condition, semaphore, latch \u2026"], ["io", "parked: I/O"],
   ["join", "parked: join"], ["offload", "parked: offload; an offloaded call"], ["sleep", "parked: sleep, timer"], ["other", "parked: other"],
-  ["searching", "searching for work"], ["idle", "idle"],
+  ["frozen", "frozen: its fiber was preempted"], ["searching", "searching for work"], ["idle", "idle"],
 ].map(([name, text], number) => ({ name, text, number }));
 const kindNumber = Object.fromEntries(kinds.map(k => [k.name, k.number]));
 const reasonKinds = {
@@ -107,8 +107,9 @@ function makeThreadRow(t) {
         row.add(s.begin[a], s.end[a], s.how[a] & 8 ? kindNumber.kernel : kindNumber.running, refTo.slice, a);
         ++i;
       } else {
-        // A thread that is blocked with a fiber is there as that fiber's slice.
-        row.add(q.begin[b], q.end[b], q.what[b] === 2 ? kindNumber.idle : kindNumber.kernel);
+        // A thread that is blocked in the kernel with a fiber is there as that fiber's slice.
+        const preempted = i > 0 && (s.how[runs[i - 1]] & 7) === how.preempted;
+        row.add(q.begin[b], q.end[b], q.what[b] === 2 ? kindNumber.idle : preempted ? kindNumber.frozen : kindNumber.kernel);
         ++j;
       }
     }
