@@ -47,10 +47,16 @@ struct no_completion {
 /// returns of its waits.
 /// Throws: nothing; the completion must not either.
 /// Lifetime: who returns from the wait of a phase may destroy it, if nobody else waits or arrives.
-/// Example: test/unit/barrier_test.cpp [example]
+/// Example: test/unit/examples_test.cpp [barrier]
 /// ```
 ///   weft::barrier step(n, [&]() noexcept { std::swap(now, next); });
-///   ... in each of n fibers:  for (...) { compute(now, next);  step.arrive_and_wait(); }
+///   const auto compute = [&](int i) {
+///     for (int round = 0; round < rounds; ++round) {
+///       next[i] = now[i] + now[(i + 1) % n];
+///       step.arrive_and_wait();
+///     }
+///   };
+///   for (int i = 0; i < n; ++i) all.spawn(compute, i);
 /// ```
 template <class Completion = detail::no_completion>
 class barrier {

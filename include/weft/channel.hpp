@@ -61,17 +61,17 @@ class [[nodiscard]] receive_result {
 /// Memory: one allocation, at construction.
 /// Lifetime: whoever has received the last value may destroy the channel at once, even while the sender returns. Nobody
 ///         may wait in it; builds with assertions report who does.
-/// Example: test/unit/channel_test.cpp [example]
+/// Example: test/unit/examples_test.cpp [channel]
 /// ```
 ///   weft::channel<std::string> lines(64);
 ///   auto counter = weft::spawn([&] {
 ///     std::size_t n = 0;
-///     for (auto& line : lines) n += line.size();   // until closed and drained
+///     for (auto& line : lines) n += line.size();  // until closed and drained
 ///     return n;
 ///   });
 ///   lines.send("hello");
 ///   lines.close();
-///   counter.join();
+///   const std::size_t bytes = counter.join();
 /// ```
 template <class T>
 class channel {

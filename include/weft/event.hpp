@@ -24,10 +24,14 @@ wait_end event_wait(event& e, const wait_limit& limit);
 /// Orders: everything before `set`, before the return of a `wait` it satisfies, or of an `is_set`
 /// that says so.
 /// Lifetime: whoever returns from `wait` may destroy it, even while `set` is on its way out.
-/// Example: test/unit/event_test.cpp [example]
+/// Example: test/unit/examples_test.cpp [event]
 /// ```
 ///   weft::event ready;
-///   auto server = weft::spawn([&] { listen(); ready.set(); serve(); });
+///   auto server = weft::spawn([&] {
+///     listen();
+///     ready.set();
+///     serve();
+///   });
 ///   ready.wait();
 /// ```
 class event {

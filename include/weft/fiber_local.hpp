@@ -19,7 +19,13 @@ void put_local(std::uint32_t key, void* value, void (*destroy)(void*) noexcept);
 /// One T per fiber, made on first use, destroyed when the fiber ends (newest first). On a plain thread, one per
 /// thread. Keep it at namespace scope, or static: a key is never re-used.
 ///
-/// Blocks: never. Throws: what making a T throws; std::bad_alloc.   Example: test/unit/fiber_local_test.cpp
+/// Blocks: never. Throws: what making a T throws; std::bad_alloc.
+/// Example: test/unit/examples_test.cpp [fiber_local]
+/// ```
+///   weft::fiber_local<connection> database;  // at namespace scope
+///   ...
+///   auto f = weft::spawn([] { return ++database->queries; });
+/// ```
 template <class T>
 class fiber_local {
  public:

@@ -16,10 +16,15 @@ namespace weft {
 /// Orders: everything before each `count_down`, before the return of a `wait`, or of a `try_wait`
 /// that says true.
 /// Lifetime: whoever returns from `wait` may destroy it, if nobody else waits.
-/// Example: test/unit/latch_test.cpp [example]
+/// Example: test/unit/examples_test.cpp [latch]
 /// ```
 ///   weft::latch warm(workers);
-///   for (int i = 0; i < workers; ++i) weft::spawn([&] { warm_up(); warm.count_down(); });
+///   for (int i = 0; i < workers; ++i) {
+///     fibers.push_back(weft::spawn([&] {
+///       warm_up();
+///       warm.count_down();
+///     }));
+///   }
 ///   warm.wait();
 /// ```
 class latch {

@@ -41,13 +41,16 @@ void mutex_destroy_checked(mutex_state& m) noexcept;
 /// Blocks: `lock` the calling fiber, or thread. As std::mutex it is not ended by a stop request.
 /// Lifetime: whoever locks it last may destroy it after the unlock.
 /// With assertions (NDEBUG not defined) a second lock by the owner, an unlock by another and the
-/// destruction of a locked mutex end the process with a report of both sides.
-/// Example: test/unit/mutex_test.cpp [example]
+/// destruction of a locked mutex end the process with a report of both sides and the calls that led to each (to the
+/// lock by frame pointers: compile with -fno-omit-frame-pointer to see all of them).
+/// Example: test/unit/examples_test.cpp [mutex]
 /// ```
 ///   weft::mutex lock;
-///   std::map<std::string, int> count;   // under lock
-///   ...
-///   { const std::lock_guard guard(lock);  ++count[word]; }
+///   std::map<std::string, int> count;  // under lock
+///   {
+///     const std::lock_guard guard(lock);
+///     ++count[word];
+///   }
 /// ```
 class mutex {
  public:

@@ -13,7 +13,14 @@ void allow_preemption() noexcept;
 /// time, or talks to hardware. Nests. The fiber still gives way where it waits or yields, and a blocking call still loses
 /// it its processor. For a whole fiber: attributes::preemptible.
 ///
-/// Blocks: never.   Lifetime: ends in the fiber that began it.   Example: test/unit/preempt_test.cpp
+/// Blocks: never.   Lifetime: ends in the fiber that began it.
+/// Example: test/unit/examples_test.cpp [no_preempt]
+/// ```
+///   {
+///     const weft::no_preempt together;
+///     write_registers();
+///   }
+/// ```
 class [[nodiscard]] no_preempt {
  public:
   no_preempt() noexcept { detail::forbid_preemption(); }

@@ -98,7 +98,11 @@ std::invoke_result_t<F, A...> offload_within(const wait_limit& limit, F&& f, A&&
 ///
 /// Blocks: the calling fiber, or thread.   Throws: what f throws; std::system_error, resource_unavailable_try_again, if
 /// no thread can be made.   Orders: what came before the call, before f; f, before the return.
-/// Lifetime: arguments are passed on as they are, not copied.   Example: test/unit/offload_test.cpp [example]
+/// Lifetime: arguments are passed on as they are, not copied.
+/// Example: test/unit/examples_test.cpp [offload]
+/// ```
+///   const auto text = weft::offload([&] { return read_all(path); });  // a pool's thread reads, this fiber waits
+/// ```
 template <class F, class... A>
   requires std::invocable<F, A...>
 std::invoke_result_t<F, A...> offload(F&& f, A&&... args) {
@@ -132,7 +136,11 @@ std::invoke_result_t<F, A...> offload_for(const std::chrono::duration<Rep, Perio
 /// need this thread's state (thread_local, locks). Costs a wake-up now, and a place in line afterwards if all
 /// processors are busy by then. On a plain thread it is the plain call.
 ///
-/// Blocks: the thread.   Throws: what f throws.   Example: test/unit/block_in_place_test.cpp [example]
+/// Blocks: the thread.   Throws: what f throws.
+/// Example: test/unit/examples_test.cpp [block_in_place]
+/// ```
+///   weft::block_in_place([&] { wait_for_device(); });  // on this thread; its processor goes on elsewhere
+/// ```
 template <class F, class... A>
   requires std::invocable<F, A...>
 std::invoke_result_t<F, A...> block_in_place(F&& f, A&&... args) {

@@ -28,10 +28,13 @@ struct bucket {
 /// first, also behind somebody who asked for many. Between fibers of any runtime and threads.
 ///
 /// Orders: nothing.
-/// Example: test/unit/rate_limiter_test.cpp [example]
+/// Example: test/unit/examples_test.cpp [rate_limiter]
 /// ```
-///   weft::rate_limiter limit(100.0, 10);          // 100 requests a second, 10 at once
-///   while (auto r = next()) { limit.acquire();  send(*r); }
+///   weft::rate_limiter limit(100.0, 10);  // 100 requests a second, 10 at once
+///   for (; !waiting.empty(); waiting.pop()) {
+///     limit.acquire();
+///     send(waiting.front());
+///   }
 /// ```
 class rate_limiter {
  public:

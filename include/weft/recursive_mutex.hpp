@@ -21,7 +21,26 @@ namespace detail {
 ///
 /// Fairness, order, blocking, lifetime: as weft::mutex.
 /// An unlock by anybody but the owner ends the process with a report.
-/// Example: test/unit/recursive_mutex_test.cpp [example]
+/// Example: test/unit/examples_test.cpp [recursive_mutex]
+/// ```
+///   class account {
+///    public:
+///     void add(int n) {
+///       const std::lock_guard guard(lock_);
+///       balance_ += n;
+///     }
+///     void add_twice(int n) {
+///       const std::lock_guard guard(lock_);
+///       add(n);
+///       add(n);
+///     }
+///     int balance() const { return balance_; }
+///
+///    private:
+///     weft::recursive_mutex lock_;
+///     int balance_ = 0;
+///   };
+/// ```
 class recursive_mutex {
  public:
   constexpr recursive_mutex() noexcept = default;

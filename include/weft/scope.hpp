@@ -56,7 +56,13 @@ class scope_base {
 /// may spawn into it, too.
 ///
 /// Lifetime: children may refer to what was declared before the scope in the same block.
-/// Example: test/unit/scope_test.cpp
+/// Example: test/unit/examples_test.cpp [scope]
+/// ```
+///   {
+///     weft::scope work(weft::scope_limit{64});
+///     for (const auto& name : names) work.spawn([&] { bytes += name.size(); });
+///   }  // all have ended; the first failure is thrown here
+/// ```
 class scope : detail::scope_base {
  public:
   scope() noexcept : scope_base(no_limit, no_deadline) {}
@@ -64,7 +70,14 @@ class scope : detail::scope_base {
   explicit scope(scope_limit limit) noexcept : scope_base(limit.value, no_deadline) {}
   /// As by request_stop at that moment, or at the deadline of a scope around it, whichever is nearer: the children, and
   /// those spawned later, are asked to stop. The scope still waits for them, and its owner is not asked.
-  /// Throws: as weft::spawn.   Example: test/unit/scope_deadline_test.cpp
+  /// Throws: as weft::spawn.
+  /// Example: test/unit/examples_test.cpp [scope_deadline]
+  /// ```
+  ///   {
+  ///     weft::scope work(weft::scope_deadline(20ms));
+  ///     work.spawn(ask);
+  ///   }  // whatever it waited in was ended then
+  /// ```
   explicit scope(scope_deadline deadline) : scope_base(no_limit, deadline.value) {}
   scope(scope_limit limit, scope_deadline deadline) : scope_base(limit.value, deadline.value) {}
 

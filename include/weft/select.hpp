@@ -203,10 +203,10 @@ template <std::invocable F>
 /// socket is closed, also by another fiber meanwhile. The call made then says which. Somebody else may have been faster:
 /// then that call waits after all. The socket's own deadlines count for that call, not for the select.
 ///
-/// Example: test/unit/select_fd_test.cpp [example]
+/// Example: test/unit/examples_test.cpp [select fd]
 /// ```
-///   weft::select(weft::on_readable(client, [&] { n = client.read_some(buffer); }),
-///                weft::on_receive(orders, [&](std::optional<order> o) { ... }));
+///   weft::select(weft::on_readable(events, [&] { n = ::read(events, buffer, sizeof buffer); }),
+///                weft::on_receive(orders, [&](std::optional<int> order) { n = order.value_or(-1); }));
 /// ```
 template <std::invocable F>
 [[nodiscard]] detail::readiness_case<F> on_readable(const net::socket& s, F f) {
@@ -222,7 +222,7 @@ template <std::invocable F>
 ///
 /// A select that waits watches what the number names when it begins, through a duplicate: closing the number meanwhile
 /// does not end the wait, and is not seen by the other end before the wait has ended. (Use weft::net's objects where
-/// that matters.) Waiting costs about two microseconds more than with a socket object, and a descriptor.
+/// that matters.) Waiting costs some system calls more than with a socket object, and a descriptor.
 /// From a plain thread the default runtime watches, and is started for it.
 ///
 /// Throws, from select: std::system_error, too_many_files_open and the like, with the limit to raise.
@@ -248,13 +248,15 @@ template <std::invocable F>
 /// Orders: as the case does by itself.
 /// Throws: what moving a value throws, what the function throws; std::system_error for a descriptor that cannot be
 /// watched. A case is taken then by nobody.
-/// Example: test/unit/select_test.cpp [example]
+/// Example: test/unit/examples_test.cpp [select]
 /// ```
-///   weft::select(
-///       weft::on_receive(jobs, [&](std::optional<job> j) { j ? work(*j) : leave(); }),
-///       weft::on_send(results, next, [&](bool sent) { ... }),
-///       weft::on_stop(weft::this_fiber::stop_token(), [&] { leave(); }),
-///       weft::on_timeout(1s, [&] { say_still_alive(); }));
+///   while (open) {
+///     weft::select(
+///         weft::on_receive(jobs, [&](std::optional<int> job) { job ? work(*job) : leave(); }),
+///         weft::on_send(results, next, [&](bool sent) { next += sent; }),
+///         weft::on_stop(weft::this_fiber::stop_token(), [&] { leave(); }),
+///         weft::on_timeout(1s, [&] { say_still_alive(); }));
+///   }
 /// ```
 template <class... Cases>
   requires(sizeof...(Cases) > 0 && (std::derived_from<std::remove_cvref_t<Cases>, select_alternative> && ...))
@@ -269,10 +271,20 @@ std::size_t select(Cases&&... cases) {
 
 /// A select whose cases are known at run time only. Good for any number of selects; cases keep their index.
 ///
-/// Example: test/unit/select_test.cpp [selector]
+/// Example: test/unit/examples_test.cpp [selector]
 /// ```
 ///   weft::selector inputs;
-///   for (auto& c : channels) inputs.add(weft::on_receive(c, handle));
+///   std::size_t open = channels.size();
+///   for (auto& c : channels) {
+///     inputs.add(weft::on_receive(*c, [&, at = inputs.size()](std::optional<int> n) {
+///       if (n) {
+///         sum += *n;
+///       } else {
+///         inputs.disable(at);
+///         --open;
+///       }
+///     }));
+///   }
 ///   while (open > 0) inputs.select();
 /// ```
 class selector {

@@ -41,10 +41,9 @@ void semaphore_release_contended(semaphore_state& s, std::ptrdiff_t n) noexcept;
 /// Orders: everything before a `release`, before the return of the acquire that it lets through.
 /// Lifetime: who has acquired may destroy it, if nobody else waits, while `release` is on its way
 /// out.
-/// Example: test/unit/semaphore_test.cpp [example]
+/// Example: test/unit/examples_test.cpp [semaphore]
 /// ```
 ///   weft::counting_semaphore<> connections(10);
-///   ...
 ///   connections.acquire();
 ///   query();
 ///   connections.release();

@@ -44,7 +44,19 @@ void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept;
 /// With assertions (NDEBUG not defined, in all code that uses the object) these end the process with a report of both
 /// sides: a lock by the writer it has already, an exclusive unlock by another, an unlock of what is not locked so, and the
 /// destruction while it is locked. Readers are not remembered one by one: a reader that locks exclusively just hangs.
-/// Example: test/unit/shared_mutex_test.cpp [example]
+/// Example: test/unit/examples_test.cpp [shared_mutex]
+/// ```
+///   weft::shared_mutex lock;
+///   std::map<std::string, std::string> table;  // under lock
+///   {
+///     const std::lock_guard writer(lock);
+///     table[name] = address;
+///   }
+///   {
+///     const std::shared_lock reader(lock);
+///     found = table.at(name);
+///   }
+/// ```
 class shared_mutex {
  public:
   constexpr shared_mutex() noexcept = default;

@@ -27,6 +27,15 @@ inline void yield() noexcept { detail::yield(); }
 
 /// Parks for at least that long. Ends early, with `stopped`, when this fiber is asked to stop.
 /// Blocks: the fiber.  Resolution: the kernel's (about 50 us); lateness grows when processors are busy.
+/// Example: test/unit/examples_test.cpp [this_fiber]
+/// ```
+///   auto beat = weft::spawn([&] {
+///     while (weft::this_fiber::sleep_for(1ms) != weft::wait_result::stopped) ++rounds;
+///   });
+///   weft::this_fiber::sleep_for(10ms);
+///   beat.request_stop();
+///   beat.join();
+/// ```
 template <class Rep, class Period>
 wait_result sleep_for(const std::chrono::duration<Rep, Period>& duration) {
   return detail::sleep_until(detail::deadline_after(duration));

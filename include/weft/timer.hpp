@@ -15,12 +15,17 @@ namespace weft {
 /// runtime and threads.
 ///
 /// Cost: none while nobody waits; a wait is one entry in a heap, and none when it was called off.
-/// Example: test/unit/timer_test.cpp [example]
+/// Example: test/unit/examples_test.cpp [timer]
 /// ```
 ///   weft::timer idle(30s);
-///   for (bool open = true; open;)
-///     weft::select(weft::on_receive(requests, [&](auto r) { idle.reset(30s);  open = serve(r); }),
+///   for (bool open = true; open;) {
+///     weft::select(weft::on_receive(requests,
+///                                   [&](auto r) {
+///                                     idle.reset(30s);
+///                                     open = serve(r);
+///                                   }),
 ///                  weft::on_timer(idle, [&] { open = false; }));
+///   }
 /// ```
 class timer {
  public:
@@ -74,10 +79,12 @@ template <class Rep, class Period>
 /// Fires every `period`, counted from its start, not from when the last tick was taken: ticks do not drift. A receiver
 /// that comes late gets one tick, at once, and those it missed besides are dropped; the next comes at its time.
 ///
-/// Example: test/unit/ticker_test.cpp [example]
+/// Example: test/unit/examples_test.cpp [ticker]
 /// ```
-///   weft::ticker every(100ms);
-///   while (every.wait(weft::this_fiber::stop_token())) report();
+///   auto reporter = weft::spawn([&] {
+///     weft::ticker every(5ms);
+///     while (every.wait(weft::this_fiber::stop_token())) report();
+///   });
 /// ```
 class ticker {
  public:

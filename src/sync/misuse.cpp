@@ -7,9 +7,9 @@
 #include <mutex>
 
 #include <execinfo.h>
-#include <unistd.h>
 
 #include "os/os.hpp"
+#include "sync/lock_history.hpp"
 #include "sync/waiting.hpp"
 
 namespace weft::detail {
@@ -24,17 +24,35 @@ std::string strand_name(fiber_record& r) {
   return text;
 }
 
-void report_misuse(const std::string& what, const void* elsewhere,
-                   const char* elsewhere_is) noexcept {
-  os::write_stderr("weft: " + what + "\nweft: it came here by\n");
+namespace {
+
+void write_calls(const char* title, const void* const* frames, std::size_t n) {
+  std::string text = std::string("weft: ") + title + "\n";
+  for (std::size_t i = 0; i < n; ++i) text += "      " + describe_code(frames[i]) + "\n";
+  os::write_stderr(text);
+}
+
+void write_own_calls(const std::string& what) {
+  os::write_stderr("weft: " + what + "\n");
   void* calls[64];
   const int n = ::backtrace(calls, 64);
-  ::backtrace_symbols_fd(calls, n, STDERR_FILENO);
-  if (elsewhere != nullptr) {
-    os::write_stderr(std::string("weft: ") + elsewhere_is + "\n");
-    void* const one[] = {const_cast<void*>(elsewhere)};
-    ::backtrace_symbols_fd(one, 1, STDERR_FILENO);
-  }
+  write_calls("it came here by", calls, static_cast<std::size_t>(n));
+}
+
+}  // namespace
+
+void report_misuse(const std::string& what) noexcept {
+  write_own_calls(what);
+  std::abort();
+}
+
+void report_misuse(const std::string& what, const char* locked_by, const void* mutex, const void* locked_at) noexcept {
+  write_own_calls(what);
+  const lock_calls calls = calls_that_locked(mutex);
+  if (calls.count != 0)
+    write_calls(locked_by, calls.frames.data(), calls.count);
+  else if (locked_at != nullptr)
+    write_calls(locked_by, &locked_at, 1);
   std::abort();
 }
 

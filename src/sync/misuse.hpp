@@ -11,9 +11,13 @@ namespace weft::detail {
 /// `fiber 12 "name"`, or `thread 4711`.
 [[nodiscard]] std::string strand_name(fiber_record& r);
 
-/// `what` on stderr, the calls that led here, the calls that led to `elsewhere` (an address, or
-/// null), then abort.
-[[noreturn]] void report_misuse(const std::string& what, const void* elsewhere = nullptr,
-                                const char* elsewhere_is = "") noexcept;
+/// An address of code in words (src/debug/code_location.cpp, a layer above).
+[[nodiscard]] std::string describe_code(const void* address);
+
+/// `what` on stderr, the calls that led here, then abort.
+[[noreturn]] void report_misuse(const std::string& what) noexcept;
+/// The same and, below `locked_by`, the calls that locked the mutex at `mutex`; at least `locked_at`, if that is known.
+[[noreturn]] void report_misuse(const std::string& what, const char* locked_by, const void* mutex,
+                                const void* locked_at) noexcept;
 
 }  // namespace weft::detail

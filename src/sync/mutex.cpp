@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/check.hpp"
+#include "sync/lock_history.hpp"
 #include "sync/misuse.hpp"
 #include "sync/mutex_core.hpp"
 
@@ -23,7 +24,9 @@ std::string name(void* owner) {
   return owner != nullptr ? strand_name(*static_cast<fiber_record*>(owner)) : "somebody";
 }
 
-void take_note(mutex_state& m, fiber_record& self, const void* from) noexcept {
+// `frame`: of the door that was called from `from`.
+void take_note(mutex_state& m, fiber_record& self, const void* from, const void* frame) noexcept {
+  remember_lock(&m, self, frame);
   m.owner.store(&self, std::memory_order_relaxed);
   m.locked_at.store(from, std::memory_order_relaxed);
   m.word.fetch_or(owned, std::memory_order_release);  // [MUTEX-5] those who look at the owner
@@ -45,7 +48,7 @@ void mutex_unlock(mutex_state& m) noexcept {
 bool mutex_try_lock_checked(mutex_state& m) noexcept {
   if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0)
     return false;  // [MUTEX-1]
-  take_note(m, this_strand(), __builtin_return_address(0));
+  take_note(m, this_strand(), __builtin_return_address(0), __builtin_frame_address(0));
   return true;
 }
 
@@ -58,10 +61,10 @@ bool mutex_lock_checked(mutex_state& m, const wait_limit& limit) {
         m.owner.load(std::memory_order_relaxed) == &self)
       report_misuse(
           "deadlock: " + strand_name(self) + " locks " + name(m) + ", which it has locked already",
-          m.locked_at.load(std::memory_order_relaxed), "it locked it first in");
+          "it locked it first by", &m, m.locked_at.load(std::memory_order_relaxed));
     if (!mutex_lock(m, limit)) return false;
   }
-  take_note(m, self, __builtin_return_address(0));
+  take_note(m, self, __builtin_return_address(0), __builtin_frame_address(0));
   return true;
 }
 
@@ -75,7 +78,7 @@ void mutex_unlock_checked(mutex_state& m) noexcept {
     if (owner != &self)
       report_misuse(
           strand_name(self) + " unlocks " + name(m) + ", which " + name(owner) + " has locked",
-          m.locked_at.load(std::memory_order_relaxed), "its owner locked it in");
+          "its owner locked it by", &m, m.locked_at.load(std::memory_order_relaxed));
     m.owner.store(nullptr, std::memory_order_relaxed);
     m.word.fetch_and(~owned, std::memory_order_relaxed);
   }
@@ -90,8 +93,7 @@ void mutex_destroy_checked(mutex_state& m) noexcept {
         name(m) + " is destroyed while " +
             ((w & owned) != 0 ? name(m.owner.load(std::memory_order_relaxed)) : "somebody") +
             " has it locked",
-        (w & owned) != 0 ? m.locked_at.load(std::memory_order_relaxed) : nullptr,
-        "it was locked in");
+        "it was locked by", &m, (w & owned) != 0 ? m.locked_at.load(std::memory_order_relaxed) : nullptr);
 }
 
 void* strand_key() { return &this_strand(); }
@@ -99,10 +101,10 @@ void* strand_key() { return &this_strand(); }
 void recursive_unlock_by_stranger(const void* mutex, void* owner) noexcept {
   char where[24];
   std::snprintf(where, sizeof where, "%p", mutex);
-  report_misuse(strand_name(this_strand()) + " unlocks the recursive_mutex at " + where +
-                ", which " +
-                (owner != nullptr ? strand_name(*static_cast<fiber_record*>(owner)) : "nobody") +
-                " has locked");
+  const std::string what = strand_name(this_strand()) + " unlocks the recursive_mutex at " + where + ", which ";
+  if (owner == nullptr) report_misuse(what + "nobody has locked");
+  report_misuse(what + strand_name(*static_cast<fiber_record*>(owner)) + " has locked", "its owner locked it by", mutex,
+                nullptr);
 }
 
 }  // namespace weft::detail

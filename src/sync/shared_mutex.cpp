@@ -6,6 +6,7 @@
 
 #include <weft/shared_mutex.hpp>
 
+#include "sync/lock_history.hpp"
 #include "sync/misuse.hpp"
 
 namespace weft::detail {
@@ -38,12 +39,14 @@ void shared_mutex_check_lock(const shared_mutex_state& m) {
   fiber_record& self = this_strand();
   if (writer_of(m) == &self)
     report_misuse("deadlock: " + strand_name(self) + " locks " + name(m) + ", which it has locked already",
-                  locked_at(m), "it locked it first in");
+                  "it locked it first by", &m, locked_at(m));
 }
 
 void shared_mutex_note_writer(shared_mutex_state& m) {
+  fiber_record& self = this_strand();
+  remember_lock(&m, self, __builtin_frame_address(0));
   m.locked_at.store(__builtin_return_address(0), std::memory_order_relaxed);
-  m.writer_is.store(&this_strand(), std::memory_order_relaxed);
+  m.writer_is.store(&self, std::memory_order_relaxed);
 }
 
 void shared_mutex_check_unlock(shared_mutex_state& m, sharing how) {
@@ -59,7 +62,7 @@ void shared_mutex_check_unlock(shared_mutex_state& m, sharing how) {
   fiber_record* const writer = writer_of(m);
   if (writer != nullptr && writer != &self)
     report_misuse(strand_name(self) + " unlocks " + name(m) + ", which " + strand_name(*writer) + " has locked",
-                  locked_at(m), "its owner locked it in");
+                  "its owner locked it by", &m, locked_at(m));
   m.writer_is.store(nullptr, std::memory_order_relaxed);
 }
 
@@ -69,7 +72,7 @@ void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept {
   fiber_record* const writer = writer_of(m);
   report_misuse(name(m) + " is destroyed while " + (writer != nullptr ? strand_name(*writer) : "somebody") +
                     " has it locked",
-                writer != nullptr ? locked_at(m) : nullptr, "it was locked in");
+                "it was locked by", &m, writer != nullptr ? locked_at(m) : nullptr);
 }
 
 }  // namespace weft::detail

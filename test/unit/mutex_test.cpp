@@ -184,6 +184,57 @@ TEST_CASE("mutex: patient waiters are served first in, first out") {
 }
 
 #if !defined(NDEBUG) && !defined(__SANITIZE_THREAD__)
+// With external linkage and frames of their own: the reports name them.
+[[gnu::noinline]] void lock_deep(weft::mutex& m) {
+  m.lock();
+  asm volatile("");
+}
+[[gnu::noinline]] void lock_deeper(weft::mutex& m) {
+  lock_deep(m);
+  asm volatile("");
+}
+[[gnu::noinline]] void unlock_elsewhere(weft::mutex& m) {
+  m.unlock();
+  asm volatile("");
+}
+
+TEST_CASE("mutex: both sides of a misuse are shown with the calls that led there") {
+  const auto stranger = in_child([] {
+    weft::run([] {
+      weft::mutex lock;
+      weft::event locked, never;
+      auto a = weft::spawn([&] {
+        lock_deeper(lock);
+        locked.set();
+        never.wait();
+      });
+      auto b = weft::spawn([&] {
+        locked.wait();
+        unlock_elsewhere(lock);
+      });
+      b.join();
+      a.join();
+    });
+    return 0;
+  });
+  const auto again = in_child([] {
+    weft::mutex lock;  // a plain thread's stack
+    lock_deeper(lock);
+    lock_deep(lock);
+    return 0;
+  });
+  CHECK(stranger.signal == SIGABRT);
+  CHECK(again.signal == SIGABRT);
+  for (const std::string* text : {&stranger.errors, &again.errors}) {
+    const auto owners = text->find("locked it");
+    REQUIRE_MESSAGE(owners != std::string::npos, *text);
+    CHECK_MESSAGE(text->find("lock_deep(", owners) != std::string::npos, *text);
+    CHECK_MESSAGE(text->find("lock_deeper(", owners) != std::string::npos, *text);
+  }
+  CHECK_MESSAGE(stranger.errors.substr(0, stranger.errors.find("locked it by")).find("unlock_elsewhere(") !=
+                    std::string::npos, stranger.errors);
+}
+
 TEST_CASE("mutex: a second lock by the owner is reported") {
   const auto end = in_child([] {
     weft::attributes named;

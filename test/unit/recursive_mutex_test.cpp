@@ -79,5 +79,6 @@ TEST_CASE("recursive_mutex: an unlock by a stranger is reported") {
     return 0;
   });
   CHECK(end.signal == SIGABRT);
+  CHECK_MESSAGE(end.errors.find("its owner locked it by\n") != std::string::npos, end.errors);
   CHECK_MESSAGE(end.errors.find("unlocks the recursive_mutex at") != std::string::npos, end.errors);
 }

@@ -232,7 +232,7 @@ TEST_CASE("shared_mutex: an unlock by a stranger, or of what is not locked so, i
   };
   check_reported(by_stranger, "\"stranger\" unlocks the shared_mutex at");
   check_reported(by_stranger, "\"owner\" has locked");
-  check_reported(by_stranger, "its owner locked it in");
+  check_reported(by_stranger, "its owner locked it by");
   check_reported(
       [] {
         weft::shared_mutex lock;
