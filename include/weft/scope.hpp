@@ -74,7 +74,7 @@ class scope : detail::scope_base {
   /// Example: test/unit/examples_test.cpp [scope_deadline]
   /// ```
   ///   {
-  ///     weft::scope work(weft::scope_deadline(20ms));
+  ///     weft::scope work(weft::scope_deadline{std::chrono::steady_clock::now() + 20ms});
   ///     work.spawn(ask);
   ///   }  // whatever it waited in was ended then
   /// ```

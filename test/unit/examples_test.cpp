@@ -69,7 +69,7 @@ TEST_CASE("example: scope_deadline") {
     const auto ask = [&] { end = weft::this_fiber::sleep_for(1h); };
 
     {
-      weft::scope work(weft::scope_deadline(20ms));
+      weft::scope work(weft::scope_deadline{std::chrono::steady_clock::now() + 20ms});
       work.spawn(ask);
     }  // whatever it waited in was ended then
 
