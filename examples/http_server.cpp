@@ -2,6 +2,8 @@
 // http_server - HTTP/1.1 with keep-alive and pipelining: one fiber per connection, blocking code.
 //
 //   read -> http_parser calls back per request -> responses gather -> one write per read
+//   /         a greeting
+//   /metrics  what the scheduler does, as Prometheus reads it
 //
 // http_parser (Node's former parser, in Debian) decides what is HTTP; a request it refuses gets a
 // 400 and the connection is closed.
@@ -67,6 +69,8 @@ class responder {
       respond("405 Method Not Allowed", "Only GET and HEAD\n", last_);
     } else if (url_ == "/") {
       respond("200 OK", greeting, last_);
+    } else if (url_ == "/metrics") {
+      respond("200 OK", weft::to_prometheus(weft::metrics()), last_, "text/plain; version=0.0.4");
     } else {
       respond("404 Not Found", "No such page\n", last_);
     }
@@ -74,10 +78,11 @@ class responder {
     if (last_) ::http_parser_pause(&parser_, 1);  // what follows a "Connection: close" is ignored
   }
 
-  void respond(std::string_view status, std::string_view body, bool close) {
+  void respond(std::string_view status, std::string_view body, bool close,
+               std::string_view type = "text/plain") {
     fmt::format_to(std::back_inserter(output_),
-                   "HTTP/1.1 {}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n{}\r\n",
-                   status, body.size(), close ? "Connection: close\r\n" : "");
+                   "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n",
+                   status, type, body.size(), close ? "Connection: close\r\n" : "");
     if (parser_.method != HTTP_HEAD) output_ += body;
   }
 

@@ -14,6 +14,8 @@
 
 namespace weft {
 
+struct runtime_metrics;  // weft/metrics.hpp
+
 /// Runs fibers from its construction to `shutdown` or its destruction. Several may live at the same time; fibers of
 /// different runtimes may use the same synchronisation objects.
 class runtime {
@@ -59,6 +61,7 @@ class runtime {
   [[nodiscard]] std::size_t workers() const noexcept;
   [[nodiscard]] std::size_t fibers() const noexcept;  // alive now
   [[nodiscard]] offload_statistics offloads() const noexcept;
+  friend runtime_metrics metrics(const runtime& rt);  // weft/metrics.hpp
 
  private:
   detail::scheduler* scheduler_;

@@ -9,6 +9,7 @@
 #include <weft/fiber.hpp>
 #include <weft/fiber_local.hpp>
 #include <weft/latch.hpp>
+#include <weft/metrics.hpp>
 #include <weft/mutex.hpp>
 #include <weft/net.hpp>
 #include <weft/no_preempt.hpp>

@@ -50,7 +50,8 @@ struct joiners_state {
   worker* w = &joiners;
   fiber_record& parent = *w->current;
   child.stack_limit = parent.stack_limit;
-  child.set(fiber_record::inlined);
+  child.flags.store((child.flags.load(std::memory_order_relaxed) & ~fiber_record::timed) | fiber_record::inlined,
+                    std::memory_order_relaxed);
   child.outer = &parent;
   if (parent.has(fiber_record::pinned)) [[unlikely]] {  // it shares a stack that must not change threads
     child.set(fiber_record::pinned);

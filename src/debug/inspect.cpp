@@ -13,6 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <weft/metrics.hpp>
 #include <weft/version.hpp>
 
 #include "os/os.hpp"
@@ -154,6 +155,11 @@ bool tell_version(std::string_view, std::string& out) {
   return true;
 }
 
+bool tell_metrics(std::string_view, std::string& out) {
+  out = to_prometheus(metrics());
+  return true;
+}
+
 struct verb {
   std::string_view name;
   bool (*answer)(std::string_view arguments, std::string& out);  // may throw: what() is told
@@ -163,6 +169,7 @@ constexpr verb verbs[] = {
     {"help", &tell_verbs, "this list"},
     {"version", &tell_version, "of the weft in the process"},
     {"runtimes", &tell_runtimes, "their names, workers and fibers"},
+    {"metrics", &tell_metrics, "what they count and how long their queues are, as Prometheus reads it"},
 };
 
 bool tell_verbs(std::string_view, std::string& out) {

@@ -75,7 +75,7 @@ struct alignas(base::cache_line) fiber_record : task {
     has_extras = 16,
     in_scope = 32,
     failed_start = 64,
-    told_of_locks = 128,  // weft::lock_detector has named it
+    timed = 128,        // `ready_ns` says since when it waits for its turn (sched/counters.hpp)
   };
 
   // -- second line: whoever owns the fiber by its state word (fiber_word.hpp)
@@ -103,6 +103,8 @@ struct alignas(base::cache_line) fiber_record : task {
   base::futex_lock lock;               // extras and on_stop against those who ask to stop, or look
   std::atomic<std::uint32_t> thread_wake{0};
   std::atomic<std::uint32_t> no_preempt{0};  // weft::no_preempt guards alive; the fiber itself writes
+  std::atomic<std::uint64_t> told_of_locks{0};  // weft::lock_detector has named the fiber of this id; relaxed, its own
+  std::int64_t ready_ns = 0;           // timed: since when it is ready; the owner
 #if WEFT_TSAN
   void* tsan_fiber = nullptr;
 #endif
@@ -117,6 +119,9 @@ struct alignas(base::cache_line) fiber_record : task {
   void prefetch() const noexcept {
     __builtin_prefetch(&word, 1);
     __builtin_prefetch(&wait_object, 1);
+  }
+  [[nodiscard]] bool has_any(std::uint8_t mask) const noexcept {
+    return (flags.load(std::memory_order_relaxed) & mask) != 0;
   }
   /// Must its end do more than publish a result?
   [[nodiscard]] bool ends_plainly() const noexcept {

@@ -53,6 +53,12 @@ void stack_cache::flush() noexcept {
   }
 }
 
+stack_statistics stack_class_statistics(stack_class c) noexcept {
+  stack_statistics one;
+  pool_of(c).add_to(one);
+  return one;
+}
+
 stack_statistics stack_pool_statistics() noexcept {
   stack_statistics total;
   for (class_pool& pool : pools) pool.add_to(total);

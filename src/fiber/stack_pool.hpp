@@ -124,6 +124,7 @@ struct stack_statistics {
   bool guards_are_mappings = false;  // the mprotect fallback: two mappings per carved slot
 };
 [[nodiscard]] stack_statistics stack_pool_statistics() noexcept;
+[[nodiscard]] stack_statistics stack_class_statistics(stack_class c) noexcept;  // counts of slots and slabs only
 
 }  // namespace weft::detail
 

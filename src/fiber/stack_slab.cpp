@@ -16,15 +16,17 @@
 #include <new>
 
 #include "base/check.hpp"
+#include "fiber/stack_watermarks.hpp"
 #include "os/os.hpp"
 
 namespace weft::detail {
+
+constinit std::atomic<stack_slab*> all_slabs{nullptr};
+
 namespace {
 
 constexpr std::size_t first_slab_slots = 64;
 constexpr std::size_t max_slab_bytes = std::size_t{4} << 30;
-
-constinit std::atomic<stack_slab*> all_slabs{nullptr};  // push only
 
 void publish(stack_slab* slab) noexcept {
   slab->next = all_slabs.load(std::memory_order_relaxed);
@@ -157,6 +159,7 @@ void class_pool::put_back(stack_class c, std::span<std::byte* const> limits) noe
   constexpr std::size_t kept = std::size_t{16} << 10;
   const std::size_t usable = slot_size(c) - os::page_size();
   if (usable > kept) {
+    if (!limits.empty()) note_dropped(c, {limits.back(), usable});  // the one used last
     std::array<os::range, 64> deep;
     for (std::size_t at = 0; at < limits.size();) {
       const std::size_t n = std::min(deep.size(), limits.size() - at);
@@ -194,8 +197,7 @@ bool is_guard(const void* address, stack_ref& owner) noexcept {
 
 std::size_t reserved_stack_bytes() noexcept {
   std::size_t bytes = 0;
-  const stack_slab* slab = all_slabs.load(std::memory_order_acquire);  // [STACK-3]
-  for (; slab != nullptr; slab = slab->next) bytes += slab->bytes;
+  for_each_slab([&](const stack_slab& slab) { bytes += slab.bytes; });
   return bytes;
 }
 

@@ -9,6 +9,7 @@
 // STACK-1  a slot is on the free list, in a cache or out only if its guard page is installed.
 // STACK-2  every list has room for every slot of its class, so giving a stack back cannot fail.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -66,6 +67,13 @@ class class_pool {
   std::size_t slabs_ = 0;
   std::size_t guarded_ = 0;
 };
+
+/// Calls visit(slab) for each.
+extern constinit std::atomic<stack_slab*> all_slabs;  // push only; release, acquire [STACK-3]
+template <class Visit>
+void for_each_slab(Visit&& visit) {
+  for (const stack_slab* s = all_slabs.load(std::memory_order_acquire); s != nullptr; s = s->next) visit(*s);
+}
 
 /// Address space of all slabs.
 [[nodiscard]] std::size_t reserved_stack_bytes() noexcept;

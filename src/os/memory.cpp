@@ -156,6 +156,10 @@ std::error_code discard(std::span<const range> ranges) noexcept {
   return advise(ranges, MADV_DONTNEED);
 }
 
+std::error_code resident_pages(range r, unsigned char* pages) noexcept {
+  return mincore(r.begin, r.size, pages) == 0 ? std::error_code() : last_error();
+}
+
 // Both with plain read(2) into a fixed buffer: they are asked when mappings, and so perhaps malloc,
 // have run out.
 std::size_t max_map_count() noexcept {

@@ -77,6 +77,8 @@ std::error_code remove_guard(range guarded) noexcept;
 std::error_code populate(std::span<const range> ranges) noexcept;
 /// Gives the pages back; they read as zero afterwards.
 std::error_code discard(std::span<const range> ranges) noexcept;
+/// Sets pages[i], one for each page, to an odd number if it is there. Reads page tables only.
+[[nodiscard]] std::error_code resident_pages(range r, unsigned char* pages) noexcept;
 /// vm.max_map_count, and how many mappings the process has now; 0 if unknown.
 [[nodiscard]] std::size_t max_map_count() noexcept;
 [[nodiscard]] std::size_t current_map_count() noexcept;

@@ -31,8 +31,13 @@ void scheduler::aide_main() noexcept {
     if (options_.workers == 0) adjust();
     tell_stalls();
     if (auto* const errand = aide_errand.load(std::memory_order_acquire)) errand();
+    if (schedtrace_every_ns_ != 0) schedtrace_at_ns_ = print_schedtrace();
     aide_busy_since_.store(0, std::memory_order_relaxed);
-    os::futex_wait(bell_.calls, heard);
+    if (schedtrace_at_ns_ == INT64_MAX)
+      os::futex_wait(bell_.calls, heard);
+    else
+      static_cast<void>(os::futex_wait_until(bell_.calls, heard, std::chrono::steady_clock::time_point(
+                                                                     std::chrono::nanoseconds(schedtrace_at_ns_))));
   }
 }
 

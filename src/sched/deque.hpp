@@ -106,7 +106,8 @@ class deque {
   // Entries claimed and not yet taken. Thieves cannot reach them.
   std::int64_t claimed() const { return claim_end_ - claim_; }
   // The same for others: what the claim was when it was made.
-  bool claimed_hint() const { return claim_size_.load(std::memory_order_relaxed) > 1; }
+  bool claimed_hint() const { return last_claim() > 1; }
+  std::int64_t last_claim() const { return claim_size_.load(std::memory_order_relaxed); }
 
   // ---- anyone ------------------------------------------------------------------------------------
   // The right to steal, for a short while: the owner's pops are dearer meanwhile.

@@ -53,6 +53,8 @@ inline void settle_left(worker& w, context from) noexcept {
   settle_rare(w, from);
 }
 
+[[gnu::noinline, gnu::cold]] void sample_wake(worker& w, fiber_record& f) noexcept;  // metrics.cpp
+
 inline stack_bounds bounds_of([[maybe_unused]] const fiber_record& f) noexcept {
 #if WEFT_ASAN || WEFT_TSAN
   const fiber_record* on = &f;
@@ -68,10 +70,14 @@ inline stack_bounds bounds_of([[maybe_unused]] const fiber_record& f) noexcept {
 #endif
 }
 
-// For the tracer: `f` waits no more; the caller won its wake. `by`: the fiber that did it, 0 for a timer, the poller, or
-// another thread.
-inline void tell_ready(const fiber_record& f, std::uint64_t by) noexcept {
+// For the tracer and the counters: `f` waits no more; the caller won its wake. `w`: the calling worker, null on other
+// threads. `by`: the fiber that did it, 0 for a timer, the poller, or another thread.
+inline void tell_ready(worker* w, fiber_record& f, std::uint64_t by) noexcept {
   trace::emit(trace::event::fiber_ready, f.id, static_cast<std::uint64_t>(f.reason.load(std::memory_order_relaxed)), by);
+  if (w == nullptr || w->home != f.home) [[unlikely]]
+    f.home->count_outside_wake(f);
+  else if (w->counters.wakes.add() == w->counters.sample_at) [[unlikely]]
+    sample_wake(*w, f);
 }
 inline std::uint64_t id_of_current(const worker& w) noexcept { return w.current != nullptr ? w.current->id : 0; }
 
@@ -125,10 +131,13 @@ inline fiber_record* pick_local(worker& w) noexcept {
     f = p.local.take();
   }
   if (f == nullptr) return nullptr;
-  if (f->has(fiber_record::pinned) && f->bound != nullptr && f->bound != &w) [[unlikely]] {  // its thread must run it: see hand_off
-    p.local.push(f);
-    w.attention.store(1, std::memory_order_relaxed);
-    return nullptr;
+  if (f->has_any(fiber_record::pinned | fiber_record::timed)) [[unlikely]] {
+    if (f->has(fiber_record::pinned) && f->bound != nullptr && f->bound != &w) {  // its thread must run it: see hand_off
+      p.local.push(f);
+      w.attention.store(1, std::memory_order_relaxed);
+      return nullptr;
+    }
+    if (f->has(fiber_record::timed)) stop_clock(w.counters, *f);
   }
   // A fiber that was away for long is cold, and its stack is far from any other: half of a sleep's price is misses.
   if (const fiber_record* soon = p.local.peek_further()) soon->prefetch();

@@ -88,6 +88,7 @@ fiber_record* scheduler::find(worker& w) noexcept {
 fiber_record* scheduler::look_around(worker& w, processor& p) noexcept {
   const std::int64_t now = os::now_ns();
   const std::int64_t since = now - p.checked_ns;
+  p.count_steps();
   if (since > processor::check_every_ns)
     p.check_interval = std::max(p.check_interval / 2, processor::shortest_check);
   else
@@ -106,20 +107,21 @@ fiber_record* scheduler::take_injected(worker& w, processor& p) noexcept {
   const std::int64_t there = injected_size_.load(std::memory_order_relaxed);
   if (there <= 0) return nullptr;
   if (late_.load(std::memory_order_relaxed) != nullptr)
-    if (fiber_record* f = take_late(p)) return f;
+    if (fiber_record* f = take_late(w, p)) return f;
   const std::size_t share = std::clamp<std::size_t>(
       static_cast<std::size_t>(there) / census_.serving(), 1, longest_share);
   fiber_record* got[longest_share];
   const std::size_t n = injected_.try_dequeue_bulk(got, share);
   if (n == 0) return nullptr;
   injected_size_.fetch_sub(static_cast<std::int64_t>(n), std::memory_order_relaxed);
+  w.counters.injected.add(n);
   for (std::size_t i = 1; i < n; ++i) p.local.push(got[i]);
   if (n > 1 && !w.searching) wake_one_if_needed();
   return got[0];
 }
 
 // All of them: there are few. One to run, in the order they came.
-fiber_record* scheduler::take_late(processor& p) noexcept {
+fiber_record* scheduler::take_late(worker& w, processor& p) noexcept {
   fiber_record* newest = late_.exchange(nullptr, std::memory_order_acquire);  // push_late
   fiber_record* oldest = nullptr;
   std::int64_t n = 0;
@@ -130,6 +132,7 @@ fiber_record* scheduler::take_late(processor& p) noexcept {
   }
   if (oldest == nullptr) return nullptr;
   injected_size_.fetch_sub(n, std::memory_order_relaxed);
+  w.counters.injected.add(static_cast<std::uint64_t>(n));
   for (fiber_record* f = oldest->link; f != nullptr;) p.local.push(std::exchange(f, f->link));
   if (n > 1) wake_one_if_needed();
   return oldest;
@@ -145,12 +148,13 @@ std::size_t scheduler::fire_timers(worker& w, processor& of) noexcept {
         enqueue(f);
         return;
       }
-      tell_ready(f, 0);
+      tell_ready(&w, f, 0);
       w.held->local.push(&f);
       ++woken;
     });
     fired += n;
   } while (n == timers_at_once);
+  w.counters.timers_fired.add(fired);
   if (fired > 0) trace::emit(trace::event::timers_fired, 0, fired);
   if (woken > 1 && !w.searching) wake_one_if_needed();
   return woken;
@@ -162,9 +166,11 @@ std::size_t scheduler::poll_now(worker& w) noexcept {
   poller_->poll(0, ready);
   polled_at_.store(os::now_ns(), std::memory_order_relaxed);
   const std::size_t n = ready.size();
+  w.counters.polls.add();
+  w.counters.poll_events.add(n);
   if (n > 0) trace::emit(trace::event::poll, 0, n);
   for (fiber_record* f : ready) {
-    tell_ready(*f, 0);
+    tell_ready(&w, *f, 0);
     w.held->local.push(f);
   }
   ready.clear();
@@ -217,7 +223,11 @@ fiber_record* scheduler::steal_from(worker& w, processor& victim) noexcept {
     else
       w.held->local.push(f);
   }
-  if (n > 0) trace::emit(trace::event::steal, 0, n, victim.index);
+  if (n > 0) {
+    w.counters.steals.add();
+    w.counters.stolen.add(n);
+    trace::emit(trace::event::steal, 0, n, victim.index);
+  }
   return first;
 }
 

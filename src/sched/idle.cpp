@@ -133,6 +133,7 @@ bool scheduler::take_assigned(worker& w) noexcept {
 
 bool scheduler::retire(worker& w) noexcept {
   processor* p = w.held;
+  p->count_steps();
   while (!w.gate.detach(p)) static_cast<void>(w.gate.settle());
   w.held = nullptr;
   p->holder.store(nullptr, std::memory_order_relaxed);
@@ -209,6 +210,7 @@ bool scheduler::sleep(worker& w) noexcept {
       left = next;
     }
     trace::emit(trace::event::worker_sleep, 0, poll);
+    w.counters.sleeps.add();
     if (poll) {
       if (sleep_in_poller(w)) return true;
     } else {
@@ -246,7 +248,9 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
   }
   trace::emit(trace::event::worker_awake, 0);
   trace::emit_at_once(trace::event::poll, 0, ready.size());
-  for (const fiber_record* f : ready) tell_ready(*f, 0);
+  w.counters.polls.add();
+  w.counters.poll_events.add(ready.size());
+  for (fiber_record* f : ready) tell_ready(&w, *f, 0);
   if (!claimed) {
     for (fiber_record* f : ready) inject(*f);
     ready.clear();

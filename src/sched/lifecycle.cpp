@@ -104,6 +104,7 @@ void scheduler::start() {
                                       std::to_string(options_.preempt_signal) +
                                       " could be installed; choose another, or 0 for none");
   runtime_has_threads();
+  begin_schedtrace();
   const std::size_t n = processor_count();
   for (std::size_t i = 0; i < n; ++i) attach(*workers_[i], *processors_[i]);
   std::size_t made = 0;

@@ -123,8 +123,10 @@ bool scheduler::watch(std::int64_t now) noexcept {
       poll_until_.load(std::memory_order_relaxed) == INT64_MIN) {
     poller_->poll(0, watched_ready_);
     polled_at_.store(now, std::memory_order_relaxed);
+    monitor_counters_.polls.add();
+    monitor_counters_.poll_events.add(watched_ready_.size());
     for (fiber_record* f : watched_ready_) {
-      tell_ready(*f, 0);
+      tell_ready(nullptr, *f, 0);
       inject(*f);
     }
     if (!watched_ready_.empty()) {
@@ -172,10 +174,11 @@ bool scheduler::fire_late_timers(processor& p, std::int64_t now) noexcept {
     n = 0;
     fired = p.timers.try_fire(now, std::size(woken), [&](fiber_record& f) { woken[n++] = &f; });
     for (std::size_t i = 0; i < n; ++i) {
-      if (!woken[i]->has(fiber_record::is_thread) && woken[i]->home == this) tell_ready(*woken[i], 0);
+      if (!woken[i]->has(fiber_record::is_thread) && woken[i]->home == this) tell_ready(nullptr, *woken[i], 0);
       enqueue(*woken[i]);
     }
     total += n;
+    monitor_counters_.timers_fired.add(fired);
   } while (fired == std::size(woken));
   return total > 0;
 }

@@ -49,6 +49,7 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
   trace::emit(trace::event::fiber_park, self.id,
               static_cast<std::uint64_t>(self.reason.load(std::memory_order_relaxed)),
               reinterpret_cast<std::uintptr_t>(self.wait_object));
+  w->counters.parks.add();
   if (auto* look = before_park.load(std::memory_order_acquire)) [[unlikely]] look(self);  // [PARK-4]
   fiber_record* next = nullptr;
   if (w->held != nullptr) [[likely]] {
@@ -167,7 +168,7 @@ void request_stop(fiber_record& f) noexcept {
 // processors find it. One fiber in the slot wakes nobody: it runs when the waker parks, in a moment, and the
 // monitor sees to it that "a moment" holds (monitor.cpp). A wake-up costs 30 us.
 void scheduler::make_runnable_inside(worker& w, fiber_record& f) noexcept {
-  tell_ready(f, id_of_current(w));
+  tell_ready(&w, f, id_of_current(w));
   put_next(w, f);
 }
 
@@ -183,7 +184,7 @@ void scheduler::put_next(worker& w, fiber_record& f) noexcept {
 
 void scheduler::make_runnable(fiber_record& f) noexcept {
   worker* w = this_worker();
-  if (w == nullptr || w->home != this || (w->gate.inside() && w->held == nullptr)) tell_ready(f, w != nullptr ? id_of_current(*w) : 0);
+  if (w == nullptr || w->home != this || (w->gate.inside() && w->held == nullptr)) tell_ready(w, f, w != nullptr ? id_of_current(*w) : 0);
   if (w == nullptr) {
     inject(f);
     return;

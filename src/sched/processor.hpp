@@ -5,9 +5,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "base/bias_owner.hpp"
 #include "base/cache_line.hpp"
+#include "base/counter.hpp"
 #include "fiber/record.hpp"
 #include "sched/deque.hpp"
 #include "sched/timer_heap.hpp"
@@ -30,6 +32,8 @@ struct alignas(base::cache_line) processor {
   std::atomic<fiber_record*> next{nullptr};   // readied last; relaxed: only the holder writes
   std::uint32_t streak = 0;
   std::atomic<std::uint32_t> tick{0};         // scheduling steps; relaxed: the holder writes
+  base::counter steps;                        // the ticks so far, without end; counted now and then (count_steps)
+  std::uint32_t counted_tick = 0;
   std::uint32_t check_at = longest_check;
   std::uint32_t check_interval = longest_check;
   std::int64_t checked_ns = 0;
@@ -65,6 +69,10 @@ struct alignas(base::cache_line) processor {
   }
   [[nodiscard]] bool look_is_due() const noexcept {
     return static_cast<std::int32_t>(tick.load(std::memory_order_relaxed) - check_at) >= 0;
+  }
+  void count_steps() noexcept {
+    const std::uint32_t t = tick.load(std::memory_order_relaxed);
+    steps.add(t - std::exchange(counted_tick, t));
   }
   [[nodiscard]] std::uint32_t bump_tick() noexcept {
     const std::uint32_t t = tick.load(std::memory_order_relaxed) + 1;

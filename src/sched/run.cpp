@@ -117,7 +117,7 @@ void settle_rare(worker& w, context from) noexcept {
       f.context = from;
       if (f.word.commit([&] { return f.stop_requested.load(std::memory_order_seq_cst); }) ==
           commit_duty::enqueue) {
-        tell_ready(f, 0);  // whoever came first has gone
+        tell_ready(&w, f, 0);  // whoever came first has gone
         if (w.held != nullptr) [[likely]]
           w.home->put_next(w, f);
         else  // it parked without a processor
@@ -143,6 +143,7 @@ void settle_rare(worker& w, context from) noexcept {
 }
 
 void scheduler::run(worker& w, fiber_record& f) noexcept {
+  if (f.has(fiber_record::timed)) [[unlikely]] stop_clock(w.counters, f);
   if (!prepare(w, f)) return;
   w.left = nullptr;
   w.action = leave_action::own_context;

@@ -11,6 +11,7 @@
 //   adjust.cpp     as many processors as the machine grants CPUs
 //   aide.cpp       does for the monitor what may block
 //   offload.cpp    threads for calls known to block
+//   metrics.cpp    what all have counted, summed; schedtrace.cpp prints it
 //   stalls.cpp     tells the user of fibers that keep their thread too long
 //   lifecycle.cpp  threads start and end; shutdown
 // Rejected: one class per concern with a pointer to each other (the walk crosses all of them in 20 ns).
@@ -25,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include <weft/metrics.hpp>
 #include <weft/options.hpp>
 
 #include "base/futex_lock.hpp"
@@ -94,6 +96,12 @@ class scheduler {
   bool take_idle_processor(worker& w) noexcept;         // for a detached worker that comes back
   void add_timer_from_outside(std::int64_t when, ticket who);  // by who has no processor
 
+  // ---- metrics.cpp
+  [[nodiscard]] runtime_metrics measure();
+  /// Of all that live and have not ended.
+  [[nodiscard]] static std::vector<runtime_metrics> measure_all();
+  void count_outside_wake(fiber_record& f) noexcept;
+
   // ---- hand_over.cpp
   /// The caller's thread is about to block: its processor goes to another one. Inside weft; leaves. False: there is
   /// no other thread, the monitor will see what it can do.
@@ -146,7 +154,7 @@ class scheduler {
   fiber_record* find(worker& w) noexcept;
   fiber_record* look_around(worker& w, processor& p) noexcept;
   fiber_record* take_injected(worker& w, processor& p) noexcept;
-  fiber_record* take_late(processor& p) noexcept;
+  fiber_record* take_late(worker& w, processor& p) noexcept;
   std::size_t fire_timers(worker& w, processor& of) noexcept;
   std::size_t poll_now(worker& w) noexcept;
   fiber_record* search(worker& w) noexcept;
@@ -222,6 +230,10 @@ class scheduler {
   void tell_stalls() noexcept;
   void end_aide() noexcept;
 
+  // schedtrace.cpp: WEFT_SCHEDTRACE
+  void begin_schedtrace() noexcept;
+  std::int64_t print_schedtrace() noexcept;  // if it is due; when it will be next, INT64_MAX for never
+
   // preempt.cpp
   bool ask_to_preempt(processor& p, worker& w) noexcept; // false: a spare is on its way
   void collect_successors() noexcept;
@@ -237,6 +249,7 @@ class scheduler {
   const std::uint32_t number_;  // of this runtime in the process, for the tracer
   const options options_;
   const stack_class default_class_;
+  const std::int64_t made_ns_ = os::now_ns();
   const fiber_describer describe_;
   // Room for as many as may be from the start: it is read while it grows.
   std::vector<std::unique_ptr<processor>> processors_;  // [0, processor_count_)
@@ -264,12 +277,16 @@ class scheduler {
 
   std::atomic<std::uint32_t> frozen_count_{0};       // written under idle_lock_
   std::atomic<std::uint64_t> retakes_{0}, preemptions_{0};
+  struct {
+    base::counter polls, poll_events, timers_fired, stalls;
+  } monitor_counters_;                               // the monitor writes
 
   alignas(base::cache_line) inject_queue<fiber_record*> injected_;
   alignas(base::cache_line) std::atomic<std::int64_t> injected_size_{0};  // the late ones, too
   std::atomic<fiber_record*> late_{nullptr};        // by `link`, newest first [MON-3]
   // The same as a worker's, by threads that are none. [LIFE-1], [LIFE-6]
   std::atomic<std::uint64_t> outside_spawned_{0}, outside_ended_{0};
+  std::atomic<std::uint64_t> outside_wakes_{0};     // relaxed
   std::atomic<std::uint32_t> drained_{0};           // futex: counts fiber ends while stopping
   std::atomic<std::uint32_t> monitor_asleep_{0};    // futex: 1 = asleep until a processor is busy [MON-1]
   std::atomic<std::uint32_t> monitor_ends_{0};      // futex: 1 = end
@@ -295,6 +312,8 @@ class scheduler {
   std::atomic<std::int64_t> spares_hopeless_until_{0};
   std::atomic<std::int64_t> aide_busy_since_{0};    // since when it has been at work; 0: it sleeps
   std::atomic<bool> aide_ends_{false};
+  std::int64_t schedtrace_every_ns_ = 0, schedtrace_at_ns_ = INT64_MAX;  // aide; 0: not asked for
+  std::unique_ptr<runtime_metrics> schedtrace_last_;  // aide
   base::ranked_futex_lock<base::lock_rank::scheduler> spare_lock_;
   bool thread_limit_reported_ = false;              // under spare_lock_
   worker* unstarted_ = nullptr;                     // under spare_lock_: the system gave no thread for it

@@ -14,6 +14,7 @@ namespace weft::detail {
 namespace {
 
 constexpr std::uint64_t ids_at_once = 1024;
+constexpr std::uint64_t spawns_per_sample = 16;  // from outside: for its latency
 std::atomic<std::uint64_t> next_ids{1};  // relaxed: only uniqueness matters
 
 }  // namespace
@@ -33,7 +34,7 @@ void check_stack_size(std::size_t size, const char* what) {
 class scheduler::outside_spawn {
  public:
   explicit outside_spawn(scheduler* s) noexcept : s_(s) {
-    if (s_ != nullptr) s_->outside_spawned_.fetch_add(1, std::memory_order_seq_cst);
+    if (s_ != nullptr) timed_ = s_->outside_spawned_.fetch_add(1, std::memory_order_seq_cst) % spawns_per_sample == 0;
   }
   ~outside_spawn() {
     if (s_ != nullptr) s_->count_end(nullptr);
@@ -41,15 +42,18 @@ class scheduler::outside_spawn {
   outside_spawn(const outside_spawn&) = delete;
   outside_spawn& operator=(const outside_spawn&) = delete;
   void keep() noexcept { s_ = nullptr; }
+  [[nodiscard]] bool timed() const noexcept { return timed_; }
 
  private:
   scheduler* s_;
+  bool timed_ = false;
 };
 
 fiber_record& scheduler::allocate(worker* w, const attributes* a) {
   refuse_in_forked_child();
   if (a != nullptr && a->stack_size != 0) check_stack_size(a->stack_size, "attributes::stack_size");
   outside_spawn counted(w == nullptr ? this : nullptr);
+  bool timed = counted.timed();
   if (w == nullptr && !accepts_spawns())
     throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
                             "weft: spawn into a runtime that is shutting down or has ended");
@@ -62,9 +66,11 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
           "the spawning with weft::scope_limit, or raise the option");
     // Workers together never get more than half of what is left, and lose what they got when they have used it: far
     // from the limit it is looked at rarely, near it at each spawn.
-    if (w != nullptr)
+    if (w != nullptr) {
+      timed = true;
       w->spawn_allowance = static_cast<std::int32_t>(std::clamp<std::size_t>(
           (options_.max_fibers - live) / (2 * processor_count()), 1, 4096));
+    }
   }
   if (w != nullptr && w->next_id == w->end_id) {
     w->next_id = next_ids.fetch_add(ids_at_once, std::memory_order_relaxed);
@@ -72,6 +78,7 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
   }
   fiber_record& f = w != nullptr ? w->records.take() : take_record();
   reset(f, w != nullptr ? w->next_id++ : next_ids.fetch_add(1, std::memory_order_relaxed));
+  if (timed) start_clock(f, os::now_ns());
   if (a != nullptr) [[unlikely]] {
     if (a->stack_size != 0) f.stack = stack_class_for(a->stack_size);
     if (!a->preemptible) f.set(fiber_record::unpreemptible);

@@ -56,6 +56,7 @@ bool scheduler::report_stall(worker& w, std::int64_t took, stall_kind kind) noex
   w.stall.told_ns = took;
   w.stall.told_kind = kind;
   std::memcpy(w.stall.told_name, w.stall.name, sizeof w.stall.name);
+  monitor_counters_.stalls.add();
   w.stall.to_tell.store(true, std::memory_order_release);  // [AIDE-2] tell_stalls
   call_aide();
   return true;

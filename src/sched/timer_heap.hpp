@@ -71,10 +71,8 @@ class timer_heap {
     publish();
   }
 
-  [[nodiscard]] std::size_t size() const {
-    const std::lock_guard guard(lock_);
-    return heap_.size();
-  }
+  /// Stale ones included; a moment's truth.
+  [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
 
  private:
   struct entry {
@@ -123,6 +121,7 @@ class timer_heap {
     return !heap_.empty() && heap_.front().when <= now;
   }
   void publish() noexcept {
+    size_.store(heap_.size(), std::memory_order_relaxed);
     earliest_.store(heap_.empty() ? never : heap_.front().when, std::memory_order_seq_cst);
   }
   void sift_up(std::size_t i) noexcept {
@@ -169,6 +168,7 @@ class timer_heap {
 
   mutable base::ranked_futex_lock<base::lock_rank::timers> lock_;
   std::atomic<std::int64_t> earliest_{never};  // written under the lock
+  std::atomic<std::size_t> size_{0};           // the same; relaxed
   std::size_t sweep_at_ = smallest_sweep;      // under the lock
   std::vector<entry> heap_;                    // under the lock
 };

@@ -18,6 +18,7 @@
 #include "fiber/record.hpp"
 #include "fiber/switch.hpp"
 #include "os/os.hpp"
+#include "sched/counters.hpp"
 #include "sched/preempt_request.hpp"
 #include "sched/processor.hpp"
 #include "sched/processor_gate.hpp"
@@ -51,6 +52,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   std::uint64_t next_id = 0, end_id = 0; // fiber ids in hand
   // Spawned here, ended here; the own thread writes. [LIFE-6] live_fibers
   std::atomic<std::uint64_t> spawned{0}, ended{0};
+  worker_counters counters;
   record_cache records;
   stack_cache stacks;
   base::rng random;

@@ -141,7 +141,7 @@ void report(fiber_record& f, const std::array<const void*, 8>& mutexes, std::siz
 }
 
 void look_before_park(fiber_record& f) noexcept try {
-  if (f.has(fiber_record::told_of_locks)) return;
+  if (f.told_of_locks.load(std::memory_order_relaxed) == f.id) return;
   std::array<const void*, 8> mutexes{};
   std::size_t n = 0;
   for (shard& s : shards) {
@@ -151,7 +151,7 @@ void look_before_park(fiber_record& f) noexcept try {
       if (h.mutex != nullptr && h.fiber == f.id && n < mutexes.size()) mutexes[n++] = h.mutex;
   }
   if (n == 0) return;
-  f.set(fiber_record::told_of_locks);
+  f.told_of_locks.store(f.id, std::memory_order_relaxed);
   report(f, mutexes, n);
 } catch (...) {
   // Without memory there is no report.
