@@ -23,7 +23,15 @@ stack_ref stack_of(const fiber_record& f) noexcept {
   return {f.stack_limit, slot_size(f.stack) - os::page_size()};
 }
 
-[[noreturn]] void run_fibers(worker* w) noexcept {
+// Those that follow frame pointers end at the calling function's caller. What make_fcontext left there is an address in
+// the code, not a frame.
+[[gnu::always_inline]] inline void end_of_frames() noexcept {
+  *static_cast<void* volatile*>(__builtin_frame_address(0)) = nullptr;
+}
+
+// Not inlined: so fiber_entry is the last name they see, and no 0 follows it.
+[[noreturn, gnu::noinline]] void run_fibers(worker* w) noexcept {
+  end_of_frames();
   for (;;) {
     fiber_record& f = *w->current;
     *w->state.exceptions = {};
@@ -77,6 +85,7 @@ void fiber_entry(transfer t) noexcept {
 #elif defined(__aarch64__)
   asm volatile(".cfi_undefined x30");
 #endif
+  end_of_frames();
 #if WEFT_ASAN || WEFT_TSAN
   arrived_first_time();
 #endif
