@@ -11,6 +11,17 @@
 namespace weft {
 namespace detail {
 
+/// Some place on the caller's stack.
+[[gnu::always_inline]] inline const void* stack_here() noexcept {
+#if defined(__x86_64__)
+  const void* here;
+  asm("mov %%rsp, %0" : "=r"(here));  // __builtin_frame_address would cost the caller a register
+  return here;
+#else
+  return __builtin_frame_address(0);
+#endif
+}
+
 struct mutex_state {
   static constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8;
 
@@ -18,6 +29,7 @@ struct mutex_state {
   wait_list waiters;
   std::atomic<void*> owner{
       nullptr};  // while `owned` is set: by builds with assertions, for reports
+  // With `owned`: the code that locked it. Without: where the owner's stack was, which tells reports whose it is.
   std::atomic<const void*> locked_at{nullptr};
 };
 
@@ -63,10 +75,16 @@ class mutex {
   void lock() {
     if (!take()) [[unlikely]]
       detail::mutex_lock(state_, {});
+    leave_trace();
   }
-  [[nodiscard]] bool try_lock() noexcept { return take(); }
+  [[nodiscard]] bool try_lock() noexcept {
+    if (!take()) return false;
+    leave_trace();
+    return true;
+  }
   void unlock() noexcept {
     std::uint32_t w = state::locked;
+    state_.locked_at.store(nullptr, std::memory_order_relaxed);
     if (!state_.word.compare_exchange_strong(w, 0, std::memory_order_release,  // [MUTEX-1]
                                              std::memory_order_relaxed)) [[unlikely]]
       detail::mutex_unlock(state_);
@@ -97,9 +115,15 @@ class mutex {
     return (state_.word.fetch_or(state::locked, std::memory_order_acquire) & state::locked) ==
            0;  // [MUTEX-1]
   }
+  // For reports of who holds it: a store to a line that is ours just now.
+  void leave_trace() noexcept {
+    state_.locked_at.store(detail::stack_here(), std::memory_order_relaxed);
+  }
   bool lock_within(std::chrono::steady_clock::time_point deadline) {
 #ifdef NDEBUG
-    return detail::mutex_lock(state_, detail::wait_limit(deadline));
+    if (!detail::mutex_lock(state_, detail::wait_limit(deadline))) return false;
+    leave_trace();
+    return true;
 #else
     return detail::mutex_lock_checked(state_, detail::wait_limit(deadline));
 #endif

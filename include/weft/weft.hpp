@@ -5,6 +5,7 @@
 #include <weft/barrier.hpp>
 #include <weft/channel.hpp>
 #include <weft/condition_variable.hpp>
+#include <weft/debug.hpp>
 #include <weft/event.hpp>
 #include <weft/fiber.hpp>
 #include <weft/fiber_local.hpp>

@@ -29,8 +29,7 @@ void write_fibers(recorder::trace_file& file, recorder::look_how how) {
     file.varint(f.id);
     file.byte(static_cast<std::uint8_t>(state));
     file.byte(static_cast<std::uint8_t>(f.reason.load(std::memory_order_relaxed)));
-    // Its own thread writes it without an atomic; the events say it, too. A crash has no choice.
-    file.varint(how == recorder::look_how::in_crash ? reinterpret_cast<std::uintptr_t>(f.wait_object) : 0);
+    file.varint(reinterpret_cast<std::uintptr_t>(f.wait_object.load(std::memory_order_relaxed)));
     file.varint(0);
     if (how == recorder::look_how::in_crash) {
       file.text({});

@@ -70,9 +70,9 @@ std::string describe(fiber_record& f) {
   if (s == fiber_state::parked) {
     text += ", waits: ";
     text += to_text(f.reason.load(std::memory_order_relaxed));
-    if (f.wait_object != nullptr) {
+    if (const void* const what = f.wait_object.load(std::memory_order_relaxed)) {
       char object[32];
-      std::snprintf(object, sizeof object, " (%p)", f.wait_object);
+      std::snprintf(object, sizeof object, " (%p)", what);
       text += object;
     }
   }

@@ -13,9 +13,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <weft/debug.hpp>
 #include <weft/metrics.hpp>
 #include <weft/version.hpp>
 
+#include "debug/running_look.hpp"
 #include "os/os.hpp"
 #include "sched/aide_bell.hpp"
 #include "sched/scheduler.hpp"
@@ -142,10 +144,15 @@ void answer_knocks() noexcept {
 bool tell_verbs(std::string_view, std::string& out);
 
 bool tell_runtimes(std::string_view, std::string& out) {
-  scheduler::for_each([&](scheduler& s) {
-    out += "runtime \"" + s.settings().name + "\": " + std::to_string(s.serving()) + " workers, " +
-           std::to_string(s.live_fibers()) + " fibers\n";
-  });
+  const runtimes_held runtimes;
+  for (const scheduler* s : runtimes.all())
+    out += "runtime \"" + s->settings().name + "\": " + std::to_string(s->serving()) + " workers, " +
+           std::to_string(s->live_fibers()) + " fibers\n";
+  return true;
+}
+
+bool tell_fibers(std::string_view, std::string& out) {
+  out = debug::dump_fibers();
   return true;
 }
 
@@ -168,6 +175,7 @@ struct verb {
 constexpr verb verbs[] = {
     {"help", &tell_verbs, "this list"},
     {"version", &tell_version, "of the weft in the process"},
+    {"dump", &tell_fibers, "all fibers: what they do, what they wait for, their calls"},
     {"runtimes", &tell_runtimes, "their names, workers and fibers"},
     {"metrics", &tell_metrics, "what they count and how long their queues are, as Prometheus reads it"},
 };
@@ -192,6 +200,7 @@ bool answer_inspection(std::string_view line, std::string& out) {
 void open_inspection_door(int signal) noexcept {
   if (signal == 0) return;
   aide_errand.store(&answer_knocks, std::memory_order_release);
+  install_running_look(signal);
   static_cast<void>(os::install_signal_handler(signal, &on_knock));  // the runtime's own says what is wrong
 }
 

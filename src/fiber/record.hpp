@@ -64,8 +64,8 @@ struct scope_hook : base::list_hook<> {
   fiber_record* owner = nullptr;  // constant
 };
 
-// Three cache lines: what the callable needs, what every step needs, what few fibers need. A fiber that is spawned, runs
-// and is joined touches the first two; the third is as `free` left it (scheduler::reset does not write it).
+// Four cache lines: what the callable needs, what every step needs, what waiting and few fibers need, what fewer need. A fiber that is spawned, runs
+// and is joined touches the first two; the others are as `free` left it (scheduler::reset does not write it).
 struct alignas(base::cache_line) fiber_record : task {
   enum flag : std::uint8_t {
     pinned = 1,         // runs on `bound` only
@@ -94,14 +94,17 @@ struct alignas(base::cache_line) fiber_record : task {
 
   // -- third line
   fiber_record* outer = nullptr;       // inlined: the joiner
-  worker* bound = nullptr;             // pinned: its worker, once it has run
+  std::atomic<std::int64_t> parked_ns{0};  // since when it waits, to a round of the monitor; relaxed: for reports
   std::atomic<fiber_extras*> extras{nullptr};  // has_extras
   scope_core* scope = nullptr;         // in_scope: whose child it is
   scope_hook in_children;
-  const void* wait_object = nullptr;   // what it waits for, for reports
+  std::atomic<const void*> wait_object{nullptr};  // what it waits for; relaxed: for reports, who see it with the state
+  // -- fourth line
   std::atomic<stop_listener*> on_stop{nullptr};
   base::futex_lock lock;               // extras and on_stop against those who ask to stop, or look
   std::atomic<std::uint32_t> thread_wake{0};
+  std::atomic<bool> thread_deadline{false};  // a plain thread that waits until a deadline; relaxed: for reports
+  worker* bound = nullptr;             // pinned: its worker, once it has run
   std::atomic<std::uint32_t> no_preempt{0};  // weft::no_preempt guards alive; the fiber itself writes
   std::atomic<std::uint64_t> told_of_locks{0};  // weft::lock_detector has named the fiber of this id; relaxed, its own
   std::int64_t ready_ns = 0;           // timed: since when it is ready; the owner

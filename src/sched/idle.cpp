@@ -63,6 +63,7 @@ std::int64_t scheduler::earliest_timer() const noexcept {
 void scheduler::attach(worker& w, processor& p) noexcept {
   w.held = &p;
   p.holder.store(&w, std::memory_order_relaxed);
+  p.looked_ns.store(os::now_ns(), std::memory_order_relaxed);
   w.gate.attach(&p);
   wake_monitor();
 }

@@ -90,11 +90,9 @@ scheduler::~scheduler() {
   take_down(bell_);
 }
 
-void scheduler::for_each(const std::function<void(scheduler&)>& visit) {
-  scheduler_list& list = existing();
-  const std::lock_guard guard(list.lock);
-  for (scheduler* s : list.all) visit(*s);
-}
+runtimes_held::runtimes_held() noexcept { existing().lock.lock(); }
+runtimes_held::~runtimes_held() { existing().lock.unlock(); }
+std::span<scheduler* const> runtimes_held::all() const noexcept { return existing().all; }
 
 void scheduler::start() {
   refuse_in_forked_child();

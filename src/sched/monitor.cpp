@@ -185,6 +185,7 @@ bool scheduler::fire_late_timers(processor& p, std::int64_t now) noexcept {
 
 bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   const std::uint32_t tick = p.tick.load(std::memory_order_relaxed);
+  p.looked_ns.store(now, std::memory_order_relaxed);
   worker* w = p.holder.load(std::memory_order_relaxed);
   if (w == nullptr || tick != p.seen.tick) {
     const std::int64_t thawed = p.thawed_ns.load(std::memory_order_relaxed);

@@ -26,6 +26,8 @@ std::chrono::steady_clock::time_point to_time_point(std::int64_t ns) noexcept {
 wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
   refuse_in_forked_child();
   const epoch_t e = self.word.epoch();
+  self.parked_ns.store(os::now_ns(), std::memory_order_relaxed);
+  self.thread_deadline.store(deadline_ns != timer_heap::never, std::memory_order_relaxed);
   const auto stop = [&] { return self.stop_requested.load(std::memory_order_seq_cst); };
   if (self.word.commit(stop) == commit_duty::none) {
     // Acquire [PARK-1]: what the waker did before enqueue().
@@ -48,16 +50,18 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
 [[gnu::always_inline]] inline worker* leave_to_park(worker* w, fiber_record& self, std::int64_t deadline_ns) {
   trace::emit(trace::event::fiber_park, self.id,
               static_cast<std::uint64_t>(self.reason.load(std::memory_order_relaxed)),
-              reinterpret_cast<std::uintptr_t>(self.wait_object));
+              reinterpret_cast<std::uintptr_t>(self.wait_object.load(std::memory_order_relaxed)));
   w->counters.parks.add();
   if (auto* look = before_park.load(std::memory_order_acquire)) [[unlikely]] look(self);  // [PARK-4]
   fiber_record* next = nullptr;
   if (w->held != nullptr) [[likely]] {
+    self.parked_ns.store(w->held->looked_ns.load(std::memory_order_relaxed), std::memory_order_relaxed);
     if (deadline_ns != timer_heap::never)
       w->held->timers.add(deadline_ns, self.make_ticket(self.word.epoch()));
     next = pick_prepared(*w);
-  } else if (deadline_ns != timer_heap::never) {
-    w->home->add_timer_from_outside(deadline_ns, self.make_ticket(self.word.epoch()));
+  } else {
+    self.parked_ns.store(os::now_ns(), std::memory_order_relaxed);
+    if (deadline_ns != timer_heap::never) w->home->add_timer_from_outside(deadline_ns, self.make_ticket(self.word.epoch()));
   }
   return leave_stack(*w, self, next, leave_action::park);
 }

@@ -24,7 +24,7 @@ namespace weft::detail {
 inline ticket begin_park(fiber_record& self, park_reason why, const void* object = nullptr,
                          stoppable st = stoppable::no) noexcept {
   self.reason.store(why, std::memory_order_relaxed);
-  self.wait_object = object;
+  self.wait_object.store(object, std::memory_order_relaxed);
   return self.make_ticket(self.word.begin_park(st));
 }
 

@@ -20,7 +20,7 @@
 
 namespace weft::detail {
 
-bool on_preempt_signal(int, siginfo_t*, void*) {
+bool on_preempt_signal(int, siginfo_t*, void* context) {
   worker* w = this_worker();
   if (w == nullptr || !w->preemption.accept())  // [PREEMPT-2]
     return false;
@@ -28,7 +28,7 @@ bool on_preempt_signal(int, siginfo_t*, void*) {
   if (w->gate.inside() || base::locks_held != 0)
     w->attention.store(1, std::memory_order_relaxed);
   else
-    w->home->freeze(*w);
+    w->home->freeze(*w, context);
   errno = saved;
   return true;
 }
@@ -56,7 +56,7 @@ void scheduler::collect_successors() noexcept {
 }
 
 // In the handler, outside weft, on the worker's alternate stack.
-void scheduler::freeze(worker& w) noexcept {
+void scheduler::freeze(worker& w, const void* context) noexcept {
   processor* p = w.gate.enter();
   const fiber_record* f = w.current;
   const bool may = p != nullptr && f != nullptr && !f->has(fiber_record::unpreemptible) &&
@@ -77,6 +77,7 @@ void scheduler::freeze(worker& w) noexcept {
   trace::emit(trace::event::preempt, f->id);
   preemptions_.fetch_add(1, std::memory_order_relaxed);
   s->froze = &w;
+  const frozen_place::stay here(w.frozen_at, registers::of(context));
   idle_.begin_search_for_sleeper();
   s->assigned.store(p, std::memory_order_release);  // [WAKE-1] take_assigned
   kick(*s);

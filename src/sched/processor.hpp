@@ -43,6 +43,8 @@ struct alignas(base::cache_line) processor {
   bool thaw_first = false;                    // after a retake: one of them may hold the lock the others wait for
   std::atomic<std::int64_t> thawed_ns{0};     // when a preempted thread last got it; relaxed: the monitor looks
 
+  std::atomic<std::int64_t> looked_ns{0};     // the monitor's last round, or when it was attached: the time, to that; relaxed
+
   // ---- the monitor's
   struct sight {
     std::uint32_t tick = UINT32_MAX;  // none yet

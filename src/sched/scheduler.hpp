@@ -19,7 +19,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -67,10 +66,16 @@ class scheduler {
     return phase_.load(std::memory_order_seq_cst) == phase::running;  // [LIFE-1] shutdown
   }
   [[nodiscard]] std::size_t live_fibers() const noexcept;  // at some moment of the call, or more
-  /// Calls visit for every runtime there is, oldest first; none begins or ends meanwhile.
-  static void for_each(const std::function<void(scheduler&)>& visit);
   [[nodiscard]] const options& settings() const noexcept { return options_; }
   [[nodiscard]] std::size_t serving() const noexcept { return census_.serving(); }
+  template <class Visit>
+  void for_each_worker(Visit&& visit) const {
+    const std::size_t n = worker_count_.load(std::memory_order_acquire);  // [LIFE-5]
+    for (std::size_t i = 0; i < n; ++i) visit(*workers_[i]);
+  }
+  [[nodiscard]] std::span<const std::unique_ptr<processor>> processors() const noexcept {
+    return {processors_.data(), processor_count()};
+  }
   [[nodiscard]] poll_source& poller() noexcept { return *poller_; }
   [[nodiscard]] offload_pool& offloads() noexcept { return offloads_; }
 
@@ -128,14 +133,6 @@ class scheduler {
   processor* make_processor() noexcept;  // null if there are as many as may be; the same
   [[nodiscard]] std::size_t processor_count() const noexcept {
     return processor_count_.load(std::memory_order_acquire);  // [LIFE-5]
-  }
-  [[nodiscard]] std::span<const std::unique_ptr<processor>> processors() const noexcept {
-    return {processors_.data(), processor_count()};
-  }
-  template <class Visit>
-  void for_each_worker(Visit&& visit) const {
-    const std::size_t n = worker_count_.load(std::memory_order_acquire);  // [LIFE-5]
-    for (std::size_t i = 0; i < n; ++i) visit(*workers_[i]);
   }
   void ask_all_to_stop() noexcept;
   bool wait_until_empty(std::int64_t deadline_ns) noexcept;
@@ -237,7 +234,7 @@ class scheduler {
   // preempt.cpp
   bool ask_to_preempt(processor& p, worker& w) noexcept; // false: a spare is on its way
   void collect_successors() noexcept;
-  void freeze(worker& w) noexcept;                       // in the signal handler
+  void freeze(worker& w, const void* context) noexcept;  // in the signal handler
   bool wait_frozen(worker& w) noexcept;                  // the same
   bool thaw(worker& w) noexcept;                         // w's processor to the oldest preempted thread
   bool thaw_detached() noexcept;
@@ -320,6 +317,16 @@ class scheduler {
   std::atomic<std::size_t> threads_running_{0};     // workers that have not left their loop [LIFE-3]
   std::mutex shutdown_lock_;                        // one shutdown at a time
   std::size_t stragglers_ = 0;                      // under shutdown_lock_
+};
+
+/// While it lives no runtime begins or ends. For reports: one at a time.
+class runtimes_held {
+ public:
+  runtimes_held() noexcept;
+  ~runtimes_held();
+  runtimes_held(const runtimes_held&) = delete;
+  runtimes_held& operator=(const runtimes_held&) = delete;
+  [[nodiscard]] std::span<scheduler* const> all() const noexcept;  // oldest first
 };
 
 /// That of the default runtime, for whoever has none. Made on first use, shut down when the process ends

@@ -111,7 +111,7 @@ void scheduler::clean_and_release(worker* w, fiber_record& f) noexcept {
     const std::lock_guard guard(f.lock);  // against request_stop and reports
     delete f.extras.exchange(nullptr, std::memory_order_relaxed);
   }
-  f.bound = nullptr;
+  if (f.has(fiber_record::pinned)) f.bound = nullptr;
   f.word.set(fiber_state::unused);
   if (w != nullptr && w->home == f.home)  // [REC-3]
     w->records.give(f);

@@ -71,6 +71,13 @@ class timer_heap {
     publish();
   }
 
+  /// Calls visit(when, ticket) for every entry, stale ones too, under the lock: it must not ask for memory.
+  template <class Visit>
+  void look(Visit&& visit) const {
+    const std::lock_guard guard(lock_);
+    for (const entry& e : heap_) visit(e.when, e.who);
+  }
+
   /// Stale ones included; a moment's truth.
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
 

@@ -19,6 +19,7 @@
 #include "fiber/switch.hpp"
 #include "os/os.hpp"
 #include "sched/counters.hpp"
+#include "sched/frozen_place.hpp"
 #include "sched/preempt_request.hpp"
 #include "sched/processor.hpp"
 #include "sched/processor_gate.hpp"
@@ -66,6 +67,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   // ---- monitor and the preempted thread's handler (preempt.cpp)
   basic_preempt_request<worker> preemption;
   std::atomic<std::uint32_t> runs_detached{0};  // leave the handler without a processor
+  frozen_place frozen_at;                     // where its fiber stands meanwhile, for reports
   os::thread_cpu_clock cpu;                   // set before the thread counts as started
   std::int64_t cpu_seen = 0;                  // monitor
   std::atomic<std::uint32_t> started{0};      // futex: 1 = its thread is up

@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
   weft::tools::add_convert(app);
   weft::tools::add_flame(app);
   weft::tools::add_dump_events(app);
+  weft::tools::add_dump(app);
   weft::tools::add_ask(app);
   try {
     app.parse(argc, argv);

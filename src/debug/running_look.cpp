@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSL-1.0
+// debug/running_look.cpp - see the header.
+#include "debug/running_look.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "debug/fiber_look.hpp"
+#include "os/os.hpp"
+
+namespace weft::detail {
+namespace {
+
+enum state : std::uint32_t { idle, asked, taken, done };
+
+struct request {
+  std::atomic<std::uint32_t> state{idle};  // futex [RUN-1]
+  std::atomic<pid_t> thread{0};            // relaxed: a hint for the handler; the state decides
+  const fiber_record* fiber = nullptr;     // and below: written while idle
+  stack_range range;
+  stack_copy* into = nullptr;              // never freed: a late handler may still look
+  bool copied = false;
+  bool lost = false;                       // a handler took it and did not come back
+};
+constinit request wanted;
+
+bool on_look(int, siginfo_t*, void* context) {
+  if (wanted.thread.load(std::memory_order_relaxed) != os::thread_id()) return false;
+  std::uint32_t expected = asked;
+  if (!wanted.state.compare_exchange_strong(expected, taken, std::memory_order_acquire, std::memory_order_relaxed))
+    return false;
+  const worker* w = this_worker();
+  wanted.copied = w != nullptr && w->current == wanted.fiber &&
+                  wanted.into->take(registers::of(context), wanted.range.low, wanted.range.high);
+  wanted.state.store(done, std::memory_order_release);
+  os::futex_wake(wanted.state, 1);
+  return false;  // the monitor's signal may have been merged with this one
+}
+
+bool wait_for(std::uint32_t what, std::int64_t patience_ns) {
+  const std::chrono::steady_clock::time_point until(std::chrono::nanoseconds(os::now_ns() + patience_ns));
+  for (std::uint32_t s; (s = wanted.state.load(std::memory_order_acquire)) != what;)
+    if (!os::futex_wait_until(wanted.state, s, until)) return wanted.state.load(std::memory_order_acquire) == what;
+  return true;
+}
+
+bool is_socket(pid_t thread, unsigned long descriptor) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/self/task/%d/fd/%lu", static_cast<int>(thread), descriptor);
+  struct stat about {};
+  return stat(path, &about) == 0 && S_ISSOCK(about.st_mode);
+}
+
+struct named_call {
+  long number;
+  const char* name;
+};
+// Those a fiber is likely to be stuck in.
+constexpr named_call names[] = {
+    {SYS_read, "read"}, {SYS_write, "write"}, {SYS_pread64, "pread64"}, {SYS_pwrite64, "pwrite64"}, {SYS_readv, "readv"},
+    {SYS_writev, "writev"}, {SYS_futex, "futex"}, {SYS_nanosleep, "nanosleep"}, {SYS_clock_nanosleep, "clock_nanosleep"},
+    {SYS_ppoll, "ppoll"}, {SYS_pselect6, "pselect6"}, {SYS_epoll_pwait, "epoll_pwait"}, {SYS_accept, "accept"},
+    {SYS_accept4, "accept4"}, {SYS_connect, "connect"}, {SYS_recvfrom, "recvfrom"}, {SYS_recvmsg, "recvmsg"},
+    {SYS_sendto, "sendto"}, {SYS_sendmsg, "sendmsg"}, {SYS_wait4, "wait4"}, {SYS_flock, "flock"}, {SYS_fsync, "fsync"},
+    {SYS_fdatasync, "fdatasync"}, {SYS_openat, "openat"}, {SYS_fcntl, "fcntl"},
+#if defined(__x86_64__)
+    {SYS_poll, "poll"}, {SYS_select, "select"}, {SYS_epoll_wait, "epoll_wait"}, {SYS_open, "open"}, {SYS_pause, "pause"},
+#endif
+};
+
+}  // namespace
+
+void install_running_look(int signal) noexcept { static_cast<void>(os::install_signal_handler(signal, &on_look)); }
+
+kernel_stay where_in_kernel(pid_t thread) {
+  kernel_stay stay;
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/self/task/%d/syscall", static_cast<int>(thread));
+  std::FILE* const file = std::fopen(path, "re");
+  if (file == nullptr) return stay;
+  unsigned long arguments[4]{};
+  // "running", "-1 ..." for other waits, or the number and its arguments
+  const int n = std::fscanf(file, "%ld %lx %lx %lx %lx", &stay.call, &arguments[0], &arguments[1], &arguments[2], &arguments[3]);
+  std::fclose(file);
+  if (n < 1) stay.call = -1;
+  if (n != 5) return stay;
+  switch (stay.call) {
+    case SYS_futex: stay.restarts = arguments[3] == 0; break;  // no timeout
+    case SYS_wait4: case SYS_flock: case SYS_fsync: case SYS_fdatasync: case SYS_openat: stay.restarts = true; break;
+    case SYS_read: case SYS_write: case SYS_pread64: case SYS_pwrite64: case SYS_readv: case SYS_writev:
+      stay.restarts = !is_socket(thread, arguments[0]);  // one may have a timeout of its own
+      break;
+    default: break;
+  }
+  return stay;
+}
+
+std::string system_call_text(long call) {
+  for (const named_call& n : names)
+    if (n.number == call) return std::string(n.name) + " (" + std::to_string(call) + ")";
+  return "number " + std::to_string(call);
+}
+
+look_outcome look_at_running(worker& w, const fiber_record& f, int signal, stack_copy*& out) {
+  constexpr std::int64_t answer_ns = 50'000'000, finish_ns = 1'000'000'000;
+  if (signal == 0 || wanted.lost) return look_outcome::left_in_peace;
+  if (wanted.into == nullptr) wanted.into = new stack_copy;
+  wanted.fiber = &f;
+  wanted.range = stack_of_fiber(f);
+  wanted.copied = false;
+  wanted.thread.store(w.thread_id, std::memory_order_relaxed);
+  wanted.state.store(asked, std::memory_order_release);  // [RUN-1] on_look
+  bool answered = !os::signal_thread(w.thread_id, signal) && wait_for(done, answer_ns);
+  if (!answered) {
+    std::uint32_t expected = asked;
+    if (!wanted.state.compare_exchange_strong(expected, idle, std::memory_order_acquire, std::memory_order_acquire))
+      answered = wait_for(done, finish_ns);
+    if (!answered && expected == taken) wanted.lost = true;
+  }
+  wanted.thread.store(0, std::memory_order_relaxed);
+  if (!answered || !wanted.copied) return look_outcome::no_answer;
+  wanted.state.store(idle, std::memory_order_relaxed);
+  out = wanted.into;
+  return look_outcome::copied;
+}
+
+}  // namespace weft::detail

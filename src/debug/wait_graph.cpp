@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSL-1.0
+// debug/wait_graph.cpp - see the header.
+#include "debug/wait_graph.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <unordered_set>
+
+#include "debug/peek.hpp"
+#include "net/poll_descriptor.hpp"
+#include "sync/lock_owner.hpp"
+
+namespace weft::detail {
+namespace {
+
+std::string address_text(const void* p) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%p", p);
+  return text;
+}
+
+std::string count_text(std::size_t n, const char* what) {
+  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+}
+
+}  // namespace
+
+void wait_graph::add(const fiber_look& l) {
+  if (l.outer != nullptr) inner_[l.outer] = l.record;
+  if (l.scope != nullptr) scopes_[l.scope].push_back(l.record);
+  if (l.place == fiber_place::lending) {
+    edges_[l.record] = {l.record, l.word, l.id, park_reason::none, nullptr};
+    return;
+  }
+  if (l.place != fiber_place::parked || l.object == nullptr) return;
+  switch (l.reason) {
+    case park_reason::mutex:
+      if (l.home == nullptr && l.record->thread_deadline.load(std::memory_order_relaxed)) break;
+      [[fallthrough]];
+    case park_reason::join:
+    case park_reason::scope_join: edges_[l.record] = {l.record, l.word, l.id, l.reason, l.object}; break;
+    case park_reason::channel_send: ++crowds_[l.object].senders; return;
+    case park_reason::channel_receive: ++crowds_[l.object].receivers; return;
+    default: break;
+  }
+  ++crowds_[l.object].others;
+}
+
+void wait_graph::resolve(const runtimes_held& runtimes) {
+  drop_those_with_deadlines(runtimes);
+  for (auto& [f, e] : edges_) {
+    switch (e.reason) {
+      case park_reason::none:
+        if (const auto inner = inner_.find(f); inner != inner_.end()) e.whom = inner->second;
+        break;
+      case park_reason::join: e.whom = const_cast<fiber_record*>(static_cast<const fiber_record*>(e.object)); break;
+      case park_reason::mutex: {
+        const lock_owner owner = look_at_owner(e.object, *e.who, e.word);
+        e.whom = owner.strand;
+        e.on_stack = owner.on_stack;
+        break;
+      }
+      default: break;
+    }
+  }
+  find_owners_by_stack();
+}
+
+void wait_graph::drop_those_with_deadlines(const runtimes_held& runtimes) {
+  std::unordered_map<std::uint64_t, const fiber_record*> tickets;
+  for (const auto& [f, e] : edges_) tickets[f->make_ticket(fiber_word::epoch_of(e.word)).bits] = f;
+  std::vector<const fiber_record*> timed;
+  timed.reserve(tickets.size());  // not in the loop: see look
+  if (tickets.empty()) return;
+  for (const scheduler* s : runtimes.all())
+    for (const auto& p : s->processors())
+      p->timers.look([&](std::int64_t, ticket t) {
+        if (const auto found = tickets.find(t.bits); found != tickets.end() && timed.size() < timed.capacity())
+          timed.push_back(found->second);
+      });
+  for (const fiber_record* f : timed) edges_.erase(f);
+}
+
+// One pass over the records for all owners. Of several fibers on one stack the innermost runs, and so may have locked.
+void wait_graph::find_owners_by_stack() {
+  std::vector<edge*> wanted;
+  for (auto& [f, e] : edges_)
+    if (e.on_stack != nullptr) wanted.push_back(&e);
+  if (wanted.empty()) return;
+  const auto place = [](const edge* e) { return reinterpret_cast<std::uintptr_t>(e->on_stack); };
+  std::sort(wanted.begin(), wanted.end(), [&](const edge* a, const edge* b) { return place(a) < place(b); });
+  for_each_record([&](fiber_record& f) {
+    const fiber_state s = fiber_word::state_of(f.word.snapshot());
+    if (s == fiber_state::unused || s == fiber_state::dead || s == fiber_state::fresh || f.has(fiber_record::is_thread)) return;
+    const stack_range range = stack_of_fiber(f);
+    auto e = std::lower_bound(wanted.begin(), wanted.end(), range.low, [&](const edge* a, std::uintptr_t low) { return place(a) < low; });
+    for (; e != wanted.end() && range.holds(place(*e)); ++e)
+      if ((*e)->whom == nullptr || f.has(fiber_record::inlined)) (*e)->whom = &f;
+  });
+}
+
+const wait_graph::edge* wait_graph::edge_of(const fiber_record* f) const {
+  const auto found = edges_.find(f);
+  return found != edges_.end() ? &found->second : nullptr;
+}
+
+std::vector<fiber_record*> wait_graph::waited_for(const edge& e) const {
+  if (e.whom != nullptr) return {e.whom};
+  if (e.reason == park_reason::scope_join)
+    if (const auto found = scopes_.find(e.object); found != scopes_.end()) return found->second;
+  return {};
+}
+
+// GRAPH-1. The lender's own word says `running` all the time.
+bool wait_graph::still(const cycle& c) {
+  return std::all_of(c.begin(), c.end(), [](const edge& e) { return e.who->word.snapshot() == e.word; });
+}
+
+// Depth first; a fiber that was left is not entered again, so each is in one reported cycle at most.
+std::vector<wait_graph::cycle> wait_graph::cycles() const {
+  std::vector<cycle> found;
+  std::unordered_map<const fiber_record*, std::size_t> depth;  // on the path: where; left: SIZE_MAX
+  struct step {
+    const edge* at;
+    std::vector<fiber_record*> next;
+    std::size_t taken = 0;
+  };
+  for (const auto& [start, first] : edges_) {
+    if (depth.contains(start)) continue;
+    std::vector<step> path;
+    path.push_back({&first, waited_for(first)});
+    depth[start] = 0;
+    while (!path.empty()) {
+      step& top = path.back();
+      if (top.taken == top.next.size()) {
+        depth[top.at->who] = SIZE_MAX;
+        path.pop_back();
+        continue;
+      }
+      fiber_record* const whom = top.next[top.taken++];
+      const auto seen = depth.find(whom);
+      if (seen == depth.end()) {
+        const edge* const e = edge_of(whom);
+        if (e == nullptr) continue;
+        depth[whom] = path.size();
+        path.push_back({e, waited_for(*e)});
+      } else if (seen->second != SIZE_MAX) {
+        cycle c;
+        for (std::size_t i = seen->second; i < path.size(); ++i) {
+          c.push_back(*path[i].at);
+          c.back().whom = path[i].next[path[i].taken - 1];
+        }
+        if (still(c)) found.push_back(std::move(c));
+      }
+    }
+  }
+  return found;
+}
+
+std::string wait_graph::text_of(const edge& e) {
+  const std::string whom = e.whom != nullptr ? strand_text(*e.whom) : "";
+  switch (e.reason) {
+    case park_reason::mutex:
+      return "waits for mutex " + address_text(e.object) + ", held by " +
+             (!whom.empty() ? whom : e.on_stack != nullptr ? "a plain thread" : "somebody not known");
+    case park_reason::join: return "waits for the end of " + whom;
+    case park_reason::scope_join: return "waits for the end of its scope, so for " + whom;
+    default: return "has lent its stack to " + whom + ", which it joins";
+  }
+}
+
+std::string wait_graph::text_of(const cycle& c) {
+  std::string text;
+  for (const edge& e : c) text += (text.empty() ? "" : ",\n    which ") + (text.empty() ? strand_text(*e.who) + " " : "") + text_of(e);
+  return text;
+}
+
+std::string wait_graph::text_of(const fiber_look& l) const {
+  if (l.place == fiber_place::lending) {
+    const auto inner = inner_.find(l.record);
+    return inner != inner_.end() ? "has lent its stack to " + strand_text(*inner->second) + ", which it joins" : "";
+  }
+  if (l.place != fiber_place::parked || l.object == nullptr) return {};
+  if (const edge* e = edge_of(l.record); e != nullptr && e->whom != nullptr) return text_of(*e);
+  const std::string at = " " + address_text(l.object);
+  switch (l.reason) {
+    case park_reason::mutex: {
+      const edge* e = edge_of(l.record);
+      return e != nullptr ? text_of(*e) : "waits for mutex" + at;
+    }
+    case park_reason::join:
+      return "waits for the end of " + strand_text(*const_cast<fiber_record*>(static_cast<const fiber_record*>(l.object)));
+    case park_reason::scope_join: {
+      const auto children = scopes_.find(l.object);
+      if (children == scopes_.end()) return "waits for the end of its scope";
+      std::string text = "waits for the end of its scope: " + count_text(children->second.size(), "fiber") + ",";
+      for (std::size_t i = 0; i < children->second.size() && i < 4; ++i) text += " " + strand_text(*children->second[i]);
+      return text + (children->second.size() > 4 ? " ..." : "");
+    }
+    case park_reason::channel_send:
+    case park_reason::channel_receive: {
+      const bool sends = l.reason == park_reason::channel_send;
+      const auto there = crowds_.find(l.object);
+      const crowd c = there != crowds_.end() ? there->second : crowd{};
+      const std::size_t same = sends ? c.senders : c.receivers, other = sends ? c.receivers : c.senders;
+      std::string text = (sends ? "sends to channel" : "receives from channel") + at;
+      if (same > 1) return text + ", as " + count_text(same - 1, "other") + (same == 2 ? " does" : " do");
+      return text + (other == 0 ? ", where nobody else waits" : "");
+    }
+    case park_reason::io_read:
+    case park_reason::io_write:
+    case park_reason::io_accept:
+    case park_reason::io_connect:  // records of descriptors are never unmapped
+      return "waits for descriptor " +
+             std::to_string(static_cast<const poll_descriptor*>(l.object)->number.load(std::memory_order_relaxed));
+    case park_reason::select:
+    case park_reason::offload: return {};
+    default: return std::string("waits for ") + to_text(l.reason) + at;
+  }
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// debug/wait_graph.hpp - who waits for whom: a fiber at a mutex for its owner, at a join for the fiber, at the end of a scope
+// for each of its children, with its stack lent for who runs on it.
+//
+//   1 add: every look      2 resolve: owners of the mutexes waited for      3 cycles     4 still so?
+// GRAPH-1  a cycle that is reported was there at one moment, and so is there for ever: every fiber in it was parked from its
+//          look (1) until after the last owner was read (4: its word is the same), and a parked one lets go of nothing.
+// A wait with a deadline is no edge: it ends by itself. Nor are waits for channels, conditions and events: anybody may end
+// them. A mutex that was locked by code without assertions knows its owner by a place on the owner's stack.
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "debug/fiber_look.hpp"
+
+namespace weft::detail {
+
+class wait_graph {
+ public:
+  struct edge {
+    fiber_record* who;
+    std::uint64_t word, id;
+    park_reason reason;      // none: its stack is lent
+    const void* object;
+    fiber_record* whom = nullptr;  // null: not known, or, for a scope, many
+    const void* on_stack = nullptr;
+  };
+  /// One that waits for the next, the last for the first.
+  using cycle = std::vector<edge>;
+
+  void add(const fiber_look& l);
+  void resolve(const runtimes_held& runtimes);
+  [[nodiscard]] std::vector<cycle> cycles() const;
+
+  /// What a fiber waits for, in words; empty: nothing worth them.
+  [[nodiscard]] std::string text_of(const fiber_look& l) const;
+  [[nodiscard]] static std::string text_of(const cycle& c);
+  [[nodiscard]] static std::string text_of(const edge& e);
+
+ private:
+  void drop_those_with_deadlines(const runtimes_held& runtimes);
+  void find_owners_by_stack();
+  [[nodiscard]] std::vector<fiber_record*> waited_for(const edge& e) const;
+  [[nodiscard]] const edge* edge_of(const fiber_record* f) const;
+  [[nodiscard]] static bool still(const cycle& c);
+
+  struct crowd {
+    std::size_t senders = 0, receivers = 0, others = 0;
+  };
+  std::unordered_map<const fiber_record*, edge> edges_;
+  std::unordered_map<const fiber_record*, fiber_record*> inner_;        // runs on its stack
+  std::unordered_map<const void*, std::vector<fiber_record*>> scopes_;  // children
+  std::unordered_map<const void*, crowd> crowds_;                       // at channels and the like
+};
+
+}  // namespace weft::detail

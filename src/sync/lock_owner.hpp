@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sync/lock_owner.hpp - who holds the mutex a fiber waits for, for reports.
+
+#include <cstdint>
+
+#include "fiber/record.hpp"
+
+namespace weft::detail {
+
+struct lock_owner {
+  fiber_record* strand = nullptr;   // known in builds with assertions
+  const void* on_stack = nullptr;   // else a place on the owner's stack; null: not known
+};
+
+/// `waiter` was seen parked for `mutex` (park_reason::mutex) with this word. Reads the mutex only if it still is: then the
+/// guard keeps the waiter in its call and so the mutex alive (WAIT-1). Nothing is known otherwise.
+[[nodiscard]] lock_owner look_at_owner(const void* mutex, fiber_record& waiter, std::uint64_t word) noexcept;
+
+}  // namespace weft::detail

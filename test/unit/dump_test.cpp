@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: BSL-1.0
+// test/unit/dump_test.cpp - what dump_fibers says of fibers in every state, and that looking does no harm to fibers that go on.
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <regex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <unistd.h>
+
+#include <weft/weft.hpp>
+
+#include "base/sanitizers.hpp"
+#include "support/runtimes.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+
+weft::options workers(std::size_t n) {
+  weft::options o;
+  o.workers = n;
+  return o;
+}
+
+bool matches(const std::string& text, const std::string& pattern) { return std::regex_search(text, std::regex(pattern)); }
+
+/// The paragraph that has `words` in its first line; empty: none.
+std::string paragraph(const std::string& dump, const std::string& words) {
+  for (std::size_t at = 0; at < dump.size();) {
+    const std::size_t end = std::min(dump.find("\n\n", at), dump.size());
+    const std::string p = dump.substr(at, end - at);
+    if (p.substr(0, p.find('\n')).find(words) != std::string::npos) return p;
+    at = end + 2;
+  }
+  return {};
+}
+
+// A dump in which that paragraph is: fibers need a moment to get where they are going.
+std::string paragraph_of(const std::string& words, const std::string& pattern) {
+  std::string p;
+  weft::test::until([&] { return matches(p = paragraph(weft::debug::dump_fibers(), words), pattern); });
+  return p;
+}
+
+// Not leaves and not tail calls, so that they stay on the stack.
+std::atomic<int> returned{0};
+[[gnu::noinline]] void wait_in_here(weft::channel<int>& c) {
+  static_cast<void>(c.receive());
+  ++returned;
+}
+[[gnu::noinline]] void compute_in_here(const std::atomic<bool>& go_on) {
+  while (go_on.load(std::memory_order_relaxed)) {
+  }
+  ++returned;
+}
+[[gnu::noinline]] int dig(int depth, weft::channel<int>& c) {
+  volatile char room[512];
+  room[0] = static_cast<char>(depth);
+  if (depth == 0) wait_in_here(c);
+  return (depth > 0 ? dig(depth - 1, c) : 0) + room[0];
+}
+
+// x86-64's are known.
+#if defined(__x86_64__)
+const bool has_stacks = true;
+#else
+const bool has_stacks = false;
+#endif
+
+}  // namespace
+
+TEST_CASE("dump: who waits for what, where, and with how many others [example]") {
+  weft::runtime rt(workers(2));
+  weft::channel<int> c(0);
+  std::vector<weft::fiber<void>> all;
+  for (int i = 0; i < 5; ++i) all.push_back(rt.spawn([&] { wait_in_here(c); }));
+  weft::attributes named;
+  named.name = "reader";
+  auto reader = rt.spawn(named, [&] { static_cast<void>(weft::this_fiber::sleep_for(1h)); });
+  const std::string five = paragraph_of("5 fibers alike", "receives from channel 0x[0-9a-f]+, as 4 others do");
+  CAPTURE(five);
+  CHECK(matches(five, "parked, channel receive for [0-9]"));
+  if (has_stacks) CHECK(five.find("wait_in_here") != std::string::npos);
+  CHECK(five.find("finish_park") == std::string::npos);
+  const std::string one = paragraph_of("\"reader\"", "parked, sleep for [0-9]+ ms");
+  CAPTURE(one);
+  reader.request_stop();
+  c.close();
+  reader.join();
+  for (auto& f : all) f.join();
+  CHECK(weft::debug::dump_fibers().starts_with("weft: 0 fibers in runtime \"weft\" of 2 workers\n"));
+}
+
+TEST_CASE("dump: running, preempted, ready, not started, blocked in the kernel") {
+  weft::options o = workers(1);
+  weft::runtime rt(o);
+  std::atomic<bool> go_on{true};
+  std::vector<weft::fiber<void>> all;
+  weft::attributes a;
+  for (const char* name : {"hog 1", "hog 2"}) {
+    a.name = name;
+    all.push_back(rt.spawn(a, [&] { compute_in_here(go_on); }));
+  }
+  // With two hogs on one worker one runs and one is frozen.
+  std::string dump, running, frozen;
+  weft::test::until([&] {
+    dump = weft::debug::dump_fibers();
+    running = paragraph(dump, ": running on worker");
+    frozen = paragraph(dump, ": preempted on worker");
+    return running.find("hog") != std::string::npos && frozen.find("hog") != std::string::npos &&
+           (!has_stacks || WEFT_TSAN != 0 || running.find("compute_in_here") != std::string::npos);
+  });
+  CAPTURE(dump);
+  if (has_stacks) CHECK(frozen.find("compute_in_here") != std::string::npos);
+  for (int i = 0; i < 3; ++i) all.push_back(rt.spawn([] { weft::this_fiber::yield(); }));
+  const std::string waiting = weft::debug::dump_fibers();
+  CAPTURE(waiting);
+  CHECK((matches(waiting, "fibers? alike: .*not started") || matches(waiting, "not started|runnable|about to run") || returned > 0));
+  go_on = false;
+  for (auto& f : all) f.join();
+
+  std::mutex lock;  // no weft lock: the thread blocks
+  lock.lock();
+  a.name = "locker";
+  auto locker = rt.spawn(a, [&] {
+    const std::lock_guard guard(lock);
+    ++returned;
+  });
+  a.name = "usleeper";
+  auto sleeper = rt.spawn(a, [&] { usleep(50'000); });
+  const std::string blocked = paragraph_of("locker", "blocked in the kernel on worker [0-9]+, system call futex");
+  if (has_stacks && WEFT_TSAN == 0) CHECK(blocked.find("lock") != std::string::npos);
+  lock.unlock();
+  locker.join();
+  sleeper.join();
+}
+
+TEST_CASE("dump: a fiber asleep in the kernel sleeps on") {
+  weft::runtime rt(workers(2));
+  std::atomic<bool> sleeps{false};
+  weft::attributes a;
+  a.name = "usleeper";
+  auto sleeper = rt.spawn(a, [&] {
+    sleeps = true;
+    return usleep(300'000);
+  });
+  weft::test::until([&] { return sleeps.load(); });
+  int looks = 0;
+  while (paragraph(weft::debug::dump_fibers(), "usleeper").find("system call") != std::string::npos) ++looks;
+  CHECK(sleeper.join() == 0);  // not EINTR
+  CHECK(looks > 0);
+}
+
+TEST_CASE("dump: joins, scopes, a stack lent to a child, plain threads, several runtimes") {
+  weft::options second = workers(1);
+  second.name = "second";
+  weft::runtime rt(workers(1)), other(second);
+  weft::channel<int> c(0);
+  weft::attributes a;
+  a.name = "parent";
+  auto parent = rt.spawn(a, [&] {
+    auto child = weft::spawn([&] { wait_in_here(c); });  // joined at once: runs on this stack
+    child.join();
+    weft::scope s;
+    for (int i = 0; i < 3; ++i) s.spawn([&] { wait_in_here(c); });
+    s.join();
+  });
+  a.name = "stranger";
+  auto stranger = other.spawn(a, [&] { parent.join(); });
+  std::string p = paragraph_of("parent", "has lent its stack to fiber [0-9]+, which it joins");
+  CHECK(p.find("\"parent\"") != std::string::npos);
+  CHECK(matches(paragraph_of("stranger", "parked, join"), "waits for the end of fiber [0-9]+ \"parent\""));
+  CHECK(weft::debug::dump_fibers().find("runtime \"weft\" of 1 worker, runtime \"second\" of 1 worker\n") != std::string::npos);
+  CHECK(c.send(1));
+  p = paragraph_of("\"parent\"", "lent its stack|end of its scope: 3 fibers, fiber");
+  std::jthread plain([&] { static_cast<void>(c.receive()); });
+  CHECK(!paragraph_of("thread ", "waits for the end of|receives from channel").empty());
+  c.close();
+  stranger.join();
+}
+
+TEST_CASE("dump: a mutex and who holds it") {
+  weft::runtime rt(workers(2));
+  weft::mutex lock;
+  weft::channel<int> c(0);
+  weft::attributes a;
+  a.name = "holder";
+  auto holder = rt.spawn(a, [&] {
+    const std::lock_guard guard(lock);
+    wait_in_here(c);
+  });
+  static_cast<void>(paragraph_of("holder", "parked, channel receive"));
+  a.name = "waiter";
+  auto waiter = rt.spawn(a, [&] { const std::lock_guard guard(lock); });
+  const std::string p = paragraph_of("waiter", "waits for mutex 0x[0-9a-f]+, held by fiber [0-9]+ \"holder\"");
+  CHECK(matches(p, "parked, mutex"));
+  CHECK(c.send(1));
+  waiter.join();
+  holder.join();
+}
+
+TEST_CASE("dump: a deep stack is cut, not followed to its end") {
+  weft::options o = workers(1);
+  o.stack_size = std::size_t{2} << 20;
+  weft::runtime rt(o);
+  weft::channel<int> c(0);
+  auto deep = rt.spawn([&] { return dig(900, c); });
+  const std::string p = paragraph_of(": parked, channel receive", "receives");
+  if (has_stacks) {
+    CHECK(p.find("dig(int") != std::string::npos);
+    CHECK(p.find("\n    ...") != std::string::npos);
+  }
+  CHECK(c.send(1));
+  static_cast<void>(deep.join());
+}
+
+TEST_CASE("dump: 100,000 fibers are few paragraphs") {
+  const std::size_t n = weft::test::scaled(100'000);
+  weft::runtime rt(workers(2));
+  weft::event go;
+  std::vector<weft::fiber<void>> all;
+  for (std::size_t i = 0; i < n; ++i) all.push_back(rt.spawn([&] { go.wait(); }));
+  const std::string p = paragraph_of("fibers alike", "^" + std::to_string(n) + " fibers alike: .*parked, event for");
+  CHECK(p.size() < 4000);
+  CHECK(weft::debug::dump_fibers().size() < 10'000);
+  go.set();
+  for (auto& f : all) f.join();
+}
+
+TEST_CASE("LOOK-1: fibers that park, run inline, yield, are preempted and end while they are looked at") {
+  weft::options o = workers(2);
+  o.time_slice = 1ms;
+  weft::test::with_runtime(o, [](weft::runtime& rt) {
+    std::atomic<bool> go_on{true};
+    weft::channel<int> c(1);
+    weft::mutex lock;
+    std::vector<weft::fiber<void>> all;
+    for (int i = 0; i < 4; ++i) {
+      all.push_back(rt.spawn([&] {
+        while (go_on) static_cast<void>(c.try_send(1)), weft::this_fiber::yield();
+      }));
+      all.push_back(rt.spawn([&] {
+        while (go_on) static_cast<void>(c.receive_for(1ms));
+      }));
+      all.push_back(rt.spawn([&] {
+        while (go_on) {
+          auto child = weft::spawn([&] { const std::lock_guard guard(lock); });
+          auto sleeper = weft::spawn([] { static_cast<void>(weft::this_fiber::sleep_for(100us)); });
+          child.join();
+          sleeper.join();
+        }
+      }));
+    }
+    all.push_back(rt.spawn([&] { compute_in_here(go_on); }));
+    const int dumps = static_cast<int>(weft::test::scaled(100));
+    for (int i = 0; i < dumps; ++i) {
+      REQUIRE(weft::debug::dump_fibers().starts_with("weft: "));
+      REQUIRE(weft::debug::find_deadlocks().empty());
+    }
+    // From a fiber, too, which reports on itself.
+    auto self = rt.spawn([] { return weft::debug::dump_fibers(); });
+    CHECK(self.join().find("running on worker") != std::string::npos);
+    go_on = false;
+    for (auto& f : all) f.join();
+  });
+}
