@@ -39,9 +39,9 @@ void scheduler::count_outside_wake(fiber_record& f) noexcept {
 
 std::vector<runtime_metrics> scheduler::measure_all() {
   std::vector<runtime_metrics> all;
-  for_each([&](scheduler& s) {
-    if (s.phase_.load(std::memory_order_relaxed) != phase::ended) all.push_back(s.measure());
-  });
+  const runtimes_held runtimes;
+  for (scheduler* s : runtimes.all())
+    if (s->phase_.load(std::memory_order_relaxed) != phase::ended) all.push_back(s->measure());
   return all;
 }
 
