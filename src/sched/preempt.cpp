@@ -16,6 +16,7 @@
 
 #include "os/os.hpp"
 #include "sched/door.hpp"
+#include "sched/preempt_trace.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {
@@ -74,6 +75,7 @@ void scheduler::freeze(worker& w, const void* context) noexcept {
   }
   w.held = nullptr;
   p->holder.store(nullptr, std::memory_order_relaxed);
+  if (trace::listened_to()) tell_interrupted_stack(*f, context);
   trace::emit(trace::event::preempt, f->id);
   preemptions_.fetch_add(1, std::memory_order_relaxed);
   s->froze = &w;

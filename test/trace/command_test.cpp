@@ -100,6 +100,36 @@ TEST_CASE("weft-trace: record, report, dump-events") {
   CHECK(counts["fiber_name"] == 1);
 }
 
+TEST_CASE("weft-trace report: where a fiber was that did not let others run") {
+  const directory d;
+  const std::string t = d.file("a.trace");
+  REQUIRE(run(tool + " record -o " + t + " -- " + program + " hog").status == 0);
+  const result r = run(tool + " report --no-bars " + t);
+  CAPTURE(r.out);
+  CHECK(r.status == 0);
+  const std::size_t longest = r.out.find("Longest stretches");
+  REQUIRE(longest != std::string::npos);
+  const std::string part = r.out.substr(longest);
+  CHECK(part.find("was preempted") != std::string::npos);
+  if (WEFT_ASAN || WEFT_TSAN) return;  // the wrappers of the sanitizers are deeper than what is kept of the stack
+  CHECK(std::regex_search(part, std::regex("spin_in_here\\(\\) \\(known_program.cpp:[0-9]+\\)")));
+  CHECK(part.find("run_fibers") == std::string::npos);  // to the callable, and no further
+}
+
+TEST_CASE("weft-trace report: what was waited for, and what its holder did meanwhile") {
+  const directory d;
+  const std::string t = d.file("a.trace");
+  REQUIRE(run(tool + " record -o " + t + " -- " + program + " convoy").status == 0);
+  const result r = run(tool + " report --no-bars " + t);
+  CAPTURE(r.out);
+  std::smatch m;
+  REQUIRE(std::regex_search(r.out, m, std::regex("\n  mutex 0x[0-9a-f]+ +(\\d+) .* ms +(\\d+) +0   .*known_program.cpp.*\n +"
+                                                 "who had it meanwhile was  parked for sleep \\((\\d+) %\\)")));
+  CHECK(std::stoi(m[1]) == 7);
+  CHECK(std::stoi(m[2]) == 7);
+  CHECK(std::stoi(m[3]) > 70);
+}
+
 TEST_CASE("weft-trace convert --perfetto: valid JSON with tracks, stretches and arrows") {
   const directory d;
   const std::string t = d.file("a.trace"), json = d.file("a.json");

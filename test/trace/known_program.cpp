@@ -2,8 +2,10 @@
 // test/trace/known_program.cpp - does things it can count, and says how many on stdout, for command_test.cpp.
 #include <weft/weft.hpp>
 
+#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,31 @@ constexpr int sleepers = 40, items = 30, offloads = 5, yields = 25;
 [[gnu::noinline]] void spawn_the_sleepers(std::vector<weft::fiber<void>>& all) {
   for (int i = 0; i < sleepers; ++i)
     all.push_back(weft::spawn([] { static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(2))); }));
+}
+
+// Computes on and on, beside others that do: it is preempted, in here.
+[[gnu::noinline]] void spin_in_here() {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(150);
+  volatile unsigned x = 0;
+  while (std::chrono::steady_clock::now() < until)
+    for (int i = 0; i < 100'000; ++i) x = x + 1;
+}
+void hog() {
+  std::vector<weft::fiber<void>> all;
+  for (int i = 0; i < 6; ++i) all.push_back(weft::spawn([] { spin_in_here(); }));
+  for (auto& f : all) f.join();
+}
+
+// Whoever has the lock sleeps.
+void convoy() {
+  weft::mutex m;
+  std::vector<weft::fiber<void>> all;
+  for (int i = 0; i < 8; ++i)
+    all.push_back(weft::spawn([&] {
+      const std::lock_guard guard(m);
+      static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(5)));
+    }));
+  for (auto& f : all) f.join();
 }
 
 void known() {
@@ -47,6 +74,8 @@ int main(int argc, char** argv) {
   weft::options o;
   o.workers = 2;
   weft::run(o, [&] {
+    if (how == "hog") return hog();
+    if (how == "convoy") return convoy();
     known();
     std::fflush(stdout);
     if (how == "abort") std::abort();

@@ -28,7 +28,9 @@ std::string describe(const trace& t, const trace_event& e) {
   const std::uint64_t values[] = {e.fiber, e.number, e.other};
   for (int i = 0; i < 3; ++i) {
     if (m.values[i] == "-") continue;
-    if (i == 1 && e.id >= detail::trace::first_text_id)
+    if (m.values[i] == "stack")
+      line += fmt::format("  {} bytes of registers and stack", e.number);
+    else if (i == 1 && e.id >= detail::trace::first_text_id)
       line += fmt::format("  \"{}\"", t.texts[e.text]);
     else
       line += fmt::format("  {} {}", m.values[i], value_text(t, m.values[i], values[i]));

@@ -108,7 +108,7 @@ class builder {
   // ---- slices
   void open_slice(std::uint32_t thread, std::uint32_t f, std::int64_t at, bool in_kernel = false) {
     const auto i = static_cast<std::uint32_t>(m_.slices.size());
-    m_.slices.push_back({f, thread, at, at, slice_end::cut_off, in_kernel});
+    m_.slices.push_back({f, thread, at, at, slice_end::cut_off, in_kernel, 0});
     m_.fibers[f].slices.push_back(i);
     fiber_states_[f].open_slice = i;
     fiber_states_[f].now = phase::running;
@@ -260,6 +260,9 @@ class builder {
           m_.regions[open.back()].end = e.ns;
           open.pop_back();
         }
+        return;
+      case event::fiber_stack:
+        if (const std::uint32_t i = thread_states_[e.thread].slice; i != none && m_.slices[i].fiber == f) m_.slices[i].stack = e.text;
         return;
       case event::log:
         m_.logs.push_back({e.ns, f, e.thread, m_.source.texts[e.text]});

@@ -27,6 +27,7 @@ struct slice {
   std::int64_t begin = 0, end = 0;
   slice_end how = slice_end::cut_off;
   bool in_kernel = false;     // its processor had been taken away: it was blocked in a system call
+  std::uint32_t stack = 0;    // in source.texts: where it was when it was preempted (trace/stack_sample.hpp); 0: not known
 };
 
 /// A stretch in which a fiber was parked, and what ended it.

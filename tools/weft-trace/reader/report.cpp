@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "reader/contention.hpp"
 #include "reader/histogram.hpp"
 #include "reader/symbols.hpp"
 
@@ -36,6 +38,7 @@ class writer {
     workers();
     latencies();
     waits();
+    objects();
     slices();
     fibers();
     sites();
@@ -130,17 +133,57 @@ class writer {
     }
   }
 
+  // What was waited for, and who ended the waits: by name or place, most first.
+  void objects() {
+    const std::vector<waited_for> all = find_waited_for(m_);
+    if (all.empty()) return;
+    line("\n{:<36} {:>8} {:>10} {:>13} {:>10}   {}", "Most waited for", "waits", "total", "most at once", "not over", "the wait was ended by");
+    for (std::size_t i = 0; i < std::min(o_.rows, all.size()); ++i) {
+      const waited_for& w = all[i];
+      std::map<std::string, std::int64_t> by;
+      for (const auto& [fiber, n] : w.ended_by)
+        by[fiber == none ? "a timer, the poller or a thread" : group(m_.fibers[fiber])] += static_cast<std::int64_t>(n);
+      line("  {:<34} {:>8} {:>10} {:>13} {:>10}   {}", fmt::format("{} {:#x}", m_.source.reason(w.reason), w.object), w.waits,
+           duration_text(w.total), w.most_at_once, w.never_over, most_first(by, [](std::int64_t n) { return std::to_string(n); }));
+      std::int64_t held = 0;
+      for (const auto& [what, ns] : w.holder) add_time(held, ns);
+      if (held > 0)
+        line("     who had it meanwhile was  {}", most_first(w.holder, [&](std::int64_t ns) {
+               return fmt::format("{:.0f} %", 100.0 * static_cast<double>(ns) / static_cast<double>(held));
+             }));
+    }
+  }
+  template <class Text>
+  static std::string most_first(const std::map<std::string, std::int64_t>& counts, Text text) {
+    std::vector<std::pair<std::int64_t, std::string>> order;
+    for (const auto& [what, n] : counts) order.emplace_back(n, what);
+    std::sort(order.rbegin(), order.rend());
+    std::string out;
+    for (std::size_t i = 0; i < std::min<std::size_t>(order.size(), 3); ++i)
+      out += fmt::format("{}{} ({})", i == 0 ? "" : ", ", order[i].second, text(order[i].first));
+    return out + (order.size() > 3 ? ", ..." : "");
+  }
+
   void slices() {
     std::vector<const slice*> longest;
     for (const slice& s : m_.slices) longest.push_back(&s);
     const std::size_t n = std::min(o_.rows, longest.size());
     std::partial_sort(longest.begin(), longest.begin() + static_cast<std::ptrdiff_t>(n), longest.end(),
                       [](const slice* a, const slice* b) { return a->end - a->begin > b->end - b->begin; });
+    std::vector<std::string> shown;
     heading("Longest stretches without a call that lets others run");
     for (std::size_t i = 0; i < n; ++i) {
       const slice& s = *longest[i];
       line("  {:>10}  at {:>12}  on {:<14} {}, {}{}", duration_text(s.end - s.begin), duration_text(s.begin - m_.begin),
            m_.thread_label(s.thread), label(s.fiber), s.in_kernel ? "in the kernel, then " : "", to_text(s.how));
+      if (s.stack == 0) continue;
+      std::vector<std::string> calls = symbols_.calls(m_.source.texts[s.stack]);
+      if (calls == shown) {
+        line("                 the same calls");
+        continue;
+      }
+      for (const std::string& call : calls) line("                 {}", call);
+      shown = std::move(calls);
     }
   }
 

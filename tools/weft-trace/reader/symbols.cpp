@@ -3,6 +3,9 @@
 // written outside weft's headers, for spawn() itself is inlined into its caller.
 #include "reader/symbols.hpp"
 
+#include "reader/machinery.hpp"
+
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -25,6 +28,18 @@ std::string demangled(const char* name) {
 
 bool is_weft_header(std::string_view file) { return file.find("/weft/") != std::string_view::npos && file.ends_with(".hpp"); }
 
+// The scopes around an address as the code lies, innermost first: dwarf_getscopes alone goes on, from an inlined function, with
+// the scopes around its definition.
+std::vector<Dwarf_Die> scopes_at(Dwarf_Die* unit, Dwarf_Addr address) {
+  Dwarf_Die *innermost = nullptr, *all = nullptr;
+  if (dwarf_getscopes(unit, address, &innermost) <= 0) return {};
+  const int n = dwarf_getscopes_die(&innermost[0], &all);
+  std::vector<Dwarf_Die> out(all, all + std::max(n, 0));
+  std::free(innermost);
+  if (n > 0) std::free(all);
+  return out;
+}
+
 // Where the innermost inlined call that stands outside weft's headers was written.
 void find_caller(Dwfl_Module* module, std::uint64_t address, code_place& out) {
   Dwarf_Addr bias = 0;
@@ -33,22 +48,21 @@ void find_caller(Dwfl_Module* module, std::uint64_t address, code_place& out) {
   Dwarf_Files* files = nullptr;
   std::size_t file_count = 0;
   if (dwarf_getsrcfiles(unit, &files, &file_count) != 0) return;
-  Dwarf_Die* scopes = nullptr;
-  const int n = dwarf_getscopes(unit, address - bias, &scopes);
-  for (int i = 0; i < n; ++i) {
-    if (dwarf_tag(&scopes[i]) != DW_TAG_inlined_subroutine) continue;
+  for (Dwarf_Die& scope : scopes_at(unit, address - bias)) {
+    if (dwarf_tag(&scope) != DW_TAG_inlined_subroutine) continue;
     Dwarf_Attribute attribute;
     Dwarf_Word file = 0, line = 0;
-    if (dwarf_formudata(dwarf_attr(&scopes[i], DW_AT_call_file, &attribute), &file) != 0) continue;
-    if (dwarf_formudata(dwarf_attr(&scopes[i], DW_AT_call_line, &attribute), &line) != 0) continue;
+    if (dwarf_formudata(dwarf_attr(&scope, DW_AT_call_file, &attribute), &file) != 0) continue;
+    if (dwarf_formudata(dwarf_attr(&scope, DW_AT_call_line, &attribute), &line) != 0) continue;
     const char* const name = dwarf_filesrc(files, file, nullptr, nullptr);
     if (name == nullptr || is_weft_header(name)) continue;
     out.file = name;
     out.line = static_cast<int>(line);
     break;
   }
-  if (n > 0) std::free(scopes);
 }
+
+bool is_library(std::string_view file) { return is_weft_header(file) || file.find("/include/c++/") != std::string_view::npos; }
 
 // A callable that the compiler put into weft's own call of it, as the call's name has it: run_callable<main::{lambda()#1}>.
 std::string without_the_shell(std::string name) {
@@ -63,12 +77,15 @@ std::string without_the_shell(std::string name) {
   return name;
 }
 
-}  // namespace
+const char* name_of(Dwarf_Die* inlined) {
+  Dwarf_Attribute attribute;
+  for (const unsigned name : {DW_AT_linkage_name, DW_AT_name})
+    if (dwarf_attr_integrate(inlined, name, &attribute) != nullptr)
+      if (const char* text = dwarf_formstring(&attribute)) return text;
+  return "?";
+}
 
-struct symbols::machinery {
-  Dwfl_Callbacks callbacks{};
-  Dwfl* session = nullptr;
-};
+}  // namespace
 
 std::string code_place::line_text() const {
   return file.empty() ? function : fmt::format("{}:{}", file.substr(file.rfind('/') + 1), line);
@@ -99,7 +116,11 @@ const code_place& symbols::at(std::uint64_t address) {
   const std::uint64_t call = address - 1;
   Dwfl_Module* const module = libdw_->session != nullptr ? dwfl_addrmodule(libdw_->session, call) : nullptr;
   if (module != nullptr) {
-    if (const char* name = dwfl_module_addrname(module, call)) out.function = without_the_shell(demangled(name));
+    if (const char* name = dwfl_module_addrname(module, call)) {
+      const std::string full = demangled(name);
+      out.function = without_the_shell(full);
+      out.is_callable = out.function != full;
+    }
     find_caller(module, call, out);
     if (out.file.empty())
       if (Dwfl_Line* line = dwfl_module_getsrc(module, call)) {
@@ -117,6 +138,37 @@ const code_place& symbols::at(std::uint64_t address) {
       }
   }
   return out;
+}
+
+// Each inlined call is a call: it stands in the line of the one around it.
+void symbols::inlined_calls(std::uint64_t address, std::vector<code_place>& out) {
+  const std::uint64_t call = address - 1;
+  Dwfl_Module* const module = libdw_->session != nullptr ? dwfl_addrmodule(libdw_->session, call) : nullptr;
+  Dwarf_Addr bias = 0;
+  Dwarf_Die* const unit = module != nullptr ? dwfl_module_addrdie(module, call, &bias) : nullptr;
+  Dwarf_Files* files = nullptr;
+  std::size_t file_count = 0;
+  if (unit == nullptr || dwarf_getsrcfiles(unit, &files, &file_count) != 0) return out.push_back(at(address));
+  code_place here;
+  if (Dwfl_Line* line = dwfl_module_getsrc(module, call))
+    if (const char* file = dwfl_lineinfo(line, nullptr, &here.line, nullptr, nullptr, nullptr)) here.file = file;
+  for (Dwarf_Die& scope : scopes_at(unit, call - bias)) {
+    if (dwarf_tag(&scope) == DW_TAG_subprogram) break;
+    if (dwarf_tag(&scope) != DW_TAG_inlined_subroutine) continue;
+    here.function = demangled(name_of(&scope));
+    if (!is_library(here.file)) out.push_back(here);
+    Dwarf_Attribute attribute;
+    Dwarf_Word file = 0, line = 0;
+    const bool known = dwarf_formudata(dwarf_attr(&scope, DW_AT_call_file, &attribute), &file) == 0 &&
+                       dwarf_formudata(dwarf_attr(&scope, DW_AT_call_line, &attribute), &line) == 0;
+    const char* const name = known ? dwarf_filesrc(files, file, nullptr, nullptr) : nullptr;
+    here.file = name != nullptr ? name : "";
+    here.line = static_cast<int>(line);
+  }
+  here.function = at(address).function;
+  here.is_callable = at(address).is_callable;
+  if (is_library(here.file)) here.file.clear();
+  out.push_back(here);
 }
 
 }  // namespace weft::tools

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct code_place {
   std::string function;  // demangled; "module+0x12" if nothing is known
   std::string file;      // of the nearest line that is not weft's own header; empty without debug information
   int line = 0;
+  bool is_callable = false;  // weft's call of what a fiber was made of: `function` is that
   [[nodiscard]] std::string text() const;       // "function (file:line)"
   [[nodiscard]] std::string line_text() const;  // "file:line", or the function if that is all there is
 };
@@ -29,9 +31,14 @@ class symbols {
   symbols& operator=(const symbols&) = delete;
   /// `address`: a return address; what is looked up is the call before it.
   [[nodiscard]] const code_place& at(std::uint64_t address);
+  /// The calls that a stack sample (trace/stack_sample.hpp) shows, innermost first, to the fiber's own callable; as far as
+  /// the bytes of the stack that were kept go. Empty if the sample makes no sense.
+  [[nodiscard]] std::vector<std::string> calls(std::string_view stack_sample);
 
  private:
   struct machinery;
+  void inlined_calls(std::uint64_t address, std::vector<code_place>& out);
+  [[nodiscard]] std::vector<std::uint64_t> unwind(std::string_view stack_sample);
   std::unique_ptr<machinery> libdw_;
   std::vector<trace_module> modules_;
   std::unordered_map<std::uint64_t, code_place> known_;

@@ -11,6 +11,7 @@
 //   regions   fiber + 1, thread, begin (zigzag difference), length, name
 //   markers   fiber + 1, thread, at (zigzag difference), text, kind (0 log, 1 stall)
 //   offloads  fiber + 1, thread, begin (zigzag difference), length
+//   stacks    slice (difference), which of the JSON's "stacks"
 //   objects   address (difference); 0 is the first
 // Fibers are numbered as the excerpt has them; a fiber that is not in it is missing.
 #include <algorithm>
@@ -77,6 +78,7 @@ class packer {
     regions();
     markers();
     offloads();
+    stacks();
     objects();
     head();
     // "</script" and "<!--" would end the element that it stands in.
@@ -206,6 +208,24 @@ class packer {
       ++n;
     }
     counts_["offloads"] = n;
+    out_.next_table();
+  }
+  // Of the slices that were preempted: samples alike are one.
+  void stacks() {
+    json_["stacks"] = nlohmann::json::array();
+    std::map<std::vector<std::string>, std::uint64_t> seen;
+    std::uint64_t n = 0, before = 0;
+    for (std::uint64_t i = 0; i < x_.slices.size(); ++i) {
+      const std::uint32_t sample = m_.slices[x_.slices[i]].stack;
+      if (sample == 0) continue;
+      const auto [at, added] = seen.try_emplace(symbols_.calls(m_.source.texts[sample]), seen.size());
+      if (added) json_["stacks"].push_back(at->first);
+      out_.number(i - before);
+      out_.number(at->second);
+      before = i;
+      ++n;
+    }
+    counts_["stacks"] = n;
     out_.next_table();
   }
   void objects() {

@@ -42,6 +42,7 @@ function unpackColumns() {
     regions: next(n.regions, { fiber: [I, orNone], thread: [U, number], begin: [F, step], end: [F, number], name: [U, number] }),
     markers: next(n.markers, { fiber: [I, orNone], thread: [U, number], at: [F, step], text: [U, number], kind: [B, number] }),
     offloads: next(n.offloads, { fiber: [I, orNone], thread: [U, number], begin: [F, step], end: [F, number] }),
+    stacks: next(n.stacks, { slice: [U, () => (before += number())], stack: [U, number] }),
     objects: next(n.objects, { address: [F, () => (before += number())] }),
   };
   // What stands in the columns as a length becomes the other end.

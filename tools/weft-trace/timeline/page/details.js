@@ -43,6 +43,14 @@ function segmentWords(what) {
   return [kinds[what.kind].text, [...common, ["readied by", wakerWords(a)]]];
 }
 
+// Where a run was when it was preempted, if it was.
+function stackWords(what) {
+  if (what.type !== refTo.slice) return [];
+  const t = trace.stacks, i = firstThat(0, t.count, k => t.slice[k] >= what.ref);
+  if (i === t.count || t.slice[i] !== what.ref || meta.stacks[t.stack[i]].length === 0) return [];
+  return [node("h3", "Where it was at the end"), node("ol", meta.stacks[t.stack[i]].map(call => node("li", call)))];
+}
+
 function fiberWords(f) {
   const b = trace.fibers, sums = fiberSums, out = [];
   const life = sums.last[f] - sums.first[f], bar = node("div", "", { className: "bar", title: "running, in the kernel, runnable, parked" });
@@ -98,7 +106,7 @@ function showDetails() {
   if (selected.fiber >= 0) parts.push(node("h2", fiberLabel(selected.fiber)));
   if (selected.kind !== undefined) {
     const [title, pairs] = segmentWords(selected);
-    parts.push(node("div", [chip(colours.kinds[selected.kind]), node("b", title)]), list(pairs));
+    parts.push(node("div", [chip(colours.kinds[selected.kind]), node("b", title)]), list(pairs), ...stackWords(selected));
     if (selected.fiber >= 0)
       parts.push(node("small", [link("[ before", () => selectNeighbour(-1)), " \u00b7 ", link("] after", () => selectNeighbour(1)), " \u00b7 ", link("k who woke it", selectWaker)]));
   }

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sched/preempt_trace.hpp - the tracer's share of a preemption.
+
+#include "fiber/record.hpp"
+
+namespace weft::detail {
+
+/// Records where `f` is, which the calling thread runs and a signal has interrupted outside weft. `context`: the handler's third
+/// argument. Copies a kilobyte; asks nobody for anything: async-signal-safe.
+void tell_interrupted_stack(const fiber_record& f, const void* context) noexcept;
+
+}  // namespace weft::detail
