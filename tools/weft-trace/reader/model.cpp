@@ -49,7 +49,7 @@ class builder {
     for (auto e = t.events.begin(); e != first; ++e) names_only(*e);
     if (first != t.events.end()) {
       m_.begin = first->ns;
-      m_.end = t.events.back().ns;
+      m_.end = std::max(t.events.back().ns, t.known_until);  // where all are parked, time passes, too
     }
     for (auto e = first; e != t.events.end(); ++e) take(*e);
     finish();

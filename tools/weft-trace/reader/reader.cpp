@@ -3,10 +3,7 @@
 #include "reader/reader.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <memory>
 #include <tuple>
 
 #include "trace/reason.hpp"
@@ -276,6 +273,7 @@ class reader {
       else
         problem("the clocks of the trace disagree; times may be wrong");
     }
+    for (const pair& p : pairs_) t_.known_until = std::max(t_.known_until, to_ns(p.ticks));
     t_.complete_since = complete_since_ != 0 ? to_ns(complete_since_) : INT64_MIN;
   }
   [[nodiscard]] std::int64_t to_ns(std::uint64_t ticks) const {
@@ -370,23 +368,5 @@ std::string trace::event_name(unsigned id) const {
 }
 
 trace read_trace(std::span<const std::byte> file) { return reader(file).read(); }
-
-trace read_trace_file(const std::string& path) {
-  const auto failed = [&](const char* what) {
-    trace t;
-    t.error = path + ": " + what;
-    return t;
-  };
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
-  if (file == nullptr) return failed(std::strerror(errno));
-  std::vector<std::byte> all;
-  std::vector<std::byte> some(1U << 20U);
-  while (const std::size_t n = std::fread(some.data(), 1, some.size(), file.get()))
-    all.insert(all.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(n));
-  if (std::ferror(file.get()) != 0) return failed(std::strerror(errno));
-  trace t = read_trace(all);
-  if (!t.error.empty()) t.error = path + ": " + t.error;
-  return t;
-}
 
 }  // namespace weft::tools

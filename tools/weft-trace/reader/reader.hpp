@@ -66,6 +66,8 @@ struct trace {
   std::uint64_t dropped = 0, overwritten = 0;
   std::int64_t complete_since = 0;   // before it, only some threads' events may be there
 
+  std::int64_t known_until = INT64_MIN;  // the last moment the file tells of, if only that it had come
+
   std::vector<trace_event> events;   // by time; those of one thread in their order
   std::vector<trace_thread> threads;
   std::vector<std::string> texts;    // [0] is empty
@@ -81,7 +83,8 @@ struct trace {
 
 /// Reads what is in memory.
 [[nodiscard]] trace read_trace(std::span<const std::byte> file);
-/// The same from disk; `error` says what opening or reading it says.
+/// The same from disk; `error` says what opening or reading it says, and `problems` which programs and libraries of the trace have been
+/// built anew since.
 [[nodiscard]] trace read_trace_file(const std::string& path);
 
 }  // namespace weft::tools

@@ -80,7 +80,10 @@ std::vector<std::string> symbols::calls(std::string_view sample) {
   std::vector<std::string> out;
   for (const std::uint64_t address : unwind(sample)) {
     // A callable that ends with a call may have no frame of its own.
-    if (at(address).function.find("weft::detail::(anonymous namespace)::fiber_entry") != std::string::npos) break;
+    const std::string& function = at(address).function;
+    if (function.find("(anonymous namespace)::run_fibers(") != std::string::npos ||
+        function.find("(anonymous namespace)::fiber_entry(") != std::string::npos)
+      break;
     inlined_calls(address, all);
   }
   for (const code_place& place : all) {

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+// tools/weft-trace/reader/file.cpp - a trace from disk, and whether the programs it speaks of are still those that wrote it.
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include <sys/stat.h>
+
+#include "reader/reader.hpp"
+
+namespace weft::tools {
+namespace {
+
+// Code that was built since is not where the trace says.
+void look_for_newer_modules(trace& t) {
+  for (const trace_module& m : t.modules) {
+    struct stat s;
+    if (m.path.empty() || m.path[0] != '/' || stat(m.path.c_str(), &s) != 0) continue;
+    const std::uint64_t built = static_cast<std::uint64_t>(s.st_mtim.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(s.st_mtim.tv_nsec);
+    if (built > t.realtime_ns) t.problems.push_back(m.path + " is newer than the trace: names of its functions may be wrong");
+  }
+}
+
+}  // namespace
+
+trace read_trace_file(const std::string& path) {
+  const auto failed = [&](const char* what) {
+    trace t;
+    t.error = path + ": " + what;
+    return t;
+  };
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+  if (file == nullptr) return failed(std::strerror(errno));
+  std::vector<std::byte> all;
+  std::vector<std::byte> some(1U << 20U);
+  while (const std::size_t n = std::fread(some.data(), 1, some.size(), file.get()))
+    all.insert(all.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(n));
+  if (std::ferror(file.get()) != 0) return failed(std::strerror(errno));
+  trace t = read_trace(all);
+  look_for_newer_modules(t);
+  if (!t.error.empty()) t.error = path + ": " + t.error;
+  return t;
+}
+
+}  // namespace weft::tools
