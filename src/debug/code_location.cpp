@@ -80,6 +80,13 @@ void look_into_file(code_location& out, const char* path, std::uintptr_t at) noe
   }
 }
 
+// Whoever reads it may look for the file.
+std::string path_of(const code_location& at) {
+  char path[4096];
+  const ssize_t n = at.of_program ? readlink("/proc/self/exe", path, sizeof path) : 0;
+  return n > 0 ? std::string(path, static_cast<std::size_t>(n)) : at.module;
+}
+
 }  // namespace
 
 code_location locate(const void* address) noexcept {
@@ -91,13 +98,12 @@ code_location locate(const void* address) noexcept {
   const auto at = reinterpret_cast<std::uintptr_t>(address);
   out.module = info.dli_fname;
   out.offset_in_module = at - map->l_addr;
+  out.of_program = map->l_name == nullptr || map->l_name[0] == '\0';
   if (info.dli_sname != nullptr) {
     copy_name(out, info.dli_sname, sizeof out.function);
     out.offset_in_function = at - reinterpret_cast<std::uintptr_t>(info.dli_saddr);
   } else {
-    // The program itself has no name here, and what it was called by need not be a path to it.
-    const bool is_program = map->l_name == nullptr || map->l_name[0] == '\0';
-    look_into_file(out, is_program ? "/proc/self/exe" : map->l_name, out.offset_in_module);
+    look_into_file(out, out.of_program ? "/proc/self/exe" : map->l_name, out.offset_in_module);
   }
   return out;
 }
@@ -117,7 +123,7 @@ std::string describe_code(const void* address) {
     out += text;
   }
   std::snprintf(text, sizeof text, "+0x%zx)", at.offset_in_module);
-  return out + "(" + at.module + text;
+  return out + "(" + path_of(at) + text;
 }
 
 }  // namespace weft::detail

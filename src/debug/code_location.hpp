@@ -17,6 +17,7 @@ struct code_location {
   char function[256] = "";             // as the linker knows it, cut; empty if unknown
   std::size_t offset_in_function = 0;
   const char* module = nullptr;        // null: no code of this process
+  bool of_program = false;             // `module` is what the program was called by, which need not be a path to it
   std::size_t offset_in_module = 0;    // what addr2line -e module wants
 };
 
