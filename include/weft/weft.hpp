@@ -17,6 +17,7 @@
 #include <weft/offload.hpp>
 #include <weft/once.hpp>
 #include <weft/options.hpp>
+#include <weft/profile.hpp>
 #include <weft/rate_limiter.hpp>
 #include <weft/recursive_mutex.hpp>
 #include <weft/runtime.hpp>

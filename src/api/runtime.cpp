@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // api/runtime.cpp - options checked, a scheduler wired to its poller; the default runtime.
 #include <weft/runtime.hpp>
+#include <weft/profile.hpp>
 #include <weft/trace.hpp>
 
 #include <algorithm>
@@ -73,6 +74,7 @@ detail::scheduler*& scheduler_of(runtime& rt) noexcept {
 runtime::runtime(const options& o) {
   detail::install_overflow_report();
   trace::start_from_environment();
+  profile::start_from_environment();
   const options c = checked(o);
   detail::open_inspection_door(c.preempt_signal);  // first: a knock must not be taken for a request to preempt
   auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller(), &detail::describe);

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <ctime>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -129,6 +130,22 @@ void prefer_short_waits() noexcept;
 [[nodiscard]] std::error_code check_thread_limit() noexcept;
 /// Sends `signal` to a thread of this process. AS-safe.
 std::error_code signal_thread(pid_t thread, int signal) noexcept;
+
+/// Sends a thread of this process `signal`, si_code SI_TIMER and si_value `value`, each time it has used `period_ns` of CPU.
+class thread_timer {
+ public:
+  thread_timer() = default;
+  ~thread_timer() { stop(); }
+  thread_timer(const thread_timer&) = delete;
+  thread_timer& operator=(const thread_timer&) = delete;
+  /// Stopped. An error: the thread has ended, or the system has no timer left.
+  std::error_code start(pid_t thread, int signal, std::int64_t period_ns, void* value) noexcept;
+  void stop() noexcept;  // a signal may still be on its way
+
+ private:
+  timer_t timer_{};
+  bool runs_ = false;
+};
 
 /// Blocks every signal for its lifetime, so that threads created inside start with none delivered.
 class block_signals {

@@ -11,11 +11,13 @@
 
 #include <pthread.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/futex_lock.hpp"
 #include "os/errno_guard.hpp"
 #include "os/os.hpp"
+#include "os/signal_context.hpp"
 
 namespace weft::os {
 namespace {
@@ -121,6 +123,22 @@ void restore_signal_handler(int signal) noexcept {
   if (sigaction(signal, nullptr, &current) != 0 || !ours(current)) return;
   sigaction(signal, &e.previous, nullptr);
   for (auto& slot : e.handlers) slot.store(nullptr, std::memory_order_release);  // [SIG-1] a late dispatch chains on
+}
+
+interrupted_state interrupted(const void* context) noexcept {
+  const mcontext_t& at = static_cast<const ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__)
+  const interrupted_state now{static_cast<std::uintptr_t>(at.gregs[REG_RIP]), static_cast<std::uintptr_t>(at.gregs[REG_RSP]),
+                              static_cast<std::uintptr_t>(at.gregs[REG_RBP])};
+  const auto third_argument = static_cast<std::uintptr_t>(at.gregs[REG_RDX]);
+#elif defined(__aarch64__)
+  const interrupted_state now{at.pc, at.sp, at.regs[29]};
+  const std::uintptr_t third_argument = at.regs[2];
+#else
+#error "weft: signals.cpp does not know where this architecture keeps its registers"
+#endif
+  if (now.instruction != reinterpret_cast<std::uintptr_t>(&dispatch)) return now;
+  return interrupted(reinterpret_cast<const void*>(third_argument));
 }
 
 std::error_code signal_thread(pid_t thread, int signal) noexcept {

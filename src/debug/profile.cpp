@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: BSL-1.0
+// debug/profile.cpp - the sampling profiler of weft/profile.hpp.
+//
+//   collector  every 50 ms: gives each worker's thread a timer of its CPU clock, empties the rings, sums equal stacks
+//   handler    on the worker's alternate stack: notes fiber, name and stack in the thread's ring
+//   stop       timers off, the last samples, names for the addresses, the file
+// The handler reads the thread's own worker and the fiber it runs, and follows frame pointers that lie in the stack it is on;
+// it takes no lock and asks for no memory. The fiber's name is read only outside of weft, where the fiber cannot end under
+// it; samples within weft get it from the others of the same fiber.
+// Rejected: setitimer (one timer for the process, its signal goes to any thread); unwinding by tables in the handler (right
+// without frame pointers, but one function with wrong tables ends the process).
+#include <weft/profile.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include <cxxabi.h>
+
+#include "base/sanitizers.hpp"
+#include "debug/code_location.hpp"
+#include "debug/profile_ring.hpp"
+#include "os/os.hpp"
+#include "os/signal_context.hpp"
+#include "sched/scheduler.hpp"
+#include "sched/worker.hpp"
+
+namespace weft::profile {
+namespace {
+
+using namespace weft::detail;
+
+struct sampled_thread {
+  std::atomic<pid_t> thread{0};  // 0: free to be used again
+  os::thread_timer timer;        // collector
+  profile_ring ring;
+  bool seen = false;             // collector
+  sampled_thread* next = nullptr;  // constant once it is in the chain
+};
+constinit std::atomic<sampled_thread*> threads{nullptr};  // never freed; release by the collector, acquire by handlers
+constinit std::atomic<bool> sampling{false};
+
+// Not instrumented: other frames' memory is what it reads.
+__attribute__((no_sanitize("address", "thread"))) void walk(profile_sample& s, const os::interrupted_state& at, std::uintptr_t end) noexcept {
+  std::size_t n = 0;
+  s.frames[n++] = at.instruction;
+  std::uintptr_t fp = at.frame_pointer;
+  while (fp >= at.stack_pointer && fp + 2 * sizeof fp <= end && fp % sizeof fp == 0) {
+    const auto* frame = reinterpret_cast<const std::uintptr_t*>(fp);
+    const std::uintptr_t above = frame[0], back = frame[1];
+    if (back == 0) break;
+    if (n == s.frames.size()) {
+      s.cut = true;
+      break;
+    }
+    s.frames[n++] = back;
+    if (above <= fp) break;
+    fp = above;
+  }
+  s.frame_count = static_cast<std::uint8_t>(n);
+}
+
+// In the handler. What the thread runs cannot change under it; a record that another thread uses again already, because
+// the interrupted code is just leaving it, gives a sample to the wrong fiber.
+__attribute__((no_sanitize("address", "thread"))) void note(profile_sample& s, const worker& w, const os::interrupted_state& at) noexcept {
+  std::uintptr_t end = at.stack_pointer;  // not known: the innermost function only
+  s.at = profile_sample::where::between;
+  s.fiber = 0;
+  s.name[0] = 0;
+  s.cut = false;
+  const auto own = reinterpret_cast<std::uintptr_t>(w.own_bounds.bottom);
+  const fiber_record* f = w.current;
+  if (f == nullptr) {
+    if (at.stack_pointer - own < w.own_bounds.size) end = own + w.own_bounds.size;
+    s.at = profile_sample::where::scheduler;
+  } else {
+    const fiber_record* on = f;
+    for (int levels = 0; on->has(fiber_record::inlined) && on->outer != nullptr && levels < 10'000; ++levels) on = on->outer;
+    const auto limit = reinterpret_cast<std::uintptr_t>(on->stack_limit);
+    const std::size_t size = slot_size(on->stack) - os::page_size();
+    if (limit != 0 && at.stack_pointer - limit < size) {
+      end = limit + size;
+      s.at = profile_sample::where::fiber;
+      s.fiber = f->id;
+      const fiber_extras* x = w.gate.inside() ? nullptr : f->extras.load(std::memory_order_acquire);  // [REC-2]
+      if (x != nullptr) s.name[x->name.copy(s.name, sizeof s.name - 1)] = 0;
+    }
+  }
+  walk(s, at, end);
+}
+
+bool on_profile_signal(int, siginfo_t* info, void* context) {
+  if (info->si_code != SI_TIMER) return false;
+  sampled_thread* t = threads.load(std::memory_order_acquire);
+  while (t != nullptr && t != info->si_value.sival_ptr) t = t->next;
+  if (t == nullptr) return false;  // somebody else's timer
+  const worker* w = this_worker();
+  if (w == nullptr || !sampling.load(std::memory_order_relaxed)) return true;
+  if (t->thread.load(std::memory_order_relaxed) != w->thread_id) return true;  // a late one of a thread that has ended
+  if (profile_sample* s = t->ring.begin()) {
+    s->weight = 1 + static_cast<std::uint32_t>(info->si_overrun > 0 ? info->si_overrun : 0);
+    note(*s, *w, os::interrupted(context));
+    t->ring.end();
+  }
+  return true;
+}
+
+class collector {
+ public:
+  collector(const options& o, std::FILE* file) : options_(o), file_(file) {
+    sampling.store(true, std::memory_order_relaxed);
+    look();
+    thread_ = std::thread([this] { main(); });
+  }
+
+  statistics stop() {
+    {
+      const std::lock_guard guard(lock_);
+      ends_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+    sampling.store(false, std::memory_order_relaxed);
+    for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next) {
+      t->timer.stop();
+      take(*t);
+      t->thread.store(0, std::memory_order_relaxed);
+    }
+    write();
+    return result_;
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds pause{50};
+
+  void main() {
+    os::set_thread_name("weft-profile");
+    std::unique_lock hold(lock_);
+    while (!wake_.wait_for(hold, pause, [&] { return ends_; })) look();
+  }
+
+  // Timers for threads that are new, none for those that have gone; and what the rings hold.
+  void look() {
+    for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next) t->seen = false;
+    for (const runtime_metrics& m : scheduler::measure_all())
+      for (const worker_metrics& w : m.workers) see(w.thread_id);
+    for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next) {
+      take(*t);
+      if (t->seen || t->thread.load(std::memory_order_relaxed) == 0) continue;
+      t->timer.stop();
+      t->thread.store(0, std::memory_order_relaxed);
+    }
+  }
+
+  void see(pid_t id) {
+    sampled_thread* unused = nullptr;
+    for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next) {
+      const pid_t now = t->thread.load(std::memory_order_relaxed);
+      if (now == id) {
+        t->seen = true;
+        return;
+      }
+      if (now == 0) unused = t;
+    }
+    if (unused == nullptr) {
+      unused = new sampled_thread;
+      unused->next = threads.load(std::memory_order_relaxed);
+      threads.store(unused, std::memory_order_release);  // on_profile_signal
+    }
+    unused->thread.store(id, std::memory_order_relaxed);
+    unused->seen = true;
+    if (unused->timer.start(id, options_.signal, 1'000'000'000 / options_.hertz, unused))
+      unused->thread.store(0, std::memory_order_relaxed);  // it has just ended
+    else
+      ++result_.threads;
+  }
+
+  void take(sampled_thread& t) {
+    t.ring.take([&](const profile_sample& s) {
+      if (s.name[0] != 0) names_.try_emplace(s.fiber, s.name);
+      stack_key key{s.at == profile_sample::where::fiber ? s.fiber : 0, s.at, s.cut,
+                    {s.frames.begin(), s.frames.begin() + s.frame_count}};
+      stacks_[std::move(key)] += s.weight;
+      result_.samples += s.weight;
+    });
+    result_.dropped += t.ring.take_dropped();
+  }
+
+  const std::string& name_of(std::uintptr_t address) {
+    const auto [at, fresh] = functions_.try_emplace(address);
+    if (!fresh) return at->second;
+    const code_location code = locate(reinterpret_cast<const void*>(address));
+    int status = -1;
+    const std::unique_ptr<char, decltype(&std::free)> demangled(
+        abi::__cxa_demangle(code.function, nullptr, nullptr, &status), &std::free);
+    std::string& text = at->second;
+    if (status == 0) {
+      text = demangled.get();
+    } else if (code.function[0] != 0) {
+      text = code.function;
+    } else if (code.module != nullptr) {
+      char offset[32];
+      std::snprintf(offset, sizeof offset, "+0x%zx", code.offset_in_module);
+      const char* const slash = std::strrchr(code.module, '/');
+      text = std::string(slash != nullptr ? slash + 1 : code.module) + offset;
+    } else {
+      text = "(unknown)";
+    }
+    return text;
+  }
+
+  void write() {
+    std::map<std::string, std::uint64_t> lines;
+    for (const auto& [key, count] : stacks_) {
+      std::string line;
+      if (key.at == profile_sample::where::fiber) {
+        const auto name = names_.find(key.fiber);
+        line = name != names_.end() ? name->second : "(unnamed)";
+        for (char& c : line)
+          if (c == ';' || c == '\n') c = ':';
+      } else {
+        line = "(scheduler)";
+      }
+      if (key.cut) line += ";(deeper)";
+      for (auto frame = key.frames.rbegin(); frame != key.frames.rend(); ++frame) {
+        // A return address is behind its call, which may be the last of its function.
+        const bool innermost = frame + 1 == key.frames.rend();
+        const std::string& function = name_of(innermost ? *frame : *frame - 1);
+        if (function.starts_with("weft::detail::(anonymous namespace)::fiber_entry(") ||
+            function.starts_with("weft::detail::(anonymous namespace)::run_fibers("))
+          continue;  // the same for all
+        line.append(";").append(function);
+      }
+      lines[line] += count;
+    }
+    bool good = true;
+    for (const auto& [line, count] : lines)
+      good &= std::fprintf(file_, "%s %llu\n", line.c_str(), static_cast<unsigned long long>(count)) > 0;
+    good &= std::fclose(file_) == 0;
+    if (!good) throw std::system_error(errno, std::generic_category(), "weft::profile::stop: " + options_.path);
+  }
+
+  struct stack_key {
+    std::uint64_t fiber;
+    profile_sample::where at;
+    bool cut;
+    std::vector<std::uintptr_t> frames;
+    auto operator<=>(const stack_key&) const = default;
+  };
+
+  const options options_;
+  std::FILE* const file_;
+  std::mutex lock_;
+  std::condition_variable wake_;
+  bool ends_ = false;  // under lock_
+  // The constructor's thread, then the collector's, then stop's.
+  std::map<stack_key, std::uint64_t> stacks_;
+  std::unordered_map<std::uint64_t, std::string> names_;
+  std::unordered_map<std::uintptr_t, std::string> functions_;
+  statistics result_{};
+  std::thread thread_;
+};
+
+std::mutex running_lock;
+std::unique_ptr<collector> running;  // under running_lock
+
+[[noreturn]] void refuse(const std::string& text) {
+  throw std::system_error(std::make_error_code(std::errc::invalid_argument), "weft::profile: " + text);
+}
+
+}  // namespace
+
+void start(const options& o) {
+  if (o.hertz < 1 || o.hertz > 1000) refuse("options::hertz is " + std::to_string(o.hertz) + "; it must be 1 to 1000");
+  const std::lock_guard guard(running_lock);
+  if (running != nullptr)
+    throw std::system_error(std::make_error_code(std::errc::device_or_resource_busy), "weft::profile: it runs already");
+  if (const auto ec = os::install_signal_handler(o.signal, &on_profile_signal))
+    throw std::system_error(ec, "weft::profile: no handler for options::signal " + std::to_string(o.signal));
+  std::FILE* file = std::fopen(o.path.c_str(), "we");
+  if (file == nullptr) throw std::system_error(errno, std::generic_category(), "weft::profile: " + o.path);
+  running = std::make_unique<collector>(o, file);
+}
+
+statistics stop() {
+  const std::lock_guard guard(running_lock);
+  if (running == nullptr) return {};
+  const std::unique_ptr<collector> last = std::move(running);
+  return last->stop();
+}
+
+void start_from_environment() noexcept {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    const char* const path = std::getenv("WEFT_PROFILE");
+    if (path == nullptr || *path == '\0') return;
+    try {
+      options o;
+      o.path = path;
+      start(o);
+      std::atexit([] {
+        try {
+          const statistics s = stop();
+          if (s.dropped > 0)
+            os::write_stderr("weft: WEFT_PROFILE: " + std::to_string(s.dropped) + " samples were dropped\n");
+        } catch (const std::exception& e) {
+          os::write_stderr(std::string("weft: WEFT_PROFILE: ") + e.what() + "\n");
+        }
+      });
+    } catch (const std::exception& e) {
+      os::write_stderr(std::string("weft: WEFT_PROFILE=") + path + ": " + e.what() + "; nothing is profiled\n");
+    }
+  });
+}
+
+}  // namespace weft::profile

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSL-1.0
+// The sampling profiler: CPU time goes to the fibers and functions that used it.
+#include <weft/weft.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <time.h>
+#include <unistd.h>
+
+#include "debug/profile_ring.hpp"
+#include "support/runtimes.hpp"
+
+using namespace weft::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::chrono::nanoseconds cpu_of_process() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
+[[gnu::noinline]] void burn(int n) {
+  [[maybe_unused]] volatile int last = 0;  // or it has no frame, and its caller is not seen
+  for (int i = 0; i < n; ++i) last = i;
+}
+[[gnu::noinline]] void burn_three_parts(int n) {
+  burn(3 * n);
+  asm volatile("" : : : "memory");
+}
+[[gnu::noinline]] void burn_one_part(int n) {
+  burn(n);
+  asm volatile("" : : : "memory");
+}
+
+struct folded {
+  std::map<std::string, std::uint64_t> of_fiber;
+  std::uint64_t all = 0, with_entry = 0;
+  std::map<std::string, std::uint64_t> of_function;  // somewhere in the stack, by the part of its name
+};
+
+folded read(const std::string& path) {
+  folded f;
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t space = line.rfind(' ');
+    REQUIRE(space != std::string::npos);
+    const std::uint64_t n = std::stoull(line.substr(space + 1));
+    const std::string stack = line.substr(0, space);
+    const std::size_t root = stack.find(';');
+    REQUIRE(root != std::string::npos);
+    f.all += n;
+    f.of_fiber[stack.substr(0, root)] += n;
+    if (stack.substr(root).find("run_callable<") != std::string::npos) f.with_entry += n;
+    for (const char* function : {"burn_three_parts", "burn_one_part", "burn(int)"})
+      if (stack.find(function) != std::string::npos) f.of_function[function] += n;
+  }
+  return f;
+}
+
+struct profile_file {
+  std::string path = "profile_test_" + std::to_string(getpid()) + ".folded";
+  ~profile_file() { std::remove(path.c_str()); }
+  [[nodiscard]] weft::profile::options options(int hertz) const {
+    weft::profile::options o;
+    o.path = path;
+    o.hertz = hertz;
+    return o;
+  }
+};
+
+weft::attributes named(const char* name) {
+  weft::attributes a;
+  a.name = name;
+  return a;
+}
+
+}  // namespace
+
+TEST_CASE("two fibers that burn three parts and one get three parts and one, with whole stacks") {
+  const profile_file file;
+  weft::options o;
+  o.workers = 1;
+  weft::profile::statistics s{};
+  with_runtime(o, [&](weft::runtime& rt) {
+    weft::profile::start(file.options(250));
+    const auto end = cpu_of_process() + 1500ms;
+    auto heavy = rt.spawn(named("heavy"), [&] {
+      while (cpu_of_process() < end) {
+        burn_three_parts(30'000);
+        weft::this_fiber::yield();
+      }
+    });
+    auto light = rt.spawn(named("light;er"), [&] {
+      while (cpu_of_process() < end) {
+        burn_one_part(30'000);
+        weft::this_fiber::yield();
+      }
+    });
+    heavy.join();
+    light.join();
+    s = weft::profile::stop();
+  });
+  const folded f = read(file.path);
+  CHECK(s.samples > 50);
+  CHECK(s.samples == f.all);
+  CHECK(s.dropped == 0);
+  CHECK(s.threads >= 1);
+  const auto part = [&](const char* name) {
+    const auto at = f.of_fiber.find(name);
+    return at == f.of_fiber.end() ? 0.0 : static_cast<double>(at->second) / static_cast<double>(f.all);
+  };
+  CAPTURE(part("heavy"));
+  CAPTURE(part("light:er"));
+  CHECK(part("heavy") > 0.5);
+  CHECK(part("heavy") < 0.92);
+  CHECK(part("light:er") > 0.06);
+  CHECK(part("light:er") < 0.45);
+  CHECK(part("heavy") + part("light:er") > 0.8);
+  CHECK(f.with_entry > f.all * 9 / 10);
+  CHECK(f.of_function.at("burn_three_parts") > f.of_function.at("burn_one_part"));
+  CHECK(f.of_function.at("burn(int)") > f.all / 2);
+}
+
+TEST_CASE("fibers that never call weft share by preemption, and each is seen under its own name") {
+  const profile_file file;
+  weft::options o;
+  o.workers = 1;
+  o.time_slice = 5ms;
+  with_runtime(o, [&](weft::runtime& rt) {
+    weft::profile::start(file.options(250));
+    const auto end = cpu_of_process() + 1s;
+    std::vector<weft::fiber<void>> fibers;
+    for (const char* name : {"first", "second", "third"})
+      fibers.push_back(rt.spawn(named(name), [&] {
+        while (cpu_of_process() < end) burn(10'000);
+      }));
+    for (auto& f : fibers) f.join();
+    static_cast<void>(weft::profile::stop());
+    CHECK(weft::metrics(rt).preemptions > 0);
+  });
+  folded f = read(file.path);
+  for (const char* name : {"first", "second", "third"}) {
+    CAPTURE(name);
+    CHECK(f.of_fiber[name] > f.all / 12);
+  }
+}
+
+TEST_CASE("runtimes and threads that come while it runs are sampled, and those that went are no more") {
+  const profile_file file;
+  weft::profile::start(file.options(200));
+  for (int round = 0; round < 2; ++round) {
+    weft::options o;
+    o.workers = 2;
+    with_runtime(o, [&](weft::runtime& rt) {
+      const auto end = cpu_of_process() + 300ms;
+      rt.spawn(named(round == 0 ? "earlier" : "later"), [&] {
+          while (cpu_of_process() < end) burn(10'000);
+        }).join();
+    });
+  }
+  const weft::profile::statistics s = weft::profile::stop();
+  folded f = read(file.path);
+  CHECK(f.of_fiber["earlier"] > 0);
+  CHECK(f.of_fiber["later"] > 0);
+  CHECK(s.threads >= 2);
+}
+
+TEST_CASE("a full ring drops and counts, and what was in it comes out in order") {
+  auto ring = std::make_unique<weft::detail::profile_ring>();
+  for (std::uint32_t round = 0; round < 3; ++round) {
+    for (std::uint32_t i = 0; i < weft::detail::profile_ring::size + 5; ++i)
+      if (auto* s = ring->begin()) {
+        s->fiber = i;
+        ring->end();
+      }
+    std::uint64_t next = 0;
+    ring->take([&](const weft::detail::profile_sample& s) { CHECK(s.fiber == next++); });
+    CHECK(next == weft::detail::profile_ring::size);
+    CHECK(ring->take_dropped() == 5);
+    CHECK(ring->take_dropped() == 0);
+  }
+}
+
+TEST_CASE("it says what is wrong") {
+  const profile_file file;
+  CHECK_THROWS_WITH_AS(weft::profile::start(file.options(0)),
+                       doctest::Contains("options::hertz is 0; it must be 1 to 1000"), std::system_error);
+  weft::profile::options o;
+  o.path = "/nonexistent/directory/file";
+  CHECK_THROWS_WITH_AS(weft::profile::start(o), doctest::Contains("/nonexistent/directory/file"), std::system_error);
+  o = file.options(100);
+  o.signal = 9;
+  CHECK_THROWS_AS(weft::profile::start(o), std::system_error);
+  CHECK(weft::profile::stop().samples == 0);  // none runs
+  weft::profile::start(file.options(100));
+  CHECK_THROWS_AS(weft::profile::start(file.options(100)), std::system_error);
+  static_cast<void>(weft::profile::stop());
+}
+
+TEST_CASE("burns under a name" * doctest::skip()) {  // what the next one starts
+  weft::options o;
+  o.workers = 1;
+  weft::runtime rt(o);
+  const auto end = cpu_of_process() + 300ms;
+  rt.spawn(named("from the environment"), [&] {
+      while (cpu_of_process() < end) burn(10'000);
+    }).join();
+}
+
+TEST_CASE("WEFT_PROFILE writes a profile when the process exits, and says what is wrong with it") {
+  const profile_file file;
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe");
+  const std::string rest = " '" + self + "' --no-skip --test-case='burns under a name' >/dev/null 2>" + file.path + ".errors";
+  CHECK(std::system(("WEFT_PROFILE=" + file.path + rest).c_str()) == 0);
+  CHECK(read(file.path).of_fiber["from the environment"] > 0);
+  CHECK(std::system(("WEFT_PROFILE=/nonexistent/file" + rest).c_str()) == 0);
+  std::ifstream in(file.path + ".errors");
+  std::string text;
+  std::getline(in, text);
+  CHECK(text.find("weft: WEFT_PROFILE=/nonexistent/file: weft::profile: /nonexistent/file: No such file or directory; "
+                  "nothing is profiled") == 0);
+  std::remove((file.path + ".errors").c_str());
+}
