@@ -38,6 +38,13 @@ enum class straggler_policy : std::uint8_t {
   abort,   // name them, then std::abort()
 };
 
+/// What a runtime does when fibers of it can never run again. See options::on_deadlock.
+enum class deadlock_policy : std::uint8_t {
+  ignore,  // it does not look
+  report,  // say so on stderr, or to options::deadlock_hook, and go on waiting
+  abort,   // say so, then std::abort()
+};
+
 /// How a runtime is set up. Every field has a working default.
 struct options {
   /// Processors: how many fibers run at the same time. More than 1024 is an error. 0 means the CPUs this process may use,
@@ -71,6 +78,22 @@ struct options {
   /// thread, which looks after nobody meanwhile: be quick, do not throw. The others go on in any case.
   std::function<void(const stall_report&)> on_stall{};
   std::chrono::milliseconds stall_after{100};
+  /// When no fiber of the runtime has run for `deadlock_after`, it looks, once, whether any ever will. It is reported, with
+  /// the fibers, what each waits for and its calls, if that is certain: if fibers wait for each other in a circle by mutexes,
+  /// joins or scopes; or if no fiber of the process runs, waits for time, a descriptor, or an offloaded call, and
+  /// every thread of the process is weft's own or waits itself in weft without a deadline. Anything else could still be
+  /// woken by somebody, and is not told. weft::debug::find_deadlocks() looks at any time.
+  deadlock_policy on_deadlock = deadlock_policy::report;
+  std::chrono::milliseconds deadlock_after{1000};
+  /// Gets the report instead of stderr, on a thread of the runtime's own: be quick, do not throw.
+  std::function<void(const std::string& report)> deadlock_hook{};
+  /// On this signal the process writes a dump of all its fibers (weft/debug.hpp) to stderr. 0: none. The environment's
+  /// WEFT_DUMP_SIGNAL, a number, does the same without code.
+  int dump_signal = 0;
+  /// When a signal that means a crash (SIGABRT, so std::terminate, too; SIGSEGV, SIGBUS, SIGILL, SIGFPE) ends the process,
+  /// another thread writes the dump to stderr first, as far as it gets in two seconds. Process-wide, if any runtime
+  /// wants it; WEFT_DUMP_ON_CRASH=0 in the environment says no.
+  bool dump_on_crash = true;
   /// Thread names are this, a dash and a number ("weft-3"). At most 10 characters are shown.
   std::string name = "weft";
   /// How long shutdown waits for remaining fibers after asking them to stop.

@@ -10,6 +10,8 @@
 #include <system_error>
 
 #include "base/check.hpp"
+#include "debug/deadlock_report.hpp"
+#include "debug/dump_trigger.hpp"
 #include "debug/fiber_report.hpp"
 #include "debug/inspect.hpp"
 #include "debug/overflow.hpp"
@@ -47,6 +49,10 @@ options checked(options o) {
       o.preempt_signal == SIGSTOP || o.preempt_signal == SIGSEGV || o.preempt_signal == SIGBUS)
     refuse("options::preempt_signal is " + std::to_string(o.preempt_signal) +
            "; it must be 0 (none) or a signal that can be handled, such as SIGURG or a real-time one");
+  if (o.deadlock_after <= std::chrono::milliseconds::zero())
+    refuse("options::deadlock_after is not positive; deadlock_policy::ignore looks for none");
+  if (o.dump_signal < 0 || o.dump_signal > SIGRTMAX || o.dump_signal == SIGKILL || o.dump_signal == SIGSTOP)
+    refuse("options::dump_signal is " + std::to_string(o.dump_signal) + "; it must be 0 (none) or a signal that can be handled");
   if (o.shutdown_timeout < std::chrono::milliseconds::zero())
     refuse("options::shutdown_timeout is negative; 0 does not wait at all");
   return o;
@@ -76,8 +82,10 @@ runtime::runtime(const options& o) {
   trace::start_from_environment();
   profile::start_from_environment();
   const options c = checked(o);
+  detail::install_dump_triggers(c);
   detail::open_inspection_door(c.preempt_signal);  // first: a knock must not be taken for a request to preempt
-  auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller(), &detail::describe);
+  auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller(), &detail::describe,
+                                               &detail::check_for_deadlock);
   s->start();
   scheduler_ = s.release();
 }

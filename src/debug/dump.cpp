@@ -115,6 +115,7 @@ class paragraphs {
     for (const paragraph& p : done_) out.push_back(&p);
     const auto rank = [](const paragraph& p) {
       switch (p.first.place) {
+        case fiber_place::crashed: return -1;
         case fiber_place::computing: case fiber_place::blocked: case fiber_place::frozen: case fiber_place::lending: return 0;
         case fiber_place::runnable: case fiber_place::moving: return 1;
         case fiber_place::parked: return 2;
@@ -198,6 +199,7 @@ std::string place_text(const fiber_look& l) {
     case fiber_place::blocked:
       return "blocked in the kernel on worker " + std::to_string(l.worker) +
              (l.system_call >= 0 ? ", system call " + system_call_text(l.system_call) : "");
+    case fiber_place::crashed: return "crashed on worker " + std::to_string(l.worker);
     case fiber_place::frozen: return "preempted on worker " + std::to_string(l.worker);
     case fiber_place::lending: return "running";
     case fiber_place::moving: return "about to run or to wait";

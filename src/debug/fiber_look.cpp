@@ -4,6 +4,7 @@
 
 #include <mutex>
 
+#include "debug/dump_trigger.hpp"
 #include "debug/peek.hpp"
 #include "debug/running_look.hpp"
 #include "os/os.hpp"
@@ -127,7 +128,7 @@ void fiber_looker::look_at_running(const fiber_record& f, fiber_look& out) {
     const bool copied = wants_stacks_ && copy_.take(place, range.low, range.high);
     settle_reads();
     if (w.frozen_at.turn() == turn) {  // FROZEN-1
-      out.place = fiber_place::frozen;
+      out.place = &w == crashed_worker() ? fiber_place::crashed : fiber_place::frozen;
       if (copied && peek(w.current) == &f) out.stack = table_.add(copy_);
       return;
     }

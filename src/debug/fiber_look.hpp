@@ -28,6 +28,7 @@ enum class fiber_place : std::uint8_t {
   computing,  // its thread runs
   blocked,    // its thread sleeps in the kernel
   frozen,     // preempted with its thread
+  crashed,    // a fatal signal struck it
   lending,    // its stack is used by a fiber it joins, which runs inline there
   moving,     // between two of these when it was looked at
 };

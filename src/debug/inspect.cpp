@@ -17,6 +17,7 @@
 #include <weft/metrics.hpp>
 #include <weft/version.hpp>
 
+#include "debug/dump_trigger.hpp"
 #include "debug/running_look.hpp"
 #include "os/os.hpp"
 #include "sched/aide_bell.hpp"
@@ -116,6 +117,7 @@ void converse(std::uint64_t knock) {
 
 // 4, by an aide.
 void answer_knocks() noexcept {
+  write_dump_if_asked();
   for (auto& slot : knocks) {
     if (slot.load(std::memory_order_relaxed) == 0) continue;
     const std::uint64_t knock = slot.exchange(0, std::memory_order_acquire);
@@ -198,8 +200,8 @@ bool answer_inspection(std::string_view line, std::string& out) {
 }
 
 void open_inspection_door(int signal) noexcept {
-  if (signal == 0) return;
   aide_errand.store(&answer_knocks, std::memory_order_release);
+  if (signal == 0) return;
   install_running_look(signal);
   static_cast<void>(os::install_signal_handler(signal, &on_knock));  // the runtime's own says what is wrong
 }

@@ -30,6 +30,7 @@ void scheduler::aide_main() noexcept {
     make_spares_asked_for();
     if (options_.workers == 0) adjust();
     tell_stalls();
+    if (idle_too_long_.exchange(false, std::memory_order_acquire)) check_idle_(*this);
     if (auto* const errand = aide_errand.load(std::memory_order_acquire)) errand();
     if (schedtrace_every_ns_ != 0) schedtrace_at_ns_ = print_schedtrace();
     aide_busy_since_.store(0, std::memory_order_relaxed);
@@ -91,6 +92,7 @@ void scheduler::end_aide() noexcept {
   aide_ends_.store(true, std::memory_order_release);
   call_aide();
   if (aide_.joinable()) aide_.join();
+  if (std::exchange(has_bell_, false)) take_down(bell_);
 }
 
 }  // namespace weft::detail

@@ -36,4 +36,10 @@ void ring_all_bells() noexcept {
   for (aide_bell* b = bells.load(std::memory_order_acquire); b != nullptr; b = b->next) b->ring();
 }
 
+bool any_bell_hangs() noexcept {
+  for (const aide_bell* b = bells.load(std::memory_order_acquire); b != nullptr; b = b->next)
+    if (b->hung.load(std::memory_order_relaxed)) return true;
+  return false;
+}
+
 }  // namespace weft::detail

@@ -23,8 +23,9 @@ struct aide_bell {
 
 [[nodiscard]] aide_bell& hang_bell();   // throws std::bad_alloc
 void take_down(aide_bell& b) noexcept;
-/// AS-safe.
+/// AS-safe, both.
 void ring_all_bells() noexcept;
+[[nodiscard]] bool any_bell_hangs() noexcept;
 
 /// What every aide runs when it was rung, whoever rang; quick, for the runtime's threads wait for the aide. Set once, by
 /// the layer above; null: nothing.

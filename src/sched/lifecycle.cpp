@@ -34,11 +34,12 @@ bool scheduler::exists(const scheduler* s) noexcept {
 }
 
 scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_ptr<poll_source> poller,
-                     fiber_describer describe)
+                     fiber_describer describe, deadlock_checker check_idle)
     : number_(runtimes_made.fetch_add(1, std::memory_order_relaxed) + 1),
       options_(o),
       default_class_(stack_class_for(o.stack_size)),
       describe_(describe),
+      check_idle_(check_idle),
       processors_(most_processors),
       census_(static_cast<std::uint32_t>(
           o.workers != 0 ? o.workers : std::clamp<std::size_t>(os::usable_cpus(), 1, most_processors))),
@@ -87,7 +88,12 @@ scheduler::~scheduler() {
   scheduler_list& list = existing();
   const std::lock_guard guard(list.lock);
   std::erase(list.all, this);
-  take_down(bell_);
+  if (has_bell_) take_down(bell_);
+}
+
+std::size_t scheduler::own_threads() const noexcept {
+  return threads_running_.load(std::memory_order_acquire) + (monitor_.joinable() ? 1 : 0) + (aide_.joinable() ? 1 : 0) +
+         offloads_.look().threads;
 }
 
 runtimes_held::runtimes_held() noexcept { existing().lock.lock(); }

@@ -73,9 +73,7 @@ void scheduler::monitor_main() noexcept {
       if (++quiet >= quiet_before_sleep && may_sleep()) {
         monitor_asleep_.store(1, std::memory_order_seq_cst);  // [MON-1]
         base::real_sync::heavy_fence();
-        while (idle_.idle() == census_.serving() && monitor_ends_.load(std::memory_order_acquire) == 0 &&
-               monitor_asleep_.load(std::memory_order_acquire) != 0)
-          os::futex_wait(monitor_asleep_, 1);
+        sleep_until_busy();
         monitor_asleep_.store(0, std::memory_order_relaxed);
         quiet = quiet_before_slowing;
         continue;
@@ -91,6 +89,23 @@ void scheduler::monitor_main() noexcept {
         monitor_ends_, 0,
         std::chrono::steady_clock::time_point(
             std::chrono::nanoseconds(now + monitor_delay(now, quiet)))));
+  }
+}
+
+// Once, if it takes long, it has somebody look whether it ever will be.
+void scheduler::sleep_until_busy() noexcept {
+  bool looks = options_.on_deadlock != deadlock_policy::ignore;
+  const std::int64_t look_at = os::now_ns() + std::chrono::nanoseconds(options_.deadlock_after).count();
+  while (idle_.idle() == census_.serving() && monitor_ends_.load(std::memory_order_acquire) == 0 &&
+         monitor_asleep_.load(std::memory_order_acquire) != 0) {
+    if (!looks) {
+      os::futex_wait(monitor_asleep_, 1);
+    } else if (!os::futex_wait_until(monitor_asleep_, 1, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(look_at)))) {
+      looks = false;
+      if (live_fibers() == 0) continue;
+      idle_too_long_.store(true, std::memory_order_release);  // aide_main
+      call_aide();
+    }
   }
 }
 

@@ -48,12 +48,14 @@ bool on_preempt_signal(int signal, siginfo_t* info, void* context);
 
 /// Puts a fiber into words (src/debug, a layer above).
 using fiber_describer = std::string (*)(fiber_record& f);
+/// Looks whether fibers of an idle runtime can ever run again (src/debug); on the aide's thread.
+using deadlock_checker = void (*)(scheduler& s);
 
 class scheduler {
  public:
   /// options::workers 0: as many processors as the process may use CPUs, now and later; at most `most_processors`.
   scheduler(const options& o, std::size_t most_processors, std::unique_ptr<poll_source> poller,
-            fiber_describer describe);
+            fiber_describer describe, deadlock_checker check_idle);
   ~scheduler();
   scheduler(const scheduler&) = delete;
   scheduler& operator=(const scheduler&) = delete;
@@ -67,6 +69,7 @@ class scheduler {
   }
   [[nodiscard]] std::size_t live_fibers() const noexcept;  // at some moment of the call, or more
   [[nodiscard]] const options& settings() const noexcept { return options_; }
+  [[nodiscard]] std::size_t own_threads() const noexcept;  // that there are now; once it is started
   [[nodiscard]] std::size_t serving() const noexcept { return census_.serving(); }
   template <class Visit>
   void for_each_worker(Visit&& visit) const {
@@ -188,6 +191,7 @@ class scheduler {
   [[nodiscard]] bool may_sleep() noexcept;
   bool fire_late_timers(processor& p, std::int64_t now) noexcept;
   [[nodiscard]] std::int64_t monitor_delay(std::int64_t now, int quiet_rounds) const noexcept;
+  void sleep_until_busy() noexcept;
   void end_monitor() noexcept;
   void wake_monitor() noexcept {
     // relaxed: read late, it costs the monitor a round, and it looks again before it sleeps [MON-1].
@@ -248,6 +252,9 @@ class scheduler {
   const stack_class default_class_;
   const std::int64_t made_ns_ = os::now_ns();
   const fiber_describer describe_;
+  const deadlock_checker check_idle_;
+  std::atomic<bool> idle_too_long_{false};           // by the monitor, for the aide
+  bool has_bell_ = true;
   // Room for as many as may be from the start: it is read while it grows.
   std::vector<std::unique_ptr<processor>> processors_;  // [0, processor_count_)
   std::atomic<std::size_t> processor_count_{0};         // release by make_processor [LIFE-5]

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSL-1.0
+// debug/dump_trigger.cpp - see the header.
+#include "debug/dump_trigger.hpp"
+
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <thread>
+
+#include <weft/debug.hpp>
+
+#include "base/sanitizers.hpp"
+#include "os/os.hpp"
+#include "sched/aide_bell.hpp"
+#include "sched/fork.hpp"
+#include "sched/worker.hpp"
+
+namespace weft::detail {
+namespace {
+
+constinit std::atomic<std::uint32_t> asked{0};     // dumps so far
+constinit std::atomic<std::uint32_t> written{0};   // futex: of them
+constinit std::atomic<bool> crashing{false};
+constinit std::atomic<const worker*> crashed{nullptr};
+
+void ask() noexcept {
+  asked.fetch_add(1, std::memory_order_release);  // write_dump_if_asked
+  ring_all_bells();
+}
+
+bool on_dump_signal(int, siginfo_t*, void*) {
+  ask();
+  return true;
+}
+
+bool on_crash(int, siginfo_t*, void* context) {
+  if (is_forked_child() || !any_bell_hangs() || crashing.exchange(true, std::memory_order_relaxed)) return false;
+  worker* const w = this_worker();
+  std::optional<frozen_place::stay> here;
+  if (w != nullptr) {
+    here.emplace(w->frozen_at, registers::of(context));
+    crashed.store(w, std::memory_order_release);
+  }
+  constexpr std::chrono::seconds patience{2};
+  const auto until = std::chrono::steady_clock::now() + patience;
+  os::write_stderr("weft: the process crashes; its fibers:\n");
+  const std::uint32_t before = written.load(std::memory_order_acquire);
+  ask();
+  while (written.load(std::memory_order_acquire) == before)
+    if (!os::futex_wait_until(written, before, until)) break;
+  return false;
+}
+
+int signal_from_environment() {
+  const char* const text = std::getenv("WEFT_DUMP_SIGNAL");
+  if (text == nullptr || *text == '\0') return 0;
+  int number = 0;
+  const std::string_view all(text);
+  const auto read = std::from_chars(all.data(), all.data() + all.size(), number);
+  if (read.ec == std::errc() && read.ptr == all.data() + all.size() && number > 0 && number <= SIGRTMAX) return number;
+  os::write_stderr("weft: WEFT_DUMP_SIGNAL is \"" + std::string(all) + "\", which is no signal's number; there will be no dumps\n");
+  return 0;
+}
+
+bool environment_allows_crash_dumps() {
+  const char* const text = std::getenv("WEFT_DUMP_ON_CRASH");
+  return text == nullptr || std::string_view(text) != "0";
+}
+
+}  // namespace
+
+const worker* crashed_worker() noexcept { return crashed.load(std::memory_order_acquire); }
+
+void forget_crash_dump() noexcept { crashing.store(true, std::memory_order_relaxed); }
+
+void write_dump_if_asked() noexcept {
+  static constinit std::atomic<std::uint32_t> taken{0};
+  const std::uint32_t now = asked.load(std::memory_order_acquire);
+  if (taken.exchange(now, std::memory_order_relaxed) == now) return;  // another runtime's aide was quicker
+  try {
+    const os::block_signals blocked;
+    std::thread([] {
+      os::set_thread_name("weft-dump");
+      try {
+        os::write_stderr(debug::dump_fibers());
+      } catch (const std::exception&) {  // no memory
+      }
+      written.fetch_add(1, std::memory_order_release);
+      os::futex_wake(written, os::wake_all);
+    }).detach();
+  } catch (const std::exception&) {  // no thread
+  }
+}
+
+void install_dump_triggers(const options& o) {
+  static const int from_environment = signal_from_environment();
+  for (const int signal : {o.dump_signal, from_environment}) {
+    if (signal == 0) continue;
+    if (const auto ec = os::install_signal_handler(signal, &on_dump_signal))
+      throw std::system_error(ec, "weft: no handler for options::dump_signal " + std::to_string(signal) + " could be installed");
+  }
+  static const bool allowed = environment_allows_crash_dumps();
+  if (WEFT_ASAN || WEFT_TSAN || !allowed || !o.dump_on_crash) return;  // the sanitizers report crashes themselves
+  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE})
+    static_cast<void>(os::install_signal_handler(signal, &on_crash));
+}
+
+}  // namespace weft::detail
