@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "base/sanitizers.hpp"
 #include "browser.hpp"
 
 namespace {
@@ -138,11 +139,43 @@ TEST_CASE("weft-trace timeline: the page in Chromium") {
   b.press("k");
   CHECK(b.evaluate("weftTimeline.selected().id") == 1);
 
+  // With a fiber that is not alive in view hidden, a search still goes to it.
+  b.evaluate("element('only-view').checked = true, show(weftTimeline.length * 0.95, weftTimeline.length), orderFibers()");
+  const int alive = b.evaluate("fiberOrder.length").get<int>();
+  CHECK(alive < 42);
+  b.evaluate("searchFor('receiver'), goToMatch(0)");
+  b.frame();
+  CHECK(b.evaluate("weftTimeline.fiberTop(search.matches[0])").get<double>() >= 0);
+  CHECK(b.evaluate("weftTimeline.view.begin").get<double>() < b.evaluate("weftTimeline.length").get<double>() * 0.9);
+  b.evaluate("element('only-view').checked = false, orderFibers()");
+
   // Dark, too.
   b.evaluate("weftTimeline.setTheme(true), showAll()");
   b.frame();
   CHECK(pixels(b, "fibers", "sleep") > 10'000);
   save_screenshot(b, "timeline-dark.png");
 
+  for (const std::string& c : b.complaints) FAIL_CHECK(c);
+}
+
+TEST_CASE("weft-trace timeline: where a preempted fiber was") {
+  const std::string program = browser::find();
+  if (program.empty()) return;
+  const directory d;
+  const std::string trace = d.path + "/hog.trace", page = d.path + "/hog.html";
+  REQUIRE(std::system((std::string(WEFT_TRACE_TOOL) + " record -o " + trace + " -- " WEFT_KNOWN_PROGRAM " hog >/dev/null").c_str()) == 0);
+  REQUIRE(std::system((std::string(WEFT_TRACE_TOOL) + " timeline " + trace + " -o " + page + " >/dev/null").c_str()) == 0);
+  browser b(program, d.path + "/browser", 1200, 700);
+  b.open(page);
+  REQUIRE(b.evaluate("weftTimeline.counts.stacks").get<int>() > 0);
+  b.evaluate("(() => { const ref = trace.stacks.slice[0], f = trace.slices.fiber[ref], row = fiberRow(f);"
+             "selectSegment(row, row.after(trace.slices.begin[ref]), f, -1, { jump: true }); })()");
+  b.frame();
+  const std::string words = b.evaluate("document.getElementById('details').textContent");
+  CAPTURE(words);
+  CHECK(words.find("was preempted") != std::string::npos);
+  if (!WEFT_ASAN && !WEFT_TSAN) CHECK(words.find("spin_in_here") != std::string::npos);
+  CHECK(pixels(b, "threads", "frozen") > 0);
+  save_screenshot(b, "timeline-preempted.png");
   for (const std::string& c : b.complaints) FAIL_CHECK(c);
 }

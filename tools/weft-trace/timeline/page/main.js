@@ -17,7 +17,7 @@ function legend() {
   for (const k of ["running", "runnable", "searching"]) seen.add(kindNumber[k]);
   if (trace.slices.how.some(h => (h & 7) === how.inlineJoin)) seen.add(kindNumber.inline);
   const out = kinds.filter(k => seen.has(k.number)).map(k => node("span", [chip(colours.kinds[k.number]), k.text]));
-  out.push(node("span", "\u2937 who readied whom"));
+  out.push(node("span", "\u2937 who readied whom (dashed: spawned)"));
   if (trace.regions.count > 0) out.push(node("span", [chip(colours.region), "region"]));
   if (trace.markers.count > 0) out.push(node("span", [chip(colours.log), "log"]), node("span", [chip(colours.stall), "stall"]));
   out.push(node("span", element("status")?.textContent ?? "", { className: "status", id: "status" }));
@@ -53,6 +53,8 @@ function begin() {
   element("help-button").onclick = () => element("help").showModal();
   element("theme").onclick = () => setTheme(!document.documentElement.classList.contains("dark"));
   panes.threads.root.style.height = Math.min(threadRows.length * rowHeight + 4, 260) + "px";
+  // Of thousands of fibers, most are dead or not yet born wherever one looks.
+  element("only-view").checked = fiberCount > 500;
   setTheme(matchMedia("(prefers-color-scheme: dark)").matches);
   orderFibers();
   showAll();
@@ -62,7 +64,7 @@ function begin() {
 begin();
 window.weftTimeline = {
   counts: { ...meta.counts, threads: threadCount, threadRows: threadRows.length, arrows: arrows.count },
-  drawn, view, search: searchFor, goToMatch, show, zoom, setTheme,
+  drawn, view, length: meta.length, search: searchFor, goToMatch, show, zoom, setTheme,
   selected: () => selected && { ...selected, id: trace.fibers.id[selected.fiber], name: selected.fiber >= 0 ? fiberName(selected.fiber) : "" },
   // The colours that a pixel of a row has, for tests that look.
   fiberTop: f => rowOfFiber[f] * rowHeight - panes.fibers.root.scrollTop,

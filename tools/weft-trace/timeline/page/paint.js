@@ -88,13 +88,14 @@ function paintColumn(brush, x, top, height, span) {
   }
 }
 
-// From a wake to where the woken one runs: leaves to the right, comes from the left.
-function paintArrow(c, x0, y0, x1, y1, strong) {
+// From a wake to where the woken one runs: leaves to the right, comes from the left. A spawn is dashed: there are many.
+function paintArrow(c, x0, y0, x1, y1, strong, isSpawn) {
   const bend = Math.min(40, 2 + Math.abs(x1 - x0) / 2);
   c.beginPath();
   c.moveTo(x0, y0);
   c.bezierCurveTo(x0 + bend, y0, x1 - bend, y1, x1 - 1, y1);
-  c.globalAlpha = strong ? 1 : 0.4;
+  c.globalAlpha = strong ? 1 : isSpawn ? 0.2 : 0.45;
+  c.setLineDash(isSpawn ? [4, 3] : []);
   c.lineWidth = strong ? 1.8 : 1;
   c.strokeStyle = c.fillStyle = strong ? colours.select : colours.arrow;
   c.stroke();

@@ -116,7 +116,7 @@ class Pane {
         c.fill();
         continue;
       }
-      paintArrow(c, x0, this.rowTop(from) + rowHeight / 2, this.x(arrows.to[i]), y1, strong);
+      paintArrow(c, x0, this.rowTop(from) + rowHeight / 2, this.x(arrows.to[i]), y1, strong, arrows.wait[i] < 0);
       ++drawn.arrows;
     }
     c.restore();

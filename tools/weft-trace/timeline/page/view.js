@@ -46,7 +46,11 @@ function showTime(begin, end) {
 // ---- the fiber rows
 const element = id => document.getElementById(id);
 const onlyInView = () => element("only-view").checked;
+// The row that the eye is on stays where it is, if it stays at all.
 function orderFibers() {
+  const top = panes.fibers.root.scrollTop, onDisplay = f => f >= 0 && rowOfFiber[f] >= 0 && Math.abs(rowOfFiber[f] * rowHeight - top - 200) < 400;
+  const anchor = onDisplay(selected?.fiber ?? -1) ? selected.fiber : fiberOrder[Math.ceil(top / rowHeight)] ?? -1;
+  const offset = anchor >= 0 ? rowOfFiber[anchor] * rowHeight - top : 0;
   const by = element("order").value, all = [];
   for (let f = 0; f < fiberCount; ++f) {
     if (onlyInView()) {
@@ -62,6 +66,8 @@ function orderFibers() {
   fiberOrder = all;
   rowOfFiber.fill(-1);
   all.forEach((f, row) => (rowOfFiber[f] = row));
+  panes.fibers.layout();
+  if (anchor >= 0 && rowOfFiber[anchor] >= 0 && top > 0) panes.fibers.root.scrollTop = rowOfFiber[anchor] * rowHeight - offset;
   redraw();
 }
 let orderTimer = 0;
@@ -82,8 +88,9 @@ function scrollToFiber(f) {
 function select(what, { jump = false } = {}) {
   selected = what;
   if (what && jump) {
-    if (what.fiber >= 0) scrollToFiber(what.fiber);
     if (what.end >= what.begin) showTime(what.begin, what.end);
+    if (what.fiber >= 0 && rowOfFiber[what.fiber] < 0) orderFibers();
+    if (what.fiber >= 0) scrollToFiber(what.fiber);
   }
   showDetails();
   redraw();
