@@ -18,6 +18,7 @@ struct bucket {
   std::int64_t interval = 0;  // ns per token, in 1/1024
   std::int64_t burst = 0;
   std::int64_t full_at = 0;   // ns/1024 since the first limiter; under the lock
+  wait_list waiters{};        // nobody is woken through it: it is for the report of a destruction
 };
 [[nodiscard]] bucket make_bucket(double per_second, std::int64_t burst);
 [[nodiscard]] bool bucket_acquire(bucket& b, std::int64_t n, const wait_limit& limit);
@@ -27,7 +28,7 @@ struct bucket {
 /// Lets `per_second` acquisitions through per second, and up to `burst` at once after a pause. Who asks first is served
 /// first, also behind somebody who asked for many. Between fibers of any runtime and threads.
 ///
-/// Orders: nothing.
+/// Orders: nothing.   Lifetime: nobody may wait in it when it is destroyed; builds with assertions report who does.
 /// Example: test/unit/examples_test.cpp [rate_limiter]
 /// ```
 ///   weft::rate_limiter limit(100.0, 10);  // 100 requests a second, 10 at once

@@ -34,7 +34,7 @@ bucket make_bucket(double per_second, std::int64_t burst) {
     throw std::invalid_argument("weft::rate_limiter: burst is " + std::to_string(burst) +
                                 ", which is not in 1 ... 1000000");
   static_cast<void>(now_ns());
-  return {static_cast<std::int64_t>(1e9 / per_second * fine), burst, 0};
+  return {static_cast<std::int64_t>(1e9 / per_second * fine), burst};
 }
 
 bool bucket_acquire(bucket& b, std::int64_t n, const wait_limit& limit) {
@@ -56,8 +56,11 @@ bool bucket_acquire(bucket& b, std::int64_t n, const wait_limit& limit) {
   b.full_at = full_at;  // RATE-1
   wait_limit until = limit;
   until.deadline = due;
-  if (waiting_env::park(g, me, until) != wait_end::stopped) return true;
+  push_back(b.waiters, me);
+  const wait_end end = waiting_env::park(g, me, until);
   const waiting_guard again(&b);
+  unlink(me);
+  if (end != wait_end::stopped) return true;
   b.full_at -= n * b.interval;
   return false;
 }

@@ -94,6 +94,15 @@ TEST_CASE("destroyed while waited for: timer, ticker, also by a select") {
                           [](weft::timer& t) { weft::select(weft::on_timer(t, [] {})); });
   check_said<weft::ticker>([] { return std::make_unique<weft::ticker>(1h); }, [](weft::ticker& t) { t.wait(); });
 }
+TEST_CASE("destroyed while waited for: rate_limiter") {
+  check_said<weft::rate_limiter>(
+      [] {
+        auto limit = std::make_unique<weft::rate_limiter>(0.001);
+        limit->acquire();
+        return limit;
+      },
+      [](weft::rate_limiter& limit) { limit.acquire(); });
+}
 TEST_CASE("destroyed while waited for: recursive_mutex, shared_mutex") {
   check_said<weft::recursive_mutex>(
       [] {
