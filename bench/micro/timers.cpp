@@ -7,7 +7,7 @@
 
 #include "base/rng.hpp"
 #include "in_runtime.hpp"
-#include "sched/timer_heap.hpp"
+#include "sched/timer_queue.hpp"
 
 namespace {
 
@@ -18,7 +18,7 @@ void add_and_fire(benchmark::State& state) {
   std::vector<fiber_record*> sleepers;
   for (std::size_t i = 0; i < n; ++i) sleepers.push_back(&take_record());
   weft::base::rng random(20261120);
-  timer_heap heap;
+  timer_queue heap;
   std::size_t fired = 0, owed = 0, rounds = 0;
   for (auto _ : state) {
     for (fiber_record* f : sleepers) {

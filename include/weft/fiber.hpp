@@ -41,6 +41,8 @@ std::chrono::steady_clock::time_point deadline_after(const Duration& d) noexcept
 template <class Clock, class Duration>
 std::chrono::steady_clock::time_point to_steady(
     const std::chrono::time_point<Clock, Duration>& t) noexcept {
+  if constexpr (std::is_same_v<Clock, std::chrono::steady_clock> && std::is_same_v<Duration, typename Clock::duration>)
+    return t;  // without a look at the clock
   // Compared in floating point first: a coarse or distant time point does not fit into nanoseconds.
   using seconds = std::chrono::duration<double>;
   using steady = std::chrono::steady_clock;
@@ -211,7 +213,7 @@ class [[nodiscard]] fiber {
 /// ```
 template <class F, class... A>
   requires(!std::is_same_v<std::decay_t<F>, attributes>)
-fiber<detail::spawn_result<F, A...>> spawn(F&& f, A&&... args) {
+[[gnu::always_inline]] inline fiber<detail::spawn_result<F, A...>> spawn(F&& f, A&&... args) {
   using callable = std::decay_t<F>;
   if constexpr (sizeof...(A) == 0 && detail::in_words<callable>) {
     return fiber<detail::spawn_result<F>>(detail::spawn_in_words(callable(std::forward<F>(f))));
@@ -226,7 +228,7 @@ fiber<detail::spawn_result<F, A...>> spawn(F&& f, A&&... args) {
 /// The same with attributes. Throws as above, and std::system_error, invalid_argument for a stack size that is not
 /// a multiple of the page size or out of range.
 template <class F, class... A>
-fiber<detail::spawn_result<F, A...>> spawn(const attributes& attrs, F&& f, A&&... args) {
+[[gnu::always_inline]] inline fiber<detail::spawn_result<F, A...>> spawn(const attributes& attrs, F&& f, A&&... args) {
   detail::task& t =
       detail::make_task(nullptr, &attrs, std::forward<F>(f), std::forward<A>(args)...);
   detail::submit_task(t);

@@ -31,14 +31,14 @@ class runtime {
   /// As weft::spawn, into this runtime; from any thread.
   template <class F, class... A>
     requires(!std::is_same_v<std::decay_t<F>, attributes>)
-  fiber<detail::spawn_result<F, A...>> spawn(F&& f, A&&... args) {
+  [[gnu::always_inline]] fiber<detail::spawn_result<F, A...>> spawn(F&& f, A&&... args) {
     detail::task& t =
         detail::make_task(scheduler_, nullptr, std::forward<F>(f), std::forward<A>(args)...);
     detail::submit_task(t);
     return fiber<detail::spawn_result<F, A...>>(t);
   }
   template <class F, class... A>
-  fiber<detail::spawn_result<F, A...>> spawn(const attributes& attrs, F&& f, A&&... args) {
+  [[gnu::always_inline]] fiber<detail::spawn_result<F, A...>> spawn(const attributes& attrs, F&& f, A&&... args) {
     detail::task& t =
         detail::make_task(scheduler_, &attrs, std::forward<F>(f), std::forward<A>(args)...);
     detail::submit_task(t);

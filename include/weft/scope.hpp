@@ -95,11 +95,11 @@ class scope : detail::scope_base {
   /// Blocks: the caller, at the limit.   Throws: as weft::spawn.
   template <class F, class... A>
     requires(!std::is_same_v<std::decay_t<F>, attributes>)
-  void spawn(F&& f, A&&... args) {
+  [[gnu::always_inline]] void spawn(F&& f, A&&... args) {
     submit(detail::make_task(nullptr, nullptr, std::forward<F>(f), std::forward<A>(args)...));
   }
   template <class F, class... A>
-  void spawn(const attributes& attrs, F&& f, A&&... args) {
+  [[gnu::always_inline]] void spawn(const attributes& attrs, F&& f, A&&... args) {
     submit(detail::make_task(nullptr, &attrs, std::forward<F>(f), std::forward<A>(args)...));
   }
 

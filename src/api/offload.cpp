@@ -14,7 +14,7 @@ namespace weft::detail {
 namespace {
 
 std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
-  return t == wait_limit::time_point::max() ? timer_heap::never : deadline_ns(t);
+  return t == wait_limit::time_point::max() ? timer_queue::never : deadline_ns(t);
 }
 
 // The end of the call, or of the patience.

@@ -101,9 +101,9 @@ bool scheduler::rest(worker& w) noexcept {
 // To the first processor, whoever holds it or nobody. Its holder and the monitor look at its heap; so does the sleeper in
 // the poller, who must know [TIMER-1].
 void scheduler::move_timers(processor& from) noexcept {
-  timer_heap& to = processors_.front()->timers;
+  timer_queue& to = processors_.front()->timers;
   const std::int64_t earliest = from.timers.earliest();
-  if (earliest == timer_heap::never) return;
+  if (earliest == timer_queue::never) return;
   from.timers.move_to(to);
   const std::int64_t until = poll_until_.load(std::memory_order_seq_cst);  // [TIMER-1] sleep_in_poller
   if (until != INT64_MIN && earliest < until) poller_->interrupt();

@@ -139,7 +139,7 @@ fiber_record* scheduler::take_late(worker& w, processor& p) noexcept {
 }
 
 std::size_t scheduler::fire_timers(worker& w, processor& of) noexcept {
-  if (of.timers.earliest() == timer_heap::never) return 0;
+  if (of.timers.earliest() == timer_queue::never) return 0;
   const std::int64_t now = os::now_ns();
   std::size_t woken = 0, fired = 0, n;
   do {

@@ -55,7 +55,7 @@ bool scheduler::work_in_sight() noexcept {
 }
 
 std::int64_t scheduler::earliest_timer() const noexcept {
-  std::int64_t earliest = timer_heap::never;
+  std::int64_t earliest = timer_queue::never;
   for (const auto& p : processors()) earliest = std::min(earliest, p->timers.earliest());
   return earliest;
 }
@@ -225,7 +225,7 @@ bool scheduler::sleep(worker& w) noexcept {
 bool scheduler::sleep_in_poller(worker& w) noexcept {
   poll_until_.store(INT64_MAX, std::memory_order_seq_cst);  // [TIMER-1] before the heaps are read
   // With every processor busy, timers are none of our business: whoever retires interrupts us.
-  const std::int64_t until = idle_.idle() > 0 ? earliest_timer() : timer_heap::never;
+  const std::int64_t until = idle_.idle() > 0 ? earliest_timer() : timer_queue::never;
   poll_until_.store(until, std::memory_order_seq_cst);
   // Between the two stores a retirer with an earlier timer interrupts for nothing, which is harmless.
   poll_source::batch& ready = w.ready;

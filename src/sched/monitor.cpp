@@ -48,7 +48,7 @@ std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const 
   const std::int64_t slice = options_.time_slice.count() * 1'000'000;
   for (const auto& p : processors()) {
     if (vacant || p->holder.load(std::memory_order_relaxed) != nullptr)
-      if (const std::int64_t due = p->timers.earliest(); due != timer_heap::never)
+      if (const std::int64_t due = p->timers.earliest(); due != timer_queue::never)
         next = std::min(next, std::max(due, now) + timer_grace_ns);  // overdue: its holder is behind, but alive
     if (p->seen.look_again) next = std::min(next, now + shortest_round_ns);
     if (p->seen.others_waited && slice > 0) {

@@ -27,15 +27,15 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
   refuse_in_forked_child();
   const epoch_t e = self.word.epoch();
   self.parked_ns.store(os::now_ns(), std::memory_order_relaxed);
-  self.thread_deadline.store(deadline_ns != timer_heap::never, std::memory_order_relaxed);
+  self.thread_deadline.store(deadline_ns != timer_queue::never, std::memory_order_relaxed);
   const auto stop = [&] { return self.stop_requested.load(std::memory_order_seq_cst); };
   if (self.word.commit(stop) == commit_duty::none) {
     // Acquire [PARK-1]: what the waker did before enqueue().
     while (self.thread_wake.load(std::memory_order_acquire) == 0) {
-      if (deadline_ns == timer_heap::never) {
+      if (deadline_ns == timer_queue::never) {
         os::futex_wait(self.thread_wake, 0);
       } else if (!os::futex_wait_until(self.thread_wake, 0, to_time_point(deadline_ns))) {
-        deadline_ns = timer_heap::never;
+        deadline_ns = timer_queue::never;
         // Won: nobody else will set the word. Lost: the winner is about to.
         if (self.word.wake(e, wake_code::timeout) == wake_duty::enqueue) break;
       }
@@ -56,12 +56,12 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
   fiber_record* next = nullptr;
   if (w->held != nullptr) [[likely]] {
     self.parked_ns.store(w->held->looked_ns.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    if (deadline_ns != timer_heap::never)
+    if (deadline_ns != timer_queue::never)
       w->held->timers.add(deadline_ns, self.make_ticket(self.word.epoch()));
     next = pick_prepared(*w);
   } else {
     self.parked_ns.store(os::now_ns(), std::memory_order_relaxed);
-    if (deadline_ns != timer_heap::never) w->home->add_timer_from_outside(deadline_ns, self.make_ticket(self.word.epoch()));
+    if (deadline_ns != timer_queue::never) w->home->add_timer_from_outside(deadline_ns, self.make_ticket(self.word.epoch()));
   }
   return leave_stack(*w, self, next, leave_action::park);
 }

@@ -13,7 +13,7 @@
 #include <cstdint>
 
 #include "fiber/record.hpp"
-#include "sched/timer_heap.hpp"
+#include "sched/timer_queue.hpp"
 #include "sched/worker.hpp"
 
 namespace weft::detail {
@@ -30,11 +30,11 @@ inline ticket begin_park(fiber_record& self, park_reason why, const void* object
 
 /// Waits until somebody wins the wake of this park, or until the deadline (CLOCK_MONOTONIC, ns) does. May return on
 /// another thread. Must follow every begin_park that was not cancelled.
-wake_code finish_park(fiber_record& self, std::int64_t deadline_ns = timer_heap::never);
+wake_code finish_park(fiber_record& self, std::int64_t deadline_ns = timer_queue::never);
 
 /// The same for whoever has been inside weft since begin_park, and stays there: `w` is the calling worker, before and
 /// after; null on a plain thread.
-wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadline_ns = timer_heap::never);
+wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadline_ns = timer_queue::never);
 
 /// Undoes begin_park, if the ticket was given to nobody or a condition came true meanwhile. False: somebody has
 /// won the wake already, and self.word.code() says with what.

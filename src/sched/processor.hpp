@@ -12,7 +12,7 @@
 #include "base/counter.hpp"
 #include "fiber/record.hpp"
 #include "sched/deque.hpp"
-#include "sched/timer_heap.hpp"
+#include "sched/timer_queue.hpp"
 
 namespace weft::detail {
 
@@ -64,7 +64,7 @@ struct alignas(base::cache_line) processor {
   // ---- shared, by their own rules
   std::atomic<worker*> holder{nullptr};      // whose gate guards me; a hint, null while idle
   deque<fiber_record*> local;
-  timer_heap timers;
+  timer_queue timers;
 
   [[nodiscard]] bool thaw_is_due() const noexcept {
     return thaw_first || static_cast<std::int32_t>(tick.load(std::memory_order_relaxed) - thaw_at) >= 0;

@@ -46,7 +46,7 @@ struct wake_with_stop {
 };
 
 std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
-  if (t == wait_limit::time_point::max()) return timer_heap::never;
+  if (t == wait_limit::time_point::max()) return timer_queue::never;
   return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
 }
 

@@ -89,7 +89,7 @@ wake_code code_of(std::size_t index) noexcept {
   return static_cast<wake_code>(static_cast<std::size_t>(wake_code::first_free) + index);
 }
 std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
-  if (t == wait_limit::time_point::max()) return timer_heap::never;
+  if (t == wait_limit::time_point::max()) return timer_queue::never;
   return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
 }
 
@@ -317,7 +317,7 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
         queue_of(*cases[i]).push_back(w);
       }
     }
-    std::int64_t until = timer_heap::never;
+    std::int64_t until = timer_queue::never;
     bool all_armed = true;
     for (std::size_t i = 0; i < cases.size() && all_armed; ++i) all_armed = arm(at[i], cases, i, t, until, descriptors);
     if (all_armed)

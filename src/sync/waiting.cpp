@@ -24,7 +24,7 @@ wait_end end_of(wake_code code) noexcept {
 }
 
 std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
-  if (t == wait_limit::time_point::max()) return timer_heap::never;
+  if (t == wait_limit::time_point::max()) return timer_queue::never;
   return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
 }
 

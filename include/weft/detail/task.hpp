@@ -196,8 +196,10 @@ void store_callable(task& t, F&& f, A&&... a) {
   }
 }
 
+// Always inline, as all that calls submit_task or spawn_words: the tracer is told their return address, and that has to
+// be the application's code.
 template <class C>
-task& spawn_in_words(const C& callable) {
+[[gnu::always_inline]] inline task& spawn_in_words(const C& callable) {
   words bytes{};
   std::memcpy(&bytes, std::addressof(callable), sizeof(C));
   return spawn_words(operations_of<C>, bytes);
