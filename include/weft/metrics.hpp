@@ -58,7 +58,7 @@ struct processor_metrics {
   std::size_t queued;      // in its deque; of those its holder has claimed, up to 15 may have run already
   bool next;               // one more in the slot for who runs next
   std::size_t timers;      // deadlines; ends of waits that ended otherwise are among them for a while
-  std::uint64_t steps;     // since the start: how often it turned to a fiber; lags by up to 61 while it is busy
+  std::uint64_t steps;     // since the start: looks for the next fiber, vain ones included; lags by up to 61 while it is busy
 };
 
 /// One thread that runs fibers.
@@ -95,7 +95,7 @@ struct runtime_metrics {
   std::size_t injected_now;             // in the queue that anybody may put into
 
   // ---- what happened
-  std::uint64_t steps;                  // a processor turned to a fiber (see processor_metrics)
+  std::uint64_t steps;                  // see processor_metrics
   std::uint64_t parks, wakes;           // of fibers that left their stack to wait
   std::uint64_t injected;               // fibers taken from the inject queue
   std::uint64_t steals, stolen;         // successful raids; fibers they brought

@@ -114,7 +114,7 @@ void put_fibers(page& p) {
   });
   p.counter("weft_fibers_spawned_total", "Fibers spawned.", &r::spawned);
   p.counter("weft_fibers_ended_total", "Fibers that have ended.", &r::ended);
-  p.counter("weft_steps_total", "How often a processor turned to a fiber.", &r::steps);
+  p.counter("weft_steps_total", "Looks of a processor for its next fiber, vain ones included.", &r::steps);
   p.counter("weft_parks_total", "Fibers that left their stack to wait.", &r::parks);
   p.counter("weft_wakes_total", "Ends of such waits.", &r::wakes);
   p.histogram("weft_wake_latency_seconds", "From the end of a wait to running, of one wake in 64.", &r::wake_latency);
@@ -130,7 +130,7 @@ void put_scheduler(page& p) {
     for (const processor_metrics& c : m.processors)
       p.sample("", page::labels(m).add("processor", std::to_string(c.index)), c.queued + c.next);
   });
-  p.several("weft_processor_steps_total", "counter", "How often this processor turned to a fiber.", [&](const r& m) {
+  p.several("weft_processor_steps_total", "counter", "Looks of this processor for its next fiber, vain ones included.", [&](const r& m) {
     for (const processor_metrics& c : m.processors)
       p.sample("", page::labels(m).add("processor", std::to_string(c.index)), c.steps);
   });

@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <exception>
 #include <thread>
@@ -18,6 +19,7 @@
 #include <weft/version.hpp>
 
 #include "debug/dump_trigger.hpp"
+#include "debug/longest_waits.hpp"
 #include "debug/running_look.hpp"
 #include "os/os.hpp"
 #include "sched/aide_bell.hpp"
@@ -169,6 +171,17 @@ bool tell_metrics(std::string_view, std::string& out) {
   return true;
 }
 
+bool tell_longest(std::string_view count, std::string& out) {
+  std::size_t most = 10;
+  const auto [end, ec] = std::from_chars(count.data(), count.data() + count.size(), most);
+  if (!count.empty() && (ec != std::errc() || end != count.data() + count.size() || most > 10'000)) {
+    out = "longest takes how many, up to 10000";
+    return false;
+  }
+  out = longest_waits(most);
+  return true;
+}
+
 struct verb {
   std::string_view name;
   bool (*answer)(std::string_view arguments, std::string& out);  // may throw: what() is told
@@ -180,6 +193,7 @@ constexpr verb verbs[] = {
     {"dump", &tell_fibers, "all fibers: what they do, what they wait for, their calls"},
     {"runtimes", &tell_runtimes, "their names, workers and fibers"},
     {"metrics", &tell_metrics, "what they count and how long their queues are, as Prometheus reads it"},
+    {"longest", &tell_longest, "N (10): the fibers that wait longest; nanoseconds, reason, fiber"},
 };
 
 bool tell_verbs(std::string_view, std::string& out) {

@@ -20,6 +20,7 @@ void add_flame(CLI::App& app);
 void add_dump_events(CLI::App& app);
 void add_ask(CLI::App& app);
 void add_dump(CLI::App& app);
+void add_top(CLI::App& app);
 
 struct inspection;
 /// PID and what else every command that asks a process takes. `what` must outlive the command's callback.

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// tools/weft-trace/top/terminal.hpp - a full screen of text, and the keys and signals that come meanwhile. Plain control
+// sequences that every terminal since the VT100 knows, and the alternate screen; a whole frame is one write.
+// Rejected: ncurses (a library and its data base for clear, home and an attribute).
+
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <termios.h>
+
+namespace weft::tools {
+
+class terminal {
+ public:
+  /// Of standard input and output. Throws std::runtime_error if output is no terminal. While it lives, the signals that
+  /// end, stop or resize a program come out of wait() only; start no thread meanwhile.
+  terminal();
+  ~terminal();  // as it was before
+  terminal(const terminal&) = delete;
+  terminal& operator=(const terminal&) = delete;
+
+  struct size {
+    std::size_t columns, rows;
+  };
+  [[nodiscard]] size now() const;
+  void show(const std::vector<std::string>& lines);  // the first one in reverse
+
+  enum class event { timeout, redraw, quit };
+  /// redraw: its size may be another one. quit: q, Ctrl-C, SIGTERM, SIGHUP, or the input has ended.
+  [[nodiscard]] event wait(std::chrono::milliseconds most);
+
+ private:
+  void enter();
+  void leave() noexcept;
+
+  termios before_{};
+  bool has_keys_ = false;
+  sigset_t mask_before_{};
+  int signals_ = -1;
+};
+
+}  // namespace weft::tools
