@@ -78,6 +78,11 @@ class tcp_stream : public socket {
   [[nodiscard]] std::size_t write_some(std::span<const std::byte> data);
   [[nodiscard]] std::size_t write_some(std::span<const std::byte> data,
                                        std::error_code& ec) noexcept;
+  /// The same by the name write(2) has.
+  [[nodiscard]] std::size_t write(std::span<const std::byte> data) { return write_some(data); }
+  [[nodiscard]] std::size_t write(std::span<const std::byte> data, std::error_code& ec) noexcept {
+    return write_some(data, ec);
+  }
 
   /// Writes everything. Returns how many bytes the kernel took: all of them, unless `ec` is set.
   ///
