@@ -10,12 +10,14 @@
 #include <filesystem>
 #include <latch>
 #include <map>
+#include <span>
 #include <string>
 #include <system_error>
 #include <thread>
 
 #include <unistd.h>
 
+#include "base/crc32c.hpp"
 #include "base/sanitizers.hpp"
 #include "support/in_child.hpp"
 #include "support/runtimes.hpp"
@@ -269,4 +271,17 @@ TEST_CASE("flight recorder: the last moments, again and again") {
   if (!WEFT_TSAN) CHECK(trace::look().overwritten > 0);
   CHECK(trace::look().dropped == 0);
   trace::stop();
+}
+
+TEST_CASE("the checksum: CRC-32C, by the instruction and by the tables") {
+  const auto bytes_of = [](const std::string& s) { return std::as_bytes(std::span(s.data(), s.size())); };
+  CHECK(base::crc32c(bytes_of("123456789")) == 0xe3069283U);  // the check value of the algorithm's catalogue entry
+  std::string text;
+  for (unsigned n = 0; n < 100; ++n) {
+    const auto whole = bytes_of(text);
+    CHECK(base::crc32c(whole) == base::crc32c_detail::by_tables(whole, 0));
+    const std::size_t cut = n / 3;  // in two steps as in one
+    CHECK(base::crc32c(whole.subspan(cut), base::crc32c(whole.first(cut))) == base::crc32c(whole));
+    text += static_cast<char>(n * 37);
+  }
 }
