@@ -20,12 +20,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include <cxxabi.h>
+#include <unistd.h>
 
 #include "base/sanitizers.hpp"
 #include "debug/code_location.hpp"
@@ -118,8 +120,6 @@ bool on_profile_signal(int, siginfo_t* info, void* context) {
 class collector {
  public:
   collector(const options& o, std::FILE* file) : options_(o), file_(file) {
-    sampling.store(true, std::memory_order_relaxed);
-    look();
     thread_ = std::thread([this] { main(); });
   }
 
@@ -145,8 +145,14 @@ class collector {
 
   void main() {
     os::set_thread_name("weft-profile");
+    sampling.store(true, std::memory_order_relaxed);
     std::unique_lock hold(lock_);
-    while (!wake_.wait_for(hold, pause, [&] { return ends_; })) look();
+    do {
+      try {
+        look();
+      } catch (const std::bad_alloc&) {  // perhaps next time; the rings count what they drop
+      }
+    } while (!wake_.wait_for(hold, pause, [&] { return ends_; }));
   }
 
   // Timers for threads that are new, none for those that have gone; and what the rings hold.
@@ -263,7 +269,7 @@ class collector {
   std::mutex lock_;
   std::condition_variable wake_;
   bool ends_ = false;  // under lock_
-  // The constructor's thread, then the collector's, then stop's.
+  // The collector's, then stop's.
   std::map<stack_key, std::uint64_t> stacks_;
   std::unordered_map<std::uint64_t, std::string> names_;
   std::unordered_map<std::uintptr_t, std::string> functions_;
@@ -308,7 +314,9 @@ void start_from_environment() noexcept {
       options o;
       o.path = path;
       start(o);
+      static const pid_t here = ::getpid();
       std::atexit([] {
+        if (::getpid() != here) return;  // a forked child that exits: it has no collector
         try {
           const statistics s = stop();
           if (s.dropped > 0)

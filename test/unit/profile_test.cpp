@@ -2,6 +2,7 @@
 // The sampling profiler: CPU time goes to the fibers and functions that used it.
 #include <weft/weft.hpp>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -11,10 +12,13 @@
 #include <thread>
 #include <vector>
 
+#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "debug/profile_ring.hpp"
+#include "os/os.hpp"
+#include "os/signal_context.hpp"
 #include "support/runtimes.hpp"
 
 using namespace weft::test;
@@ -189,6 +193,35 @@ TEST_CASE("a full ring drops and counts, and what was in it comes out in order")
     CHECK(ring->take_dropped() == 0);
   }
 }
+
+#if !WEFT_TSAN  // it calls handlers itself, later
+namespace {
+std::vector<std::pair<int, weft::os::interrupted_state>> heard;
+bool on_one_of_two(int signal, siginfo_t*, void* context) {
+  heard.emplace_back(signal, weft::os::interrupted(context));
+  return true;
+}
+}  // namespace
+
+TEST_CASE("of two signals at once, both handlers see what the first one interrupted") {
+  heard.reserve(4);
+  sigset_t both, before;
+  sigemptyset(&both);
+  for (const int s : {SIGUSR1, SIGUSR2}) {
+    REQUIRE(!weft::os::install_signal_handler(s, &on_one_of_two));
+    sigaddset(&both, s);
+  }
+  pthread_sigmask(SIG_BLOCK, &both, &before);
+  for (const int s : {SIGUSR1, SIGUSR2}) pthread_kill(pthread_self(), s);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  for (const int s : {SIGUSR1, SIGUSR2}) weft::os::restore_signal_handler(s);
+  REQUIRE(heard.size() == 2);
+  CHECK(heard[0].first != heard[1].first);
+  CHECK(heard[0].second.instruction == heard[1].second.instruction);
+  CHECK(heard[0].second.stack_pointer == heard[1].second.stack_pointer);
+  CHECK(heard[0].second.frame_pointer == heard[1].second.frame_pointer);
+}
+#endif
 
 TEST_CASE("it says what is wrong") {
   const profile_file file;
