@@ -10,7 +10,7 @@ weft_build_packages=(
 )
 weft_example_packages=(libcli11-dev libfmt-dev libhttp-parser-dev)
 weft_tool_packages=(libdw-dev nlohmann-json3-dev)
-weft_test_packages=(doctest-dev python3 python3-prometheus-client)
+weft_test_packages=(gdb doctest-dev python3 python3-prometheus-client)
 weft_browser_packages=(chromium)  # looks at the timeline page; 400 MB, 15 s
 weft_clang_packages=(clang llvm libclang-rt-dev)
 weft_bench_packages=(libbenchmark-dev)

@@ -13,6 +13,7 @@
 #include "debug/deadlock_report.hpp"
 #include "debug/dump_trigger.hpp"
 #include "debug/fiber_report.hpp"
+#include "debug/gdb_script.hpp"
 #include "debug/inspect.hpp"
 #include "debug/overflow.hpp"
 #include "net/netpoller.hpp"
@@ -79,6 +80,7 @@ detail::scheduler*& scheduler_of(runtime& rt) noexcept {
 
 runtime::runtime(const options& o) {
   detail::install_overflow_report();
+  detail::carry_gdb_script();
   trace::start_from_environment();
   profile::start_from_environment();
   const options c = checked(o);

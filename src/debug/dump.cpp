@@ -181,7 +181,8 @@ class calls_text {
     const auto [found, added] = known_.try_emplace(address);
     if (!added) return found->second;
     const void* const call = reinterpret_cast<const void*>(address - 1);
-    const std::string_view function = locate(call).function;
+    const code_location where = locate(call);
+    const std::string_view function = where.function;
     const bool ours = function.starts_with("_ZN4weft6detail") || function.starts_with("_ZNK4weft6detail");
     found->second = {describe_code(call), ours && !function.starts_with("_ZN4weft6detail12run_callable"),
                      function.starts_with("_ZN4weft5debug11dump_fibers")};

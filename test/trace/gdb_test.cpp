@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSL-1.0
+// test/trace/gdb_test.cpp - gdb with the script the library carries: fibers of a live process, and of its core file.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <unistd.h>
+
+namespace {
+
+struct directory {
+  directory() : path(std::filesystem::temp_directory_path() / ("weft-gdb-" + std::to_string(getpid()))) {
+    std::filesystem::create_directories(path);
+  }
+  ~directory() { std::filesystem::remove_all(path); }
+  const std::filesystem::path path;
+};
+
+std::string run(const std::string& command) {
+  std::FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::string out;
+  std::array<char, 4096> some;
+  while (const std::size_t n = std::fread(some.data(), 1, some.size(), pipe)) out.append(some.data(), n);
+  pclose(pipe);
+  return out;
+}
+
+std::string gdb(const directory& d, const std::string& target, const std::vector<std::string>& commands) {
+  const std::string script = (d.path / "commands").string();
+  {
+    std::ofstream out(script);
+    out << "set pagination off\nset debuginfod enabled off\nset width 0\nhandle SIGURG nostop noprint pass\n";
+    for (const std::string& c : commands) out << "python print('== " << c << "')\n" << c << "\n";
+  }
+  return run(WEFT_GDB " -nx -batch -iex 'set auto-load safe-path /' -x " + script + " " + target);
+}
+
+/// What a command said.
+std::string said(const std::string& all, const std::string& command) {
+  const std::size_t at = all.find("== " + command + "\n");
+  if (at == std::string::npos) return "";
+  return all.substr(at, all.find("\n== ", at) - at);
+}
+
+bool has(const std::string& text, const std::string& what) { return text.find(what) != std::string::npos; }
+
+const std::vector<std::string> questions = {"info fibers", "fiber 2", "bt", "print local", "print numbers", "print lock",
+                                            "fiber 3", "bt 3", "fiber none", "bt 1", "info fibers locker", "fiber apply 2 3 bt 20", "fiber 1", "fiber 77"};
+
+void check(const std::string& all) {
+  CAPTURE(all);
+  const std::string list = said(all, "info fibers");
+  CHECK(has(list, "fiber 2 \"reader\", parked: channel_receive 0x"));
+  CHECK(has(list, "fiber 3 \"locker\", parked: mutex 0x"));
+  CHECK(has(list, "fiber 1, running"));
+  CHECK(has(said(all, "fiber 2"), "wait_in_here"));
+  CHECK(has(said(all, "bt"), "wait_in_here"));
+  CHECK(!has(said(all, "bt"), "jump_balanced"));
+  CHECK(has(said(all, "bt"), "fiber_entry"));
+  CHECK(!has(said(all, "bt"), "corrupt stack"));
+  CHECK(has(said(all, "print local"), "= 42"));
+  CHECK(has(said(all, "print numbers"), "0 of 4 items, 1 waiting receivers"));
+  CHECK(has(said(all, "print lock"), "locked"));
+  CHECK(has(said(all, "print lock"), "waited for"));
+  CHECK(has(said(all, "bt 3"), "lock_in_here"));
+  CHECK(!has(said(all, "bt 1"), "lock_in_here"));
+  CHECK(has(said(all, "info fibers locker"), "1 fibers"));
+  CHECK(has(said(all, "fiber apply 2 3 bt 20"), "wait_in_here"));
+  CHECK(has(said(all, "fiber apply 2 3 bt 20"), "lock_in_here"));
+  CHECK(has(said(all, "fiber 1"), "[fiber 1, running]"));
+  CHECK(has(said(all, "fiber 77"), "there is no fiber 77"));
+}
+
+}  // namespace
+
+TEST_CASE("gdb: fibers of a live process") {
+  const directory d;
+  std::vector<std::string> commands = {"run"};
+  commands.insert(commands.end(), questions.begin(), questions.end());
+  check(gdb(d, WEFT_STUCK_PROGRAM, commands));
+}
+
+TEST_CASE("gdb: fibers of a core file") {
+  const directory d;
+  static_cast<void>(run("cd " + d.path.string() + " && ulimit -c unlimited && " WEFT_STUCK_PROGRAM));
+  std::string core;
+  for (const auto& entry : std::filesystem::directory_iterator(d.path))
+    if (entry.path().filename().string().starts_with("core")) core = entry.path().string();
+  if (core.empty()) {
+    MESSAGE("the system keeps no core files here (kernel.core_pattern, ulimit -c)");
+    return;
+  }
+  check(gdb(d, WEFT_STUCK_PROGRAM " " + core, questions));
+}

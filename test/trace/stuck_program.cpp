@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSL-1.0
+// test/trace/stuck_program.cpp - fibers in known places, then an abort, for gdb_test.cpp.
+#include <weft/weft.hpp>
+
+#include <cstdlib>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace {
+
+weft::mutex lock;
+weft::channel<int> numbers(4);
+
+[[gnu::noinline]] int wait_in_here() {
+  volatile int local = 42;
+  const std::optional<int> n = numbers.receive();
+  return n.value_or(0) + local;
+}
+[[gnu::noinline]] void lock_in_here(int& count) {
+  const std::lock_guard guard(lock);
+  ++count;
+}
+
+}  // namespace
+
+int main() {
+  weft::options o;
+  o.workers = 2;
+  o.dump_on_crash = false;
+  weft::run(o, [] {
+    weft::attributes a;
+    a.name = "reader";
+    auto reader = weft::spawn(a, [] { return wait_in_here(); });
+    const std::lock_guard guard(lock);
+    int count = 0;
+    a.name = "locker";
+    auto locker = weft::spawn(a, [&] { lock_in_here(count); });
+    // Both are where they shall be when they are seen there.
+    while (weft::debug::dump_fibers().find("parked, mutex") == std::string::npos ||
+           weft::debug::dump_fibers().find("parked, channel receive") == std::string::npos)
+      weft::this_fiber::yield();
+    std::abort();
+  });
+}
