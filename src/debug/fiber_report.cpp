@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug/fiber_report.cpp - see the header. The stack of a fiber at rest is walked from its saved context along the frame
-// pointers; every step must stay within the stack and go up, so a frame without one ends the walk, never the
-// process.
+// debug/fiber_report.cpp - see the header. Its calls are found as those of a dump (fiber_look.hpp).
 #include "debug/fiber_report.hpp"
 
 #include <cstdio>
 #include <mutex>
 
 #include "debug/code_location.hpp"
-#include "os/os.hpp"
+#include "debug/fiber_look.hpp"
 
 namespace weft::detail {
 namespace {
@@ -27,34 +25,17 @@ const char* to_text(fiber_state s) noexcept {
   return "?";
 }
 
-}  // namespace
-
-std::size_t walk_stack(const fiber_record& f, void** frames, std::size_t most) noexcept {
-  std::size_t n = 0;
-#if defined(__x86_64__)
-  // What jump_fcontext pushes: MXCSR and control word, R12 to R15, RBX, RBP, return address.
-  constexpr std::size_t saved_rbp = 6, saved_rip = 7;
-  const auto* saved = static_cast<void* const*>(f.context);
-  if (saved == nullptr || f.stack_limit == nullptr) return 0;
-  const fiber_record* on = &f;
-  while (on->has(fiber_record::inlined)) on = on->outer;
-  const auto low = reinterpret_cast<std::uintptr_t>(on->stack_limit);
-  const std::uintptr_t high = low + slot_size(on->stack) - os::page_size();
-  if (n < most) frames[n++] = saved[saved_rip];
-  auto frame = reinterpret_cast<std::uintptr_t>(saved[saved_rbp]);
-  std::uintptr_t below = reinterpret_cast<std::uintptr_t>(saved);
-  while (n < most && frame > below && frame >= low && frame + 16 <= high && frame % 8 == 0) {
-    void* const* at = reinterpret_cast<void* const*>(frame);
-    if (at[1] == nullptr) break;
-    frames[n++] = at[1];
-    below = frame;
-    frame = reinterpret_cast<std::uintptr_t>(at[0]);
-  }
-#else
-  static_cast<void>(f), static_cast<void>(frames), static_cast<void>(most);
-#endif
-  return n;
+// A channel at which nobody else waits has perhaps been forgotten by everybody else.
+std::string company_text(const fiber_record& f, const void* channel) {
+  std::size_t others = 0;
+  for_each_record([&](fiber_record& g) {
+    const bool waits = fiber_word::state_of(g.word.snapshot()) == fiber_state::parked;
+    others += waits && &g != &f && g.wait_object.load(std::memory_order_relaxed) == channel ? 1 : 0;
+  });
+  return others == 0 ? ", where nobody else waits" : ", as " + std::to_string(others) + (others == 1 ? " other does" : " others do");
 }
+
+}  // namespace
 
 std::string describe(fiber_record& f) {
   const fiber_state s = f.word.state();
@@ -66,7 +47,6 @@ std::string describe(fiber_record& f) {
   }
   text += ": ";
   text += to_text(s);
-  const bool at_rest = s == fiber_state::parked || s == fiber_state::runnable;
   if (s == fiber_state::parked) {
     text += ", waits: ";
     text += to_text(f.reason.load(std::memory_order_relaxed));
@@ -74,13 +54,16 @@ std::string describe(fiber_record& f) {
       char object[32];
       std::snprintf(object, sizeof object, " (%p)", what);
       text += object;
+      const park_reason why = f.reason.load(std::memory_order_relaxed);
+      if (why == park_reason::channel_send || why == park_reason::channel_receive) text += company_text(f, what);
     }
   }
   text += "\n";
-  if (!at_rest) return text;
-  void* frames[32];
-  const std::size_t n = walk_stack(f, frames, 32);
-  for (std::size_t i = 0; i < n; ++i) text += "      " + describe_code(frames[i]) + "\n";
+  fiber_looker looker(true);
+  fiber_look l;
+  if (!looker.look(f, l) || l.stack <= stack_table::too_many) return text;
+  for (const std::uintptr_t address : looker.stacks().at(l.stack))
+    text += "      " + describe_code(reinterpret_cast<const void*>(address - 1)) + "\n";
   return text;
 }
 

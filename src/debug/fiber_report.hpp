@@ -9,10 +9,8 @@
 namespace weft::detail {
 
 /// `fiber 12 "reader": parked, fd read, at 0x7f..` and its stack, innermost call first, one line each.
-/// The caller knows that the fiber stays where it is: nothing of its runtime runs, or it holds the wake.
+/// Of a channel it says how many others wait there. The fiber may go on meanwhile; a running one is asked for its calls by a
+/// signal. Holds the runtimes (runtimes_held) for a moment.
 [[nodiscard]] std::string describe(fiber_record& f);
-
-/// The return addresses on the stack of a fiber at rest, innermost first; how many.
-std::size_t walk_stack(const fiber_record& f, void** frames, std::size_t most) noexcept;
 
 }  // namespace weft::detail

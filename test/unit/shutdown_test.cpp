@@ -10,6 +10,8 @@
 
 #include <doctest/doctest.h>
 
+#include <weft/channel.hpp>
+
 #include "support/in_child.hpp"
 #include "support/runtimes.hpp"
 
@@ -113,11 +115,16 @@ TEST_CASE("a fiber that will not end is named and left behind") {
         weft::this_fiber::yield();  // so that it has begun, and is not run by the join
         child.join();
       }).detach();
+    b.name = "forgotten";
+    static auto& channel = *new weft::channel<int>(0);  // the fiber stays in it
+    rt.spawn(b, [] { static_cast<void>(channel.receive()); }).detach();
     std::this_thread::sleep_for(5ms);
     return static_cast<int>(rt.shutdown());
   });
-  CHECK(end.exit_code == 3);
-  CHECK(end.errors.find("runtime \"stuck\" ends, and 3 of its fibers did not within 50 ms") !=
+  CHECK(end.exit_code == 4);
+  CHECK(end.errors.find("\"forgotten\": parked, waits: channel receive (0x") != std::string::npos);
+  CHECK(end.errors.find("), where nobody else waits\n") != std::string::npos);
+  CHECK(end.errors.find("runtime \"stuck\" ends, and 4 of its fibers did not within 50 ms") !=
         std::string::npos);
   CHECK(end.errors.find("\"deaf\"") != std::string::npos);
   CHECK(end.errors.find("\"joiner\": parked, waits: ") != std::string::npos);
