@@ -16,6 +16,7 @@
 #include "debug/gdb_script.hpp"
 #include "debug/inspect.hpp"
 #include "debug/overflow.hpp"
+#include "debug/stack_copy.hpp"
 #include "net/netpoller.hpp"
 #include "os/os.hpp"
 #include "sched/fork.hpp"
@@ -79,6 +80,7 @@ detail::scheduler*& scheduler_of(runtime& rt) noexcept {
 }  // namespace
 
 runtime::runtime(const options& o) {
+  detail::guard_stack_walks();
   detail::install_overflow_report();
   detail::carry_gdb_script();
   trace::start_from_environment();

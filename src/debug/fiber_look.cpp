@@ -4,6 +4,7 @@
 
 #include <mutex>
 
+#include "base/sanitizers.hpp"
 #include "debug/dump_trigger.hpp"
 #include "debug/peek.hpp"
 #include "debug/running_look.hpp"
@@ -114,6 +115,8 @@ void fiber_looker::look_at_stack(const fiber_record& f, fiber_look& out) {
 }
 
 void fiber_looker::look_at_running(const fiber_record& f, fiber_look& out) {
+  // TSan calls handlers when it likes, with the registers of the moment when the signal came: they are not the stack's.
+  constexpr auto trust = WEFT_TSAN ? stack_table::trust::perhaps_moved : stack_table::trust::stood_still;
   if (lenders_.contains(&f)) {
     out.place = fiber_place::lending;
     return;
@@ -129,7 +132,7 @@ void fiber_looker::look_at_running(const fiber_record& f, fiber_look& out) {
     settle_reads();
     if (w.frozen_at.turn() == turn) {  // FROZEN-1
       out.place = &w == crashed_worker() ? fiber_place::crashed : fiber_place::frozen;
-      if (copied && peek(w.current) == &f) out.stack = table_.add(copy_);
+      if (copied && peek(w.current) == &f) out.stack = table_.add(copy_, trust);
       return;
     }
   }
@@ -140,7 +143,7 @@ void fiber_looker::look_at_running(const fiber_record& f, fiber_look& out) {
   if (!wants_stacks_ || (sleeps && !stay.restarts)) return;
   stack_copy* copy = nullptr;
   if (detail::look_at_running(w, f, found->second.home->settings().preempt_signal, copy) == look_outcome::copied)
-    out.stack = table_.add(*copy);
+    out.stack = table_.add(*copy, trust);
 }
 
 }  // namespace weft::detail

@@ -4,6 +4,8 @@
 #include "debug/stack_copy.hpp"
 
 #include <algorithm>
+#include <csetjmp>
+#include <csignal>
 #include <cstring>
 #include <new>
 
@@ -11,6 +13,7 @@
 #include <unwind.h>
 
 #include "debug/peek.hpp"
+#include "os/os.hpp"
 
 #if defined(__x86_64__)
 // void weft_walk_from(const registers*, void (*walk)(void*), void* argument): calls walk(argument). To an unwinder the frame
@@ -74,7 +77,31 @@ struct walk_state {
 
 [[maybe_unused]] void walk_it(void* state) { _Unwind_Backtrace(&on_frame, state); }
 
+// Set while this thread walks: nobody parks or is preempted meanwhile, for the report holds a lock (runtimes_held).
+constinit thread_local sigjmp_buf* volatile way_out = nullptr;
+
+bool on_fault(int, siginfo_t* info, void*) {
+  if (way_out == nullptr || info->si_code <= 0) return false;
+  siglongjmp(*way_out, 1);  // the unwinder holds nothing
+}
+
+// What was found before a fault is in `state`, which is not of this frame.
+[[maybe_unused, gnu::noinline]] void walk_guarded([[maybe_unused]] const registers& from, [[maybe_unused]] walk_state& state) {
+#if defined(__x86_64__)
+  sigjmp_buf env;
+  if (sigsetjmp(env, 1) == 0) {
+    way_out = &env;
+    weft_walk_from(&from, &walk_it, &state);
+  }
+  way_out = nullptr;
+#endif
+}
+
 }  // namespace
+
+void guard_stack_walks() noexcept {
+  for (const int signal : {SIGSEGV, SIGBUS}) static_cast<void>(os::install_signal_handler(signal, &on_fault));
+}
 
 stack_copy::stack_copy() {
   void* const at =
@@ -111,7 +138,7 @@ std::size_t stack_copy::walk(std::span<call_frame> out) noexcept {
 #if defined(__x86_64__)
   relocate();
   walk_state s{at_.rsp, at_.rsp + size_, out};
-  weft_walk_from(&at_, &walk_it, &s);
+  walk_guarded(at_, s);
   return s.n;
 #else
   return 0;

@@ -25,6 +25,10 @@ struct call_frame {
   std::uint32_t slot;      // where that stands, in bytes above the first stack pointer; the first has none
 };
 
+/// A walk that reads where there is nothing - through code whose tables are wrong, for they were written by hand - ends there, and
+/// not the process. Before other handlers of SIGSEGV and SIGBUS are installed; idempotent.
+void guard_stack_walks() noexcept;
+
 class stack_copy {
  public:
   static constexpr std::size_t capacity = std::size_t{256} << 10;  // the innermost part of larger ones
