@@ -26,9 +26,9 @@ struct record_table {
   base::ranked_futex_lock<base::lock_rank::stack_pool> lock;
   std::uint32_t carved = 0;                     // slabs; under lock
 };
-constinit record_table table{};
+constinit record_table all_records{};  // tools/gdb/weft.py looks for this name
 
-// Under table.lock. Never destroyed: threads may still end while the process does.
+// Under all_records.lock. Never destroyed: threads may still end while the process does.
 std::vector<record_chain>& free_chains() {
   static auto& chains = *new std::vector<record_chain>;
   return chains;
@@ -36,7 +36,7 @@ std::vector<record_chain>& free_chains() {
 
 // Under the lock.
 void carve() {
-  if (table.carved == max_slabs)
+  if (all_records.carved == max_slabs)
     throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
                             "weft: 67 million fiber records are in use, the most a process can have");
   constexpr std::size_t bytes = slab_records * sizeof(fiber_record);
@@ -48,7 +48,7 @@ void carve() {
   const os::range all{memory, bytes};
   static_cast<void>(os::populate({&all, 1}));
   auto* slab = reinterpret_cast<fiber_record*>(memory);
-  const std::uint32_t base = table.carved << slab_bits;
+  const std::uint32_t base = all_records.carved << slab_bits;
   record_chain chain;
   for (std::uint32_t i = slab_records; i-- > 0;) {
     auto* r = ::new (static_cast<void*>(slab + i)) fiber_record;
@@ -57,23 +57,23 @@ void carve() {
     if (r->index != 0) chain.push(*r);  // index 0 means "no ticket"
     if (i % record_cache::chain_length == 0) free_chains().push_back(std::exchange(chain, {}));
   }
-  table.slabs[table.carved].store(slab, std::memory_order_release);  // [REC-1]
-  ++table.carved;
-  table.count.store(table.carved << slab_bits, std::memory_order_release);  // [REC-1]
+  all_records.slabs[all_records.carved].store(slab, std::memory_order_release);  // [REC-1]
+  ++all_records.carved;
+  all_records.count.store(all_records.carved << slab_bits, std::memory_order_release);  // [REC-1]
 }
 
 }  // namespace
 
-records_held::records_held() noexcept { table.lock.lock(); }
-records_held::~records_held() { table.lock.unlock(); }
+records_held::records_held() noexcept { all_records.lock.lock(); }
+records_held::~records_held() { all_records.lock.unlock(); }
 
 fiber_record& record_at(std::uint32_t index) noexcept {
-  fiber_record* slab = table.slabs[index >> slab_bits].load(std::memory_order_acquire);  // [REC-1]
+  fiber_record* slab = all_records.slabs[index >> slab_bits].load(std::memory_order_acquire);  // [REC-1]
   return slab[index & (slab_records - 1)];
 }
 fiber_record& record_of(ticket t) noexcept { return record_at(t.index()); }
 std::uint32_t record_count() noexcept {
-  return table.count.load(std::memory_order_acquire);  // [REC-1]
+  return all_records.count.load(std::memory_order_acquire);  // [REC-1]
 }
 
 void record_cache::refill() {
@@ -81,7 +81,7 @@ void record_cache::refill() {
     active_ = std::exchange(reserve_, {});
     return;
   }
-  const std::lock_guard guard(table.lock);
+  const std::lock_guard guard(all_records.lock);
   if (free_chains().empty()) carve();
   active_ = free_chains().back();
   free_chains().pop_back();
@@ -89,25 +89,25 @@ void record_cache::refill() {
 
 void record_cache::spill() noexcept {
   if (reserve_.count > 0) {
-    const std::lock_guard guard(table.lock);
+    const std::lock_guard guard(all_records.lock);
     free_chains().push_back(reserve_);
   }
   reserve_ = std::exchange(active_, {});
 }
 
 void record_cache::flush() noexcept {
-  const std::lock_guard guard(table.lock);
+  const std::lock_guard guard(all_records.lock);
   for (record_chain* c : {&active_, &reserve_})
     if (c->count > 0) free_chains().push_back(std::exchange(*c, {}));
 }
 
 // Threads without a cache share one.
 namespace {
-record_chain outside;  // under table.lock
+record_chain outside;  // under all_records.lock
 }
 
 fiber_record& take_record() {
-  const std::lock_guard guard(table.lock);
+  const std::lock_guard guard(all_records.lock);
   if (outside.count == 0) {
     if (free_chains().empty()) carve();
     outside = free_chains().back();
@@ -117,7 +117,7 @@ fiber_record& take_record() {
 }
 
 void give_record(fiber_record& r) noexcept {
-  const std::lock_guard guard(table.lock);
+  const std::lock_guard guard(all_records.lock);
   if (outside.count == record_cache::chain_length) free_chains().push_back(std::exchange(outside, {}));
   outside.push(r);
 }

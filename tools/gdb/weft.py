@@ -120,7 +120,7 @@ def function_at(address):
 
 def record_table():
     try:
-        return gdb.parse_and_eval("'weft::detail::(anonymous namespace)::table'")
+        return gdb.parse_and_eval("'weft::detail::(anonymous namespace)::all_records'")
     except gdb.error:
         raise gdb.GdbError("weft's debug information is not there: build the weft library with -g, or install its debug package")
 
