@@ -77,7 +77,7 @@ void check_run_outside_fiber();
 }
 template <class F>
   requires std::invocable<std::decay_t<F>>
-auto run(const options& o, F&& main) {
+[[gnu::always_inline]] inline auto run(const options& o, F&& main) {  // so that the tracer names the caller
   using R = std::invoke_result_t<std::decay_t<F>>;
   detail::check_run_outside_fiber();
   runtime rt(o);
@@ -91,7 +91,7 @@ auto run(const options& o, F&& main) {
 }
 template <class F>
   requires std::invocable<std::decay_t<F>>
-auto run(F&& main) {
+[[gnu::always_inline]] inline auto run(F&& main) {
   return run(options{}, std::forward<F>(main));
 }
 
