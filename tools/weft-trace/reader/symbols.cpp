@@ -40,15 +40,30 @@ std::vector<Dwarf_Die> scopes_at(Dwarf_Die* unit, Dwarf_Addr address) {
   return out;
 }
 
+// The compilation unit of an address. libdw finds it by .debug_aranges, which clang does not write: then each is asked.
+Dwarf_Die* unit_at(Dwfl_Module* module, Dwarf_Addr address, Dwarf_Addr& bias) {
+  if (Dwarf_Die* const unit = dwfl_module_addrdie(module, address, &bias)) return unit;
+  Dwarf_Die* unit = nullptr;
+  while ((unit = dwfl_module_nextcu(module, unit, &bias)) != nullptr)
+    if (dwarf_haspc(unit, address - bias) > 0) break;
+  return unit;
+}
+
+// The line of the code itself; empty if unknown.
+code_place line_at(Dwarf_Die* unit, Dwarf_Addr address_in_file) {
+  code_place out;
+  Dwarf_Line* const line = dwarf_getsrc_die(unit, address_in_file);
+  const char* const file = line != nullptr ? dwarf_linesrc(line, nullptr, nullptr) : nullptr;
+  if (file != nullptr && dwarf_lineno(line, &out.line) == 0) out.file = file;
+  return out;
+}
+
 // Where the innermost inlined call that stands outside weft's headers was written.
-void find_caller(Dwfl_Module* module, std::uint64_t address, code_place& out) {
-  Dwarf_Addr bias = 0;
-  Dwarf_Die* const unit = dwfl_module_addrdie(module, address, &bias);
-  if (unit == nullptr) return;
+void find_caller(Dwarf_Die* unit, std::uint64_t address, code_place& out) {
   Dwarf_Files* files = nullptr;
   std::size_t file_count = 0;
   if (dwarf_getsrcfiles(unit, &files, &file_count) != 0) return;
-  for (Dwarf_Die& scope : scopes_at(unit, address - bias)) {
+  for (Dwarf_Die& scope : scopes_at(unit, address)) {
     if (dwarf_tag(&scope) != DW_TAG_inlined_subroutine) continue;
     Dwarf_Attribute attribute;
     Dwarf_Word file = 0, line = 0;
@@ -121,13 +136,13 @@ const code_place& symbols::at(std::uint64_t address) {
       out.function = without_the_shell(full);
       out.is_callable = out.function != full;
     }
-    find_caller(module, call, out);
-    if (out.file.empty())
-      if (Dwfl_Line* line = dwfl_module_getsrc(module, call)) {
-        int number = 0;
-        const char* const file = dwfl_lineinfo(line, nullptr, &number, nullptr, nullptr, nullptr);
-        if (file != nullptr && !is_weft_header(file)) out.file = file, out.line = number;
-      }
+    Dwarf_Addr bias = 0;
+    if (Dwarf_Die* const unit = unit_at(module, call, bias)) {
+      find_caller(unit, call - bias, out);
+      if (out.file.empty())
+        if (const code_place here = line_at(unit, call - bias); !is_weft_header(here.file))
+          out.file = here.file, out.line = here.line;
+    }
   }
   if (out.function.empty()) {
     out.function = fmt::format("{:#x}", address);
@@ -145,13 +160,11 @@ void symbols::inlined_calls(std::uint64_t address, std::vector<code_place>& out)
   const std::uint64_t call = address - 1;
   Dwfl_Module* const module = libdw_->session != nullptr ? dwfl_addrmodule(libdw_->session, call) : nullptr;
   Dwarf_Addr bias = 0;
-  Dwarf_Die* const unit = module != nullptr ? dwfl_module_addrdie(module, call, &bias) : nullptr;
+  Dwarf_Die* const unit = module != nullptr ? unit_at(module, call, bias) : nullptr;
   Dwarf_Files* files = nullptr;
   std::size_t file_count = 0;
   if (unit == nullptr || dwarf_getsrcfiles(unit, &files, &file_count) != 0) return out.push_back(at(address));
-  code_place here;
-  if (Dwfl_Line* line = dwfl_module_getsrc(module, call))
-    if (const char* file = dwfl_lineinfo(line, nullptr, &here.line, nullptr, nullptr, nullptr)) here.file = file;
+  code_place here = line_at(unit, call - bias);
   for (Dwarf_Die& scope : scopes_at(unit, call - bias)) {
     if (dwarf_tag(&scope) == DW_TAG_subprogram) break;
     if (dwarf_tag(&scope) != DW_TAG_inlined_subroutine) continue;
