@@ -64,8 +64,8 @@ struct scope_hook : base::list_hook<> {
   fiber_record* owner = nullptr;  // constant
 };
 
-// Four cache lines: what the callable needs, what every step needs, what waiting and few fibers need, what fewer need. A fiber that is spawned, runs
-// and is joined touches the first two; the others are as `free` left it (scheduler::reset does not write it).
+// Four cache lines: what the callable needs, what every step needs, what waiting and few fibers need, what fewer need. A
+// fiber that is spawned, runs and is joined touches the first two; the others are as `free` left it (scheduler::reset does not write it).
 struct alignas(base::cache_line) fiber_record : task {
   enum flag : std::uint8_t {
     pinned = 1,         // runs on `bound` only

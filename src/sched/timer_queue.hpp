@@ -2,18 +2,18 @@
 #pragma once
 // sched/timer_queue.hpp - the deadlines of a processor, in three places:
 //
-//   ring     those of the next 268 ms, by milliseconds, each a heap of paper: unsorted
-//   opened   the millisecond that is due, sorted: the next is its last
+//   ring     those of the next 268 ms, by slots of 1.05 ms, unsorted
+//   opened   the slot that is due, sorted: the next is its last
 //   heap     all others, 4-ary: what is due before the ring begins, and what comes after it
 //
-// An entry goes in once, is read when its millisecond is sorted, and is taken out once: a heap of 100,000 sleepers would
-// touch nine cold lines on the way down. The times are exact, the ring only sorts late.
+// An entry goes in once, is read when its slot is sorted, and is taken out once; in a heap of 100,000 sleepers it would be
+// sifted through nine levels. The times are exact, the ring only sorts late.
 //
 // An entry is a ticket, so nothing is ever taken out early: a wait that ended otherwise leaves a stale entry
 // behind, dropped when it comes up or when the queue has doubled since the last sweep (amortised O(1) per add).
 // The entries lie in a few arrays, apart from the fibers: sorting touches none of them.
 //
-//   TIMER-2  every entry of the ring is of [begin_, begin_ + slots) milliseconds, every opened one is before; so the
+//   TIMER-2  every entry of the ring is of the slots [begin_, begin_ + slots), every opened one is before; so the
 //            first of all is the first of `opened` or of the heap, or, without opened ones, of the first slot in use.
 //   TIMER-3  firing allocates and frees nothing: the monitor does it, too.
 // Rejected: links in the waiting fibers (a cache miss per level), a wheel of several levels (its cascades touch every timer
@@ -148,7 +148,7 @@ class timer_queue {
     used_[slot / 64] |= std::uint64_t{1} << slot % 64;
     ++in_ring_;
   }
-  // Of the ring, in milliseconds; begin_ + slots if it is empty.
+  // Of the ring, in slots of time; begin_ + slots if it is empty.
   [[nodiscard]] std::int64_t first_in_use() const noexcept {
     if (in_ring_ == 0) return begin_ + slots;
     for (std::int64_t at = begin_;; at = (at | 63) + 1) {  // at most round once
@@ -156,7 +156,7 @@ class timer_queue {
       if (const std::uint64_t here = used_[slot / 64] >> slot % 64) return at + std::countr_zero(here);
     }
   }
-  // With nothing opened: the first millisecond, if it has begun.
+  // With nothing opened: the first slot in use, if it has begun.
   void open(std::int64_t now) noexcept {
     const std::int64_t first = first_in_use(), at_now = now >> slot_shift;
     if (first > at_now || in_ring_ == 0) {

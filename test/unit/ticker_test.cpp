@@ -16,21 +16,6 @@ using clock_type = std::chrono::steady_clock;
 using weft::test::on_all_strands;
 using weft::test::strands;
 
-TEST_CASE("ticker [example]: reports until asked to stop") {
-  weft::run([] {
-    int reports = 0;
-    const auto report = [&] { ++reports; };
-    auto reporter = weft::spawn([&] {
-      weft::ticker every(1ms);
-      while (every.wait(weft::this_fiber::stop_token())) report();
-    });
-    while (reports < 3) weft::this_fiber::sleep_for(1ms);
-    reporter.request_stop();
-    reporter.join();
-    CHECK(reports >= 3);
-  });
-}
-
 TEST_CASE("ticker: no tick before its time") {
   on_all_strands([](strands& s) {
     s.start([] {
