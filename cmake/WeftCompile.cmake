@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-# How weft's own code is compiled: warnings, sanitizers, ccache.
+# How weft's own code is compiled: warnings, sanitizers, effort, ccache.
 if(PROJECT_IS_TOP_LEVEL)
   find_program(WEFT_CCACHE ccache)
   if(WEFT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -16,6 +16,12 @@ function(weft_warnings target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(${target} PRIVATE -Wno-restrict)
   endif()
+endfunction()
+
+# Tests, examples and the tools' command lines: most of a developer's build, and none of its running time. Half the
+# optimising and a tenth of the debug information halve what compiling and linking them takes. A release is not meant.
+function(weft_compile_lightly target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1;-g1>)
 endfunction()
 
 # A frame larger than a guard page can jump it, and then overflows into the next stack unseen. With

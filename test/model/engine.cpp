@@ -226,8 +226,21 @@ void engine::fail(verdict v, std::string why) {
 
 void engine::record(op what, std::size_t location, std::memory_order order, std::uint64_t read,
                     std::uint64_t written, std::size_t newer, where at) {
-  events_.push_back({running_, what, location, order, read, written, newer, at});
+  event& e = events_.emplace_back();  // in place: copying bytes just written as a block waits for them
+  e.thread = running_;
+  e.what = what;
+  e.location = location;
+  e.order = order;
+  e.read = read;
+  e.written = written;
+  e.newer = newer;
+  e.site = at;
   if (!collect_sites) return;
+  const auto place = reinterpret_cast<std::uintptr_t>(at.file);
+  if (!met_.insert(mix(place, (static_cast<std::uint64_t>(at.line) << 16U) | (static_cast<std::uint64_t>(what) << 8U) |
+                                  static_cast<std::uint64_t>(order)))
+           .second)
+    return;
   const auto same = [&](const site& s) {
     return s.at.line == at.line && s.what == what && s.order == order &&
            std::strcmp(s.at.file, at.file) == 0;

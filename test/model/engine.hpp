@@ -12,6 +12,7 @@
 #include <memory>
 #include <random>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "coroutine.hpp"
 #include "explorer.hpp"
@@ -129,6 +130,7 @@ class engine {
   std::size_t cursor_ = 0;
   std::unordered_map<std::uint64_t, int>
       visited_;  // state -> fewest preemptions it was reached with
+  std::unordered_set<std::uint64_t> met_;  // what sites has, by the address of the file's name: most events are no news
   std::vector<event> events_;
   const program* program_ = nullptr;
   coroutine root_;

@@ -59,8 +59,8 @@ std::size_t memory::create(std::size_t thread, const void* address, std::uint64_
 }
 
 timestamp memory::oldest(std::size_t thread, std::size_t where, std::memory_order order) const {
-  const timestamp own = threads[thread].current.seen[where];
-  return order == std::memory_order_seq_cst ? std::max(own, global_.seen[where]) : own;
+  const timestamp own = threads[thread].current.seen(where);
+  return order == std::memory_order_seq_cst ? std::max(own, global_.seen(where)) : own;
 }
 
 void memory::readable(std::size_t thread, std::size_t where, std::memory_order order,
@@ -88,11 +88,11 @@ std::uint64_t memory::read(std::size_t thread, std::size_t where, std::size_t in
                            std::memory_order order) {
   thread_memory& t = threads[thread];
   const message& m = locations[where].order[index];
-  t.current.seen[where] = std::max(t.current.seen[where], m.when);
+  t.current.see(where, m.when);
   t.acquirable.join(m.carried);
   if (acquires(order)) t.current.join(m.carried);
-  if (order == std::memory_order_seq_cst && global_.seen[where] < m.when) {
-    global_.seen[where] = m.when;
+  if (order == std::memory_order_seq_cst && global_.seen(where) < m.when) {
+    global_.see(where, m.when);
     rehash_global();
   }
   const auto polled = std::find_if(t.polled.begin(), t.polled.end(),
@@ -124,13 +124,13 @@ void memory::write(std::size_t thread, std::size_t where, std::size_t after, std
   message& m = insert(where, after);
   m.value = value;
   m.identity = t.history;
-  t.current.seen[where] = m.when;
+  t.current.see(where, m.when);
   for (auto& p : t.polled)
     if (p.where == where) p.read = m.when;
   m.carried = releases(order) ? t.current : t.released;
-  m.carried.seen[where] = m.when;
+  m.carried.see(where, m.when);
   if (order == std::memory_order_seq_cst) {
-    global_.seen[where] = m.when;
+    global_.see(where, m.when);
     rehash_global();
   }
   rehash_location(where);
@@ -198,8 +198,8 @@ void memory::rehash_location(std::size_t where) {
 void memory::rehash_global() {
   global_hash_ = 0;
   for (std::size_t i = 0; i < location_count; ++i)
-    if (global_.seen[i] != 0)
-      global_hash_ ^= mix(locations[i].identity, identity_at(i, global_.seen[i]));
+    if (global_.seen(i) != 0)
+      global_hash_ ^= mix(locations[i].identity, identity_at(i, global_.seen(i)));
 }
 
 // Timestamps and addresses stay out: two executions that differ only in the order of independent

@@ -12,7 +12,7 @@ namespace weft::tools {
 namespace {
 
 // "1.5s", "20ms", "300us", "5000ns", "2" (seconds).
-std::optional<std::int64_t> moment(const char* option, const std::string& text) {
+std::optional<std::int64_t> parse_moment(const char* option, const std::string& text) {
   if (text.empty()) return std::nullopt;
   std::size_t used = 0;
   double value = -1;
@@ -44,8 +44,8 @@ void add_timeline(CLI::App& app) {
       ->capture_default_str();
   c->callback([a] {
     timeline_options& o = a->options;
-    o.from = moment("--from", a->from);
-    o.to = moment("--to", a->to);
+    o.from = parse_moment("--from", a->from);
+    o.to = parse_moment("--to", a->to);
     if (o.from && o.to && *o.from >= *o.to) throw std::runtime_error("--from must be before --to");
     o.title = a->file.substr(a->file.rfind('/') + 1);
     const std::string path = a->out.empty() ? a->file + ".html" : a->out;
