@@ -6,7 +6,8 @@
 //      deque cannot starve them. The interval halves while the looks come later than 100 us apart.
 //   3  next slot, own deque
 //   4  inject queue (a share of it), own timers, the poller without waiting
-//   5  search: half of a random victim's deque; several passes, the last one looks at others' timers too
+//   5  search: half of a random victim's deque; several passes, the last one looks at others' timers too. Nobody polls
+//      there: 4 has just looked, and who finds nothing sleeps in the poller, or leaves that to who does already
 //   6  nothing: retire (idle.cpp)
 #include <algorithm>
 #include <utility>
@@ -196,8 +197,6 @@ fiber_record* scheduler::search(worker& w) noexcept {
         if (fiber_record* f = w.held->local.take()) return f;
     }
     if (fiber_record* f = take_injected(w, *w.held)) return f;
-    if (poll_now(w) > 0)
-      if (fiber_record* f = w.held->local.take()) return f;
     for (int i = 0; i < 8; ++i) os::cpu_relax();
   }
   return nullptr;
