@@ -14,12 +14,11 @@ namespace detail {
 enum class sharing : std::uint8_t { exclusive, shared };
 
 struct shared_mutex_state {
-  static constexpr std::uint32_t writer = 1, waited_for = 2, reader = 4;
+  static constexpr std::uint32_t writer = 1, waited_for = 2, owned = 4, reader = 8;
 
-  std::atomic<std::uint32_t> word{0};  // src/sync/shared_mutex_core.hpp
+  std::atomic<std::uint32_t> word{0};  // src/sync/shared_mutex_core.hpp says who writes which bit
   wait_list waiters;
-  // By builds with assertions, for reports; null while it is free or shared.
-  std::atomic<void*> writer_is{nullptr};
+  std::atomic<void*> writer_is{nullptr};  // while `owned` is set: by builds with assertions, for reports
   std::atomic<const void*> locked_at{nullptr};
 };
 
@@ -41,7 +40,7 @@ void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept;
 /// between.
 /// Orders: what was done before an unlock, before the return of every later lock that excludes it.
 /// Blocks: the calling fiber, or thread. Not ended by a stop request.   Lifetime: as weft::mutex.
-/// With assertions (NDEBUG not defined, in all code that uses the object) these end the process with a report of both
+/// With assertions (NDEBUG not defined; what code without them has locked is not remembered) these end the process with a report of both
 /// sides: a lock by the writer it has already, an exclusive unlock by another, an unlock of what is not locked so, and the
 /// destruction while it is locked. Readers are not remembered one by one: a reader that locks exclusively just hangs.
 /// Example: test/unit/examples_test.cpp [shared_mutex]

@@ -17,8 +17,9 @@ std::string name(const shared_mutex_state& m) {
   std::snprintf(text, sizeof text, "the shared_mutex at %p", static_cast<const void*>(&m));
   return text;
 }
-// Relaxed: who compares it with himself has written it; for others it is for the report only.
+// Null: nobody, or one that was locked by code without assertions.
 fiber_record* writer_of(const shared_mutex_state& m) noexcept {
+  if ((m.word.load(std::memory_order_acquire) & shared_mutex_state::owned) == 0) return nullptr;  // [RW-5]
   return static_cast<fiber_record*>(m.writer_is.load(std::memory_order_relaxed));
 }
 const void* locked_at(const shared_mutex_state& m) noexcept { return m.locked_at.load(std::memory_order_relaxed); }
@@ -47,6 +48,7 @@ void shared_mutex_note_writer(shared_mutex_state& m) {
   remember_lock(&m, self, __builtin_frame_address(0));
   m.locked_at.store(__builtin_return_address(0), std::memory_order_relaxed);
   m.writer_is.store(&self, std::memory_order_relaxed);
+  m.word.fetch_or(shared_mutex_state::owned, std::memory_order_release);  // [RW-5] writer_of
 }
 
 void shared_mutex_check_unlock(shared_mutex_state& m, sharing how) {
@@ -63,7 +65,9 @@ void shared_mutex_check_unlock(shared_mutex_state& m, sharing how) {
   if (writer != nullptr && writer != &self)
     report_misuse(strand_name(self) + " unlocks " + name(m) + ", which " + strand_name(*writer) + " has locked",
                   "its owner locked it by", &m, locked_at(m));
+  if (writer == nullptr) return;
   m.writer_is.store(nullptr, std::memory_order_relaxed);
+  m.word.fetch_and(~shared_mutex_state::owned, std::memory_order_relaxed);
 }
 
 void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept {

@@ -3,7 +3,8 @@
 // sync/shared_mutex_core.hpp - readers and writers in one queue; the lock is handed over.
 //
 //   the word: `writer`, `waited_for` (exactly while the list is not empty, written under the
-//   guard), readers
+//   guard), readers; `owned`: `writer_is` is valid - the writer's, in builds with assertions, gone
+//   with `writer`
 //
 //   RW-1  a writer is alone; who locks sees what was done before the unlocks it excludes.
 //   RW-2  while somebody waits nobody comes in past the queue, and the one who leaves last works
@@ -24,7 +25,7 @@ namespace weft::detail {
 // not ask).
 template <class Env, class State>
 void grant(State& m, typename Env::wake_list& out, std::uint32_t w) noexcept {
-  constexpr std::uint32_t writer = 1, waited_for = 2, reader = 4;
+  constexpr std::uint32_t writer = 1, waited_for = 2, reader = 8;
   for (;;) {
     wait_list lucky;
     while (auto* first = front<typename Env::waiter>(m.waiters)) {
@@ -54,7 +55,7 @@ void grant(State& m, typename Env::wake_list& out, std::uint32_t w) noexcept {
 
 template <class Env, class State>
 bool lock_queued(State& m, typename Env::waiter& me, const typename Env::limit& limit) {
-  constexpr std::uint32_t writer = 1, waited_for = 2, reader = 4;
+  constexpr std::uint32_t writer = 1, waited_for = 2, reader = 8;
   const bool exclusive = me.kind == static_cast<std::uint8_t>(sharing::exclusive);
   const bool over = Env::is_over(limit);
   {
@@ -101,15 +102,15 @@ bool lock_queued(State& m, typename Env::waiter& me, const typename Env::limit& 
 
 template <class Env, class State>
 void unlock_queued(State& m, sharing how) noexcept {
-  constexpr std::uint32_t writer = 1, waited_for = 2, reader = 4;
+  constexpr std::uint32_t writer = 1, waited_for = 2, owned = 4, reader = 8;
   const std::uint32_t mine = how == sharing::exclusive ? writer : reader;
   typename Env::wake_list out;
   typename Env::guard g(&m);
   std::uint32_t w = m.word.load(std::memory_order_acquire);  // [RW-1] what the other readers did
   for (;;) {
     // RW-2: with the bit set and one of us left, only the guard's holder writes.
-    if (w == (mine | waited_for)) return grant<Env>(m, out, 0);
-    if (m.word.compare_exchange_weak(w, w - mine, std::memory_order_acq_rel,  // [RW-1]
+    if ((w & ~owned) == (mine | waited_for)) return grant<Env>(m, out, 0);
+    if (m.word.compare_exchange_weak(w, (w & ~owned) - mine, std::memory_order_acq_rel,  // [RW-1]
                                      std::memory_order_acquire))
       return;
   }

@@ -131,6 +131,35 @@ void count_to_zero(execution& x) {
   });
 }
 
+void one_counts_to_zero(execution& x) {
+  auto w = std::make_shared<world<count>>();
+  w->object->state.store(2, std::memory_order_relaxed);
+  x.thread("one", [=] {
+    count& c = *w->object;
+    w->data = 1;
+    model::check(detail::take_from_count<env>(c, 1), "there was one");
+  });
+  x.thread("waiter", [=] {
+    model::check(w->object->wait(w->a), "nobody else ends it");
+    model::check(w->data == 1, "COUNT-2");
+    w->object.reset();  // COUNT-1
+  });
+}
+
+// Who comes when all is done does not wait: it takes what came before from the count alone.
+void late_for_the_count(execution& x) {
+  auto w = std::make_shared<world<count>>();
+  w->object->state.store(2, std::memory_order_relaxed);
+  x.thread("one", [=] {
+    w->data = 1;
+    model::check(detail::take_from_count<env>(*w->object, 1), "there was one");
+  });
+  x.thread("waiter", [=] { model::check(w->object->wait(w->a), "nobody else ends it"); });
+  x.thread("late", [=] {
+    if (w->object->state.load(std::memory_order_acquire) / 2 == 0) model::check(w->data == 1, "COUNT-2");
+  });
+}
+
 void count_given_up(execution& x) {
   auto w = std::make_shared<world<count>>();
   w->object->state.store(2, std::memory_order_relaxed);
@@ -180,6 +209,22 @@ void permit_destroys(execution& x) {
     w->object->acquire(w->a);
     model::check(w->data == 1, "SEM-1");
     w->object.reset();
+  });
+}
+
+// Two permits, one of them for whoever waits, the other for whoever comes by.
+void permit_for_a_late_one(execution& x) {
+  auto w = std::make_shared<world<semaphore>>();
+  x.thread("release", [=] {
+    w->data = 1;
+    w->object->release(2);
+  });
+  x.thread("acquire", [=] { model::check(w->object->acquire(w->a), "nobody else ends it"); });
+  x.thread("late", [=] {
+    std::int64_t n = w->object->word.load(std::memory_order_relaxed);
+    if (n < 2 || !w->object->word.compare_exchange_strong(n, n - 2, std::memory_order_acquire, std::memory_order_relaxed))
+      return;
+    model::check(w->data == 1, "SEM-1");
   });
 }
 
@@ -329,7 +374,7 @@ struct shared_lock {
     } else {
       w = word.load(std::memory_order_relaxed);
       while ((w & 3) == 0)
-        if (word.compare_exchange_weak(w, w + 4, std::memory_order_acquire,
+        if (word.compare_exchange_weak(w, w + 8, std::memory_order_acquire,
                                        std::memory_order_relaxed))
           return true;
     }
@@ -344,8 +389,8 @@ struct shared_lock {
         return;
     } else {
       w = word.load(std::memory_order_relaxed);
-      while (w != (4 | 2))
-        if (word.compare_exchange_weak(w, w - 4, std::memory_order_release,
+      while (w != (8 | 2))
+        if (word.compare_exchange_weak(w, w - 8, std::memory_order_release,
                                        std::memory_order_relaxed))
           return;
     }
@@ -374,6 +419,24 @@ void readers_and_writers(execution& x) {
   x.thread("writer", [=] { write(w, w->a); });
   x.thread("reader", [=] { read(w, w->b); });
   x.thread("other", [=] { read(w, w->c); });
+  x.finally([=] { all_gone(w); });
+}
+void writer_and_writer(execution& x) {
+  auto w = std::make_shared<world<shared_lock>>();
+  x.thread("writer", [=] { write(w, w->a); });
+  x.thread("other", [=] { write(w, w->b); });
+  x.finally([=] { all_gone(w); });
+}
+// Two readers are in and leave; the writer comes after both, though only the last of them gives it the lock.
+void readers_leave(execution& x) {
+  auto w = std::make_shared<world<shared_lock>>();
+  w->object->word.store(2 * 8, std::memory_order_relaxed);
+  for (const char* name : {"reader", "other"})
+    x.thread(name, [=] {
+      model::check(w->data == 0, "RW-1: the writer waits");
+      w->object->unlock(detail::sharing::shared);
+    });
+  x.thread("writer", [=] { write(w, w->a); });
   x.finally([=] { all_gone(w); });
 }
 void two_writers(execution& x) {
@@ -427,6 +490,20 @@ TEST_CASE("CV: notify, timeout, stop") {
 TEST_CASE("RW: nobody is left behind") {
   holds_widely(readers_and_writers);
   holds_widely(two_writers);
+  holds_widely(readers_leave);
   holds_in_sample(writer_gives_up);
   holds_in_sample(reader_gives_up);
+}
+
+TEST_CASE("COUNT, SEM, RW: which orderings are needed") {
+  model::options few;
+  few.preemptions = 1;
+  few.reorder_stores = false;
+  few.spurious_failures = 0;
+  const auto counts = model::mutate(few, {one_counts_to_zero, late_for_the_count}, "/countdown_core.hpp");
+  CHECK_MESSAGE(model::survivors(counts).empty(), model::list(counts));
+  const auto permits = model::mutate(few, {permit_destroys, permit_for_a_late_one}, "/semaphore_core.hpp");
+  CHECK_MESSAGE(model::survivors(permits).empty(), model::list(permits));
+  const auto readers = model::mutate(few, {writer_and_writer, readers_leave, readers_and_writers}, "/shared_mutex_core.hpp");
+  CHECK_MESSAGE(model::survivors(readers).empty(), model::list(readers));
 }

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <shared_mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <weft/event.hpp>
@@ -274,3 +275,32 @@ TEST_CASE("shared_mutex: destruction while it is locked, or waited for, says by 
       "\"patient\"");
 }
 #endif
+
+// One program, some of it compiled with assertions and some without: what the one locks the other may unlock.
+TEST_CASE("shared_mutex: a lock and its unlock may differ in whether they check") {
+  using weft::detail::sharing;
+  weft::detail::shared_mutex_state m;
+  const auto lock_unchecked = [&] { return weft::detail::shared_mutex_lock(m, sharing::exclusive, {}); };
+  const auto unlock_unchecked = [&] { weft::detail::shared_mutex_unlock(m, sharing::exclusive); };
+  const auto lock_checked = [&] {
+    weft::detail::shared_mutex_check_lock(m);
+    REQUIRE(lock_unchecked());
+    weft::detail::shared_mutex_note_writer(m);
+  };
+  const auto unlock_checked = [&] {
+    weft::detail::shared_mutex_check_unlock(m, sharing::exclusive);
+    unlock_unchecked();
+  };
+  lock_checked();
+  unlock_unchecked();
+  CHECK(m.word.load() == 0);
+  lock_checked();  // no second lock by its owner: that one is over
+  std::thread other([&] {
+    REQUIRE(lock_unchecked());  // waits
+    unlock_checked();           // no stranger: nobody knows whose it is
+  });
+  unlock_unchecked();
+  other.join();
+  CHECK(m.word.load() == 0);
+  weft::detail::shared_mutex_check_destroy(m);
+}
