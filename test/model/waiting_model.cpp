@@ -31,13 +31,16 @@ void holds_in_sample(const model::program& p) {
   sample.random_executions = 20'000;
   holds(p, sample);
 }
-// Three: those with few switches all, the others by sample.
-void holds_widely(const model::program& p) {
+model::options with_switches(int n) {
   model::options few;
-  few.preemptions = 1;
+  few.preemptions = n;
   few.reorder_stores = false;
   few.spurious_failures = 0;
-  holds(p, few);
+  return few;
+}
+// Three: those with few switches all, the others by sample.
+void holds_widely(const model::program& p) {
+  holds(p, with_switches(1));
   holds_in_sample(p);
 }
 
@@ -242,6 +245,25 @@ void permits_are_kept(execution& x) {
   });
 }
 
+std::int64_t word_of(count& c) { return c.state.load(std::memory_order_relaxed); }
+std::int64_t word_of(semaphore& s) { return s.word.load(std::memory_order_relaxed); }
+
+// Nobody comes but time: whoever gives up alone leaves the object as it found it.
+void wait_until_over(strand& s) {
+  while (s.ticket.load(std::memory_order_acquire) == 0) model::sync::pause();
+  env::expire(s);
+}
+template <class Object, class Wait>
+void given_up_alone(execution& x, Wait wait, std::int64_t word_then) {
+  auto w = std::make_shared<world<Object>>();
+  x.thread("a", [=] { model::check(!wait(*w->object, w->a), "only time ends it"); });
+  x.thread("timer", [=] { wait_until_over(w->a); });
+  x.finally([=] {
+    model::check(w->object->waiters.empty(), "nobody is left in the list");
+    model::check(word_of(*w->object) == word_then, "no bit without a list");
+  });
+}
+
 // ---- CV
 // -------------------------------------------------------------------------------------------
 struct condition {
@@ -297,7 +319,8 @@ void not_missed(execution& x) {
 
 // notify vs. timeout (or stop): a may give up at any moment; b must get the one notification then.
 // A notified a passes it on.
-template <detail::wake_code How>
+enum class gives_up : std::uint8_t { first, later };
+template <detail::wake_code How, gives_up When>
 void not_swallowed(execution& x) {
   auto w = std::make_shared<cv_world>();
   x.thread("a", [=] {
@@ -313,6 +336,7 @@ void not_swallowed(execution& x) {
     w->lock.unlock();
   });
   x.thread("notifier", [=] {
+    if (When == gives_up::first) env::expire(w->a, How);  // its wake is won, and it may still be in the list
     w->lock.lock();
     w->tokens = 1;
     w->lock.unlock();
@@ -454,6 +478,26 @@ void writer_gives_up(execution& x) {
   x.thread("timer", [=] { env::expire(w->a); });
   x.finally([=] { all_gone(w); });
 }
+// Behind a writer that waits and gives up; the reader who is in does not leave before the other has come in, too.
+void reader_behind_the_writer(execution& x) {
+  auto w = std::make_shared<world<shared_lock>>();
+  auto came_in = std::make_shared<model::atomic<std::uint32_t>>(0);
+  w->object->word.store(8, std::memory_order_relaxed);
+  x.thread("writer", [=] {
+    model::check(!w->object->lock(w->a, detail::sharing::exclusive), "a reader is in until it has given up");
+  });
+  x.thread("reader", [=] {
+    model::check(w->object->lock(w->b, detail::sharing::shared), "nobody ends its wait");
+    came_in->store(1, std::memory_order_release);
+    w->object->unlock(detail::sharing::shared);
+  });
+  x.thread("reader who is in", [=] {
+    wait_until_over(w->a);
+    while (came_in->load(std::memory_order_acquire) == 0) model::sync::pause();  // RW-3, or for ever
+    w->object->unlock(detail::sharing::shared);
+  });
+  x.finally([=] { all_gone(w); });
+}
 void reader_gives_up(execution& x) {
   auto w = std::make_shared<world<shared_lock>>();
   x.thread("writer", [=] { write(w, w->a); });
@@ -473,33 +517,35 @@ TEST_CASE("WAIT-1, WAIT-2, WAIT-3, EVENT: through or given up; the waiter may de
 TEST_CASE("COUNT: the waiter may destroy it; the bit goes with the list") {
   holds_widely(count_to_zero);
   holds_in_sample(count_given_up);
+  holds([](execution& x) { given_up_alone<count>(x, [](count& c, strand& s) { return c.wait(s); }, 4); });
 }
 
 TEST_CASE("SEM: permits are kept; who acquired may destroy it") {
   holds(permit_destroys);
   holds_in_sample(permits_are_kept);
+  holds([](execution& x) { given_up_alone<semaphore>(x, [](semaphore& c, strand& s) { return c.acquire(s); }, 0); });
 }
 
 TEST_CASE("CV: notify, timeout, stop") {
   holds_widely(not_missed);
   holds_widely(notify_timeout_stop);
-  holds_in_sample(not_swallowed<detail::wake_code::timeout>);
-  holds_in_sample(not_swallowed<detail::wake_code::stop>);
+  // Who comes first is all that matters: a switch where somebody waits, and nowhere else.
+  holds(not_swallowed<detail::wake_code::timeout, gives_up::first>, with_switches(0));
+  holds_in_sample(not_swallowed<detail::wake_code::timeout, gives_up::later>);
+  holds_in_sample(not_swallowed<detail::wake_code::stop, gives_up::later>);
 }
 
 TEST_CASE("RW: nobody is left behind") {
   holds_widely(readers_and_writers);
   holds_widely(two_writers);
   holds_widely(readers_leave);
+  holds(reader_behind_the_writer, with_switches(1));
   holds_in_sample(writer_gives_up);
   holds_in_sample(reader_gives_up);
 }
 
 TEST_CASE("COUNT, SEM, RW: which orderings are needed") {
-  model::options few;
-  few.preemptions = 1;
-  few.reorder_stores = false;
-  few.spurious_failures = 0;
+  const model::options few = with_switches(1);
   const auto counts = model::mutate(few, {one_counts_to_zero, late_for_the_count}, "/countdown_core.hpp");
   CHECK_MESSAGE(model::survivors(counts).empty(), model::list(counts));
   const auto permits = model::mutate(few, {permit_destroys, permit_for_a_late_one}, "/semaphore_core.hpp");
