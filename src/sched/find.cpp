@@ -19,7 +19,9 @@
 namespace weft::detail {
 namespace {
 
-constexpr std::int64_t poll_interval_ns = 50'000;
+// Among busy workers an event is served no earlier for being fetched early: it queues behind what is there. Looking every
+// 50 us cost an HTTP server of 1000 connections 4 % of its requests.
+constexpr std::int64_t poll_interval_ns = 250'000;
 constexpr int search_passes = 4;
 constexpr std::size_t timers_at_once = 256;
 constexpr std::size_t longest_share = 64;

@@ -35,6 +35,8 @@ constexpr std::int64_t timer_grace_ns = 200'000;
 constexpr std::int64_t stuck_inside_ns = 2'000'000;
 constexpr std::int64_t urgent_share = 4;
 constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40, quiet_before_calm = 150;
+// A server idles for moments thousands of times a second; to sleep at each is to be roused, by a worker, right after.
+constexpr int idle_before_sleep = 10;
 constexpr int hot_after_retake = 200;  // rounds in which a processor's clock is read at first sight, not at the second
 constexpr std::int64_t first_ask_pause_ns = 200'000, longest_ask_pause_ns = 10'000'000;
 
@@ -64,13 +66,15 @@ void scheduler::monitor_main() noexcept {
   trace::thread_begins(trace::thread_role::monitor, number_, 0);
   os::prefer_short_waits();
   set_on_monitor();
-  int quiet = 0;
+  int quiet = 0, idle = 0;
   while (monitor_ends_.load(std::memory_order_acquire) == 0) {  // [LIFE-4] end_monitor
     monitor_rounds_.fetch_add(1, std::memory_order_relaxed);
     trace::time_has_passed();
     watch_cpus(os::now_ns());
-    if (idle_.idle() == census_.serving()) {
-      if (++quiet >= quiet_before_sleep && may_sleep()) {
+    const bool all_idle = idle_.idle() == census_.serving();
+    idle = all_idle ? idle + 1 : 0;
+    if (all_idle) {
+      if (++quiet >= quiet_before_sleep && idle >= idle_before_sleep && may_sleep()) {
         monitor_asleep_.store(1, std::memory_order_seq_cst);  // [MON-1]
         base::real_sync::heavy_fence();
         sleep_until_busy();
