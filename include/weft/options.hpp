@@ -8,6 +8,7 @@
 #include <exception>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace weft {
 
@@ -30,6 +31,11 @@ struct stall_report {
   std::string fiber_name;                 // empty if it has none
   std::chrono::nanoseconds duration;      // CPU time for `computing`, time for `blocked`; so far
   stall_kind kind;
+  /// Where it was when it was reported: the addresses of its calls, innermost first. Empty if it went on meanwhile, if its
+  /// thread sleeps in a call that a signal would end, if options::preempt_signal is 0, and on processors other than x86-64.
+  std::vector<const void*> calls;
+  /// `calls` in words, a line each: function, file, line. Blocks: while it reads debug information, up to a second at first.
+  [[nodiscard]] std::string stack() const;
 };
 
 /// What a runtime does with fibers that are still there when it has waited `shutdown_timeout`.

@@ -88,7 +88,7 @@ runtime::runtime(const options& o) {
   const options c = checked(o);
   detail::install_dump_triggers(c);
   detail::open_inspection_door(c.preempt_signal);  // first: a knock must not be taken for a request to preempt
-  auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller(), &detail::describe,
+  auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller(), &detail::describe, &detail::calls_of,
                                                &detail::check_for_deadlock);
   s->start();
   scheduler_ = s.release();

@@ -70,4 +70,6 @@ void futex_word::unlock_slow() noexcept {
   held_ranks &= ~bit(rank);
 }
 
+[[gnu::noinline]] bool lock_rank_held(lock_rank rank) noexcept { return (held_ranks & bit(rank)) != 0; }
+
 }  // namespace weft::base

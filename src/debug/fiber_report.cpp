@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <mutex>
 
+#include <weft/options.hpp>
+
 #include "debug/code_location.hpp"
 #include "debug/fiber_look.hpp"
 
@@ -37,6 +39,15 @@ std::string company_text(const fiber_record& f, const void* channel) {
 
 }  // namespace
 
+std::vector<const void*> calls_of(fiber_record& f, std::uint64_t id) {
+  fiber_looker looker(true);
+  fiber_look l;
+  std::vector<const void*> calls;
+  if (!looker.look(f, l) || l.id != id || l.stack <= stack_table::too_many) return calls;
+  for (const std::uintptr_t address : looker.stacks().at(l.stack)) calls.push_back(reinterpret_cast<const void*>(address - 1));
+  return calls;
+}
+
 std::string describe(fiber_record& f) {
   const fiber_state s = f.word.state();
   std::string text = "fiber " + std::to_string(f.id);
@@ -68,3 +79,13 @@ std::string describe(fiber_record& f) {
 }
 
 }  // namespace weft::detail
+
+namespace weft {
+
+std::string stall_report::stack() const {
+  std::string text;
+  for (const void* call : calls) text += "  " + detail::describe_code(call) + "\n";
+  return text;
+}
+
+}  // namespace weft

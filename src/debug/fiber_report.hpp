@@ -2,7 +2,9 @@
 #pragma once
 // debug/fiber_report.hpp - one fiber in words, for reports of every kind.
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "fiber/record.hpp"
 
@@ -12,5 +14,8 @@ namespace weft::detail {
 /// Of a channel it says how many others wait there. The fiber may go on meanwhile; a running one is asked for its calls by a
 /// signal. Holds the runtimes (runtimes_held) for a moment.
 [[nodiscard]] std::string describe(fiber_record& f);
+
+/// The addresses of its calls, innermost first, if it is still the fiber with this id. As `describe`.
+[[nodiscard]] std::vector<const void*> calls_of(fiber_record& f, std::uint64_t id);
 
 }  // namespace weft::detail

@@ -38,7 +38,7 @@ bool on_look(int, siginfo_t*, void* context) {
                   wanted.into->take(registers::of(context), wanted.range.low, wanted.range.high);
   wanted.state.store(done, std::memory_order_release);
   os::futex_wake(wanted.state, 1);
-  return false;  // the monitor's signal may have been merged with this one
+  return false;  // a nudge of the monitor's may have been merged with this one
 }
 
 bool wait_for(std::uint32_t what, std::int64_t patience_ns) {
@@ -114,7 +114,7 @@ look_outcome look_at_running(worker& w, const fiber_record& f, int signal, stack
   wanted.copied = false;
   wanted.thread.store(w.thread_id, std::memory_order_relaxed);
   wanted.state.store(asked, std::memory_order_release);  // [RUN-1] on_look
-  bool answered = !os::signal_thread(w.thread_id, signal) && wait_for(done, answer_ns);
+  bool answered = !os::nudge_thread(w.thread_id, signal) && wait_for(done, answer_ns);
   if (!answered) {
     std::uint32_t expected = asked;
     if (!wanted.state.compare_exchange_strong(expected, idle, std::memory_order_acquire, std::memory_order_acquire))

@@ -29,6 +29,7 @@ struct entry {
 };
 constinit std::array<entry, 65> table{};
 constinit base::futex_lock lock;
+constexpr int nudge_code = -119;  // negative: a sender's own; none of those that have a name
 
 bool default_is_ignore(int signal) {
   return signal == SIGURG || signal == SIGCHLD || signal == SIGCONT || signal == SIGWINCH;
@@ -148,6 +149,24 @@ std::error_code signal_thread(pid_t thread, int signal) noexcept {
     return {forced, std::generic_category()};
   if (syscall(SYS_tgkill, getpid(), thread, signal) == 0) return {};
   return {errno, std::generic_category()};
+}
+
+std::error_code nudge_thread(pid_t thread, int signal) noexcept {
+  const errno_guard keep;
+  if (const int forced = test_hooks.signal_error.load(std::memory_order_relaxed))
+    return {forced, std::generic_category()};
+  siginfo_t info{};
+  info.si_signo = signal;
+  info.si_code = nudge_code;
+  info.si_pid = getpid();
+  info.si_uid = getuid();
+  info.si_value.sival_ptr = &table;
+  if (syscall(SYS_rt_tgsigqueueinfo, getpid(), thread, signal, &info) == 0) return {};
+  return {errno, std::generic_category()};
+}
+
+bool is_nudge(const siginfo_t* info) noexcept {
+  return info->si_code == nudge_code && info->si_value.sival_ptr == &table;
 }
 
 }  // namespace weft::os

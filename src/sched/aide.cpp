@@ -81,9 +81,11 @@ void scheduler::tell_stalls() noexcept {
   for_each_worker([&](worker& w) {
     if (!w.stall.to_tell.load(std::memory_order_acquire)) return;  // [AIDE-2] report_stall
     trace::note_stall(w.stall.told_fiber, static_cast<std::uint64_t>(w.stall.told_kind), w.index);
-    if (options_.on_stall)
+    if (options_.on_stall) {
+      fiber_record* const f = w.stall.told_record;
       options_.on_stall({w.stall.told_fiber, w.stall.told_name, std::chrono::nanoseconds(w.stall.told_ns),
-                         w.stall.told_kind});
+                         w.stall.told_kind, f != nullptr ? calls_of_(*f, w.stall.told_fiber) : std::vector<const void*>()});
+    }
     w.stall.to_tell.store(false, std::memory_order_release);  // [AIDE-2] the slot is the monitor's again
   });
 }

@@ -80,6 +80,7 @@ class deque {
   T take() {
     if (claim_ == claim_end_ && !claim()) return T{};
     const std::int64_t at = claim_++;
+    if (claim_ == claim_end_) claim_waits_.store(0, std::memory_order_relaxed);
     return rings_->slot(at).load(std::memory_order_relaxed);
   }
 
@@ -100,14 +101,13 @@ class deque {
       const T entry = rings_->slot(claim_++).load(std::memory_order_relaxed);
       push(entry);
     }
-    claim_size_.store(0, std::memory_order_relaxed);
+    claim_waits_.store(0, std::memory_order_relaxed);
   }
 
   // Entries claimed and not yet taken. Thieves cannot reach them.
   std::int64_t claimed() const { return claim_end_ - claim_; }
-  // The same for others: what the claim was when it was made.
-  bool claimed_hint() const { return last_claim() > 1; }
-  std::int64_t last_claim() const { return claim_size_.load(std::memory_order_relaxed); }
+  // The same for others, a hint: what waited in the claim when it was made; 0 from the take of its last entry on.
+  std::int64_t claimed_hint() const { return claim_waits_.load(std::memory_order_relaxed); }
 
   // ---- anyone ------------------------------------------------------------------------------------
   // The right to steal, for a short while: the owner's pops are dearer meanwhile.
@@ -200,7 +200,7 @@ class deque {
                                      std::memory_order_relaxed)) {
         claim_ = top;
         claim_end_ = top + k;
-        claim_size_.store(k, std::memory_order_relaxed);
+        if (k > 1) claim_waits_.store(k - 1, std::memory_order_relaxed);
         return true;
       }
     }
@@ -227,7 +227,7 @@ class deque {
   alignas(base::cache_line) atomic<std::int64_t> bottom_{0};  // owner writes, anyone reads
   atomic<ring*> ring_{nullptr};                               // owner writes, anyone reads
   std::int64_t claim_ = 0, claim_end_ = 0;  // owner: the claimed run, below top_
-  atomic<std::int64_t> claim_size_{0};      // owner writes; a hint for others
+  atomic<std::int64_t> claim_waits_{0};     // owner writes; a hint for others
   std::uint32_t fenced_pops_ = 0;           // owner
   std::int64_t floor_ = 0;                  // owner: no entry below this index is still needed
   std::unique_ptr<ring> rings_;             // owner: the current ring and its predecessors

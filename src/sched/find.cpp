@@ -3,7 +3,8 @@
 //
 //   1  mail: fibers bound to this thread
 //   2  every `check_interval` steps: one from the inject queue, due timers, the poller - so that a busy
-//      deque cannot starve them. The interval halves while the looks come later than 100 us apart.
+//      deque cannot starve them. The interval halves while the looks come later than 100 us apart. A processor that was
+//      taken away from a fiber looks at once, every other time (take_assigned)
 //   3  next slot, own deque
 //   4  inject queue (a share of it), own timers, the poller without waiting
 //   5  search: half of a random victim's deque; several passes, the last one looks at others' timers too. Nobody polls
@@ -76,7 +77,7 @@ fiber_record* scheduler::find(worker& w) noexcept {
     if (fiber_record* f = take_mail(w)) return f;
   if (p.look_is_due())
     if (fiber_record* f = look_around(w, p)) return f;
-  static_cast<void>(p.bump_tick());
+  p.bump_tick_unlooked();
   if (fiber_record* f = p.next.load(std::memory_order_relaxed)) {
     p.next.store(nullptr, std::memory_order_relaxed);
     return f;
@@ -99,7 +100,8 @@ fiber_record* scheduler::look_around(worker& w, processor& p) noexcept {
   p.checked_ns = now;
   // Kept near: the difference to a tick of long ago wraps.
   if (frozen_count_.load(std::memory_order_relaxed) == 0) p.thaw_at = p.tick.load(std::memory_order_relaxed);
-  p.check_at = p.tick.load(std::memory_order_relaxed) + p.check_interval;
+  p.looked_tick = p.tick.load(std::memory_order_relaxed);
+  p.check_at = p.looked_tick + p.check_interval;
   fire_timers(w, p);
   if (now - polled_at_.load(std::memory_order_relaxed) > poll_interval_ns) poll_now(w);
   return take_injected(w, p);

@@ -13,6 +13,7 @@
 // [TIMER-1] A sleeper in the poller publishes until when, then reads the heaps; a retirer fences, then reads until
 // when. Both seq_cst: one of the two sees the other. Timers of busy processors are their own business, and the
 // monitor's when they are late.
+// The lists obey BED-1, ROLE-1 and MAIL-1 (README).
 // Rejected: a dedicated poller thread (two wake-ups per readiness), one wake per submit, timers on a thread of
 // their own (a second timeout mechanism is how wake-ups get lost).
 #include <algorithm>
@@ -122,6 +123,9 @@ bool scheduler::take_assigned(worker& w) noexcept {
   w.reserved = false;
   w.searching = true;
   attach(w, *p);
+  // Its last fiber has kept others waiting: a turn of the first of those that wait elsewhere, if the last one was not.
+  if (p->local.size() + p->local.claimed() > 0 && p->tick.load(std::memory_order_relaxed) != p->looked_tick)
+    p->check_at = p->bump_tick();
   if (worker* frozen = std::exchange(w.froze, nullptr)) {
     frozen_.push_back(*frozen);
     frozen->frozen = true;

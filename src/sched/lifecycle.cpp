@@ -34,11 +34,12 @@ bool scheduler::exists(const scheduler* s) noexcept {
 }
 
 scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_ptr<poll_source> poller,
-                     fiber_describer describe, deadlock_checker check_idle)
+                     fiber_describer describe, call_finder calls_of, deadlock_checker check_idle)
     : number_(runtimes_made.fetch_add(1, std::memory_order_relaxed) + 1),
       options_(o),
       default_class_(stack_class_for(o.stack_size)),
       describe_(describe),
+      calls_of_(calls_of),
       check_idle_(check_idle),
       processors_(most_processors),
       census_(static_cast<std::uint32_t>(

@@ -68,7 +68,6 @@ void scheduler::monitor_main() noexcept {
   set_on_monitor();
   int quiet = 0, idle = 0;
   while (monitor_ends_.load(std::memory_order_acquire) == 0) {  // [LIFE-4] end_monitor
-    monitor_rounds_.fetch_add(1, std::memory_order_relaxed);
     trace::time_has_passed();
     watch_cpus(os::now_ns());
     const bool all_idle = idle_.idle() == census_.serving();
@@ -180,7 +179,7 @@ bool scheduler::watch_idle(std::int64_t now) noexcept {
 }
 
 bool scheduler::others_wait(processor& p) noexcept {
-  return p.local.size() > 0 || p.local.claimed_hint() || p.next.load(std::memory_order_relaxed) != nullptr ||
+  return p.local.size() > 0 || p.local.claimed_hint() > 0 || p.next.load(std::memory_order_relaxed) != nullptr ||
          injected_size_.load(std::memory_order_relaxed) > 0 ||
          frozen_count_.load(std::memory_order_relaxed) > 0;
 }
@@ -192,10 +191,7 @@ bool scheduler::fire_late_timers(processor& p, std::int64_t now) noexcept {
   do {
     n = 0;
     fired = p.timers.try_fire(now, std::size(woken), [&](fiber_record& f) { woken[n++] = &f; });
-    for (std::size_t i = 0; i < n; ++i) {
-      if (!woken[i]->has(fiber_record::is_thread) && woken[i]->home == this) tell_ready(nullptr, *woken[i], 0);
-      enqueue(*woken[i]);
-    }
+    for (std::size_t i = 0; i < n; ++i) enqueue(*woken[i]);
     total += n;
     monitor_counters_.timers_fired.add(fired);
   } while (fired == std::size(woken));
@@ -281,7 +277,7 @@ bool scheduler::rage(processor& p, worker& w, std::uint32_t storm) noexcept {
 bool scheduler::share_out(processor& p) noexcept {
   worker* w = p.holder.load(std::memory_order_relaxed);
   if (w == nullptr) return false;
-  if (p.next.load(std::memory_order_relaxed) == nullptr && !p.local.claimed_hint()) {
+  if (p.next.load(std::memory_order_relaxed) == nullptr && p.local.claimed_hint() == 0) {
     if (p.local.size() > 0) wake_one_if_needed();
     return false;
   }

@@ -10,7 +10,9 @@
 // The fiber never leaves its thread, so whatever it is in the middle of - malloc, a throw, a lock - is as safe as when
 // the kernel preempts a thread. The handler does atomics and futex calls only; no thread is made in it.
 // The request, with PREEMPT-1 and PREEMPT-2, is preempt_request.hpp.
-// Rejected: switching the fiber away inside the handler (a lock taken in user code would change threads).
+// Rejected: switching the fiber away inside the handler (a lock taken in user code would change threads); a frozen thread that
+// looks every so often whether the monitor gets on, and goes on by itself if not (a timer for each, and a lock in a handler, against
+// what MON-3 makes impossible).
 #include <cerrno>
 #include <mutex>
 
@@ -21,10 +23,10 @@
 
 namespace weft::detail {
 
-bool on_preempt_signal(int, siginfo_t*, void* context) {
+bool on_preempt_signal(int, siginfo_t* info, void* context) {
+  if (!os::is_nudge(info)) return false;
   worker* w = this_worker();
-  if (w == nullptr || !w->preemption.accept())  // [PREEMPT-2]
-    return false;
+  if (w == nullptr || !w->preemption.accept()) return true;  // [PREEMPT-2] a late one
   const int saved = errno;
   if (w->gate.inside() || base::locks_held != 0)
     w->attention.store(1, std::memory_order_relaxed);
@@ -43,7 +45,7 @@ bool scheduler::ask_to_preempt(processor& p, worker& w) noexcept {
     w.preemption.provide(*s);
   }
   w.preemption.ask(tick);
-  if (os::signal_thread(w.thread_id, options_.preempt_signal)) w.preemption.withdraw();
+  if (os::nudge_thread(w.thread_id, options_.preempt_signal)) w.preemption.withdraw();
   return true;
 }
 
@@ -90,37 +92,13 @@ void scheduler::freeze(worker& w, const void* context) noexcept {
       w.gate.leave();
       return;
     }
-    if (!wait_frozen(w)) {
-      trace::emit(trace::event::thaw, f->id);
-      w.gate.leave();
-      return;
-    }
+    while (w.awake.load(std::memory_order_acquire) == 0) os::futex_wait(w.awake, 0);  // [WAKE-1] kick
     w.awake.store(0, std::memory_order_relaxed);
   }
   w.assigned.store(nullptr, std::memory_order_relaxed);
   attach(w, *back);
   trace::emit(trace::event::thaw, f->id);
   w.gate.leave();
-}
-
-// [PREEMPT-3] In the handler. False: nobody comes, for the monitor itself is held up - perhaps by what this thread holds,
-// malloc's lock, or one of weft's that somebody holds who waits for malloc's. It goes on without a processor, as below.
-bool scheduler::wait_frozen(worker& w) noexcept {
-  constexpr std::int64_t patience_ns = 20'000'000;
-  std::uint32_t rounds = monitor_rounds_.load(std::memory_order_relaxed);
-  while (w.awake.load(std::memory_order_acquire) == 0) {  // [WAKE-1] thaw
-    const std::chrono::steady_clock::time_point until(std::chrono::nanoseconds(os::now_ns() + patience_ns));
-    if (os::futex_wait_until(w.awake, 0, until)) continue;
-    const std::uint32_t now = monitor_rounds_.load(std::memory_order_relaxed);
-    if (std::exchange(rounds, now) != now) continue;
-    const std::lock_guard guard(idle_lock_);
-    if (!w.frozen) continue;  // not in the list yet, or somebody is about to wake us
-    w.unlink();
-    w.frozen = false;
-    frozen_count_.fetch_sub(1, std::memory_order_relaxed);
-    return false;
-  }
-  return true;
 }
 
 // [PREEMPT-3] A worker waits inside weft, asleep in the kernel: for malloc's lock, or another that a frozen thread may
@@ -151,7 +129,7 @@ bool scheduler::thaw(worker& w) noexcept {
   while (!w.gate.detach(w.held)) static_cast<void>(w.gate.settle());
   processor* p = std::exchange(w.held, nullptr);
   p->holder.store(nullptr, std::memory_order_relaxed);
-  static_cast<void>(p->bump_tick());  // a new turn begins
+  p->bump_tick_unlooked();  // a new turn begins
   p->thawed_ns.store(os::now_ns(), std::memory_order_relaxed);
   z->assigned.store(p, std::memory_order_release);  // [WAKE-1] freeze
   kick(*z);

@@ -40,6 +40,7 @@ struct alignas(base::cache_line) processor {
   std::uint32_t thaw_at = 0;                  // the step from which on a preempted fiber has its turn
   std::int32_t linger_luck = 1;               // waits for offloaded calls that were short enough lately
   std::uint32_t linger_skipped = 0;
+  std::uint32_t looked_tick = UINT32_MAX;     // of the last look around
   bool thaw_first = false;                    // after a retake: one of them may hold the lock the others wait for
   std::atomic<std::int64_t> thawed_ns{0};     // when a preempted thread last got it; relaxed: the monitor looks
 
@@ -75,6 +76,11 @@ struct alignas(base::cache_line) processor {
   void count_steps() noexcept {
     const std::uint32_t t = tick.load(std::memory_order_relaxed);
     steps.add(t - std::exchange(counted_tick, t));
+  }
+  // A step that does not look around: the look must stay ahead, for pick_local waits for its very tick.
+  void bump_tick_unlooked() noexcept {
+    static_cast<void>(bump_tick());
+    if (look_is_due()) check_at = tick.load(std::memory_order_relaxed) + 1;
   }
   [[nodiscard]] std::uint32_t bump_tick() noexcept {
     const std::uint32_t t = tick.load(std::memory_order_relaxed) + 1;

@@ -48,6 +48,8 @@ bool on_preempt_signal(int signal, siginfo_t* info, void* context);
 
 /// Puts a fiber into words (src/debug, a layer above).
 using fiber_describer = std::string (*)(fiber_record& f);
+/// The calls of the fiber in that record, if it is still the one with this id (src/debug); may allocate and block.
+using call_finder = std::vector<const void*> (*)(fiber_record& f, std::uint64_t id);
 /// Looks whether fibers of an idle runtime can ever run again (src/debug); on the aide's thread.
 using deadlock_checker = void (*)(scheduler& s);
 
@@ -55,7 +57,7 @@ class scheduler {
  public:
   /// options::workers 0: as many processors as the process may use CPUs, now and later; at most `most_processors`.
   scheduler(const options& o, std::size_t most_processors, std::unique_ptr<poll_source> poller,
-            fiber_describer describe, deadlock_checker check_idle);
+            fiber_describer describe, call_finder calls_of, deadlock_checker check_idle);
   ~scheduler();
   scheduler(const scheduler&) = delete;
   scheduler& operator=(const scheduler&) = delete;
@@ -239,7 +241,6 @@ class scheduler {
   bool ask_to_preempt(processor& p, worker& w) noexcept; // false: a spare is on its way
   void collect_successors() noexcept;
   void freeze(worker& w, const void* context) noexcept;  // in the signal handler
-  bool wait_frozen(worker& w) noexcept;                  // the same
   bool thaw(worker& w) noexcept;                         // w's processor to the oldest preempted thread
   bool thaw_detached() noexcept;
   friend bool on_preempt_signal(int, siginfo_t*, void*);
@@ -252,6 +253,7 @@ class scheduler {
   const stack_class default_class_;
   const std::int64_t made_ns_ = os::now_ns();
   const fiber_describer describe_;
+  const call_finder calls_of_;
   const deadlock_checker check_idle_;
   std::atomic<bool> idle_too_long_{false};           // by the monitor, for the aide
   bool has_bell_ = true;
@@ -296,7 +298,6 @@ class scheduler {
   std::atomic<std::uint32_t> monitor_ends_{0};      // futex: 1 = end
   offload_pool offloads_;
   std::thread monitor_;
-  std::atomic<std::uint32_t> monitor_rounds_{0};    // relaxed: the frozen look whether it gets on
   std::int64_t watched_ns_ = 0;                     // monitor: when the round before was
   std::int64_t cpus_read_ns_ = 0;                   // monitor: when it last had somebody ask how many CPUs are ours
   std::atomic<bool> cpus_due_{false};

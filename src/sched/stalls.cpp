@@ -5,7 +5,8 @@
 //               a tick that began with a thaw
 //   blocked     time since it was first seen; by then it has usually lost its processor, and is in `detached_`
 // The fiber's name is read while the monitor holds its worker's gate: then the worker is not inside, and `current` rests.
-// Rejected: asking the fiber by a signal for its stack (EINTR for the user's calls; its unwinder is not ours to run).
+// Its calls are found by the aide, as for a dump: a signal has the thread copy its stack, unless it sleeps in a call that would end
+// early. Rejected: looking up their names there, too (a second of reading debug information, and no spare is made meanwhile).
 #include <algorithm>
 #include <cstring>
 #include <string_view>
@@ -18,7 +19,8 @@ namespace weft::detail {
 namespace {
 
 void note_fiber(worker& w) noexcept {
-  const fiber_record* f = w.current;
+  fiber_record* f = w.current;
+  w.stall.record = f;
   w.stall.fiber = f != nullptr ? f->id : 0;
   const fiber_extras* x = f != nullptr ? f->extras.load(std::memory_order_acquire) : nullptr;
   const std::string_view name = x != nullptr ? std::string_view(x->name) : std::string_view();
@@ -52,6 +54,7 @@ void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int6
 // The user's code is called by the aide: it may take its time, and the monitor must not.
 bool scheduler::report_stall(worker& w, std::int64_t took, stall_kind kind) noexcept {
   if (w.stall.to_tell.load(std::memory_order_acquire)) return false;  // [AIDE-2] the one before is still being told
+  w.stall.told_record = w.stall.record;
   w.stall.told_fiber = w.stall.fiber;
   w.stall.told_ns = took;
   w.stall.told_kind = kind;

@@ -74,6 +74,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   bool can_freeze = false;                    // has an alternate stack; set before `started`
   std::atomic<bool> detached{false};          // set by retake, cleared by its worker on its way back; relaxed
   struct stall {                              // monitor (stalls.cpp): the stretch without a call that goes on now
+    fiber_record* record = nullptr;  // of it
     std::uint64_t fiber = 0;
     std::uint32_t tick = 0;
     char name[64] = "";
@@ -81,6 +82,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
     bool told = false;
     // [AIDE-2] The monitor writes the rest while `to_tell` is false, the aide reads it while it is true.
     std::atomic<bool> to_tell{false};
+    fiber_record* told_record = nullptr;
     std::uint64_t told_fiber = 0;
     std::int64_t told_ns = 0;
     stall_kind told_kind{};

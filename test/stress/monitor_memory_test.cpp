@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// [MON-3] The monitor never allocates: the lock it would wait for may be held by a thread that only it can thaw. Here
-// operator new notes who asks. What would make it allocate goes on at once: preemptions, retakes, spare threads, late
+// [MON-3] The monitor never allocates: the lock it would wait for may be held by a thread that only it can thaw. Nor does
+// anybody under the idle lock, which the monitor takes. Here operator new notes who asks. What would make it allocate goes on at once: preemptions, retakes, spare threads, late
 // timers, readiness nobody looks for, stalls.
 #include <atomic>
 #include <chrono>
@@ -12,7 +12,7 @@
 #include "support/storm.hpp"
 
 namespace {
-std::atomic<int> monitors_allocations{0};
+std::atomic<int> monitors_allocations{0}, under_idle_lock{0};
 std::atomic<std::uint64_t> allocations{0};
 }  // namespace
 
@@ -21,6 +21,7 @@ std::atomic<std::uint64_t> allocations{0};
 void* operator new(std::size_t n) {
   allocations.fetch_add(1, std::memory_order_relaxed);
   if (weft::detail::on_monitor()) monitors_allocations.fetch_add(1, std::memory_order_relaxed);
+  if (weft::base::lock_rank_held(weft::base::lock_rank::idle)) under_idle_lock.fetch_add(1, std::memory_order_relaxed);
   if (void* p = std::malloc(n != 0 ? n : 1)) return p;
   throw std::bad_alloc();
 }
@@ -91,4 +92,5 @@ TEST_CASE("the monitor never allocates, whatever it has to see to") {
   CHECK(allocations > 0);
 #endif
   CHECK(monitors_allocations == 0);
+  CHECK(under_idle_lock == 0);
 }

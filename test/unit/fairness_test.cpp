@@ -72,3 +72,29 @@ TEST_CASE("a fiber that always finds something to read, and room to write") {
   first.join();
   CHECK(probe::preemptions(rt) == 0);
 }
+
+// The interval between two looks at the inject queue is one step by then, and most looks find nothing.
+TEST_CASE("fibers that compute for long between two yields do not keep out who comes from outside") {
+  weft::runtime rt(workers(1));
+  std::atomic<bool> stop{false};
+  std::atomic<int> rounds{0};
+  std::vector<weft::fiber<void>> busy;
+  for (int i = 0; i < 4; ++i)
+    busy.push_back(rt.spawn([&] {
+      while (!stop.load(std::memory_order_relaxed)) {
+        const auto end = std::chrono::steady_clock::now() + 150us;
+        while (std::chrono::steady_clock::now() < end) continue;
+        rounds.fetch_add(1, std::memory_order_relaxed);
+        weft::this_fiber::yield();
+      }
+    }));
+  for (int spawned = 0; spawned < 20; ++spawned) {
+    const int before = rounds.load(std::memory_order_relaxed);
+    while (rounds.load(std::memory_order_relaxed) < before + 50) std::this_thread::sleep_for(1ms);
+    const int at_spawn = rounds.load(std::memory_order_relaxed);
+    const int at_start = rt.spawn([&] { return rounds.load(std::memory_order_relaxed); }).join();
+    CHECK(at_start - at_spawn < 500);
+  }
+  stop.store(true, std::memory_order_relaxed);
+  for (auto& b : busy) b.join();
+}

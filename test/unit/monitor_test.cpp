@@ -37,6 +37,15 @@ class reports {
   std::vector<weft::stall_report> all_;
 };
 
+[[gnu::noinline]] void spins_for_all_to_see(const std::atomic<bool>& stop) {
+  spin_until(stop);
+  asm volatile("");  // no tail call
+}
+[[gnu::noinline]] void waits_for_all_to_see(latch_pipe& pipe) {
+  pipe.wait();
+  asm volatile("");
+}
+
 }  // namespace
 
 TEST_CASE("a timer is fired behind a fiber that computes, and its fiber runs on an idle processor") {
@@ -63,11 +72,17 @@ TEST_CASE("a stall is reported once: who, how long, computing") {
   std::atomic<bool> stop{false};
   weft::attributes a;
   a.name = "hog";
-  auto hog = rt.spawn(a, [&] { spin_until(stop); });
+  auto hog = rt.spawn(a, [&] { spins_for_all_to_see(stop); });
   const weft::stall_report r = seen.first();
   CHECK(r.fiber_name == "hog");
   CHECK(r.kind == weft::stall_kind::computing);
   CHECK(r.duration >= 20ms);
+#if defined(__x86_64__)
+  if (!no_preemption_here()) {
+    CHECK(r.calls.size() > 1);
+    CHECK_MESSAGE(r.stack().find("spins_for_all_to_see") != std::string::npos, r.stack());
+  }
+#endif
   std::this_thread::sleep_for(60ms);
   stop.store(true, std::memory_order_release);
   hog.join();
@@ -85,10 +100,13 @@ TEST_CASE("a stall is reported once: blocked, with and without its processor") {
     latch_pipe pipe;
     weft::attributes a;
     a.name = "sleeper";
-    auto blocked = rt.spawn(a, [&] { pipe.wait(); });
+    auto blocked = rt.spawn(a, [&] { waits_for_all_to_see(pipe); });
     const weft::stall_report r = seen.first();
     CHECK(r.fiber_name == "sleeper");
     CHECK(r.kind == weft::stall_kind::blocked);
+#if defined(__x86_64__)
+    if (!no_preemption_here()) CHECK_MESSAGE(r.stack().find("waits_for_all_to_see") != std::string::npos, r.stack());
+#endif
     std::this_thread::sleep_for(60ms);
     pipe.open();
     blocked.join();

@@ -66,7 +66,7 @@ TEST_CASE("preempted with a std::mutex held: its contenders block, the holder ge
   for (auto& o : others) o.join();
 }
 
-TEST_CASE("the monitor itself waits for what a preempted fiber holds: the fiber goes on by itself") {
+TEST_CASE("the aide waits for what a preempted fiber holds: the fiber goes on without a processor") {
   if (no_preemption_here()) return;
   std::mutex m;
   weft::options o = workers(1);
@@ -135,6 +135,7 @@ TEST_CASE("the application's handler of the same signal gets what is not weft's"
   {
     weft::runtime rt(o);
     std::atomic<bool> stop{false};
+    const int seen = own_signals.load(std::memory_order_relaxed);
     auto loop = rt.spawn([&] { spin_until(stop); });
     std::thread plain([] { pthread_kill(pthread_self(), SIGUSR2); });
     plain.join();
@@ -144,8 +145,28 @@ TEST_CASE("the application's handler of the same signal gets what is not weft's"
     });
     other.join();
     loop.join();
+    CHECK(own_signals.load(std::memory_order_relaxed) == seen + 2);
   }
-  CHECK(own_signals.load(std::memory_order_relaxed) == 2);
+  weft::os::restore_signal_handler(SIGUSR2);
+  sigaction(SIGUSR2, &before, nullptr);
+}
+
+TEST_CASE("a late signal of weft's is not the application's") {
+  struct sigaction mine {}, before {};
+  mine.sa_handler = own_handler;
+  weft::options o = workers(1);
+  o.preempt_signal = SIGUSR2;
+  REQUIRE(sigaction(SIGUSR2, &mine, &before) == 0);
+  const int seen = own_signals.load(std::memory_order_relaxed);
+  {
+    weft::runtime rt(o);
+    rt.spawn([] {
+        for (int i = 0; i < 3; ++i)  // nobody asked for it, or no longer
+          CHECK_FALSE(weft::os::nudge_thread(weft::os::thread_id(), SIGUSR2));
+        pthread_kill(pthread_self(), SIGUSR2);
+      }).join();
+  }
+  CHECK(own_signals.load(std::memory_order_relaxed) == seen + 1);
   weft::os::restore_signal_handler(SIGUSR2);
   sigaction(SIGUSR2, &before, nullptr);
 }

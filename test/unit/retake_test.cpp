@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 // Blocked in the kernel, undeclared: the others go on, and the call notices nothing.
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <resolv.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
 #include <cerrno>
+#include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -41,6 +52,177 @@ TEST_CASE("twenty blocked at once on one worker: each gets a thread, all go on")
   for (auto& f : fibers) f.join();
   opener.join();
   CHECK(done.load(std::memory_order_relaxed) == 20);
+}
+
+namespace {
+
+// One worker. A fiber blocks in `block`, undeclared, until another one has run `let_go`: which has its turn only if the
+// processor is taken from the first.
+template <class Block, class LetGo>
+void taken_from(const char* what, Block block, LetGo let_go) {
+  CAPTURE(what);
+  weft::runtime rt(workers(1));
+  std::atomic<bool> begun{false};
+  auto blocked = rt.spawn([&] {
+    begun.store(true, std::memory_order_release);
+    begun.notify_all();
+    block();
+  });
+  begun.wait(false, std::memory_order_acquire);  // spawns from outside keep no order among themselves
+  auto other = rt.spawn(let_go);
+  other.join();
+  blocked.join();
+  CHECK(probe::retakes(rt) > 0);
+}
+
+// A name server on this machine that answers "no such name", when told to.
+class mute_name_server {
+ public:
+  mute_name_server() : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::bind(socket_, reinterpret_cast<sockaddr*>(&address_), sizeof address_) == 0);
+    socklen_t size = sizeof address_;
+    REQUIRE(::getsockname(socket_, reinterpret_cast<sockaddr*>(&address_), &size) == 0);
+  }
+  ~mute_name_server() { ::close(socket_); }
+  mute_name_server(const mute_name_server&) = delete;
+  mute_name_server& operator=(const mute_name_server&) = delete;
+  /// From now on the calling thread's look-ups ask it.
+  void ask_here() const {
+    REQUIRE(::res_init() == 0);
+    _res.nscount = 1;
+    _res.nsaddr_list[0] = address_;
+    _res.retrans = 30;
+    _res.retry = 1;
+  }
+  void answer(int questions) const {
+    for (; questions > 0; --questions) {
+      unsigned char text[512];
+      sockaddr_in who{};
+      socklen_t size = sizeof who;
+      const ssize_t n = ::recvfrom(socket_, text, sizeof text, 0, reinterpret_cast<sockaddr*>(&who), &size);
+      REQUIRE(n > 12);
+      text[2] |= 0x80;                                               // an answer
+      text[3] = static_cast<unsigned char>((text[3] & 0xf0) | 3);    // NXDOMAIN
+      REQUIRE(::sendto(socket_, text, static_cast<std::size_t>(n), 0, reinterpret_cast<sockaddr*>(&who), size) == n);
+    }
+  }
+
+ private:
+  int socket_;
+  sockaddr_in address_{};
+};
+
+}  // namespace
+
+TEST_CASE("a fiber blocked in: read, poll, open, flock, sleep, a std::mutex, a condition variable, getaddrinfo") {
+  {
+    latch_pipe pipe;
+    taken_from("read", [&] { CHECK(pipe.wait() == 1); }, [&] { pipe.open(); });
+  }
+  {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);  // what libpq waits in
+    taken_from("poll", [&] { pollfd p{ends[0], POLLIN, 0}; CHECK(::poll(&p, 1, -1) == 1); }, [&] { CHECK(::write(ends[1], "x", 1) == 1); });
+    ::close(ends[0]);
+    ::close(ends[1]);
+  }
+  {
+    char path[] = "/tmp/weft-retake-XXXXXX";
+    REQUIRE(::mkdtemp(path) != nullptr);
+    const std::string fifo = std::string(path) + "/fifo", file = std::string(path) + "/file";
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    int reader = -1, writer = -1;
+    taken_from("open", [&] { reader = ::open(fifo.c_str(), O_RDONLY); }, [&] { writer = ::open(fifo.c_str(), O_WRONLY); });
+    CHECK(reader >= 0);
+    ::close(reader);
+    ::close(writer);
+    const int first = ::open(file.c_str(), O_CREAT | O_RDWR, 0600), second = ::open(file.c_str(), O_RDWR);
+    REQUIRE(::flock(first, LOCK_EX) == 0);
+    taken_from("flock", [&] { CHECK(::flock(second, LOCK_EX) == 0); }, [&] { CHECK(::flock(first, LOCK_UN) == 0); });
+    ::close(first);
+    ::close(second);
+    ::unlink(file.c_str());
+    ::unlink(fifo.c_str());
+    ::rmdir(path);
+  }
+  {
+    std::atomic<bool> other_ran{false};
+    bool ran_meanwhile = false;
+    taken_from("sleep", [&] { ::usleep(100'000); ran_meanwhile = other_ran.load(std::memory_order_relaxed); }, [&] { other_ran.store(true, std::memory_order_relaxed); });
+    CHECK(ran_meanwhile);
+  }
+  {
+    std::mutex m;
+    std::atomic<bool> held{false}, enough{false};
+    std::thread holder([&] {
+      const std::lock_guard guard(m);
+      held.store(true, std::memory_order_release);
+      held.notify_all();
+      enough.wait(false, std::memory_order_acquire);
+    });
+    held.wait(false, std::memory_order_acquire);
+    taken_from("std::mutex", [&] { const std::lock_guard guard(m); }, [&] { enough.store(true, std::memory_order_release); enough.notify_all(); });
+    holder.join();
+  }
+  {
+    std::mutex m;
+    std::condition_variable changed;
+    bool go = false;
+    taken_from(
+        "std::condition_variable",
+        [&] {
+          std::unique_lock guard(m);
+          changed.wait(guard, [&] { return go; });
+        },
+        [&] {
+          const std::lock_guard guard(m);
+          go = true;
+          changed.notify_all();
+        });
+  }
+  {
+    const mute_name_server server;
+    int result = 0;
+    taken_from(
+        "getaddrinfo",
+        [&] {
+          server.ask_here();
+          addrinfo hints{};
+          hints.ai_family = AF_INET;
+          addrinfo* found = nullptr;
+          result = ::getaddrinfo("nobody.weft-test.", "80", &hints, &found);
+        },
+        [&] { server.answer(1); });
+    CHECK(result != 0);
+  }
+}
+
+TEST_CASE("a storm of page faults holds up nobody") {
+  if (no_preemption_here()) return;
+  weft::runtime rt(workers(1));
+  constexpr std::size_t size = std::size_t{64} << 20;
+  void* const mapped = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(mapped != MAP_FAILED);
+  auto* const memory = static_cast<volatile char*>(mapped);
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> faults{0};
+  auto storm = rt.spawn([&] {
+    while (!stop.load(std::memory_order_relaxed)) {
+      for (std::size_t at = 0; at < size && !stop.load(std::memory_order_relaxed); at += 4096, faults.fetch_add(1, std::memory_order_relaxed))
+        memory[at] = 1;
+      ::madvise(mapped, size, MADV_DONTNEED);
+    }
+  });
+  rt.spawn([&] {
+      for (int i = 0; i < 20; ++i) weft::this_fiber::sleep_for(1ms);
+      stop.store(true, std::memory_order_relaxed);
+    }).join();
+  storm.join();
+  CHECK(faults.load(std::memory_order_relaxed) > 0);
+  CHECK(probe::preemptions(rt) + probe::retakes(rt) > 0);
+  ::munmap(mapped, size);
 }
 
 TEST_CASE("classic deadlock: a std::mutex held across a park, more contenders than workers") {
