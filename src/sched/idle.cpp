@@ -13,7 +13,7 @@
 // [TIMER-1] A sleeper in the poller publishes until when, then reads the heaps; a retirer fences, then reads until
 // when. Both seq_cst: one of the two sees the other. Timers of busy processors are their own business, and the
 // monitor's when they are late.
-// The lists obey BED-1, ROLE-1 and MAIL-1 (README).
+// The lists obey BED-1, ROLE-1 and MAIL-1 (README; test/model/hand_off_model.cpp).
 // Rejected: a dedicated poller thread (two wake-ups per readiness), one wake per submit, timers on a thread of
 // their own (a second timeout mechanism is how wake-ups get lost).
 #include <algorithm>

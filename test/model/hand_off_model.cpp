@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: BSL-1.0
+// test/model/hand_off_model.cpp - the lists of sched/idle.cpp over sched/idle_gate.hpp: workers lie down, in the poller or parked,
+// and are woken with a processor: for work (wake_one), for a fiber that is bound to their thread (hand_off), or by the
+// monitor, which reserves sleepers and puts them back (reserve_spare, release_spare).
+// What the idle lock guards is one word, which is the lock, too: who has locked it has read it. Each worker function here is
+// named after the one it repeats; `mistake` leaves one step of one of them out.
+#include "sched/idle_gate.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "model/explorer.hpp"
+#include "model/sync.hpp"
+
+using namespace weft;
+using namespace weft::detail;
+using model::execution;
+
+namespace {
+
+constexpr auto relaxed = std::memory_order_relaxed;
+constexpr auto acquire = std::memory_order_acquire;
+constexpr auto release = std::memory_order_release;
+constexpr auto acq_rel = std::memory_order_acq_rel;
+
+enum class mistake {
+  none,
+  mail_not_looked_at,   // by who lies down
+  poller_woken_twice,   // hand_off takes a sleeper that has been given a processor already
+  not_counted,          // hand_off wakes a sleeper that nobody counts as searching
+  role_ends_with_wake,  // the next one may wait in the poller before the woken one has left it
+  blind_second_look,    // retire takes a processor though it has been given one
+  put_back_silently,    // release_spare wakes nobody for what came meanwhile
+};
+
+using index = std::uint32_t;
+constexpr index nobody = 7;
+constexpr index bound_to = 1;  // the worker all bound fibers are bound to
+
+// Under the idle lock.
+struct lists {
+  std::uint32_t idle = 0, parked = 0, reserved = 0;  // bit i: processor, worker i
+  std::uint32_t mail = 0;                            // fibers bound to `bound_to`, at its door
+  index in_poller = nobody;
+
+  static constexpr std::uint32_t locked = 1U << 31;
+  [[nodiscard]] std::uint32_t pack() const { return idle | parked << 4 | reserved << 8 | mail << 12 | in_poller << 16; }
+  static lists of(std::uint32_t w) { return {w & 15, w >> 4 & 15, w >> 8 & 15, w >> 12 & 15, w >> 16 & 7}; }
+};
+
+index take_lowest(std::uint32_t& set) {
+  const auto i = static_cast<index>(__builtin_ctz(set));
+  set &= set - 1;
+  return i;
+}
+
+template <class Sync>
+struct scene {
+  mistake wrong = mistake::none;
+  basic_idle_gate<Sync> gate;
+  model::atomic<std::uint32_t> guarded{0};
+  model::atomic<unsigned> unbound{0}, bound{0};  // on the inject queue
+  model::atomic<unsigned> interrupts{0};         // the poller's eventfd
+  model::atomic<unsigned> attention{0};          // of `bound_to`
+  struct worker {
+    model::atomic<unsigned> assigned{0};         // a processor's index + 1
+    model::atomic<unsigned> awake{0};
+  };
+  std::array<worker, 3> workers;
+  std::array<model::plain<int>, 2> visits{};     // of processors: two holders are a race
+  model::atomic<unsigned> ran{0}, ran_bound{0};
+
+  lists lock() {
+    std::uint32_t w = 0;
+    while (w & lists::locked || !guarded.compare_exchange_strong(w, w | lists::locked, acquire, relaxed)) {
+      if (!(w & lists::locked)) continue;
+      Sync::pause();
+      w = guarded.load(relaxed);
+    }
+    return lists::of(w);
+  }
+  void unlock(const lists& l) { guarded.store(l.pack(), release); }
+  bool work_in_sight() { return unbound.load(relaxed) != 0 || bound.load(relaxed) != 0; }
+  bool wakeable_in_poller(const lists& l) { return l.in_poller != nobody && workers[l.in_poller].assigned.load(relaxed) == 0; }
+
+  void interrupt() {
+    interrupts.store(1, release);
+    interrupts.futex_wake(1);
+  }
+  void kick(index w) {
+    workers[w].awake.store(1, release);
+    workers[w].awake.futex_wake(1);
+  }
+
+  void wake_one_if_needed() {
+    if (!gate.must_wake() || !gate.try_claim_wake()) return;
+    lists l = lock();
+    index w = nobody;
+    const bool in_poller = wakeable_in_poller(l) && (__builtin_popcount(l.idle) == 1 || l.parked == 0);
+    if (in_poller)
+      w = l.in_poller;
+    else if (l.parked != 0)
+      w = take_lowest(l.parked);
+    if (w != nobody) {
+      model::check(l.idle != 0, "IDLE-2: who has the right to one finds an idle processor");
+      workers[w].assigned.store(take_lowest(l.idle) + 1, release);
+      if (in_poller && wrong == mistake::role_ends_with_wake) l.in_poller = nobody;
+    }
+    unlock(l);
+    if (w == nobody)
+      gate.undo_claim_wake();
+    else if (in_poller)
+      interrupt();
+    else
+      kick(w);
+  }
+};
+template <class Sync>
+using shared = std::shared_ptr<scene<Sync>>;
+
+bool take(model::atomic<unsigned>& jobs) {
+  unsigned n = jobs.load(relaxed);
+  while (n != 0)
+    if (jobs.compare_exchange_strong(n, n - 1, acquire, relaxed)) return true;
+  return false;
+}
+
+template <class Sync>
+struct worker {
+  scene<Sync>& s;
+  const index me;
+  index held = nobody;
+  bool searching = false;
+
+  void visit() {
+    s.visits[held] = s.visits[held] + 1;
+    model::check(s.workers[me].assigned.load(relaxed) == 0, "BED-1: nothing is assigned to who is awake");
+  }
+  bool take_assigned(lists& l) {
+    const unsigned p = s.workers[me].assigned.load(acquire);
+    if (p == 0) return false;
+    s.workers[me].assigned.store(0, relaxed);
+    s.workers[me].awake.store(0, relaxed);
+    l.reserved &= ~(1U << me);
+    searching = true;
+    held = p - 1;
+    return true;
+  }
+  void take_idle(lists& l, bool search) {
+    l.parked &= ~(1U << me);
+    held = take_lowest(l.idle);
+    searching = search;
+  }
+  void stop_searching() {
+    if (!std::exchange(searching, false)) return;
+    if (s.gate.end_search() != search_duty::wake_another) return;
+    Sync::heavy_fence();
+    if (s.work_in_sight()) s.wake_one_if_needed();
+  }
+
+  void retire() {
+    const bool searched = std::exchange(searching, false);
+    lists l = s.lock();
+    l.idle |= 1U << std::exchange(held, nobody);
+    l.parked |= 1U << me;
+    s.unlock(l);
+    s.gate.retire(searched);
+    if (s.work_in_sight() && s.gate.try_unretire()) {
+      l = s.lock();
+      const bool mine = s.workers[me].assigned.load(acquire) == 0 && !(l.reserved >> me & 1);
+      if (mine || s.wrong == mistake::blind_second_look) {
+        take_idle(l, true);
+        s.unlock(l);
+        return;
+      }
+      s.gate.undo_claim_wake();
+      s.unlock(l);
+    }
+    sleep();
+  }
+
+  void sleep() {
+    for (;;) {
+      bool poll = false;
+      unsigned left = 0;
+      lists l = s.lock();
+      const bool reserved = l.reserved >> me & 1;
+      if (take_assigned(l)) return s.unlock(l);
+      if (!reserved && s.work_in_sight() && s.gate.try_unretire()) {
+        take_idle(l, true);
+        return s.unlock(l);
+      }
+      if (me == bound_to && l.mail != 0 && !reserved && s.wrong != mistake::mail_not_looked_at) {
+        if (s.gate.try_claim_idle()) {
+          take_idle(l, false);
+          return s.unlock(l);
+        }
+        left = std::exchange(l.mail, 0);
+        s.attention.store(0, relaxed);
+      }
+      if (reserved) {
+      } else if (l.in_poller == nobody) {
+        l.in_poller = me;
+        l.parked &= ~(1U << me);
+        poll = true;
+      } else {
+        l.parked |= 1U << me;
+      }
+      s.unlock(l);
+      for (; left > 0; --left) {
+        s.bound.fetch_add(1, release);
+        s.wake_one_if_needed();
+      }
+      if (poll) {
+        if (sleep_in_poller()) return;
+      } else {
+        while (s.workers[me].awake.load(acquire) == 0) s.workers[me].awake.futex_wait(0);
+        s.workers[me].awake.store(0, relaxed);
+      }
+    }
+  }
+
+  bool sleep_in_poller() {
+    while (s.interrupts.exchange(0, acq_rel) == 0) s.interrupts.futex_wait(0);
+    lists l = s.lock();
+    if (l.in_poller == me) l.in_poller = nobody;  // else a mistake's doing
+    const bool claimed = take_assigned(l);
+    s.unlock(l);
+    return claimed;
+  }
+
+  // `to` is another worker; its fiber comes with our processor, or waits at its door.
+  void hand_off(index to) {
+    lists l = s.lock();
+    ++l.mail;
+    s.attention.store(1, release);
+    const bool polls = l.in_poller == to && (s.wakeable_in_poller(l) || s.wrong == mistake::poller_woken_twice);
+    if (!(l.parked >> to & 1) && !polls) return s.unlock(l);
+    l.parked &= ~(1U << to);
+    s.workers[to].assigned.store(std::exchange(held, nobody) + 1, release);
+    if (s.wrong != mistake::not_counted) s.gate.begin_search_for_sleeper();
+    s.unlock(l);
+    if (polls)
+      s.interrupt();
+    else
+      s.kick(to);
+  }
+
+  bool take_mail() {
+    if (me != bound_to || s.attention.load(acquire) == 0) return false;
+    lists l = s.lock();
+    const bool any = l.mail != 0;
+    if (any) --l.mail;
+    s.attention.store(l.mail != 0, relaxed);
+    s.unlock(l);
+    return any;
+  }
+
+  void loop() {
+    for (;;) {
+      if (held == nobody) sleep();
+      visit();
+      if (take_mail() || (me == bound_to && take(s.bound))) {
+        stop_searching();
+        s.ran_bound.fetch_add(1, relaxed);
+      } else if (me != bound_to && take(s.bound)) {
+        stop_searching();
+        hand_off(bound_to);
+      } else if (take(s.unbound)) {
+        stop_searching();
+        s.ran.fetch_add(1, relaxed);
+      } else {
+        retire();
+      }
+    }
+  }
+};
+
+struct setting {
+  std::uint32_t workers, processors;
+  bool others_asleep;     // all but the first: the second in the poller, or parked behind it
+  unsigned bound, unbound;
+  bool monitor;           // reserves a sleeper and puts it back
+};
+
+template <class Sync>
+model::program scenario(setting with, mistake wrong = mistake::none) {
+  return [=](execution& x) {
+    auto s = std::make_shared<scene<Sync>>();
+    s->wrong = wrong;
+    const std::uint32_t busy = with.others_asleep ? 1 : with.processors;
+    lists l;
+    for (index p = busy; p < with.processors; ++p) {
+      l.idle |= 1U << p;
+      s->gate.retire(false);
+    }
+    s->guarded.store(l.pack(), relaxed);
+    s->bound.store(with.bound, relaxed);
+    for (index i = 0; i < with.workers; ++i)
+      x.daemon("worker " + std::to_string(i), [=] { worker<Sync>{*s, i, i < busy ? i : nobody, false}.loop(); });
+    if (with.unbound > 0)
+      x.thread("submitter", [=] {
+        for (unsigned i = 0; i < with.unbound; ++i) {
+          s->unbound.fetch_add(1, release);
+          s->wake_one_if_needed();
+        }
+      });
+    if (with.monitor)
+      x.thread("monitor", [=] {
+        lists m = s->lock();
+        if (m.parked == 0) return s->unlock(m);
+        const index spare = take_lowest(m.parked);
+        m.reserved |= 1U << spare;
+        s->unlock(m);
+        m = s->lock();  // release_spare
+        m.reserved &= ~(1U << spare);
+        m.parked |= 1U << spare;
+        const bool wanted = m.in_poller == nobody || (spare == bound_to && m.mail != 0);
+        s->unlock(m);
+        if (wanted && wrong != mistake::put_back_silently) s->kick(spare);
+        // What it could not be woken for: watch_idle, in the same round.
+        if (s->gate.searching() == 0 && s->work_in_sight()) s->wake_one_if_needed();
+      });
+    x.finally([=] {
+      const lists end = lists::of(s->guarded.load(relaxed));
+      model::check(s->ran_bound.load(relaxed) == with.bound, "MAIL-1: every bound fiber ran");
+      model::check(end.mail == 0, "MAIL-1: nobody sleeps over its mail");
+      model::check(s->ran.load(relaxed) == with.unbound, "IDLE-1: every other fiber ran");
+      model::check(end.idle == (1U << with.processors) - 1, "BED-1: every processor is with the idle ones");
+      model::check(s->gate.idle() == with.processors, "IDLE-2: and counted so");
+      model::check(s->gate.searching() == 0, "IDLE-2: nobody is counted as searching");
+      model::check(end.in_poller != nobody, "ROLE-1: somebody waits in the poller");
+    });
+  };
+}
+
+void holds(setting with, const model::options& o) {
+  const auto r = model::explore(o, scenario<model::sync>(with));
+  CHECK_MESSAGE(r.ok(), r.report);
+  if (r.ok()) MESSAGE(r.report);
+}
+
+model::options bounded(int preemptions) {
+  model::options o;
+  o.preemptions = preemptions;
+  o.spurious_failures = 0;
+  return o;
+}
+
+// For what is too large to be explored.
+model::options walks() {
+  model::options o;
+  o.random_executions = 20'000;
+  return o;
+}
+
+bool caught(setting with, mistake wrong) {
+  const auto r = model::explore(walks(), scenario<model::sync>(with, wrong));
+  MESSAGE(r.report.substr(0, r.report.find('\n')));
+  return !r.ok() && r.end != model::verdict::unfinished;
+}
+
+constexpr setting handed{2, 1, true, 1, 0, false};           // to a sleeper
+constexpr setting one_processor{2, 1, true, 1, 1, false};    // the same, while others submit
+constexpr setting lying_down{2, 2, false, 1, 0, false};      // its thread is about to lie down
+constexpr setting lying_down_beside_work{2, 2, false, 2, 1, false};
+constexpr setting two_processors{2, 2, true, 1, 2, false};   // a sleeper may be woken for work and for its fiber at once
+constexpr setting three{3, 1, true, 1, 1, false};            // one in the poller, one parked
+constexpr setting reserved{3, 2, true, 1, 0, true};          // the monitor has plans for a sleeper
+
+}  // namespace
+
+TEST_CASE("MAIL-1 BED-1: a processor goes to the sleeper its fiber is bound to") {
+  holds(handed, bounded(1));
+  holds(one_processor, walks());
+  holds(two_processors, walks());
+  holds(three, walks());
+}
+
+TEST_CASE("MAIL-1: a fiber is posted while its thread lies down") {
+  holds(lying_down, bounded(2));
+  holds(lying_down_beside_work, walks());
+}
+
+TEST_CASE("RETAKE-3: a sleeper is reserved meanwhile, and put back") { holds(reserved, walks()); }
+
+TEST_CASE("known mistakes of who hands over and who lies down") {
+  CHECK(caught(lying_down, mistake::mail_not_looked_at));
+  CHECK(caught(two_processors, mistake::poller_woken_twice));
+  CHECK(caught(one_processor, mistake::not_counted));
+  CHECK(caught(three, mistake::role_ends_with_wake));
+  CHECK(caught(two_processors, mistake::blind_second_look));
+  CHECK(caught(reserved, mistake::put_back_silently));
+}
