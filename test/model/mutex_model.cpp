@@ -126,6 +126,39 @@ void gives_up(execution& x) {
   });
 }
 
+// b has given up when a unlocks, and is still in the queue: nothing of that unlock may come after the moment c can lock.
+void gave_up_before(execution& x) {
+  auto w = std::make_shared<world>(0);
+  w->m->word.store(locked, std::memory_order_relaxed);  // by a
+  x.thread("a", [=] {
+    while (w->b.ticket.load(std::memory_order_acquire) == 0) model::sync::pause();
+    env::expire(w->b);
+    w->m->unlock();
+    once(w, w->a, 0);
+  });
+  x.thread("b", [=] { model::check(!w->m->lock(w->b), "it was locked until time was over"); });
+  x.thread("c", [=] {
+    if ((w->m->word.fetch_or(locked, std::memory_order_acquire) & locked) != 0) return;
+    w->data = w->data + 1;
+    w->m->unlock();
+  });
+  x.finally([=] { free_and_unwatched(w); });
+}
+
+void gives_up_alone(execution& x) {
+  auto w = std::make_shared<world>(0);
+  w->m->word.store(locked, std::memory_order_relaxed);
+  x.thread("b", [=] { model::check(!w->m->lock(w->b), "only time ends it"); });
+  x.thread("timer", [=] {
+    while (w->b.ticket.load(std::memory_order_acquire) == 0) model::sync::pause();
+    env::expire(w->b);
+  });
+  x.finally([=] {
+    model::check(w->m->word.load(std::memory_order_relaxed) == locked, "MUTEX-2: no bit without a list");
+    model::check(w->m->waiters.empty(), "nobody is left in the queue");
+  });
+}
+
 template <std::int64_t Step>
 void one_of_two_gives_up(execution& x) {
   auto w = std::make_shared<world>(Step);
@@ -194,6 +227,12 @@ TEST_CASE("MUTEX-1, MUTEX-2, MUTEX-4: handing over") {
 TEST_CASE("MUTEX-2: a waiter gives up") {
   holds_widely(gives_up<0>);
   holds_widely(gives_up<for_ever>);
+  holds(gives_up_alone);
+  model::options few;
+  few.preemptions = 2;
+  few.reorder_stores = false;
+  few.spurious_failures = 0;
+  holds(gave_up_before, few);
   holds_in_sample(one_of_two_gives_up<0>);
   holds_in_sample(one_of_two_gives_up<for_ever>);
 }
