@@ -125,6 +125,10 @@ struct waiting_env {
     if (e != 0 && s.word.wake(e, code) == detail::wake_duty::enqueue)
       s.bell.store(1, std::memory_order_release);
   }
+  static void expire_once_it_waits(strand& s) {
+    while (s.ticket.load(std::memory_order_acquire) == 0) sync::pause();
+    expire(s);
+  }
 };
 
 }  // namespace weft::model

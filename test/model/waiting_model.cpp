@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // test/model/waiting_model.cpp - the other templates of src/sync: lists, counts, permits,
-// conditions, readers.
+// conditions.
 #include "sync/waiting.hpp"
 
 #include <doctest/doctest.h>
@@ -11,7 +11,6 @@
 #include "sync/condition_core.hpp"
 #include "sync/countdown_core.hpp"
 #include "sync/semaphore_core.hpp"
-#include "sync/shared_mutex_core.hpp"
 
 using namespace weft;
 using detail::wait_end;
@@ -249,15 +248,11 @@ std::int64_t word_of(count& c) { return c.state.load(std::memory_order_relaxed);
 std::int64_t word_of(semaphore& s) { return s.word.load(std::memory_order_relaxed); }
 
 // Nobody comes but time: whoever gives up alone leaves the object as it found it.
-void wait_until_over(strand& s) {
-  while (s.ticket.load(std::memory_order_acquire) == 0) model::sync::pause();
-  env::expire(s);
-}
 template <class Object, class Wait>
 void given_up_alone(execution& x, Wait wait, std::int64_t word_then) {
   auto w = std::make_shared<world<Object>>();
   x.thread("a", [=] { model::check(!wait(*w->object, w->a), "only time ends it"); });
-  x.thread("timer", [=] { wait_until_over(w->a); });
+  x.thread("timer", [=] { env::expire_once_it_waits(w->a); });
   x.finally([=] {
     model::check(w->object->waiters.empty(), "nobody is left in the list");
     model::check(word_of(*w->object) == word_then, "no bit without a list");
@@ -384,129 +379,6 @@ void notify_timeout_stop(execution& x) {
   });
 }
 
-// ---- RW
-// -------------------------------------------------------------------------------------------
-struct shared_lock {
-  model::atomic<std::uint32_t> word{0};
-  detail::wait_list waiters;
-
-  bool lock(strand& s, detail::sharing how) {
-    std::uint32_t w = 0;
-    if (how == detail::sharing::exclusive) {
-      if (word.compare_exchange_strong(w, 1, std::memory_order_acquire, std::memory_order_relaxed))
-        return true;
-    } else {
-      w = word.load(std::memory_order_relaxed);
-      while ((w & 3) == 0)
-        if (word.compare_exchange_weak(w, w + 8, std::memory_order_acquire,
-                                       std::memory_order_relaxed))
-          return true;
-    }
-    env::waiter me(s);
-    me.kind = static_cast<std::uint8_t>(how);
-    return detail::lock_queued<env>(*this, me, {});
-  }
-  void unlock(detail::sharing how) {
-    std::uint32_t w = 1;
-    if (how == detail::sharing::exclusive) {
-      if (word.compare_exchange_strong(w, 0, std::memory_order_release, std::memory_order_relaxed))
-        return;
-    } else {
-      w = word.load(std::memory_order_relaxed);
-      while (w != (8 | 2))
-        if (word.compare_exchange_weak(w, w - 8, std::memory_order_release,
-                                       std::memory_order_relaxed))
-          return;
-    }
-    detail::unlock_queued<env>(*this, how);
-  }
-};
-using rw = std::shared_ptr<world<shared_lock>>;
-
-void write(const rw& w, strand& s) {
-  if (!w->object->lock(s, detail::sharing::exclusive)) return;
-  w->data = w->data + 1;
-  w->object->unlock(detail::sharing::exclusive);
-}
-void read(const rw& w, strand& s) {
-  if (!w->object->lock(s, detail::sharing::shared)) return;
-  model::check(w->data >= 0, "reads what is written alone");
-  w->object->unlock(detail::sharing::shared);
-}
-void all_gone(const rw& w) {
-  model::check(w->object->word.load(std::memory_order_relaxed) == 0, "RW-3: free, nobody waits");
-  model::check(w->object->waiters.empty(), "nobody is left in the queue");
-}
-
-void readers_and_writers(execution& x) {
-  auto w = std::make_shared<world<shared_lock>>();
-  x.thread("writer", [=] { write(w, w->a); });
-  x.thread("reader", [=] { read(w, w->b); });
-  x.thread("other", [=] { read(w, w->c); });
-  x.finally([=] { all_gone(w); });
-}
-void writer_and_writer(execution& x) {
-  auto w = std::make_shared<world<shared_lock>>();
-  x.thread("writer", [=] { write(w, w->a); });
-  x.thread("other", [=] { write(w, w->b); });
-  x.finally([=] { all_gone(w); });
-}
-// Two readers are in and leave; the writer comes after both, though only the last of them gives it the lock.
-void readers_leave(execution& x) {
-  auto w = std::make_shared<world<shared_lock>>();
-  w->object->word.store(2 * 8, std::memory_order_relaxed);
-  for (const char* name : {"reader", "other"})
-    x.thread(name, [=] {
-      model::check(w->data == 0, "RW-1: the writer waits");
-      w->object->unlock(detail::sharing::shared);
-    });
-  x.thread("writer", [=] { write(w, w->a); });
-  x.finally([=] { all_gone(w); });
-}
-void two_writers(execution& x) {
-  auto w = std::make_shared<world<shared_lock>>();
-  x.thread("writer", [=] { write(w, w->a); });
-  x.thread("other", [=] { write(w, w->b); });
-  x.thread("reader", [=] { read(w, w->c); });
-  x.finally([=] { all_gone(w); });
-}
-void writer_gives_up(execution& x) {
-  auto w = std::make_shared<world<shared_lock>>();
-  x.thread("writer", [=] { write(w, w->a); });
-  x.thread("reader", [=] { read(w, w->b); });
-  x.thread("other", [=] { read(w, w->c); });
-  x.thread("timer", [=] { env::expire(w->a); });
-  x.finally([=] { all_gone(w); });
-}
-// Behind a writer that waits and gives up; the reader who is in does not leave before the other has come in, too.
-void reader_behind_the_writer(execution& x) {
-  auto w = std::make_shared<world<shared_lock>>();
-  auto came_in = std::make_shared<model::atomic<std::uint32_t>>(0);
-  w->object->word.store(8, std::memory_order_relaxed);
-  x.thread("writer", [=] {
-    model::check(!w->object->lock(w->a, detail::sharing::exclusive), "a reader is in until it has given up");
-  });
-  x.thread("reader", [=] {
-    model::check(w->object->lock(w->b, detail::sharing::shared), "nobody ends its wait");
-    came_in->store(1, std::memory_order_release);
-    w->object->unlock(detail::sharing::shared);
-  });
-  x.thread("reader who is in", [=] {
-    wait_until_over(w->a);
-    while (came_in->load(std::memory_order_acquire) == 0) model::sync::pause();  // RW-3, or for ever
-    w->object->unlock(detail::sharing::shared);
-  });
-  x.finally([=] { all_gone(w); });
-}
-void reader_gives_up(execution& x) {
-  auto w = std::make_shared<world<shared_lock>>();
-  x.thread("writer", [=] { write(w, w->a); });
-  x.thread("reader", [=] { read(w, w->b); });
-  x.thread("other", [=] { read(w, w->c); });
-  x.thread("timer", [=] { env::expire(w->b); });
-  x.finally([=] { all_gone(w); });
-}
-
 }  // namespace
 
 TEST_CASE("WAIT-1, WAIT-2, WAIT-3, EVENT: through or given up; the waiter may destroy it") {
@@ -535,21 +407,10 @@ TEST_CASE("CV: notify, timeout, stop") {
   holds_in_sample(not_swallowed<detail::wake_code::stop, gives_up::later>);
 }
 
-TEST_CASE("RW: nobody is left behind") {
-  holds_widely(readers_and_writers);
-  holds_widely(two_writers);
-  holds_widely(readers_leave);
-  holds(reader_behind_the_writer, with_switches(1));
-  holds_in_sample(writer_gives_up);
-  holds_in_sample(reader_gives_up);
-}
-
-TEST_CASE("COUNT, SEM, RW: which orderings are needed") {
+TEST_CASE("COUNT, SEM: which orderings are needed") {
   const model::options few = with_switches(1);
   const auto counts = model::mutate(few, {one_counts_to_zero, late_for_the_count}, "/countdown_core.hpp");
   CHECK_MESSAGE(model::survivors(counts).empty(), model::list(counts));
   const auto permits = model::mutate(few, {permit_destroys, permit_for_a_late_one}, "/semaphore_core.hpp");
   CHECK_MESSAGE(model::survivors(permits).empty(), model::list(permits));
-  const auto readers = model::mutate(few, {writer_and_writer, readers_leave, readers_and_writers}, "/shared_mutex_core.hpp");
-  CHECK_MESSAGE(model::survivors(readers).empty(), model::list(readers));
 }
