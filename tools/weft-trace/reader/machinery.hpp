@@ -4,6 +4,7 @@
 
 #include <elfutils/libdwfl.h>
 
+#include "reader/scopes.hpp"
 #include "reader/symbols.hpp"
 
 namespace weft::tools {
@@ -11,6 +12,7 @@ namespace weft::tools {
 struct symbols::machinery {
   Dwfl_Callbacks callbacks{};
   Dwfl* session = nullptr;
+  scope_index scopes;
   // What libdw's callbacks are asked about: the sample that is being unwound.
   std::uint64_t registers[40] = {};
   std::uint64_t stack_begin = 0;

@@ -28,18 +28,6 @@ std::string demangled(const char* name) {
 
 bool is_weft_header(std::string_view file) { return file.find("/weft/") != std::string_view::npos && file.ends_with(".hpp"); }
 
-// The scopes around an address as the code lies, innermost first: dwarf_getscopes alone goes on, from an inlined function, with
-// the scopes around its definition.
-std::vector<Dwarf_Die> scopes_at(Dwarf_Die* unit, Dwarf_Addr address) {
-  Dwarf_Die *innermost = nullptr, *all = nullptr;
-  if (dwarf_getscopes(unit, address, &innermost) <= 0) return {};
-  const int n = dwarf_getscopes_die(&innermost[0], &all);
-  std::vector<Dwarf_Die> out(all, all + std::max(n, 0));
-  std::free(innermost);
-  if (n > 0) std::free(all);
-  return out;
-}
-
 // The compilation unit of an address. libdw finds it by .debug_aranges, which clang does not write: then each is asked.
 Dwarf_Die* unit_at(Dwfl_Module* module, Dwarf_Addr address, Dwarf_Addr& bias) {
   if (Dwarf_Die* const unit = dwfl_module_addrdie(module, address, &bias)) return unit;
@@ -59,11 +47,11 @@ code_place line_at(Dwarf_Die* unit, Dwarf_Addr address_in_file) {
 }
 
 // Where the innermost inlined call that stands outside weft's headers was written.
-void find_caller(Dwarf_Die* unit, std::uint64_t address, code_place& out) {
+void find_caller(scope_index& scopes, Dwarf_Die* unit, std::uint64_t address, code_place& out) {
   Dwarf_Files* files = nullptr;
   std::size_t file_count = 0;
   if (dwarf_getsrcfiles(unit, &files, &file_count) != 0) return;
-  for (Dwarf_Die& scope : scopes_at(unit, address)) {
+  for (Dwarf_Die& scope : scopes.around(unit, address)) {
     if (dwarf_tag(&scope) != DW_TAG_inlined_subroutine) continue;
     Dwarf_Attribute attribute;
     Dwarf_Word file = 0, line = 0;
@@ -138,7 +126,7 @@ const code_place& symbols::at(std::uint64_t address) {
     }
     Dwarf_Addr bias = 0;
     if (Dwarf_Die* const unit = unit_at(module, call, bias)) {
-      find_caller(unit, call - bias, out);
+      find_caller(libdw_->scopes, unit, call - bias, out);
       if (out.file.empty())
         if (const code_place here = line_at(unit, call - bias); !is_weft_header(here.file))
           out.file = here.file, out.line = here.line;
@@ -165,7 +153,7 @@ void symbols::inlined_calls(std::uint64_t address, std::vector<code_place>& out)
   std::size_t file_count = 0;
   if (unit == nullptr || dwarf_getsrcfiles(unit, &files, &file_count) != 0) return out.push_back(at(address));
   code_place here = line_at(unit, call - bias);
-  for (Dwarf_Die& scope : scopes_at(unit, call - bias)) {
+  for (Dwarf_Die& scope : libdw_->scopes.around(unit, call - bias)) {
     if (dwarf_tag(&scope) == DW_TAG_subprogram) break;
     if (dwarf_tag(&scope) != DW_TAG_inlined_subroutine) continue;
     here.function = demangled(name_of(&scope));
