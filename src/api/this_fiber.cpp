@@ -16,6 +16,18 @@ wait_result sleep_until(std::chrono::steady_clock::time_point deadline) {
   fiber_record& self = this_strand();
   if (self.stop_requested.load(std::memory_order_relaxed)) return wait_result::stopped;
   const std::int64_t until = deadline_ns(deadline);
+  // The processor's last look at the clock was not long ago, and what lies well after that lies ahead; if not, it is found
+  // due at the next look.
+  constexpr std::int64_t well_after_ns = 1'000'000;
+  if (worker* w = enter(); w != nullptr) {
+    if (w->current != nullptr && until > w->held->checked_ns + well_after_ns) {
+      static_cast<void>(begin_park(self, park_reason::sleep, nullptr, stoppable::yes));
+      const wake_code code = finish_park_inside(self, w, until);
+      leave(*w);
+      return code == wake_code::stop ? wait_result::stopped : wait_result::timeout;
+    }
+    leave(*w);
+  }
   if (until <= os::now_ns()) {
     yield();
     return wait_result::timeout;

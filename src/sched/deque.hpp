@@ -95,6 +95,13 @@ class deque {
     return rings_->slot(claim_ + 1).load(std::memory_order_relaxed);
   }
 
+  // Has the last take begun a run? Then each(entry) looks ahead over what is left of it: nobody else has those.
+  bool begun_run() const { return claim_ != claim_end_ && claimed() == claimed_hint(); }
+  template <class Each>
+  void for_claimed(Each&& each) const {
+    for (std::int64_t i = claim_; i != claim_end_; ++i) each(rings_->slot(i).load(std::memory_order_relaxed));
+  }
+
   // Puts the claimed run back where thieves reach it: the holder is stuck (see monitor.cpp).
   void unclaim() {
     while (claim_ != claim_end_) {

@@ -31,7 +31,8 @@ constexpr std::int64_t shortest_round_ns = 50'000, longest_round_ns = 1'000'000,
                        calm_round_ns = 2'000'000;
 constexpr std::int64_t poll_at_least_ns = 2'000'000;
 constexpr std::int64_t undisturbed_block_ns = 10'000'000;  // nobody waits: a blocked worker keeps its processor
-constexpr std::int64_t timer_grace_ns = 200'000;
+constexpr std::int64_t timer_grace_ns = 200'000, timer_grace_when_brisk_ns = 1'000'000;
+constexpr std::uint32_t brisk_steps = 64;  // in a round: about one look at the timers
 constexpr std::int64_t stuck_inside_ns = 2'000'000;
 constexpr std::int64_t urgent_share = 4;
 constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40, quiet_before_calm = 150;
@@ -51,7 +52,8 @@ std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const 
   for (const auto& p : processors()) {
     if (vacant || p->holder.load(std::memory_order_relaxed) != nullptr)
       if (const std::int64_t due = p->timers.earliest(); due != timer_queue::never)
-        next = std::min(next, std::max(due, now) + timer_grace_ns);  // overdue: its holder is behind, but alive
+        next = std::min(next, std::max(due, now) +  // overdue: its holder is behind, but alive
+                                  (p->seen.brisk ? timer_grace_when_brisk_ns : timer_grace_ns));
     if (p->seen.look_again) next = std::min(next, now + shortest_round_ns);
     if (p->seen.others_waited && slice > 0) {
       const std::int64_t ends = p->seen.since_ns + (p->seen.urgent ? slice / urgent_share : slice);
@@ -204,7 +206,9 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   worker* w = p.holder.load(std::memory_order_relaxed);
   if (w == nullptr || tick != p.seen.tick) {
     const std::int64_t thawed = p.thawed_ns.load(std::memory_order_relaxed);
+    const bool brisk = w != nullptr && tick - p.seen.tick >= brisk_steps;
     p.seen = {tick, thawed > watched_ns_ ? thawed : now};
+    p.seen.brisk = brisk;
     if (hot_rounds_ > 0 && w != nullptr && w->started.load(std::memory_order_acquire) && !w->gate.inside())
       p.seen.cpu_ns = w->cpu.now_ns();
     if (w != nullptr)

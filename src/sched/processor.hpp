@@ -52,6 +52,7 @@ struct alignas(base::cache_line) processor {
     std::int64_t since_ns = 0;   // when the tick was first seen
     std::int64_t cpu_ns = -1;    // the holder's CPU clock then; -1 not read yet
     bool urgent = false;         // timers or descriptors became ready meanwhile
+    bool brisk = false;          // many steps since the round before: it looks at its timers itself
     bool look_again = false;     // its clock was read once: a second look, soon, tells
     bool others_waited = false;
     std::int64_t ask_ns = 0;     // not to be asked to make way before

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // A fiber whose channels, selects and sockets are always ready never has to wait. It gives way all the same, by itself:
 // there is no signal here.
+#include <atomic>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "support/net.hpp"
 #include "support/storm.hpp"
@@ -97,4 +99,25 @@ TEST_CASE("fibers that compute for long between two yields do not keep out who c
   }
   stop.store(true, std::memory_order_relaxed);
   for (auto& b : busy) b.join();
+}
+
+// The other worker leaves a short queue that moves alone, but not for long.
+TEST_CASE("fibers that take short turns are shared out") {
+  weft::runtime rt(workers(2));
+  auto first = rt.spawn([] {
+    for (int round = 0; round < 20; ++round) {
+      std::atomic<bool> moved{false};
+      const auto here = std::this_thread::get_id();
+      std::vector<weft::fiber<void>> takes_turns;
+      for (int i = 0; i < 4; ++i)
+        takes_turns.push_back(weft::spawn([&] {
+          while (!moved.load(std::memory_order_relaxed)) {
+            if (std::this_thread::get_id() != here) moved.store(true, std::memory_order_relaxed);
+            weft::this_fiber::yield();
+          }
+        }));
+      for (auto& f : takes_turns) f.join();
+    }
+  });
+  first.join();
 }
