@@ -316,3 +316,42 @@ TEST_CASE("port std: sleep_until on a clock that runs slower") {
     CHECK(slow_clock::now() >= t);
   });
 }
+
+TEST_CASE("port std: a time beyond the clock's range is for ever, a negative one is over, whatever its unit") {
+  on_all_strands([](strands& s) {
+    weft::mutex lock;
+    weft::condition_variable cv;
+    weft::counting_semaphore<> permits(0);
+    weft::latch gate(1);
+    weft::mutex held;
+    bool ready = false;
+    const auto by_hours = std::chrono::hours::max();
+    const auto by_double = std::chrono::duration<double>(1e300);
+    held.lock();
+    s.start([&] {
+      std::unique_lock guard(lock);
+      CHECK(cv.wait_for(guard, by_hours, [&] { return ready; }));
+      CHECK(cv.wait_until(guard, std::chrono::system_clock::time_point::max(), [&] { return ready; }));
+    });
+    s.start([&] {
+      std::unique_lock guard(lock);
+      CHECK(cv.wait_for(guard, by_double, [&] { return ready; }));
+    });
+    s.start([&] { CHECK((permits.try_acquire_for(by_hours) && permits.try_acquire_for(by_double))); });
+    s.start([&] { CHECK((gate.wait_for(by_double) && gate.wait_until(std::chrono::steady_clock::time_point::max()))); });
+    s.start([&] {
+      CHECK(!held.try_lock_for(std::chrono::hours::min()));
+      CHECK(!held.try_lock_for(std::chrono::duration<float, std::micro>(0.5F)));
+      CHECK(!held.try_lock_until(std::chrono::system_clock::time_point::min()));
+      std::unique_lock guard(lock);
+      CHECK(cv.wait_for(guard, -1h) == std::cv_status::timeout);
+      ready = true;
+      guard.unlock();
+      cv.notify_all();
+      permits.release(2);
+      gate.count_down();
+    });
+    s.join();
+    held.unlock();
+  });
+}

@@ -294,3 +294,23 @@ TEST_CASE("select: a throwing move into a waiting select leaves it waiting") {
     CHECK(got == 2);
   });
 }
+
+TEST_CASE("select: of several cases of one channel none stays behind when another channel's is taken") {
+  weft::options o;
+  o.workers = 1;
+  weft::run(o, [] {
+    weft::channel<int> twice(0), other(0);
+    const auto ignore = [](std::optional<int>) {};
+    auto selects = weft::spawn([&] {
+      return weft::select(weft::on_receive(twice, ignore), weft::on_receive(other, ignore),
+                          weft::on_receive(twice, ignore));
+    });
+    weft::this_fiber::yield();  // it waits
+    auto behind = weft::spawn([&] { return twice.receive(); });
+    weft::this_fiber::yield();
+    CHECK(other.send(7));
+    CHECK(twice.send(8));  // not to the select, which waits no more
+    CHECK(selects.join() == 1);
+    CHECK(behind.join() == 8);
+  });
+}
