@@ -129,7 +129,9 @@ fiber_record* scheduler::look_around(worker& w, processor& p) noexcept {
   if (frozen_count_.load(std::memory_order_relaxed) == 0) p.thaw_at = p.tick.load(std::memory_order_relaxed);
   p.looked_tick = p.tick.load(std::memory_order_relaxed);
   p.check_at = p.looked_tick + p.check_interval;
-  fire_timers(w, p);
+  if (fire_timers(w, p) > 0 && std::exchange(p.kept_waiting, false))
+    if (fiber_record* f = p.local.pop()) return f;  // of several, the last
+  p.kept_waiting = false;
   if (now - polled_at_.load(std::memory_order_relaxed) > poll_interval_ns) poll_now(w);
   return take_injected(w, p);
 }

@@ -124,8 +124,10 @@ bool scheduler::take_assigned(worker& w) noexcept {
   w.searching = true;
   attach(w, *p);
   // Its last fiber has kept others waiting: a turn of the first of those that wait elsewhere, if the last one was not.
-  if (p->local.size() + p->local.claimed() > 0 && p->tick.load(std::memory_order_relaxed) != p->looked_tick)
+  if (p->local.size() + p->local.claimed() > 0 && p->tick.load(std::memory_order_relaxed) != p->looked_tick) {
     p->check_at = p->bump_tick();
+    p->kept_waiting = true;
+  }
   if (worker* frozen = std::exchange(w.froze, nullptr)) {
     frozen_.push_back(*frozen);
     frozen->frozen = true;

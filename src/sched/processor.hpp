@@ -41,6 +41,7 @@ struct alignas(base::cache_line) processor {
   std::int32_t linger_luck = 1;               // waits for offloaded calls that were short enough lately
   std::uint32_t linger_skipped = 0;
   std::uint32_t looked_tick = UINT32_MAX;     // of the last look around
+  bool kept_waiting = false;                  // until the next look: whose timer is due goes before the deque
   bool thaw_first = false;                    // after a retake: one of them may hold the lock the others wait for
   std::atomic<std::int64_t> thawed_ns{0};     // when a preempted thread last got it; relaxed: the monitor looks
 
