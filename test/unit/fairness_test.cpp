@@ -106,17 +106,25 @@ TEST_CASE("fibers that take short turns are shared out") {
   weft::runtime rt(workers(2));
   auto first = rt.spawn([] {
     for (int round = 0; round < 20; ++round) {
-      std::atomic<bool> moved{false};
+      std::atomic<bool> occupied{false}, moved{false};
+      std::atomic<int> turns{0};
+      auto occupant = weft::spawn([&] {  // keeps the other worker until they take turns
+        occupied.store(true, std::memory_order_relaxed);
+        while (turns.load(std::memory_order_relaxed) < 1000) continue;
+      });
+      while (!occupied.load(std::memory_order_relaxed)) continue;
       const auto here = std::this_thread::get_id();
       std::vector<weft::fiber<void>> takes_turns;
       for (int i = 0; i < 4; ++i)
         takes_turns.push_back(weft::spawn([&] {
           while (!moved.load(std::memory_order_relaxed)) {
+            turns.fetch_add(1, std::memory_order_relaxed);
             if (std::this_thread::get_id() != here) moved.store(true, std::memory_order_relaxed);
             weft::this_fiber::yield();
           }
         }));
       for (auto& f : takes_turns) f.join();
+      occupant.join();
     }
   });
   first.join();
