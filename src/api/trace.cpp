@@ -7,8 +7,10 @@
 #include <mutex>
 #include <system_error>
 
+#include "debug/peek.hpp"
 #include "os/os.hpp"
 #include "sched/door.hpp"
+#include "trace/clock.hpp"
 #include "trace/file.hpp"
 #include "trace/session.hpp"
 
@@ -17,9 +19,7 @@ namespace {
 
 namespace recorder = weft::detail::trace;
 
-// The fibers alive, as an onlooker sees them: what they wait for, what they run. A torn entry is the worst that comes
-// of their going on meanwhile.
-void write_fibers(recorder::trace_file& file, recorder::look_how how) {
+void write_alive(recorder::trace_file& file, recorder::look_how how) {
   using namespace weft::detail;
   file.begin_table(recorder::chunk_kind::fibers);
   for_each_record([&](fiber_record& f) {
@@ -40,6 +40,36 @@ void write_fibers(recorder::trace_file& file, recorder::look_how how) {
     file.text(x != nullptr ? std::string_view(x->name) : std::string_view());
   });
   file.end_table();
+}
+
+void write_running(recorder::trace_file& file, recorder::look_how how) {
+  using namespace weft::detail;
+  file.begin_table(recorder::chunk_kind::running);
+  const auto tell = [&](const worker& w) {
+    const fiber_record* f = peek(w.current);
+    if (f == nullptr) return;
+    file.entry();
+    file.varint(recorder::ticks_now());
+    file.varint(peek(f->id));
+    file.varint(static_cast<std::uint64_t>(w.thread_id));
+  };
+  if (how == recorder::look_how::in_crash) {
+    if (const worker* w = this_worker()) tell(*w);
+  } else {
+    const runtimes_held runtimes;
+    for (const scheduler* s : runtimes.all())
+      s->for_each_worker([&](const worker& w) {
+        if (w.started.load(std::memory_order_acquire) != 0) tell(w);  // [MON-2]
+      });
+  }
+  file.end_table();
+}
+
+// The fibers alive, as an onlooker sees them: what they wait for, who runs. A torn entry is the worst that comes
+// of their going on meanwhile.
+void write_fibers(recorder::trace_file& file, recorder::look_how how) {
+  if (how != recorder::look_how::running_only) write_alive(file, how);
+  write_running(file, how);
 }
 
 void begin(const recorder::session_options& o) {

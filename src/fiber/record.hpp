@@ -103,11 +103,14 @@ struct alignas(base::cache_line) fiber_record : task {
   std::atomic<stop_listener*> on_stop{nullptr};
   base::futex_lock lock;               // extras and on_stop against those who ask to stop, or look
   std::atomic<std::uint32_t> thread_wake{0};
+  std::atomic<std::uint32_t> no_preempt{0};  // weft::no_preempt guards alive; the fiber itself writes
   std::atomic<bool> thread_deadline{false};  // a plain thread that waits until a deadline; relaxed: for reports
   worker* bound = nullptr;             // pinned: its worker, once it has run
-  std::atomic<std::uint32_t> no_preempt{0};  // weft::no_preempt guards alive; the fiber itself writes
   std::atomic<std::uint64_t> told_of_locks{0};  // weft::lock_detector has named the fiber of this id; relaxed, its own
   std::int64_t ready_ns = 0;           // timed: since when it is ready; the owner
+  // Where the fiber with that id was spawned, if a profiler ran then; whoever spawned it.
+  const void* spawned_at = nullptr;
+  std::uint64_t spawned_id = 0;
 #if WEFT_TSAN
   void* tsan_fiber = nullptr;
 #endif

@@ -72,8 +72,8 @@ inline stack_bounds bounds_of([[maybe_unused]] const fiber_record& f) noexcept {
 
 // For the tracer and the counters: `f` waits no more; the caller won its wake. `w`: the calling worker, null on other
 // threads. `by`: the fiber that did it, 0 for a timer, the poller, or another thread.
-inline void tell_ready(worker* w, fiber_record& f, std::uint64_t by) noexcept {
-  trace::emit(trace::event::fiber_ready, f.id, static_cast<std::uint64_t>(f.reason.load(std::memory_order_relaxed)), by);
+inline void tell_ready(worker* w, fiber_record& f, std::uint64_t by, trace::when time = trace::when::now) noexcept {
+  trace::emit(trace::event::fiber_ready, time, f.id, static_cast<std::uint64_t>(f.reason.load(std::memory_order_relaxed)), by);
   if (w == nullptr || w->home != f.home) [[unlikely]]
     f.home->count_outside_wake(f);
   else if (w->counters.wakes.add() == w->counters.sample_at) [[unlikely]]

@@ -36,10 +36,8 @@ stack_ref stack_of(const fiber_record& f) noexcept {
     fiber_record& f = *w->current;
     *w->state.exceptions = {};
     set_float_environment();
-    if (w->action == leave_action::own_context)
-      trace::emit(trace::event::fiber_start, f.id);
-    else
-      trace::emit_at_once(trace::event::fiber_start, f.id);
+    // From fiber to fiber it is said by the one that was left (trace/README.md, "What is not written").
+    if (w->action == leave_action::own_context) trace::emit(trace::event::fiber_start, f.id);
     leave(*w);
     f.operations->invoke(f, start::run);
     finish_in_user_mode(f);
@@ -160,7 +158,7 @@ void scheduler::run(worker& w, fiber_record& f) noexcept {
 }
 
 worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
-  trace::emit(trace::event::fiber_end, f.id);
+  trace::emit_end(f.id);
   f.word.set(fiber_state::dead);
   worker* now = &w;
   const join_word::finish_result end = f.join.finish();
@@ -168,10 +166,12 @@ worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
     const ticket joiner{end.joiner};
     fiber_record& r = record_of(joiner);
     if (r.word.wake(joiner.epoch(), wake_code::ready) == wake_duty::enqueue) {
-      if (r.home == this && w.held != nullptr)
-        make_runnable_inside(w, r);
-      else
+      if (r.home == this && w.held != nullptr) {
+        tell_ready(&w, r, f.id, trace::when::at_once);
+        put_next(w, r);
+      } else {
         enqueue(r);
+      }
     }
   } else if (end.free_record) {
     if (f.operations->drop_result != nullptr || f.error) [[unlikely]] {

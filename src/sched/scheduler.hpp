@@ -147,7 +147,7 @@ class scheduler {
   void tell_drained() noexcept;
   // spawn.cpp
   void reset(fiber_record& f, std::uint64_t id) noexcept;
-  [[gnu::noinline, gnu::cold]] static void tell_created(const worker* w, const fiber_record& f, const void* site) noexcept;
+  [[gnu::noinline]] static void tell_created(const worker* w, fiber_record& f, const void* site) noexcept;
   static void clean_and_release(worker* w, fiber_record& f) noexcept;
 
   // find.cpp

@@ -9,6 +9,7 @@
 #include "sched/fork.hpp"
 #include "sched/spawn.hpp"
 #include "trace/event.hpp"
+#include "trace/recorder.hpp"
 
 namespace weft::detail {
 namespace {
@@ -92,9 +93,14 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
   return f;
 }
 
-void scheduler::tell_created(const worker* w, const fiber_record& f, const void* site) noexcept {
-  trace::emit(trace::event::fiber_create, f.id, reinterpret_cast<std::uintptr_t>(site), w != nullptr ? id_of_current(*w) : 0);
-  if (!f.has(fiber_record::has_extras)) return;
+void scheduler::tell_created(const worker* w, fiber_record& f, const void* site) noexcept {
+  if ((trace::spawns_watched.load(std::memory_order_relaxed) & trace::spawns_for_profiler) != 0) {
+    f.spawned_at = site;
+    f.spawned_id = f.id;
+  }
+  if (!trace::listened_to_for_sure()) return;
+  trace::record_create(f.id, reinterpret_cast<std::uintptr_t>(site), w != nullptr ? id_of_current(*w) : 0);
+  if (!f.has(fiber_record::has_extras)) [[likely]] return;
   const fiber_extras* x = f.extras.load(std::memory_order_relaxed);
   if (!x->name.empty()) trace::emit_text(trace::event::fiber_name, f.id, x->name);
 }

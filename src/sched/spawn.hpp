@@ -29,9 +29,9 @@ inline fiber_record* scheduler::allocate_quick(worker& w) noexcept {
   return &f;
 }
 
-/// `w`: inside weft; null from outside. `site`: where the user's code called, for the tracer.
+/// `w`: inside weft; null from outside. `site`: where the user's code called, for the tracer and the profiler.
 inline void scheduler::submit(worker* w, fiber_record& f, const void* site) noexcept {
-  if (trace::listened_to()) [[unlikely]] tell_created(w, f, site);
+  if (trace::spawns_watched.load(std::memory_order_relaxed) != 0) [[unlikely]] tell_created(w, f, site);
   if (w == nullptr) [[unlikely]] {
     inject(f);
     return;

@@ -20,7 +20,7 @@ void write_all(trace_file& file) noexcept {
   file.generation(shared.generation.load(std::memory_order_relaxed) + 1);
   file.dictionary();
   file.modules();
-  shared.blocks.look_anyway([&](const block& b, std::uint32_t used) { file.batch(b.head, {b.data, used}); });
+  shared.blocks.look_anyway([&](const block& b, std::uint32_t used) { write_block(file, b, used); });
   file.threads();
   file.places();
   if (const fiber_table fibers = words.fibers.load(std::memory_order_relaxed)) fibers(file, look_how::in_crash);
@@ -37,7 +37,7 @@ bool on_crash(int, siginfo_t*, void*) {
 void write_last_words() noexcept {
   const session_kind kind = words.kind.load(std::memory_order_relaxed);
   if (kind == session_kind::none || shared.crashed.exchange(true, std::memory_order_seq_cst)) return;  // [TRACE-6]
-  listener.store(nullptr, std::memory_order_release);
+  set_listener(nullptr);
   const std::int64_t patience = os::now_ns() + 200'000'000;
   const timespec moment{0, 1'000'000};
   while (words.collector_works.load(std::memory_order_seq_cst) && os::now_ns() < patience)  // [TRACE-6] piece

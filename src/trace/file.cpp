@@ -82,15 +82,14 @@ void trace_file::write_all(std::span<const std::byte> bytes) noexcept {
   }
 }
 
-void trace_file::chunk(chunk_kind kind, std::span<const std::byte> first, std::span<const std::byte> second) noexcept {
+void trace_file::chunk(chunk_kind kind, bytes first, bytes second, bytes third) noexcept {
   chunk_header h{};
   h.magic = chunk_magic;
   h.kind = kind;
-  h.size = static_cast<std::uint32_t>(first.size() + second.size());
-  h.checksum = base::crc32c(second, checksum_of(h, first));
+  h.size = static_cast<std::uint32_t>(first.size() + second.size() + third.size());
+  h.checksum = base::crc32c(third, base::crc32c(second, checksum_of(h, first)));
   write_all(bytes_of(h));
-  write_all(first);
-  write_all(second);
+  for (const bytes part : {first, second, third}) write_all(part);
 }
 
 void trace_file::header(std::uint32_t flags) noexcept {
@@ -129,8 +128,11 @@ void trace_file::end() noexcept {
                                               shared.overwritten.load(std::memory_order_relaxed)}));
 }
 
-void trace_file::batch(const batch_header& h, std::span<const std::byte> events) noexcept {
-  chunk(chunk_kind::batch, bytes_of(h), events);
+void trace_file::batch(const batch_header& h, std::span<const std::byte> events, std::uint32_t more) noexcept {
+  std::byte tail[more_bytes];
+  const std::size_t n = more == 0 ? 0 : more_bytes;
+  put_create_more(tail, static_cast<std::uint8_t>(event::fiber_create_more), more);
+  chunk(chunk_kind::batch, bytes_of(h), events, {tail, n});
 }
 
 // ---- tables

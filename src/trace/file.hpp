@@ -31,7 +31,7 @@ class trace_file {
 
   void header(std::uint32_t flags) noexcept;
   void generation(std::uint64_t number) noexcept;
-  void batch(const batch_header& h, std::span<const std::byte> events) noexcept;
+  void batch(const batch_header& h, std::span<const std::byte> events, std::uint32_t more = 0) noexcept;  // ring.hpp, published
   void dictionary() noexcept;
   void threads() noexcept;
   void places() noexcept;
@@ -47,7 +47,8 @@ class trace_file {
   void end_table() noexcept;
 
  private:
-  void chunk(chunk_kind kind, std::span<const std::byte> first, std::span<const std::byte> second = {}) noexcept;
+  using bytes = std::span<const std::byte>;
+  void chunk(chunk_kind kind, bytes first, bytes second = {}, bytes third = {}) noexcept;
   void write_all(std::span<const std::byte> bytes) noexcept;
 
   static constexpr std::size_t table_bytes = 32 * 1024, entry_bytes = 8 * 1024;

@@ -13,7 +13,7 @@
 namespace weft::detail::trace {
 
 inline constexpr char file_magic[8] = {'\x89', 'W', 'E', 'F', 'T', 'T', 'R', '\n'};
-inline constexpr std::uint16_t file_version = 1, file_revision = 0;
+inline constexpr std::uint16_t file_version = 2, file_revision = 0, oldest_version = 1;
 inline constexpr std::uint32_t byte_order_mark = 0x01020304;
 inline constexpr std::uint32_t flag_flight = 1, flag_crash = 2;
 
@@ -31,7 +31,7 @@ struct file_header {
 static_assert(sizeof(file_header) == 64);
 
 enum class chunk_kind : std::uint8_t {
-  generation = 1, dictionary, places, modules, threads, batch, fibers, end
+  generation = 1, dictionary, places, modules, threads, batch, fibers, end, running
 };
 inline constexpr std::uint32_t chunk_magic = 0x4b484357;  // "WCHK"
 inline constexpr std::uint32_t largest_chunk = 16U << 20U;
@@ -129,20 +129,30 @@ inline bool put_tiny_event(std::byte*& at, event_context& c, std::uint8_t id, st
   return true;
 }
 
-/// The same for an event with a fiber only. The caller has seen that `c.other` is 0 for this id.
-inline std::byte* put_short_event(std::byte* to, event_context& c, std::uint8_t id, std::uint64_t ticks,
-                                  std::uint64_t fiber) noexcept {
+
+/// The same for what most events of a busy program are: of a fiber not far from the one before, less than 2^24 ticks later.
+/// One store; no length depends on the values. False: it is not so.
+inline bool put_quick_event(std::byte*& at, event_context& c, std::uint8_t id, std::uint64_t ticks, std::uint64_t fiber) noexcept {
   const std::uint64_t passed = ticks > c.ticks ? ticks - c.ticks : 0;
   const std::uint64_t z = zigzag(fiber - c.fiber);
+  if (passed > 0xffffff || z > 0xff) return false;
+  constexpr std::uint64_t three_bytes = 2, one_byte = 1;
+  const std::uint64_t all = id | (three_bytes | one_byte << 2U) << 8U | passed << 16U | z << 40U;
+  std::memcpy(at, &all, 8);
+  at += 6;
   c.ticks += passed;
   c.fiber = fiber;
-  const unsigned first = length_code(passed), second = length_code(z);
+  return true;
+}
+
+/// Of a fiber_create, `more` followed: the next ids, at the same place, by the same parent. Says nothing anew, so it means the
+/// same wherever its batch is cut.
+inline constexpr std::size_t more_bytes = 3;
+inline std::byte* put_create_more(std::byte* to, std::uint8_t id, std::uint32_t more) noexcept {
   to[0] = std::byte{id};
-  to[1] = static_cast<std::byte>(first | second << 2U);
-  std::memcpy(to + 2, &passed, 8);
-  std::byte* const at = to + 2 + value_lengths[first];
-  std::memcpy(at, &z, 8);
-  return at + value_lengths[second];
+  to[1] = std::byte{1U << 4U};
+  to[2] = static_cast<std::byte>(more);
+  return to + more_bytes;
 }
 
 // ---- varints of the tables

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // trace/recorder.cpp - an event goes into its thread's ring: a dozen instructions, a look at the clock, a release store.
 //
+//   fiber_create   of creations in a row - the next id, the same place and parent - the first is written, with the time; the others
+//                  are counted beside the length that the block publishes, until another event comes or somebody reads
+//   fiber_start    where it follows a fiber's end at once, nothing: the reader knows (README, "What is not written")
 // Nothing here waits for a reader. The lock of the pool is taken once per block, some thousand events apart; without a
 // free block the event is counted as dropped, and the next batch of the thread says how many were.
 // A signal handler that strikes in the middle of an event finds `busy` set and drops its own.
@@ -27,17 +30,12 @@ constexpr bool names_a_fiber(event e) noexcept {
   return id >= first_text_id || (about_fibers >> id & 1U) != 0;
 }
 
-void close_block(ring& r) noexcept {
-  r.current->events = r.events;
-  r.current->last_ticks = r.context.ticks;
-}
-
 void count_drop(ring* r) noexcept {
   shared.dropped.fetch_add(1, std::memory_order_relaxed);
   if (r != nullptr) ++r->lost;
 }
 
-// The ring with room for an event, or null.
+// Another block for the ring: the session may be new, or its generation, or the block full.
 [[gnu::noinline, gnu::cold]] ring* prepare(thread_slot& t) noexcept {
   ring* r = t.own != nullptr ? t.own : take_ring(t);
   if (r == nullptr) return nullptr;
@@ -64,79 +62,111 @@ void count_drop(ring* r) noexcept {
   r->current = b;
   r->at = b->data;
   r->room = b->data + block_bytes - longest_event - 8;
+  r->out = 0;
   if (r->sequence % 16 == 0) wake_collector();
   return r;
 }
 
-inline void finish_event(thread_slot& t, ring& r) noexcept {
+[[gnu::always_inline]] inline bool has_room(const ring* r) noexcept {
+  return r != nullptr && r->at < r->room && r->epoch == shared.epoch.load(std::memory_order_relaxed);
+}
+// The ring with room for an event, or null: then it is counted as dropped.
+[[gnu::always_inline]] inline ring* ring_with_room(thread_slot& t) noexcept {
+  ring* r = t.own;
+  if (!has_room(r)) [[unlikely]] {
+    r = prepare(t);
+    if (r == nullptr) count_drop(t.own);
+  }
+  return r;
+}
+[[gnu::always_inline]] inline void publish_event(ring& r) noexcept {
   ++r.events;
-  publish(*r.current, static_cast<std::uint32_t>(r.at - r.current->data));
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  t.busy = false;
+  publish_bytes(r);
 }
 
-// A look at the clock is half of what a spawn would cost here. Of creations in a row, with no other event of the thread in
-// between, every eighth looks, and every one after a round of the monitor: they are at most a millisecond early.
-std::uint64_t time_of_creation(ring& r) noexcept {
-  const std::uint32_t moment = shared.moment.load(std::memory_order_relaxed);
-  if (++r.creates % 8 != 1 && moment == r.moment) return r.context.ticks;
-  r.creates = 1;
-  r.moment = moment;
-  return ticks_now();
+[[gnu::noinline]] void write_end(thread_slot& t, std::uint64_t fiber) noexcept {
+  if (ring* const r = ring_with_room(t)) {
+    settle_more(*r);
+    r->at = put_event(r->at, r->context, static_cast<std::uint8_t>(event::fiber_end), ticks_now(), fiber, 0, 0);
+    publish_event(*r);
+  }
+  end_event(t);
 }
 
 }  // namespace
 
-void time_has_passed() noexcept { shared.moment.fetch_add(1, std::memory_order_relaxed); }
+void write_create(thread_slot& t, std::uint64_t fiber, std::uint64_t site, std::uint64_t parent) noexcept {
+  if (ring* const r = ring_with_room(t)) {
+    settle_more(*r);
+    if (site != r->site) {
+      r->site_number = place_number(site);
+      r->site = site;
+    }
+    r->parent = parent;
+    r->moment = shared.moment.load(std::memory_order_relaxed);
+    r->at = put_event(r->at, r->context, static_cast<std::uint8_t>(event::fiber_create), ticks_now(), fiber, r->site_number, parent);
+    publish_event(*r);
+    r->next_created = fiber + 1;
+  }
+  end_event(t);
+}
+
+bool refuse_event() noexcept {
+  count_drop(nullptr);
+  return false;
+}
+
+void record_end(std::uint64_t fiber) noexcept {
+  thread_slot& t = slot_of_thread;
+  if (!begin_event(t)) [[unlikely]] return;
+  ring* const r = t.own;
+  std::uint64_t now = 0;
+  if (!has_room(r) || r->next_created != 0 || !quick_ticks(now) ||
+      !put_quick_event(r->at, r->context, static_cast<std::uint8_t>(event::fiber_end), now, fiber)) [[unlikely]]
+    return write_end(t, fiber);
+  publish_event(*r);
+  end_event(t);
+}
 
 void record(event e, when time, std::uint64_t fiber, std::uint64_t number, std::uint64_t other) noexcept {
-  thread_slot& t = this_thread_slot();
-  if (t.busy) [[unlikely]] {
-    count_drop(nullptr);
-    return;
-  }
-  t.busy = true;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  ring* r = t.own;
-  if (r == nullptr || r->at >= r->room || r->epoch != shared.epoch.load(std::memory_order_relaxed)) [[unlikely]]
-    r = prepare(t);
-  if (r != nullptr) [[likely]] {
-    if (e == event::fiber_create) {
-      const std::uint64_t now = time_of_creation(*r);
-      if (number != r->site) {
-        r->site_number = place_number(number);
-        r->site = number;
-      }
-      if (!put_tiny_event(r->at, r->context, static_cast<std::uint8_t>(e), now, fiber, r->site_number, other))
-        r->at = put_event(r->at, r->context, static_cast<std::uint8_t>(e), now, fiber, r->site_number, other);
-      finish_event(t, *r);
-      return;
-    }
-    r->creates = 0;
-    if (!names_a_fiber(e)) fiber = r->context.fiber;
-    if (time == when::at_once && !carries_text(e) &&
-        put_tiny_event(r->at, r->context, static_cast<std::uint8_t>(e), 0, fiber, number, other)) {
-      finish_event(t, *r);
-      return;
-    }
-    const std::uint64_t now = time == when::at_once ? r->context.ticks : ticks_now();
-    if ((number | other | r->context.other[static_cast<unsigned>(e) % 32]) == 0 && !carries_text(e)) {
-      r->at = put_short_event(r->at, r->context, static_cast<std::uint8_t>(e), now, fiber);
-    } else if (carries_text(e)) [[unlikely]] {
+  thread_slot& t = slot_of_thread;
+  if (!begin_event(t)) return;
+  if (ring* const r = ring_with_room(t)) [[likely]] {
+    const auto id = static_cast<std::uint8_t>(e);
+    event_context& c = r->context;
+    settle_more(*r);
+    if (!names_a_fiber(e)) fiber = c.fiber;
+    if (carries_text(e)) [[unlikely]] {
       const auto* text = reinterpret_cast<const void*>(other);
       if (number > longest_text) number = longest_text;
-      r->at = put_event(r->at, r->context, static_cast<std::uint8_t>(e), now, fiber, number, 0);
+      r->at = put_event(r->at, c, id, ticks_now(), fiber, number, 0);
       if (number > 0) std::memcpy(r->at, text, number);
       r->at += number;
-    } else {
-      r->at = put_event(r->at, r->context, static_cast<std::uint8_t>(e), now, fiber, number, other);
+    } else if (time != when::at_once || !put_tiny_event(r->at, c, id, 0, fiber, number, other)) {
+      const std::uint64_t now = time == when::at_once ? c.ticks : ticks_now();
+      if ((number | other | c.other[id % 32]) != 0 || !put_quick_event(r->at, c, id, now, fiber))
+        r->at = put_event(r->at, c, id, now, fiber, number, other);
     }
-    finish_event(t, *r);
-    return;
+    publish_event(*r);
   }
-  count_drop(t.own);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  t.busy = false;
+  end_event(t);
+}
+
+void time_has_passed() noexcept { shared.moment.fetch_add(1, std::memory_order_relaxed); }
+
+void settle_more(ring& r) noexcept {
+  r.next_created = 0;
+  const std::uint32_t more = unpack(r.out).more;
+  if (more == 0) return;
+  r.events += more;
+  r.at = put_create_more(r.at, static_cast<std::uint8_t>(event::fiber_create_more), more);
+  publish_bytes(r);
+}
+
+void close_block(ring& r) noexcept {
+  settle_more(r);
+  r.current->events = r.events;
+  r.current->last_ticks = r.context.ticks;
 }
 
 }  // namespace weft::detail::trace

@@ -24,6 +24,13 @@ struct block : block_links<block, base::real_sync> {
   std::uint64_t events = 0;
   std::uint64_t last_ticks = 0;
 };
+/// What a block publishes: its bytes, and how many more fibers were created as its last event, a fiber_create, says.
+struct published {
+  std::uint32_t bytes, more;
+};
+[[nodiscard]] constexpr std::uint32_t pack(published p) noexcept { return p.bytes | p.more << 24U; }
+[[nodiscard]] constexpr published unpack(std::uint32_t used) noexcept { return {used & 0xffffffU, used >> 24U}; }
+
 using pool = block_pool<block, base::ranked_futex_lock<base::lock_rank::leaf>>;
 
 struct alignas(base::cache_line) ring {
@@ -34,12 +41,15 @@ struct alignas(base::cache_line) ring {
   std::uint32_t epoch = 0;        // what `epoch` was when the block was begun
   std::uint32_t sequence = 0;
   std::uint64_t events = 0;       // in the block
-  event_context context;
-  std::uint32_t lost = 0;         // events dropped since the last batch
+  // Of a fiber_create, if that was the last event: who is next and needs to be counted only; 0: nobody.
+  std::uint64_t next_created = 0;
   std::uint64_t site = 0;         // the last place a fiber was spawned at
+  std::uint64_t parent = 0;
+  std::uint32_t moment = 0;       // what `moment` was then
   std::uint32_t site_number = 0;
-  std::uint32_t creates = 0;      // in a row, with the time of the first
-  std::uint32_t moment = 0;       // what `moment` was when the clock was last read for one of those
+  std::uint32_t out = 0;          // what the block has published (pack)
+  std::uint32_t lost = 0;         // events dropped since the last batch
+  event_context context;
   // ---- constant while it is taken
   std::uint32_t number = 0;
   std::uint32_t incarnation = 0;

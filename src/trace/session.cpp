@@ -60,7 +60,8 @@ void write_tables(session_data& s, trace_file& file) noexcept {
 
 // The walk over the records may cost a hundredth of the time.
 void write_fibers(session_data& s, trace_file& file) noexcept {
-  if (s.fibers == nullptr || os::now_ns() < s.fibers_not_before) return;
+  if (s.fibers == nullptr) return;
+  if (os::now_ns() < s.fibers_not_before) return s.fibers(file, look_how::running_only);
   const std::int64_t began = os::now_ns();
   s.fibers(file, look_how::usual);
   const std::int64_t now = os::now_ns();
@@ -69,20 +70,25 @@ void write_fibers(session_data& s, trace_file& file) noexcept {
 
 void write_current(session_data& s, trace_file& file) noexcept {
   batch_header head{};
-  std::uint32_t used = 0;
+  published there{};
   shared.blocks.peek(
-      [&](const block& b, std::uint32_t n) {
+      [&](const block& b, std::uint32_t used) {
         head = b.head;
-        used = n;
-        std::memcpy(s.copy, b.data, n);
+        there = unpack(used);
+        std::memcpy(s.copy, b.data, there.bytes);
       },
-      [&] { file.batch(head, {s.copy, used}); });
+      [&] { file.batch(head, {s.copy, there.bytes}, there.more); });
+}
+
+void begin_epoch() noexcept {
+  shared.epoch.fetch_add(1, std::memory_order_relaxed);
+  time_has_passed();  // a creation that is counted only looks for that alone
 }
 
 std::uint64_t begin_generation() noexcept {
   const std::uint64_t number = shared.generation.load(std::memory_order_relaxed) + 1;
   shared.generation.store(number, std::memory_order_relaxed);
-  shared.epoch.fetch_add(1, std::memory_order_relaxed);
+  begin_epoch();
   return number;
 }
 
@@ -97,7 +103,7 @@ void write_generation(session_data& s, std::uint64_t number) noexcept {
 void drain(session_data& s) noexcept {
   while (block* b = shared.blocks.take()) {
     const std::uint32_t used = b->used.load(std::memory_order_relaxed);  // take's lock orders it
-    if (used != b->peeked) s.file.batch(b->head, {b->data, used});
+    if (used != b->peeked) write_block(s.file, *b, used);
     shared.blocks.give_back(*b, block_place::free);
     if (shared.crashed.load(std::memory_order_acquire)) return;
   }
@@ -137,6 +143,7 @@ void collect_into_file(session_data& s) noexcept {
     drain(s);
     write_current(s, s.file);
     write_tables(s, s.file);
+    if (s.fibers != nullptr) s.fibers(s.file, look_how::running_only);
     s.file.end();
   });
 }
@@ -154,7 +161,7 @@ void wait_for_requests(session_data& s) noexcept {
 }
 
 void in_child() noexcept {
-  listener.store(nullptr, std::memory_order_release);
+  set_listener(nullptr);
   words.kind.store(session_kind::none, std::memory_order_relaxed);
   ::new (static_cast<void*>(&session().collector)) std::thread;  // it is not here
 }
@@ -226,7 +233,7 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
   shared.generation.store(1, std::memory_order_relaxed);
   shared.wake_collector.store(0, std::memory_order_relaxed);
   shared.blocks.begin(++s.number, flight ? when_none::overwrite : when_none::refuse, wanted);
-  shared.epoch.fetch_add(1, std::memory_order_relaxed);
+  begin_epoch();
   shared.streams.store(!flight, std::memory_order_relaxed);
   if (o.on_crash) install_crash_handlers();
   words.fibers.store(fibers, std::memory_order_relaxed);
@@ -243,7 +250,7 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
     return e.code();
   }
   words.kind.store(o.kind, std::memory_order_seq_cst);
-  listener.store(&record, std::memory_order_release);  // [TRACE-1]
+  set_listener(&record);
   return {};
 }
 
@@ -251,7 +258,7 @@ std::error_code stop_session() noexcept {
   session_data& s = session();
   const std::lock_guard control(s.control);
   if (words.kind.load(std::memory_order_relaxed) == session_kind::none) return {};
-  listener.store(nullptr, std::memory_order_release);
+  set_listener(nullptr);
   shared.blocks.close();
   s.ends.store(true, std::memory_order_release);
   shared.wake_collector.store(1, std::memory_order_seq_cst);
@@ -280,7 +287,7 @@ std::error_code write_snapshot(const char* path) {
   for (std::uint32_t n = shared.blocks.full() + 64; n > 0; --n) {
     block* b = shared.blocks.take();
     if (b == nullptr) break;
-    file.batch(b->head, {b->data, b->used.load(std::memory_order_relaxed)});
+    write_block(file, *b, b->used.load(std::memory_order_relaxed));
     shared.blocks.give_back(*b, block_place::saved);
   }
   shared.blocks.forget_peeks();

@@ -24,8 +24,9 @@ struct session_options {
   bool on_crash = true;
 };
 
-/// Writes the table of the fibers alive (a layer above). In the handler of a crash: no locks, and so no names.
-enum class look_how : std::uint8_t { usual, in_crash };
+/// Writes the table of the fibers alive (a layer above), and that of those that run, which is short. In the handler of a
+/// crash: no locks, so no names, and of those that run only the crashed thread's.
+enum class look_how : std::uint8_t { usual, running_only, in_crash };
 using fiber_table = void (*)(trace_file&, look_how);
 
 /// An error with a text that says what to do is in `what`; empty: it went well.

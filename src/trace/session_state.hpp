@@ -29,6 +29,11 @@ struct session_data {
 };
 [[nodiscard]] session_data& session() noexcept;
 
+inline void write_block(trace_file& file, const block& b, std::uint32_t used) noexcept {
+  const published there = unpack(used);
+  file.batch(b.head, {b.data, there.bytes}, there.more);
+}
+
 /// What handlers of signals look at.
 struct session_words {
   std::atomic<session_kind> kind{session_kind::none};  // relaxed: a hint; start and stop hold `control`

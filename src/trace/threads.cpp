@@ -25,8 +25,7 @@ constinit base::ranked_futex_lock<base::lock_rank::leaf> lock;
 
 void give_ring(ring& r) noexcept {
   if (r.current != nullptr) {
-    r.current->events = r.events;
-    r.current->last_ticks = r.context.ticks;
+    close_block(r);
     shared.blocks.release(*r.current);
   }
   r.current = nullptr;
@@ -37,15 +36,9 @@ void give_ring(ring& r) noexcept {
 
 void end_of_thread(void*) noexcept { thread_ends(); }
 
-[[gnu::tls_model("initial-exec")]] thread_local constinit thread_slot slot_of_thread;
-
 }  // namespace
 
-thread_slot& this_thread_slot() noexcept {
-  thread_slot* t = &slot_of_thread;
-  asm volatile("" : "+r"(t));
-  return *t;
-}
+[[gnu::tls_model("initial-exec")]] thread_local constinit thread_slot slot_of_thread;
 
 ring* take_ring(thread_slot& t) noexcept {
   if (!t.known && !t.ends) {  // not one of weft's: nobody else will say when it ends

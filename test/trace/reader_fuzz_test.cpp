@@ -133,6 +133,18 @@ TEST_CASE("reader: foreign, newer, other byte order, empty") {
   CHECK(use(b).error.find("inside its header") != std::string::npos);
 }
 
+TEST_CASE("reader: the version before is read, too") {
+  file_bytes b = sample();
+  put(b, offsetof(format::file_header, version), std::uint16_t{1});
+  format::file_header h;
+  std::memcpy(&h, b.data(), sizeof h);
+  put(b, offsetof(format::file_header, checksum), checksum_of(h));
+  const tools::trace t = use(b);
+  CHECK(t.error == "");
+  CHECK(t.problems.empty());
+  CHECK(t.events.size() == use(sample()).events.size());
+}
+
 TEST_CASE("reader: a newer revision, with chunks and events it does not know") {
   file_bytes b = sample();
   put(b, offsetof(format::file_header, revision), std::uint16_t{9});

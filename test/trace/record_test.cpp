@@ -130,6 +130,66 @@ TEST_CASE("trace: the counts of a program that knows what it did [example]") {
   }
 }
 
+TEST_CASE("trace: what is not written is put in again: creations in a row, and starts") {
+  const temporary_file file;
+  constexpr std::size_t n = 1000;
+  for (const std::size_t workers : {1U, 2U}) {
+    CAPTURE(workers);
+    trace::start(file.path);
+    weft::run(with_workers(workers), [] {
+      std::vector<weft::fiber<void>> all;
+      for (std::size_t i = 0; i < n; ++i) all.push_back(weft::spawn([] {}));
+      for (auto& f : all) f.join();
+    });
+    trace::stop();
+    const tools::trace t = read_whole(file.path);
+    CHECK(count(t, kind::fiber_create) == 1 + n);
+    CHECK(count(t, kind::fiber_start) + count(t, kind::inline_join) == 1 + n);
+    CHECK(count(t, kind::fiber_end) + count(t, kind::inline_end) == 1 + n);
+    const tools::model m = tools::make_model(t);
+    CHECK(m.fibers.size() == 1 + n);
+    std::size_t children = 0, alone = 0;
+    for (const tools::fiber& f : m.fibers) {
+      children += f.parent != tools::none;
+      CHECK(f.started >= f.created);
+      CHECK(f.ended >= f.started);
+      CHECK(f.spawned_at != 0);
+      alone += f.slices.size() == 1;
+    }
+    CHECK(children == n);
+    CHECK(alone >= n);
+  }
+}
+
+TEST_CASE("trace: a fiber that runs when the recording ends, and has told nothing, is seen to run") {
+  const temporary_file file;
+  std::atomic<bool> runs{false}, ends{false};
+  weft::runtime rt(with_workers(1));
+  trace::start(file.path);
+  std::uint64_t quiet = 0;
+  auto parent = rt.spawn([&] {
+    auto child = weft::spawn([&] {
+      quiet = this_fiber::get_id().value();
+      runs = true;
+      while (!ends) {
+      }
+    });
+    CHECK(child.join_for(std::chrono::hours(1)));  // not run by its joiner
+  });
+  test::until([&] { return runs.load(); });
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
+  while (std::chrono::steady_clock::now() < until) {
+  }
+  trace::stop();
+  ends = true;
+  parent.join();
+  const tools::model m = tools::make_model(read_whole(file.path));
+  const auto f = m.fiber_by_id.find(quiet);
+  REQUIRE(f != m.fiber_by_id.end());
+  CHECK(m.fibers[f->second].started != INT64_MIN);
+  CHECK(m.fibers[f->second].ran >= 4'000'000);
+}
+
 TEST_CASE("trace: who woke whom") {
   const temporary_file file;
   trace::start(file.path);

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <tuple>
 
+#include "reader/events.hpp"
 #include "trace/reason.hpp"
 
 namespace weft::tools {
@@ -59,11 +59,6 @@ class cursor {
   bool ok_ = true;
 };
 
-struct batch_key {
-  std::uint32_t ring, incarnation, sequence;
-  auto operator<=>(const batch_key&) const = default;
-};
-
 class reader {
  public:
   explicit reader(bytes file) : file_(file) {}
@@ -73,8 +68,7 @@ class reader {
     fill_in_known_meanings();
     read_chunks();
     decide_rate();
-    t_.texts.emplace_back();
-    for (const auto& [key, payload] : batches_) decode(key, payload);
+    read_events(t_, batches_, known_threads_, running_, [this](std::uint64_t ticks) { return to_ns(ticks); });
     std::stable_sort(t_.events.begin(), t_.events.end(),
                      [](const trace_event& a, const trace_event& b) { return a.ns < b.ns; });
     if (!t_.complete) t_.problems.emplace_back("the end is missing: the trace was cut off, or is still being written");
@@ -101,9 +95,10 @@ class reader {
       t_.error = "the trace comes from a machine of the other byte order, or its header is damaged";
       return false;
     }
-    if (header_.version != format::file_version) {
-      t_.error = "the trace has version " + std::to_string(header_.version) + ", this tool reads version " +
-                 std::to_string(format::file_version) + "; use the weft-trace of the weft that wrote it";
+    if (header_.version < format::oldest_version || header_.version > format::file_version) {
+      t_.error = "the trace has version " + std::to_string(header_.version) + ", this tool reads versions " +
+                 std::to_string(format::oldest_version) + " to " + std::to_string(format::file_version) +
+                 "; use the weft-trace of the weft that wrote it";
       return false;
     }
     if (header_.revision == format::file_revision && checksum_of(header_) != header_.checksum) {
@@ -169,6 +164,7 @@ class reader {
       case format::chunk_kind::modules: return read_modules(cursor(payload));
       case format::chunk_kind::threads: return read_threads(cursor(payload));
       case format::chunk_kind::fibers: return read_fibers(cursor(payload));
+      case format::chunk_kind::running: return read_running(cursor(payload));
       case format::chunk_kind::batch: {
         if (payload.size() < sizeof(format::batch_header)) return problem("a batch without its header");
         const auto b = load<format::batch_header>(payload);
@@ -260,6 +256,16 @@ class reader {
     }
   }
 
+  void read_running(cursor c) {
+    while (c.more()) {
+      running_fiber r;
+      r.ticks = c.varint();
+      r.fiber = c.varint();
+      r.thread = static_cast<std::int32_t>(c.varint());
+      if (c.ok()) running_.push_back(r);
+    }
+  }
+
   // ---- the clock
   void decide_rate() {
     const auto [first, last] = std::minmax_element(
@@ -283,65 +289,6 @@ class reader {
     return static_cast<std::int64_t>(std::clamp(ns, -most, most));
   }
 
-  // ---- events
-  std::uint32_t thread_of(std::uint32_t ring, std::uint32_t incarnation) {
-    const auto [at, added] =
-        threads_.try_emplace({ring, incarnation}, static_cast<std::uint32_t>(t_.threads.size()));
-    if (added) {
-      const auto known = known_threads_.find({ring, incarnation});
-      if (known != known_threads_.end()) {
-        t_.threads.push_back(known->second);
-      } else {
-        t_.threads.emplace_back();
-        t_.threads.back().ring = ring;
-        t_.threads.back().incarnation = incarnation;
-        t_.threads.back().name = "thread of ring " + std::to_string(ring);
-      }
-    }
-    return at->second;
-  }
-
-  void decode(const batch_key& key, bytes payload) {
-    const auto head = load<format::batch_header>(payload);
-    const std::uint32_t thread = thread_of(key.ring, key.incarnation);
-    t_.threads[thread].dropped += head.dropped;
-    bytes b = payload.subspan(sizeof head);
-    format::event_context c;
-    c.ticks = head.ticks;
-    while (b.size() >= 2) {
-      const auto id = std::to_integer<unsigned>(b[0]);
-      const auto lengths = std::to_integer<unsigned>(b[1]);
-      std::size_t at = 2;
-      std::uint64_t v[4] = {};
-      for (unsigned i = 0; i < 4; ++i) {
-        const unsigned n = format::value_lengths[lengths >> 2 * i & 3U];
-        if (n > b.size() - at) return problem("a batch ends inside an event");
-        std::memcpy(&v[i], b.data() + at, n);
-        at += n;
-      }
-      c.ticks += v[0];
-      c.fiber += format::unzigzag(v[1]);
-      c.other[id % 32] += format::unzigzag(v[3]);
-      trace_event e;
-      e.ns = to_ns(c.ticks);
-      e.id = static_cast<std::uint8_t>(id);
-      e.thread = thread;
-      const auto meaning = t_.meanings.find(id);
-      e.fiber = meaning != t_.meanings.end() && meaning->second.values[0] == "-" ? 0 : c.fiber;
-      e.number = v[2];
-      e.other = c.other[id % 32];
-      if (id >= format::first_text_id) {
-        if (v[2] > b.size() - at) return problem("a batch ends inside a text");
-        e.text = static_cast<std::uint32_t>(t_.texts.size());
-        t_.texts.emplace_back(reinterpret_cast<const char*>(b.data() + at), v[2]);
-        at += v[2];
-      }
-      t_.events.push_back(e);
-      b = b.subspan(at);
-    }
-    if (!b.empty()) problem("a batch ends inside an event");
-  }
-
   struct pair {
     std::uint64_t ticks, ns;
   };
@@ -351,9 +298,9 @@ class reader {
   std::vector<pair> pairs_;
   long double ns_per_tick_ = 1;
   std::uint64_t complete_since_ = 0, wasted_ = 0;
-  std::map<batch_key, bytes> batches_;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, trace_thread> known_threads_;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> threads_;
+  batches batches_;
+  thread_table known_threads_;
+  std::vector<running_fiber> running_;
 };
 
 }  // namespace

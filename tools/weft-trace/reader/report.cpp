@@ -243,6 +243,9 @@ class writer {
     heading("Where fibers are spawned");
     for (std::size_t i = 0; i < std::min(o_.rows, order.size()); ++i)
       line("  {:>10}  {}", order[i].first, symbols_.at(order[i].second).text());
+    std::size_t earlier = m_.fibers.size();
+    for (const auto& [n, site] : order) earlier -= n;
+    if (earlier > 0) line("  {:>10}  before the trace begins: not known", earlier);
   }
 
   void notes() {
