@@ -5,10 +5,13 @@
 //   WEFT_PROFILE=app.folded ./app            # without a line of code; written when the process exits
 //   flamegraph.pl app.folded > app.svg       # or speedscope, inferno, ...
 //
-// A line is `name;function;...;function samples`: the fiber's name ("(unnamed)" if it has none; "(scheduler)" for weft
-// itself), then its stack from the function it was spawned with - the entry stands for where it was spawned - to the one
-// that ran. Stacks are walked by frame pointers: compile the application with -fno-omit-frame-pointer, or see the innermost
-// function only. Time on threads that are not weft's, offloaded calls among them, is not seen; perf record -g sees it all.
+// A line is `name;spawned by function (module+0x12ab);function;...;function samples`: the fiber's name ("(unnamed)" if it has none;
+// "(scheduler)", without a place, for weft itself), where it was spawned - the call, if that was while the profile ran - and
+// its stack from the function it was spawned with to the one that ran. `weft-trace lines app.folded` makes file and line of the
+// places. Stacks are walked by frame pointers: compile the application with -fno-omit-frame-pointer, or see the innermost
+// function only. Threads that run no fibers - those of the offload pool, your own - are not sampled, for nothing is known of their
+// stacks; nor are the first 20 ms of a worker's thread. "(other threads);(not sampled)" is the CPU time that the
+// process used beyond what was sampled; perf record -g shows it all.
 // Each thread has a timer of its own CPU clock: who sleeps is not sampled, who is frozen by a preemption neither.
 
 #include <chrono>
@@ -32,6 +35,7 @@ struct statistics {
   std::uint64_t samples;  // in the file
   std::uint64_t dropped;  // had no room, because the collector did not get to run for half a second
   std::size_t threads;    // that were sampled
+  std::uint64_t elsewhere;  // CPU time of the process beyond that, in samples: "(other threads)" in the file
 };
 
 /// Samples every thread that runs fibers, of all runtimes, those to come included, until stop().

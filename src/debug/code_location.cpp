@@ -108,6 +108,13 @@ code_location locate(const void* address) noexcept {
   return out;
 }
 
+std::string module_text(const code_location& at) {
+  if (at.module == nullptr) return "(unknown)";
+  char text[32];
+  std::snprintf(text, sizeof text, "+0x%zx)", at.offset_in_module);
+  return "(" + path_of(at) + text;
+}
+
 std::string describe_code(const void* address) {
   char text[64];
   std::snprintf(text, sizeof text, "%p ", address);
@@ -122,8 +129,7 @@ std::string describe_code(const void* address) {
     out += clear != nullptr ? clear.get() : at.function;
     out += text;
   }
-  std::snprintf(text, sizeof text, "+0x%zx)", at.offset_in_module);
-  return out + "(" + path_of(at) + text;
+  return out + module_text(at);
 }
 
 }  // namespace weft::detail

@@ -24,6 +24,9 @@ struct code_location {
 /// AS-safe, as far as said above.
 [[nodiscard]] code_location locate(const void* address) noexcept;
 
+/// `(module+0x2f3)`: by its path, so that somebody else can look there.
+[[nodiscard]] std::string module_text(const code_location& at);
+
 /// `0x7f.. function(int)+0x1f (module+0x2f3)`, demangled: allocates.
 [[nodiscard]] std::string describe_code(const void* address);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // debug/profile.cpp - the sampling profiler of weft/profile.hpp.
 //
-//   collector  every 50 ms: gives each worker's thread a timer of its CPU clock, empties the rings, sums equal stacks
+//   collector  every 20 ms: gives each worker's thread a timer of its CPU clock, empties the rings, sums equal stacks
 //   handler    on the worker's alternate stack: notes fiber, name and stack in the thread's ring
 //   stop       timers off, the last samples, names for the addresses, the file
 // The handler reads the thread's own worker and the fiber it runs, and follows frame pointers that lie in the stack it is on;
@@ -11,6 +11,7 @@
 // without frame pointers, but one function with wrong tables ends the process).
 #include <weft/profile.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
@@ -27,6 +28,7 @@
 #include <vector>
 
 #include <cxxabi.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/sanitizers.hpp"
@@ -36,6 +38,7 @@
 #include "os/signal_context.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
+#include "trace/event.hpp"
 
 namespace weft::profile {
 namespace {
@@ -78,6 +81,7 @@ __attribute__((no_sanitize("address", "thread"))) void note(profile_sample& s, c
   std::uintptr_t end = at.stack_pointer;  // not known: the innermost function only
   s.at = profile_sample::where::between;
   s.fiber = 0;
+  s.spawned_at = 0;
   s.name[0] = 0;
   s.cut = false;
   const auto own = reinterpret_cast<std::uintptr_t>(w.own_bounds.bottom);
@@ -94,6 +98,7 @@ __attribute__((no_sanitize("address", "thread"))) void note(profile_sample& s, c
       end = limit + size;
       s.at = profile_sample::where::fiber;
       s.fiber = f->id;
+      if (f->spawned_id == f->id) s.spawned_at = reinterpret_cast<std::uintptr_t>(f->spawned_at);
       const fiber_extras* x = w.gate.inside() ? nullptr : f->extras.load(std::memory_order_acquire);  // [REC-2]
       if (x != nullptr) s.name[x->name.copy(s.name, sizeof s.name - 1)] = 0;
     }
@@ -117,10 +122,17 @@ bool on_profile_signal(int, siginfo_t* info, void* context) {
   return true;
 }
 
+std::int64_t cpu_of_process() noexcept {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
 class collector {
  public:
   collector(const options& o, std::FILE* file) : options_(o), file_(file) {
     thread_ = std::thread([this] { main(); });
+    trace::spawns_watched.fetch_or(trace::spawns_for_profiler, std::memory_order_relaxed);
   }
 
   statistics stop() {
@@ -131,17 +143,21 @@ class collector {
     wake_.notify_one();
     thread_.join();
     sampling.store(false, std::memory_order_relaxed);
+    trace::spawns_watched.fetch_and(~std::uint32_t{trace::spawns_for_profiler}, std::memory_order_relaxed);
     for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next) {
       t->timer.stop();
       take(*t);
       t->thread.store(0, std::memory_order_relaxed);
     }
+    const std::int64_t used = (cpu_of_process() - cpu_before_) / (1'000'000'000 / options_.hertz);
+    const auto seen = static_cast<std::int64_t>(result_.samples + result_.dropped);
+    result_.elsewhere = static_cast<std::uint64_t>(std::max<std::int64_t>(used - seen, 0));
     write();
     return result_;
   }
 
  private:
-  static constexpr std::chrono::milliseconds pause{50};
+  static constexpr std::chrono::milliseconds pause{20};
 
   void main() {
     os::set_thread_name("weft-profile");
@@ -194,6 +210,7 @@ class collector {
   void take(sampled_thread& t) {
     t.ring.take([&](const profile_sample& s) {
       if (s.name[0] != 0) names_.try_emplace(s.fiber, s.name);
+      if (s.spawned_at != 0) sites_.try_emplace(s.fiber, s.spawned_at);
       stack_key key{s.at == profile_sample::where::fiber ? s.fiber : 0, s.at, s.cut,
                     {s.frames.begin(), s.frames.begin() + s.frame_count}};
       stacks_[std::move(key)] += s.weight;
@@ -225,6 +242,12 @@ class collector {
     return text;
   }
 
+  // With the place in the file, from which weft-trace lines makes the line.
+  std::string site_text(std::uintptr_t return_address) {
+    const auto* const call = reinterpret_cast<const void*>(return_address - 1);
+    return "spawned by " + name_of(return_address - 1) + " " + module_text(locate(call));
+  }
+
   void write() {
     std::map<std::string, std::uint64_t> lines;
     for (const auto& [key, count] : stacks_) {
@@ -234,6 +257,8 @@ class collector {
         line = name != names_.end() ? name->second : "(unnamed)";
         for (char& c : line)
           if (c == ';' || c == '\n') c = ':';
+        const auto site = sites_.find(key.fiber);
+        line.append(";").append(site != sites_.end() ? site_text(site->second) : "(spawned before the profile)");
       } else {
         line = "(scheduler)";
       }
@@ -249,6 +274,7 @@ class collector {
       }
       lines[line] += count;
     }
+    if (result_.elsewhere > 0) lines["(other threads);(not sampled)"] = result_.elsewhere;
     bool good = true;
     for (const auto& [line, count] : lines)
       good &= std::fprintf(file_, "%s %llu\n", line.c_str(), static_cast<unsigned long long>(count)) > 0;
@@ -266,12 +292,14 @@ class collector {
 
   const options options_;
   std::FILE* const file_;
+  const std::int64_t cpu_before_ = cpu_of_process();
   std::mutex lock_;
   std::condition_variable wake_;
   bool ends_ = false;  // under lock_
   // The collector's, then stop's.
   std::map<stack_key, std::uint64_t> stacks_;
   std::unordered_map<std::uint64_t, std::string> names_;
+  std::unordered_map<std::uint64_t, std::uintptr_t> sites_;
   std::unordered_map<std::uintptr_t, std::string> functions_;
   statistics result_{};
   std::thread thread_;

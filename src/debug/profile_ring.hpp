@@ -17,6 +17,7 @@ struct profile_sample {
   enum class where : std::uint8_t { fiber, scheduler, between };
 
   std::uint64_t fiber = 0;                       // 0: none
+  std::uintptr_t spawned_at = 0;                 // the fiber; a return address, 0: not known
   std::uint32_t weight = 0;
   where at = where::between;
   bool cut = false;                              // there were more frames

@@ -24,7 +24,7 @@
 namespace {
 
 struct result {
-  int status;
+  int status = 0;
   std::string out;
 };
 // stdout and stderr together.
@@ -114,6 +114,25 @@ TEST_CASE("weft-trace report: where a fiber was that did not let others run") {
   if (WEFT_ASAN || WEFT_TSAN) return;  // the wrappers of the sanitizers are deeper than what is kept of the stack
   CHECK(std::regex_search(part, std::regex("spin_in_here\\(\\) \\(known_program.cpp:[0-9]+\\)")));
   CHECK(part.find("run_fibers") == std::string::npos);  // to the callable, and no further
+}
+
+TEST_CASE("weft-trace lines: a profile says where its fibers were spawned") {
+  const directory d;
+  const std::string folded = d.file("a.folded");
+  const std::regex line("\\(unnamed\\);spawned by [^;]* \\([^;()]*known_program.cpp:[0-9]+\\);.*spin_in_here");
+  result r;
+  for (int i = 0; i < 50 && !std::regex_search(r.out, line); ++i) {  // on a busy machine it may end before it is sampled
+    REQUIRE(run("WEFT_PROFILE=" + folded + " " + program + " hog").status == 0);
+    r = run(tool + " lines " + folded);
+    CHECK(r.status == 0);
+  }
+  CAPTURE(r.out);
+  CHECK(std::regex_search(r.out, line));
+  CHECK(r.out.find("+0x") == std::string::npos);
+  CHECK(run(tool + " lines " + folded + " -o " + folded + ".lines").status == 0);
+  CHECK(run("diff " + folded + ".lines - <<'END'\n" + r.out + "END\n").status == 0);
+  CHECK(run(tool + " lines " + d.file("none")).out == "weft-trace: " + d.file("none") + ": cannot be read\n");
+  CHECK(run("echo 'f (/nothing/here+0x12) g (x+0x1)' | " + tool + " lines -").out == "f (/nothing/here+0x12) g (x+0x1)\n");
 }
 
 TEST_CASE("weft-trace report: what was waited for, and what its holder did meanwhile") {

@@ -64,7 +64,7 @@ folded read(const std::string& path) {
     f.all += n;
     f.of_fiber[stack.substr(0, root)] += n;
     if (stack.substr(root).find("run_callable<") != std::string::npos) f.with_entry += n;
-    for (const char* function : {"burn_three_parts", "burn_one_part", "burn(int)"})
+    for (const char* function : {"burn_three_parts", "burn_one_part", "burn(int)", "spawned by (anonymous namespace)::spawn_heavy(", "spawned by (anonymous namespace)::spawn_light("})
       if (stack.find(function) != std::string::npos) f.of_function[function] += n;
   }
   return f;
@@ -87,6 +87,23 @@ weft::attributes named(const char* name) {
   return a;
 }
 
+[[gnu::noinline]] weft::fiber<void> spawn_heavy(weft::runtime& rt, std::chrono::nanoseconds end) {
+  return rt.spawn(named("heavy"), [end] {
+    while (cpu_of_process() < end) {
+      burn_three_parts(30'000);
+      weft::this_fiber::yield();
+    }
+  });
+}
+[[gnu::noinline]] weft::fiber<void> spawn_light(weft::runtime& rt, std::chrono::nanoseconds end) {
+  return rt.spawn(named("light;er"), [end] {
+    while (cpu_of_process() < end) {
+      burn_one_part(30'000);
+      weft::this_fiber::yield();
+    }
+  });
+}
+
 }  // namespace
 
 TEST_CASE("two fibers that burn three parts and one get three parts and one, with whole stacks") {
@@ -97,25 +114,16 @@ TEST_CASE("two fibers that burn three parts and one get three parts and one, wit
   with_runtime(o, [&](weft::runtime& rt) {
     weft::profile::start(file.options(250));
     const auto end = cpu_of_process() + 1500ms;
-    auto heavy = rt.spawn(named("heavy"), [&] {
-      while (cpu_of_process() < end) {
-        burn_three_parts(30'000);
-        weft::this_fiber::yield();
-      }
-    });
-    auto light = rt.spawn(named("light;er"), [&] {
-      while (cpu_of_process() < end) {
-        burn_one_part(30'000);
-        weft::this_fiber::yield();
-      }
-    });
+    auto heavy = spawn_heavy(rt, end);
+    auto light = spawn_light(rt, end);
     heavy.join();
     light.join();
     s = weft::profile::stop();
   });
-  const folded f = read(file.path);
+  folded f = read(file.path);
   CHECK(s.samples > 50);
-  CHECK(s.samples == f.all);
+  CHECK(s.samples + s.elsewhere == f.all);
+  for (const char* site : {"spawned by (anonymous namespace)::spawn_heavy(", "spawned by (anonymous namespace)::spawn_light("}) CHECK(f.of_function[site] > 0);
   CHECK(s.dropped == 0);
   CHECK(s.threads >= 1);
   const auto part = [&](const char* name) {
@@ -157,6 +165,26 @@ TEST_CASE("fibers that never call weft share by preemption, and each is seen und
     CAPTURE(name);
     CHECK(f.of_fiber[name] > f.all / 12);
   }
+}
+
+TEST_CASE("what other threads use is counted, though not sampled") {
+  const profile_file file;
+  weft::options o;
+  o.workers = 1;
+  weft::profile::statistics s{};
+  with_runtime(o, [&](weft::runtime& rt) {
+    weft::profile::start(file.options(100));
+    const auto end = cpu_of_process() + 500ms;
+    rt.spawn([&] {
+        weft::offload([&] {
+          while (cpu_of_process() < end) burn(10'000);
+        });
+      }).join();
+    s = weft::profile::stop();
+  });
+  folded f = read(file.path);
+  CHECK(s.elsewhere > 20);
+  CHECK(f.of_fiber["(other threads)"] == s.elsewhere);
 }
 
 TEST_CASE("runtimes and threads that come while it runs are sampled, and those that went are no more") {

@@ -20,6 +20,7 @@ void add_flame(CLI::App& app);
 void add_dump_events(CLI::App& app);
 void add_ask(CLI::App& app);
 void add_dump(CLI::App& app);
+void add_lines(CLI::App& app);
 void add_top(CLI::App& app);
 
 struct inspection;

@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
   weft::tools::add_flame(app);
   weft::tools::add_dump_events(app);
   weft::tools::add_dump(app);
+  weft::tools::add_lines(app);
   weft::tools::add_top(app);
   weft::tools::add_ask(app);
   try {
