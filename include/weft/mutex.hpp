@@ -11,17 +11,6 @@
 namespace weft {
 namespace detail {
 
-/// Some place on the caller's stack.
-[[gnu::always_inline]] inline const void* stack_here() noexcept {
-#if defined(__x86_64__)
-  const void* here;
-  asm("mov %%rsp, %0" : "=r"(here));  // __builtin_frame_address would cost the caller a register
-  return here;
-#else
-  return __builtin_frame_address(0);
-#endif
-}
-
 struct mutex_state {
   static constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8;
 

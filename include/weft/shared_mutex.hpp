@@ -19,6 +19,7 @@ struct shared_mutex_state {
   std::atomic<std::uint32_t> word{0};  // src/sync/shared_mutex_core.hpp says who writes which bit
   wait_list waiters;
   std::atomic<void*> writer_is{nullptr};  // while `owned` is set: by builds with assertions, for reports
+  // With `owned`: the code that locked it. Without: where the writer's stack was, or null.
   std::atomic<const void*> locked_at{nullptr};
 };
 
@@ -139,8 +140,13 @@ class shared_mutex {
   }
 #ifdef NDEBUG
   void will_lock() noexcept {}
-  bool have_locked() noexcept { return true; }
-  void will_unlock(detail::sharing) noexcept {}
+  bool have_locked() noexcept {
+    state_.locked_at.store(detail::stack_here(), std::memory_order_relaxed);
+    return true;
+  }
+  void will_unlock(detail::sharing how) noexcept {
+    if (how == detail::sharing::exclusive) state_.locked_at.store(nullptr, std::memory_order_relaxed);
+  }
 #else
   void will_lock() { detail::shared_mutex_check_lock(state_); }
   bool have_locked() {

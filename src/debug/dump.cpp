@@ -220,9 +220,12 @@ std::string head_text(const paragraph& p, const wait_graph& graph, std::int64_t 
     const std::string least = duration_text(now - p.youngest), most = duration_text(now - p.oldest);
     text += " for " + (least == most ? most : least + " to " + most);
   }
-  if (p.many_objects)
+  const std::string what = graph.text_of(p.first);
+  if (p.many_objects && p.first.reason == park_reason::select && !what.empty())
+    text += "; the first " + what;
+  else if (p.many_objects)
     text += "; each for another object";
-  else if (const std::string what = graph.text_of(p.first); !what.empty())
+  else if (!what.empty())
     text += "; " + what;
   return text + "\n";
 }
@@ -230,12 +233,13 @@ std::string head_text(const paragraph& p, const wait_graph& graph, std::int64_t 
 std::string header_text(const runtimes_held& runtimes, std::size_t fibers) {
   std::string text = "weft: " + std::to_string(fibers) + (fibers == 1 ? " fiber" : " fibers") + " in ";
   if (runtimes.all().empty()) return text + "no runtime\n";
+  const std::string note = registers::known ? "" : "stacks are not walked: their layout is known on x86-64 only\n";
   for (std::size_t i = 0; i < runtimes.all().size(); ++i) {
     const scheduler& s = *runtimes.all()[i];
     text += (i > 0 ? ", " : "") + ("runtime \"" + s.settings().name + "\" of ") + std::to_string(s.serving()) +
             (s.serving() == 1 ? " worker" : " workers");
   }
-  return text + "\n";
+  return text + "\n" + note;
 }
 
 }  // namespace

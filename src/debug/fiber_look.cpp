@@ -90,8 +90,7 @@ bool fiber_looker::look(fiber_record& f, fiber_look& out) {
         break;
       default: look_at_running(f, out); return true;
     }
-    settle_reads();
-    if (f.word.snapshot() == out.word) return true;  // LOOK-1
+    if (f.word.still(out.word)) return true;  // LOOK-1
   }
   out.place = fiber_place::moving;
   out.reason = park_reason::none;
@@ -109,8 +108,7 @@ void fiber_looker::look_at_stack(const fiber_record& f, fiber_look& out) {
   std::uintptr_t words[registers::count];
   copy_unseen(words, context, saved);
   if (!copy_.take(registers::of_switch(words, at), range.low, range.high)) return;
-  settle_reads();
-  if (f.word.snapshot() != out.word) return;  // LOOK-1, before it is walked: the unwinder believes what it reads
+  if (!f.word.still(out.word)) return;  // LOOK-1, before it is walked: the unwinder believes what it reads
   out.stack = table_.add(copy_, out.place == fiber_place::parked ? stack_table::trust::stood_still : stack_table::trust::perhaps_moved);
 }
 
@@ -129,8 +127,7 @@ void fiber_looker::look_at_running(const fiber_record& f, fiber_look& out) {
     const registers place = w.frozen_at.place();
     const stack_range range = stack_of_fiber(f);
     const bool copied = wants_stacks_ && copy_.take(place, range.low, range.high);
-    settle_reads();
-    if (w.frozen_at.turn() == turn) {  // FROZEN-1
+    if (w.frozen_at.still(turn)) {  // FROZEN-1
       out.place = &w == crashed_worker() ? fiber_place::crashed : fiber_place::frozen;
       if (copied && peek(w.current) == &f) out.stack = table_.add(copy_, trust);
       return;

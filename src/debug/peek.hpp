@@ -31,15 +31,6 @@ template <class T>
 #endif
 }
 
-/// What was read before this is not read again after it, nor what comes after it before.
-inline void settle_reads() noexcept {
-#if defined(__x86_64__)
-  asm volatile("" ::: "memory");  // loads keep their order
-#elif defined(__aarch64__)
-  asm volatile("dmb ishld" ::: "memory");
-#endif
-}
-
 /// `bytes` a multiple of 8, both sides aligned to that.
 inline void copy_unseen(void* to, const void* from, std::size_t bytes) noexcept {
   std::size_t words = bytes / 8;

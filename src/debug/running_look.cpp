@@ -10,15 +10,14 @@
 #include <sys/syscall.h>
 
 #include "debug/fiber_look.hpp"
+#include "debug/look_request.hpp"
 #include "os/os.hpp"
 
 namespace weft::detail {
 namespace {
 
-enum state : std::uint32_t { idle, asked, taken, done };
-
 struct request {
-  std::atomic<std::uint32_t> state{idle};  // futex [RUN-1]
+  basic_look_request<> state;
   std::atomic<pid_t> thread{0};            // relaxed: a hint for the handler; the state decides
   const fiber_record* fiber = nullptr;     // and below: written while idle
   stack_range range;
@@ -30,21 +29,21 @@ constinit request wanted;
 
 bool on_look(int, siginfo_t*, void* context) {
   if (wanted.thread.load(std::memory_order_relaxed) != os::thread_id()) return false;
-  std::uint32_t expected = asked;
-  if (!wanted.state.compare_exchange_strong(expected, taken, std::memory_order_acquire, std::memory_order_relaxed))
-    return false;
+  if (!wanted.state.take()) return false;
   const worker* w = this_worker();
   wanted.copied = w != nullptr && w->current == wanted.fiber &&
                   wanted.into->take(registers::of(context), wanted.range.low, wanted.range.high);
-  wanted.state.store(done, std::memory_order_release);
-  os::futex_wake(wanted.state, 1);
+  wanted.state.finish();
+  os::futex_wake(wanted.state.futex(), 1);
   return false;  // a nudge of the monitor's may have been merged with this one
 }
 
-bool wait_for(std::uint32_t what, std::int64_t patience_ns) {
+bool wait_until_done(std::int64_t patience_ns) {
   const std::chrono::steady_clock::time_point until(std::chrono::nanoseconds(os::now_ns() + patience_ns));
-  for (std::uint32_t s; (s = wanted.state.load(std::memory_order_acquire)) != what;)
-    if (!os::futex_wait_until(wanted.state, s, until)) return wanted.state.load(std::memory_order_acquire) == what;
+  while (!wanted.state.is_done()) {
+    const std::uint32_t s = wanted.state.futex().load(std::memory_order_relaxed);
+    if (s != basic_look_request<>::done && !os::futex_wait_until(wanted.state.futex(), s, until)) return wanted.state.is_done();
+  }
   return true;
 }
 
@@ -113,17 +112,16 @@ look_outcome look_at_running(worker& w, const fiber_record& f, int signal, stack
   wanted.range = stack_of_fiber(f);
   wanted.copied = false;
   wanted.thread.store(w.thread_id, std::memory_order_relaxed);
-  wanted.state.store(asked, std::memory_order_release);  // [RUN-1] on_look
-  bool answered = !os::nudge_thread(w.thread_id, signal) && wait_for(done, answer_ns);
+  wanted.state.ask();
+  bool answered = !os::nudge_thread(w.thread_id, signal) && wait_until_done(answer_ns);
   if (!answered) {
-    std::uint32_t expected = asked;
-    if (!wanted.state.compare_exchange_strong(expected, idle, std::memory_order_acquire, std::memory_order_acquire))
-      answered = wait_for(done, finish_ns);
-    if (!answered && expected == taken) wanted.lost = true;
+    const auto how = wanted.state.withdraw();
+    using enum basic_look_request<>::withdrawal;
+    answered = how == done || (how == taken && wait_until_done(finish_ns));
+    wanted.lost = how == taken && !answered;
   }
   wanted.thread.store(0, std::memory_order_relaxed);
   if (!answered || !wanted.copied) return look_outcome::no_answer;
-  wanted.state.store(idle, std::memory_order_relaxed);
   out = wanted.into;
   return look_outcome::copied;
 }

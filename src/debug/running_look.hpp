@@ -3,9 +3,9 @@
 // debug/running_look.hpp - the stack of a fiber that runs: its own thread is asked for a copy, by options::preempt_signal.
 //
 //   reporter  1 says which thread and fiber, asked     2 signals the thread     3 waits, a bounded time
-//   handler   asked -> taken (it is the thread), copies, taken -> done
-//   reporter  too late: asked -> idle; the handler then finds nothing to do
-// RUN-1  the copy is the handler's from `taken` to `done`, else the reporter's. One report at a time (runtimes_held).
+//   handler   takes the question (it is the thread), copies, is done
+//   reporter  too late: withdraws it; the handler then finds nothing to do
+// Whose the copy is when, look_request.hpp says [RUN-1]. One report at a time (runtimes_held).
 // A thread that sleeps in the kernel is asked only where the call goes on by itself afterwards (SA_RESTART): a sleep or a
 // poll would end early, for nothing more than a report.
 

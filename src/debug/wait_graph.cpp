@@ -9,6 +9,7 @@
 #include "debug/peek.hpp"
 #include "net/poll_descriptor.hpp"
 #include "sync/lock_owner.hpp"
+#include "sync/select_look.hpp"
 
 namespace weft::detail {
 namespace {
@@ -23,6 +24,27 @@ std::string count_text(std::size_t n, const char* what) {
   return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
 }
 
+std::string descriptor_text(const select_case& c) {  // records of descriptors are never unmapped
+  const auto* d = static_cast<const poll_descriptor*>(c.object);
+  return " at descriptor " + std::to_string(d != nullptr ? d->number.load(std::memory_order_relaxed) : c.number);
+}
+
+std::string case_text(const select_case& c) {
+  switch (c.kind) {
+    case case_kind::receive: return "receives from channel " + address_text(c.object);
+    case case_kind::send: return "sends to channel " + address_text(c.object);
+    case case_kind::join: return "the end of " + strand_text(record_of(*static_cast<task*>(c.object)));
+    case case_kind::stop: return "a stop request";
+    case case_kind::deadline: return "a deadline";
+    case case_kind::alarm: return "timer " + address_text(c.object);
+    case case_kind::readable: return "something to read" + descriptor_text(c);
+    case case_kind::writable: return "room to write" + descriptor_text(c);
+    case case_kind::fallback:
+    case case_kind::never: break;
+  }
+  return "a disabled case";
+}
+
 }  // namespace
 
 void wait_graph::add(const fiber_look& l) {
@@ -35,15 +57,32 @@ void wait_graph::add(const fiber_look& l) {
   if (l.place != fiber_place::parked || l.object == nullptr) return;
   switch (l.reason) {
     case park_reason::mutex:
+    case park_reason::shared_mutex:
       if (l.home == nullptr && l.record->thread_deadline.load(std::memory_order_relaxed)) break;
       [[fallthrough]];
     case park_reason::join:
     case park_reason::scope_join: edges_[l.record] = {l.record, l.word, l.id, l.reason, l.object}; break;
     case park_reason::channel_send: ++crowds_[l.object].senders; return;
     case park_reason::channel_receive: ++crowds_[l.object].receivers; return;
+    case park_reason::select: return add_select(l);
     default: break;
   }
   ++crowds_[l.object].others;
+}
+
+void wait_graph::add_select(const fiber_look& l) {
+  constexpr std::size_t most_named = 8;
+  const std::vector<select_case> cases = look_at_select(l.object, *l.record, l.word);
+  if (cases.empty()) return;
+  std::string text = "selects: ";
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const select_case& c = cases[i];
+    if (c.kind == case_kind::receive) ++crowds_[c.object].receivers;
+    if (c.kind == case_kind::send) ++crowds_[c.object].senders;
+    if (i < most_named) text += (i > 0 ? ", " : "") + case_text(c);
+  }
+  if (cases.size() > most_named) text += ", and " + std::to_string(cases.size() - most_named) + " more";
+  selects_[l.record] = std::move(text);
 }
 
 void wait_graph::resolve(const runtimes_held& runtimes) {
@@ -58,6 +97,14 @@ void wait_graph::resolve(const runtimes_held& runtimes) {
         const lock_owner owner = look_at_owner(e.object, *e.who, e.word);
         e.whom = owner.strand;
         e.on_stack = owner.on_stack;
+        break;
+      }
+      case park_reason::shared_mutex: {
+        const shared_owner owner = look_at_shared_owner(e.object, *e.who, e.word);
+        e.whom = owner.writer;
+        e.on_stack = owner.on_stack;
+        e.written = owner.written;
+        e.readers = owner.readers;
         break;
       }
       default: break;
@@ -113,7 +160,7 @@ std::vector<fiber_record*> wait_graph::waited_for(const edge& e) const {
 
 // GRAPH-1. The lender's own word says `running` all the time.
 bool wait_graph::still(const cycle& c) {
-  return std::all_of(c.begin(), c.end(), [](const edge& e) { return e.who->word.snapshot() == e.word; });
+  return std::all_of(c.begin(), c.end(), [](const edge& e) { return e.who->word.still(e.word); });
 }
 
 // Depth first; a fiber that was left is not entered again, so each is in one reported cycle at most.
@@ -163,6 +210,11 @@ std::string wait_graph::text_of(const edge& e) {
     case park_reason::mutex:
       return "waits for mutex " + address_text(e.object) + ", held by " +
              (!whom.empty() ? whom : e.on_stack != nullptr ? "a plain thread" : "somebody not known");
+    case park_reason::shared_mutex:
+      return "waits for shared_mutex " + address_text(e.object) +
+             (!e.written ? e.readers > 0 ? ", held by " + count_text(e.readers, "reader") : ""
+              : !whom.empty() ? ", written by " + whom
+                              : std::string(", written by ") + (e.on_stack != nullptr ? "a plain thread" : "somebody not known"));
     case park_reason::join: return "waits for the end of " + whom;
     case park_reason::scope_join: return "waits for the end of its scope, so for " + whom;
     default: return "has lent its stack to " + whom + ", which it joins";
@@ -184,9 +236,10 @@ std::string wait_graph::text_of(const fiber_look& l) const {
   if (const edge* e = edge_of(l.record); e != nullptr && e->whom != nullptr) return text_of(*e);
   const std::string at = " " + address_text(l.object);
   switch (l.reason) {
-    case park_reason::mutex: {
+    case park_reason::mutex:
+    case park_reason::shared_mutex: {
       const edge* e = edge_of(l.record);
-      return e != nullptr ? text_of(*e) : "waits for mutex" + at;
+      return e != nullptr ? text_of(*e) : std::string("waits for ") + to_text(l.reason) + at;
     }
     case park_reason::join:
       return "waits for the end of " + strand_text(*const_cast<fiber_record*>(static_cast<const fiber_record*>(l.object)));
@@ -213,7 +266,10 @@ std::string wait_graph::text_of(const fiber_look& l) const {
     case park_reason::io_connect:  // records of descriptors are never unmapped
       return "waits for descriptor " +
              std::to_string(static_cast<const poll_descriptor*>(l.object)->number.load(std::memory_order_relaxed));
-    case park_reason::select:
+    case park_reason::select: {
+      const auto cases = selects_.find(l.record);
+      return cases != selects_.end() ? cases->second : std::string();
+    }
     case park_reason::offload: return {};
     default: return std::string("waits for ") + to_text(l.reason) + at;
   }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/wait_graph.hpp - who waits for whom: a fiber at a mutex for its owner, at a join for the fiber, at the end of a scope
+// debug/wait_graph.hpp - who waits for whom: a fiber at a mutex or a shared_mutex for its owner, at a join for the fiber, at the end of a scope
 // for each of its children, with its stack lent for who runs on it.
 //
 //   1 add: every look      2 resolve: owners of the mutexes waited for      3 cycles     4 still so?
 // GRAPH-1  a cycle that is reported was there at one moment, and so is there for ever: every fiber in it was parked from its
 //          look (1) until after the last owner was read (4: its word is the same), and a parked one lets go of nothing.
 // A wait with a deadline is no edge: it ends by itself. Nor are waits for channels, conditions and events: anybody may end
-// them. A mutex that was locked by code without assertions knows its owner by a place on the owner's stack.
+// them, or for the readers of a shared_mutex, who are counted only. A mutex that was locked by code without assertions knows its owner by a place on the owner's stack.
 
 #include <cstdint>
 #include <string>
@@ -27,6 +27,8 @@ class wait_graph {
     const void* object;
     fiber_record* whom = nullptr;  // null: not known, or, for a scope, many
     const void* on_stack = nullptr;
+    bool written = false;          // a shared_mutex: by a writer; else `readers`
+    std::uint32_t readers = 0;
   };
   /// One that waits for the next, the last for the first.
   using cycle = std::vector<edge>;
@@ -41,6 +43,7 @@ class wait_graph {
   [[nodiscard]] static std::string text_of(const edge& e);
 
  private:
+  void add_select(const fiber_look& l);
   void drop_those_with_deadlines(const runtimes_held& runtimes);
   void find_owners_by_stack();
   [[nodiscard]] std::vector<fiber_record*> waited_for(const edge& e) const;
@@ -54,6 +57,7 @@ class wait_graph {
   std::unordered_map<const fiber_record*, fiber_record*> inner_;        // runs on its stack
   std::unordered_map<const void*, std::vector<fiber_record*>> scopes_;  // children
   std::unordered_map<const void*, crowd> crowds_;                       // at channels and the like
+  std::unordered_map<const fiber_record*, std::string> selects_;        // in words
 };
 
 }  // namespace weft::detail

@@ -9,39 +9,50 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/sync_policy.hpp"
 #include "fiber/registers.hpp"
 
 namespace weft::detail {
 
-class frozen_place {
+template <class Sync = base::real_sync>
+class basic_frozen_place {
  public:
   /// Lives in the handler, while the thread is frozen.
   class stay {
    public:
-    stay(frozen_place& at, const registers& r) noexcept : at_(at) {
+    stay(basic_frozen_place& at, const registers& r) noexcept : at_(at) {
       const std::uintptr_t all[registers::count] = {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15};
       for (std::size_t i = 0; i < registers::count; ++i) at.place_[i].store(all[i], std::memory_order_relaxed);
       at.turn_.fetch_add(1, std::memory_order_release);  // [FROZEN-1] turn, in who reports
     }
-    // Full, so that nothing the fiber does next is seen before the turn is over.
-    ~stay() { at_.turn_.fetch_add(1, std::memory_order_seq_cst); }
+    ~stay() {
+      at_.turn_.fetch_add(1, std::memory_order_relaxed);
+      Sync::fence(std::memory_order_release);  // [FROZEN-1] still: whoever sees what the fiber does next sees that the turn is over
+    }
     stay(const stay&) = delete;
     stay& operator=(const stay&) = delete;
 
    private:
-    frozen_place& at_;
+    basic_frozen_place& at_;
   };
 
   /// Odd: frozen.
-  [[nodiscard]] std::uint32_t turn() const noexcept { return turn_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint32_t turn() const noexcept { return turn_.load(std::memory_order_acquire); }  // [FROZEN-1] stay
+  /// After the reads that are to belong to that turn.
+  [[nodiscard]] bool still(std::uint32_t turn) const noexcept {
+    Sync::fence(std::memory_order_acquire);  // [FROZEN-1] ~stay
+    return turn_.load(std::memory_order_relaxed) == turn;
+  }
   [[nodiscard]] registers place() const noexcept {
     const auto at = [this](std::size_t i) { return place_[i].load(std::memory_order_relaxed); };
     return {at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)};
   }
 
  private:
-  std::atomic<std::uint32_t> turn_{0};
-  std::atomic<std::uintptr_t> place_[registers::count]{};
+  typename Sync::template atomic<std::uint32_t> turn_{0};
+  typename Sync::template atomic<std::uintptr_t> place_[registers::count]{};
 };
+
+using frozen_place = basic_frozen_place<>;
 
 }  // namespace weft::detail

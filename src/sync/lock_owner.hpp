@@ -17,4 +17,14 @@ struct lock_owner {
 /// guard keeps the waiter in its call and so the mutex alive (WAIT-1). Nothing is known otherwise.
 [[nodiscard]] lock_owner look_at_owner(const void* mutex, fiber_record& waiter, std::uint64_t word) noexcept;
 
+struct shared_owner {
+  bool written = false;             // by a writer; else `readers`
+  std::uint32_t readers = 0;
+  fiber_record* writer = nullptr;   // as lock_owner::strand
+  const void* on_stack = nullptr;
+};
+
+/// The same of a shared_mutex (park_reason::shared_mutex).
+[[nodiscard]] shared_owner look_at_shared_owner(const void* mutex, fiber_record& waiter, std::uint64_t word) noexcept;
+
 }  // namespace weft::detail

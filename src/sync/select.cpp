@@ -304,7 +304,7 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
         out.flush(this_worker());
         return taken;
       }
-      t = begin_park(self, park_reason::select, cases.data());
+      t = begin_park(self, park_reason::select, &cases);  // look_at_select
       // From `first` on, too: of two cases in one queue, whoever comes would always serve the one that joined first.
       for (std::size_t k = 0, i = first; k < cases.size(); ++k, i = i + 1 == cases.size() ? 0 : i + 1) {
         if (!is_channel(*cases[i])) continue;

@@ -46,9 +46,9 @@ void shared_mutex_check_lock(const shared_mutex_state& m) {
 void shared_mutex_note_writer(shared_mutex_state& m) {
   fiber_record& self = this_strand();
   remember_lock(&m, self, __builtin_frame_address(0));
-  m.locked_at.store(__builtin_return_address(0), std::memory_order_relaxed);
   m.writer_is.store(&self, std::memory_order_relaxed);
   m.word.fetch_or(shared_mutex_state::owned, std::memory_order_release);  // [RW-5] writer_of
+  m.locked_at.store(__builtin_return_address(0), std::memory_order_relaxed);  // not before: it would be taken for a place on a stack
 }
 
 void shared_mutex_check_unlock(shared_mutex_state& m, sharing how) {
@@ -65,6 +65,7 @@ void shared_mutex_check_unlock(shared_mutex_state& m, sharing how) {
   if (writer != nullptr && writer != &self)
     report_misuse(strand_name(self) + " unlocks " + name(m) + ", which " + strand_name(*writer) + " has locked",
                   "its owner locked it by", &m, locked_at(m));
+  m.locked_at.store(nullptr, std::memory_order_relaxed);
   if (writer == nullptr) return;
   m.writer_is.store(nullptr, std::memory_order_relaxed);
   m.word.fetch_and(~shared_mutex_state::owned, std::memory_order_relaxed);

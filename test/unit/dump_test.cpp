@@ -7,6 +7,7 @@
 #include <chrono>
 #include <mutex>
 #include <regex>
+#include <shared_mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -204,6 +205,66 @@ TEST_CASE("dump: a mutex and who holds it") {
   CHECK(c.send(1));
   waiter.join();
   holder.join();
+}
+
+TEST_CASE("dump: a shared_mutex, and who writes or how many read") {
+  weft::runtime rt(workers(2));
+  weft::shared_mutex lock;
+  weft::channel<int> c(0);
+  weft::attributes a;
+  a.name = "writer";
+  auto writer = rt.spawn(a, [&] {
+    const std::lock_guard guard(lock);
+    wait_in_here(c);
+  });
+  static_cast<void>(paragraph_of("\"writer\"", "parked, channel receive"));
+  a.name = "reader";
+  std::vector<weft::fiber<void>> readers;
+  for (int i = 0; i < 2; ++i)
+    readers.push_back(rt.spawn(a, [&] {
+      const std::shared_lock guard(lock);
+      wait_in_here(c);
+    }));
+  CHECK(matches(paragraph_of("\"reader\"", "waits for shared_mutex 0x[0-9a-f]+, written by fiber [0-9]+ \"writer\""),
+                "2 fibers alike: .*parked, shared_mutex"));
+  CHECK(c.send(1));
+  writer.join();
+  static_cast<void>(paragraph_of("\"reader\"", "2 fibers alike: .*parked, channel receive"));
+  a.name = "second writer";
+  auto second = rt.spawn(a, [&] { const std::lock_guard guard(lock); });
+  CHECK_FALSE(paragraph_of("second writer", "waits for shared_mutex 0x[0-9a-f]+, held by 2 readers").empty());
+  for (int i = 0; i < 2; ++i) CHECK(c.send(1));
+  for (auto& f : readers) f.join();
+  second.join();
+}
+
+TEST_CASE("dump: what a select waits for, and that it is somebody for those who wait at its channels") {
+  weft::runtime rt(workers(2));
+  weft::channel<int> in(0), out(0);
+  weft::attributes a;
+  a.name = "chooser";
+  auto chooser = rt.spawn(a, [&] {
+    weft::select(weft::on_receive(in, [](std::optional<int>) {}), weft::on_send(out, 1, [](bool) {}),
+                 weft::on_timeout(1h, [] {}));
+  });
+  const std::string p = paragraph_of("chooser", "parked, select for");
+  CHECK(matches(p, "selects: receives from channel 0x[0-9a-f]+, sends to channel 0x[0-9a-f]+, a deadline"));
+  weft::selector many;
+  std::vector<std::unique_ptr<weft::channel<int>>> channels;
+  for (int i = 0; i < 20; ++i) {
+    channels.push_back(std::make_unique<weft::channel<int>>(0));
+    many.add(weft::on_receive(*channels.back(), [](std::optional<int>) {}));
+  }
+  many.disable(1);
+  a.name = "one of many";
+  auto one = rt.spawn(a, [&] { many.select(); });
+  CHECK_FALSE(paragraph_of("one of many", "receives from channel 0x[0-9a-f]+, a disabled case, .*, and 12 more").empty());
+  a.name = "sender";
+  auto sender = rt.spawn(a, [&] { static_cast<void>(channels[3]->send(1)); });
+  one.join();
+  sender.join();
+  static_cast<void>(in.send(1));
+  chooser.join();
 }
 
 TEST_CASE("dump: a deep stack is cut, not followed to its end") {

@@ -10,7 +10,9 @@
 # safe-path allows (gdb says what to write into ~/.gdbinit where it does not). `source weft.py` does the same.
 # A parked fiber is shown by an unwinder: the caller of the selected thread's innermost frame is then what the fiber's saved
 # context says. No register is written, so it works on a core file, and `continue` continues what was there.
-# Needs weft's debug information (-g), which tells where its fields are. Stacks: x86-64.
+# Needs weft's debug information (-g), which tells where its fields are. Stacks of fibers that do not run: x86-64.
+from types import SimpleNamespace
+
 import gdb
 import gdb.printing
 import gdb.unwinder
@@ -42,10 +44,6 @@ def offset_of(type_, name):
     return next(f.bitpos // 8 for f in type_.fields() if f.name == name)
 
 
-def short(value):
-    return str(plain(value)).rpartition("::")[2]
-
-
 def read_number(address, size):
     memory = gdb.selected_inferior().read_memory(address, size)
     return int.from_bytes(bytes(memory), "little")
@@ -66,27 +64,25 @@ class Fiber:
     @property
     def name(self):
         extras = plain(self.record["extras"])
-        if int(extras) == 0:
-            return ""
-        return extras.dereference()["name"]["_M_dataplus"]["_M_p"].string()
+        return "" if int(extras) == 0 else extras.dereference()["name"]["_M_dataplus"]["_M_p"].string()
 
     @property
     def context(self):
         return int(self.record["context"])
 
     def reason(self):
-        return short(self.record["reason"]) if self.state in (PARKING, PARKED, WOKEN) else ""
+        return str(plain(self.record["reason"])).rpartition("::")[2] if self.state in (PARKING, PARKED, WOKEN) else ""
 
     def title(self):
         kind = "thread %d" % (self.id & ~THREAD_BIT) if self.is_thread else "fiber %d" % self.id
         return kind + (' "%s"' % self.name if self.name else "")
 
-    def waits_for(self):
-        what = number(self.record["wait_object"])
-        return "%s 0x%x" % (self.reason(), what) if what else self.reason()
+    def status(self):
+        what, reason = number(self.record["wait_object"]), self.reason()
+        return STATES[self.state] + (": " + reason if reason else "") + (" 0x%x" % what if reason and what else "")
 
     def registers(self):
-        """Of a fiber whose stack is at rest, by what jump_fcontext saved."""
+        """Of a fiber whose stack is at rest, by what jump_fcontext saved on x86-64."""
         if self.state not in (PARKED, RUNNABLE) or self.context == 0:
             return None
         saved = [read_number(self.context + 8 * i, 8) for i in range(8)]
@@ -194,17 +190,14 @@ class Selection:
     @classmethod
     def select(cls, fiber):
         cls.clear()
+        if gdb.selected_inferior().architecture().name() != "i386:x86-64":
+            raise gdb.GdbError("stacks of fibers that do not run are shown on x86-64 only")
         registers = fiber.registers()
         if registers is None:
             raise gdb.GdbError("%s has no stack that rests: it is %s" % (fiber.title(), STATES[fiber.state]))
         cls.stack_pointer = int(gdb.newest_frame().read_register("rsp"))
         cls.fiber, cls.registers, cls.thread = fiber, registers, gdb.selected_thread().global_num
         gdb.invalidate_cached_frames()
-
-
-class FrameId:
-    def __init__(self, sp, pc):
-        self.sp, self.pc = sp, pc
 
 
 class FiberUnwinder(gdb.unwinder.Unwinder):
@@ -219,7 +212,7 @@ class FiberUnwinder(gdb.unwinder.Unwinder):
         sp = frame.read_register("rsp")
         if int(sp) != Selection.stack_pointer:
             return None
-        info = frame.create_unwind_info(FrameId(sp, frame.read_register("rip")))
+        info = frame.create_unwind_info(SimpleNamespace(sp=sp, pc=frame.read_register("rip")))
         for name, value in Selection.registers.items():
             info.add_saved_register(name, gdb.Value(value).cast(frame.read_register(name).type))
         return info
@@ -227,10 +220,6 @@ class FiberUnwinder(gdb.unwinder.Unwinder):
 
 def is_of(name, space):
     return (name or "").startswith(space) and not name.startswith("weft::detail::run_callable")
-
-
-def is_machinery(frame):
-    return is_of(frame.name(), "weft::detail::")
 
 
 class FiberFrames:
@@ -243,7 +232,7 @@ class FiberFrames:
     def filter(self, frames):
         inside = Selection.registers is not None
         for frame in frames:
-            if inside and (frame.inferior_frame().level() == 0 or is_machinery(frame.inferior_frame())):
+            if inside and (frame.inferior_frame().level() == 0 or is_of(frame.inferior_frame().name(), "weft::detail::")):
                 continue
             inside = False
             yield frame
@@ -271,7 +260,7 @@ def select(fiber):
 
 
 class InfoFibers(gdb.Command):
-    """Lists weft's fibers: info fibers [TEXT]. With TEXT those whose line holds it."""
+    """Lists weft's fibers: info fibers [TEXT], those whose line holds it."""
 
     def __init__(self):
         super().__init__("info fibers", gdb.COMMAND_STATUS)
@@ -279,10 +268,8 @@ class InfoFibers(gdb.Command):
     def invoke(self, argument, from_tty):
         count = 0
         for fiber in fibers():
-            line = "%s %s, %s" % ("*" if Selection.fiber is not None and Selection.fiber.address == fiber.address else " ",
-                                  fiber.title(), STATES[fiber.state])
-            if fiber.reason():
-                line += ": " + fiber.waits_for()
+            selected = Selection.fiber is not None and Selection.fiber.address == fiber.address
+            line = "%s %s, %s" % ("*" if selected else " ", fiber.title(), fiber.status())
             place = fiber.place()
             if place:
                 line += "  in " + place
@@ -307,7 +294,7 @@ class FiberCommand(gdb.Command):
             raise gdb.GdbError("fiber ID, fiber none, fiber apply ID... COMMAND or fiber apply all COMMAND")
         fiber = find_fiber(int(argument))
         by_selection = select(fiber)
-        print("[%s, %s]" % (fiber.title(), STATES[fiber.state] + (": " + fiber.waits_for() if fiber.reason() else "")))
+        print("[%s, %s]" % (fiber.title(), fiber.status()))
         if by_selection:
             gdb.execute("frame")
 
@@ -332,7 +319,7 @@ class FiberApply(gdb.Command):
         before = gdb.selected_thread()
         try:
             for fiber in chosen:
-                print("\n%s (%s)" % (fiber.title(), STATES[fiber.state] + (": " + fiber.waits_for() if fiber.reason() else "")))
+                print("\n%s (%s)" % (fiber.title(), fiber.status()))
                 try:
                     select(fiber)
                     gdb.execute(" ".join(command))
@@ -373,10 +360,9 @@ class MutexPrinter:
         word = number(state["word"])
         if not word & 1:
             return "free"
-        if not word & 8:
-            return "locked" + (", waited for" if word & 2 else "")
         owner = plain(state["owner"]).cast(weft_type("fiber_record").pointer())
-        return "locked by %s" % Fiber(owner.dereference()).title() + (", waited for" if word & 2 else "")
+        by = " by " + Fiber(owner.dereference()).title() if word & 8 else ""
+        return "locked" + by + (", waited for" if word & 2 else "")
 
 
 class FiberPrinter:
@@ -388,7 +374,7 @@ class FiberPrinter:
         if int(task) == 0:
             return "no fiber"
         fiber = Fiber(task.cast(weft_type("fiber_record").pointer()).dereference())
-        return "%s, %s" % (fiber.title(), STATES[fiber.state] + (": " + fiber.waits_for() if fiber.reason() else ""))
+        return "%s, %s" % (fiber.title(), fiber.status())
 
 
 def printers():

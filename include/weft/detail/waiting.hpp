@@ -14,6 +14,17 @@
 
 namespace weft::detail {
 
+/// Some place on the caller's stack.
+[[gnu::always_inline]] inline const void* stack_here() noexcept {
+#if defined(__x86_64__)
+  const void* here;
+  asm("mov %%rsp, %0" : "=r"(here));  // __builtin_frame_address would cost the caller a register
+  return here;
+#else
+  return __builtin_frame_address(0);
+#endif
+}
+
 struct wait_link {
   wait_link* next;
   wait_link* prev;

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// debug/look_request.hpp - who may touch the copy of a running fiber's stack (running_look.hpp).
+//
+//   idle -> asked    reporter: ask         asked -> taken   handler: take
+//   asked -> idle    reporter: withdraw    taken -> done    handler: finish        done -> asked   reporter, next time
+// RUN-1  the copy, and what is asked for, are the handler's from `taken` to `done`, else the reporter's.
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/sync_policy.hpp"
+
+namespace weft::detail {
+
+template <class Sync = base::real_sync>
+class basic_look_request {
+ public:
+  using word = typename Sync::template atomic<std::uint32_t>;
+  enum : std::uint32_t { idle, asked, taken, done };
+
+  // ---- the reporter
+  void ask() noexcept { state_.store(asked, std::memory_order_release); }  // [RUN-1] take
+  [[nodiscard]] bool is_done() const noexcept { return state_.load(std::memory_order_acquire) == done; }  // [RUN-1] finish
+  enum class withdrawal : std::uint8_t { never_taken, taken, done };
+  [[nodiscard]] withdrawal withdraw() noexcept {
+    std::uint32_t expected = asked;
+    if (state_.compare_exchange_strong(expected, idle, std::memory_order_relaxed, std::memory_order_acquire))  // [RUN-1] finish
+      return withdrawal::never_taken;
+    return expected == done ? withdrawal::done : withdrawal::taken;
+  }
+
+  // ---- the handler
+  [[nodiscard]] bool take() noexcept {
+    std::uint32_t expected = asked;
+    return state_.compare_exchange_strong(expected, taken, std::memory_order_acquire, std::memory_order_relaxed);  // [RUN-1] ask
+  }
+  void finish() noexcept { state_.store(done, std::memory_order_release); }  // [RUN-1] is_done
+
+  [[nodiscard]] word& futex() noexcept { return state_; }
+
+ private:
+  word state_{idle};
+};
+
+}  // namespace weft::detail
