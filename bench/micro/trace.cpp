@@ -13,6 +13,7 @@
 
 #include "trace/clock.hpp"
 #include "trace/event.hpp"
+#include "trace/recorder.hpp"
 
 namespace {
 
@@ -51,9 +52,14 @@ void event_on_at_once(benchmark::State& state) {
 BENCHMARK(event_on_at_once);
 
 void create_on(benchmark::State& state) {
-  recorded(state, [](std::uint64_t i) { inner::emit(inner::event::fiber_create, i, 0x1234567, 5); });
+  recorded(state, [](std::uint64_t i) { inner::record_create(i, 0x1234567, 5); });
 }
 BENCHMARK(create_on);
+
+void end_on(benchmark::State& state) {
+  recorded(state, [](std::uint64_t i) { inner::emit_end(i); });
+}
+BENCHMARK(end_on);
 
 void log_on(benchmark::State& state) {
   recorded(state, [](std::uint64_t) { trace::log("a line of forty characters, more or less"); });
