@@ -47,7 +47,7 @@ struct no_completion {
 /// returns of its waits.
 /// Throws: nothing; the completion must not either.
 /// Lifetime: who returns from the wait of a phase may destroy it, if nobody else waits or arrives.
-/// Example: test/unit/examples_test.cpp [barrier]
+/// Example: test/unit/examples_locks_test.cpp [barrier]
 /// ```
 ///   weft::barrier step(n, [&]() noexcept { std::swap(now, next); });
 ///   const auto compute = [&](int i) {

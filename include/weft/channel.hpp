@@ -61,7 +61,7 @@ class [[nodiscard]] receive_result {
 /// Memory: one allocation, at construction.
 /// Lifetime: whoever has received the last value may destroy the channel at once, even while the sender returns. Nobody
 ///         may wait in it; builds with assertions report who does.
-/// Example: test/unit/examples_test.cpp [channel]
+/// Example: test/unit/examples_waiting_test.cpp [channel]
 /// ```
 ///   weft::channel<std::string> lines(64);
 ///   auto counter = weft::spawn([&] {

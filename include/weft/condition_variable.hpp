@@ -43,7 +43,7 @@ void condition_notify(condition_state& c, std::uint32_t most) noexcept;
 /// Orders: by the lock.   Lifetime: may be destroyed once everybody was notified, before they
 /// return.
 /// Throws: what the condition throws, locked. If locking again throws, std::terminate.
-/// Example: test/unit/examples_test.cpp [condition_variable]
+/// Example: test/unit/examples_locks_test.cpp [condition_variable]
 /// ```
 ///   std::unique_lock guard(lock);
 ///   not_empty.wait(guard, [&] { return !queue.empty(); });

@@ -24,7 +24,7 @@ wait_end event_wait(event& e, const wait_limit& limit);
 /// Orders: everything before `set`, before the return of a `wait` it satisfies, or of an `is_set`
 /// that says so.
 /// Lifetime: whoever returns from `wait` may destroy it, even while `set` is on its way out.
-/// Example: test/unit/examples_test.cpp [event]
+/// Example: test/unit/examples_locks_test.cpp [event]
 /// ```
 ///   weft::event ready;
 ///   auto server = weft::spawn([&] {

@@ -205,7 +205,7 @@ class [[nodiscard]] fiber {
 /// Blocks: never.   Orders: everything before the spawn, before the fiber's first step.
 /// Throws: what copying or moving f and args throws; std::system_error: operation_not_permitted when the runtime
 ///         has stopped, resource_unavailable_try_again at options::max_fibers, not_enough_memory.
-/// Example: test/unit/examples_test.cpp [fiber]
+/// Example: test/unit/examples_fibers_test.cpp [fiber]
 /// ```
 ///   auto sum = weft::spawn([&] { return std::accumulate(numbers.begin(), numbers.end(), 0); });
 ///   auto least = weft::spawn([](int a, int b) { return a < b ? a : b; }, 7, 3);

@@ -20,7 +20,7 @@ void put_local(std::uint32_t key, void* value, void (*destroy)(void*) noexcept);
 /// thread. Keep it at namespace scope, or static: a key is never re-used.
 ///
 /// Blocks: never. Throws: what making a T throws; std::bad_alloc.
-/// Example: test/unit/examples_test.cpp [fiber_local]
+/// Example: test/unit/examples_fibers_test.cpp [fiber_local]
 /// ```
 ///   weft::fiber_local<connection> database;  // at namespace scope
 ///   ...

@@ -16,7 +16,7 @@ namespace weft {
 /// Orders: everything before each `count_down`, before the return of a `wait`, or of a `try_wait`
 /// that says true.
 /// Lifetime: whoever returns from `wait` may destroy it, if nobody else waits.
-/// Example: test/unit/examples_test.cpp [latch]
+/// Example: test/unit/examples_locks_test.cpp [latch]
 /// ```
 ///   weft::latch warm(workers);
 ///   for (int i = 0; i < workers; ++i) {

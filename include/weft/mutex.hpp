@@ -44,7 +44,7 @@ void mutex_destroy_checked(mutex_state& m) noexcept;
 /// With assertions (NDEBUG not defined) a second lock by the owner, an unlock by another and the
 /// destruction of a locked mutex end the process with a report of both sides and the calls that led to each (to the
 /// lock by frame pointers: compile with -fno-omit-frame-pointer to see all of them).
-/// Example: test/unit/examples_test.cpp [mutex]
+/// Example: test/unit/examples_locks_test.cpp [mutex]
 /// ```
 ///   weft::mutex lock;
 ///   std::map<std::string, int> count;  // under lock

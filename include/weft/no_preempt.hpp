@@ -14,7 +14,7 @@ void allow_preemption() noexcept;
 /// it its processor. For a whole fiber: attributes::preemptible.
 ///
 /// Blocks: never.   Lifetime: ends in the fiber that began it.
-/// Example: test/unit/examples_test.cpp [no_preempt]
+/// Example: test/unit/examples_fibers_test.cpp [no_preempt]
 /// ```
 ///   {
 ///     const weft::no_preempt together;

@@ -99,7 +99,7 @@ std::invoke_result_t<F, A...> offload_within(const wait_limit& limit, F&& f, A&&
 /// Blocks: the calling fiber, or thread.   Throws: what f throws; std::system_error, resource_unavailable_try_again, if
 /// no thread can be made.   Orders: what came before the call, before f; f, before the return.
 /// Lifetime: arguments are passed on as they are, not copied.
-/// Example: test/unit/examples_test.cpp [offload]
+/// Example: test/unit/examples_fibers_test.cpp [offload]
 /// ```
 ///   const auto text = weft::offload([&] { return read_all(path); });  // a pool's thread reads, this fiber waits
 /// ```
@@ -137,7 +137,7 @@ std::invoke_result_t<F, A...> offload_for(const std::chrono::duration<Rep, Perio
 /// processors are busy by then. On a plain thread it is the plain call.
 ///
 /// Blocks: the thread.   Throws: what f throws.
-/// Example: test/unit/examples_test.cpp [block_in_place]
+/// Example: test/unit/examples_fibers_test.cpp [block_in_place]
 /// ```
 ///   weft::block_in_place([&] { wait_for_device(); });  // on this thread; its processor goes on elsewhere
 /// ```

@@ -45,7 +45,7 @@ class once_flag {
 /// every return.
 /// Throws: what f throws. A call from within the call with the same flag ends the process, with a
 /// report.
-/// Example: test/unit/examples_test.cpp [once]
+/// Example: test/unit/examples_locks_test.cpp [once]
 /// ```
 ///   weft::once_flag connected;
 ///   weft::call_once(connected, [&] { connection = connect(); });

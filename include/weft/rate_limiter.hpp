@@ -29,7 +29,7 @@ struct bucket {
 /// first, also behind somebody who asked for many. Between fibers of any runtime and threads.
 ///
 /// Orders: nothing.   Lifetime: nobody may wait in it when it is destroyed; builds with assertions report who does.
-/// Example: test/unit/examples_test.cpp [rate_limiter]
+/// Example: test/unit/examples_waiting_test.cpp [rate_limiter]
 /// ```
 ///   weft::rate_limiter limit(100.0, 10);  // 100 requests a second, 10 at once
 ///   for (; !waiting.empty(); waiting.pop()) {

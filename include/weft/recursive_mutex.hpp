@@ -21,7 +21,7 @@ namespace detail {
 ///
 /// Fairness, order, blocking, lifetime: as weft::mutex.
 /// An unlock by anybody but the owner ends the process with a report.
-/// Example: test/unit/examples_test.cpp [recursive_mutex]
+/// Example: test/unit/examples_locks_test.cpp [recursive_mutex]
 /// ```
 ///   class account {
 ///    public:

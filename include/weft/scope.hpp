@@ -56,7 +56,7 @@ class scope_base {
 /// may spawn into it, too.
 ///
 /// Lifetime: children may refer to what was declared before the scope in the same block.
-/// Example: test/unit/examples_test.cpp [scope]
+/// Example: test/unit/examples_fibers_test.cpp [scope]
 /// ```
 ///   {
 ///     weft::scope work(weft::scope_limit{64});
@@ -71,7 +71,7 @@ class scope : detail::scope_base {
   /// As by request_stop at that moment, or at the deadline of a scope around it, whichever is nearer: the children, and
   /// those spawned later, are asked to stop. The scope still waits for them, and its owner is not asked.
   /// Throws: as weft::spawn.
-  /// Example: test/unit/examples_test.cpp [scope_deadline]
+  /// Example: test/unit/examples_fibers_test.cpp [scope_deadline]
   /// ```
   ///   {
   ///     weft::scope work(weft::scope_deadline{std::chrono::steady_clock::now() + 20ms});

@@ -203,7 +203,7 @@ template <std::invocable F>
 /// socket is closed, also by another fiber meanwhile. The call made then says which. Somebody else may have been faster:
 /// then that call waits after all. The socket's own deadlines count for that call, not for the select.
 ///
-/// Example: test/unit/examples_test.cpp [select fd]
+/// Example: test/unit/examples_waiting_test.cpp [select fd]
 /// ```
 ///   weft::select(weft::on_readable(events, [&] { n = ::read(events, buffer, sizeof buffer); }),
 ///                weft::on_receive(orders, [&](std::optional<int> order) { n = order.value_or(-1); }));
@@ -248,7 +248,7 @@ template <std::invocable F>
 /// Orders: as the case does by itself.
 /// Throws: what moving a value throws, what the function throws; std::system_error for a descriptor that cannot be
 /// watched. A case is taken then by nobody.
-/// Example: test/unit/examples_test.cpp [select]
+/// Example: test/unit/examples_waiting_test.cpp [select]
 /// ```
 ///   while (open) {
 ///     weft::select(
@@ -271,7 +271,7 @@ std::size_t select(Cases&&... cases) {
 
 /// A select whose cases are known at run time only. Good for any number of selects; cases keep their index.
 ///
-/// Example: test/unit/examples_test.cpp [selector]
+/// Example: test/unit/examples_waiting_test.cpp [selector]
 /// ```
 ///   weft::selector inputs;
 ///   std::size_t open = channels.size();

@@ -41,7 +41,7 @@ void semaphore_release_contended(semaphore_state& s, std::ptrdiff_t n) noexcept;
 /// Orders: everything before a `release`, before the return of the acquire that it lets through.
 /// Lifetime: who has acquired may destroy it, if nobody else waits, while `release` is on its way
 /// out.
-/// Example: test/unit/examples_test.cpp [semaphore]
+/// Example: test/unit/examples_locks_test.cpp [semaphore]
 /// ```
 ///   weft::counting_semaphore<> connections(10);
 ///   connections.acquire();

@@ -44,7 +44,7 @@ void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept;
 /// With assertions (NDEBUG not defined; what code without them has locked is not remembered) these end the process with a report of both
 /// sides: a lock by the writer it has already, an exclusive unlock by another, an unlock of what is not locked so, and the
 /// destruction while it is locked. Readers are not remembered one by one: a reader that locks exclusively just hangs.
-/// Example: test/unit/examples_test.cpp [shared_mutex]
+/// Example: test/unit/examples_locks_test.cpp [shared_mutex]
 /// ```
 ///   weft::shared_mutex lock;
 ///   std::map<std::string, std::string> table;  // under lock

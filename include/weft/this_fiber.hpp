@@ -27,7 +27,7 @@ inline void yield() noexcept { detail::yield(); }
 
 /// Parks for at least that long. Ends early, with `stopped`, when this fiber is asked to stop.
 /// Blocks: the fiber.  Resolution: the kernel's (about 50 us); lateness grows when processors are busy.
-/// Example: test/unit/examples_test.cpp [this_fiber]
+/// Example: test/unit/examples_fibers_test.cpp [this_fiber]
 /// ```
 ///   auto beat = weft::spawn([&] {
 ///     while (weft::this_fiber::sleep_for(1ms) != weft::wait_result::stopped) ++rounds;

@@ -15,7 +15,7 @@ namespace weft {
 /// runtime and threads.
 ///
 /// Cost: none while nobody waits; a wait is one entry in a heap, and none when it was called off.
-/// Example: test/unit/examples_test.cpp [timer]
+/// Example: test/unit/examples_waiting_test.cpp [timer]
 /// ```
 ///   weft::timer idle(30s);
 ///   for (bool open = true; open;) {
@@ -79,7 +79,7 @@ template <class Rep, class Period>
 /// Fires every `period`, counted from its start, not from when the last tick was taken: ticks do not drift. A receiver
 /// that comes late gets one tick, at once, and those it missed besides are dropped; the next comes at its time.
 ///
-/// Example: test/unit/examples_test.cpp [ticker]
+/// Example: test/unit/examples_waiting_test.cpp [ticker]
 /// ```
 ///   auto reporter = weft::spawn([&] {
 ///     weft::ticker every(5ms);

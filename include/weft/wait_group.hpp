@@ -20,7 +20,7 @@ namespace weft {
 /// Lifetime: whoever returns from `wait` may destroy it, if nobody else waits. It may be used again
 /// and again, but
 ///           an `add` that lifts the count from zero must not run at the same time as a `wait`.
-/// Example: test/unit/examples_test.cpp [wait_group]
+/// Example: test/unit/examples_locks_test.cpp [wait_group]
 /// ```
 ///   weft::wait_group pending;
 ///   for (auto& job : jobs) {

@@ -7,7 +7,7 @@
 //      taken away from a fiber looks at once, every other time (take_assigned)
 //   3  next slot, own deque
 //   4  inject queue (a share of it), own timers, the poller without waiting
-//   5  search: half of a random victim's deque, but for 50 us not of a short one that moves; several passes, the last one
+//   5  search: half of a random victim's deque, but for 20 us not of a short one that moves; several passes, the last one
 //      looks at others' timers too. Nobody polls there: 4 has just looked, and who finds nothing sleeps in the poller, or
 //      leaves that to who does already
 //   6  nothing: retire (idle.cpp)
@@ -29,7 +29,7 @@ constexpr std::size_t timers_at_once = 256;
 constexpr std::size_t longest_share = 64;
 constexpr std::int64_t short_queue = 64;
 constexpr std::int64_t turns_in_the_time_of_a_theft = 8;
-constexpr std::int64_t longest_look_ns = 4'000, longest_patience_ns = 50'000;
+constexpr std::int64_t longest_look_ns = 4'000, longest_patience_ns = 20'000;
 
 // Is that queue short, and does its holder get to it sooner than its fibers would be warm elsewhere? A fiber that is
 // taken to another core brings a channel, a lock and their other users' lines along, and soon they meet on both:
