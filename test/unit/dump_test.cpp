@@ -225,8 +225,8 @@ TEST_CASE("dump: a shared_mutex, and who writes or how many read") {
       const std::shared_lock guard(lock);
       wait_in_here(c);
     }));
-  CHECK(matches(paragraph_of("\"reader\"", "waits for shared_mutex 0x[0-9a-f]+, written by fiber [0-9]+ \"writer\""),
-                "2 fibers alike: .*parked, shared_mutex"));
+  CHECK(matches(paragraph_of("\"reader\"", "2 fibers alike: .*parked, shared_mutex"),
+                "waits for shared_mutex 0x[0-9a-f]+, written by fiber [0-9]+ \"writer\""));
   CHECK(c.send(1));
   writer.join();
   static_cast<void>(paragraph_of("\"reader\"", "2 fibers alike: .*parked, channel receive"));
