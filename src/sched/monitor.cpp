@@ -34,6 +34,7 @@ constexpr std::int64_t undisturbed_block_ns = 10'000'000;  // nobody waits: a bl
 constexpr std::int64_t timer_grace_ns = 200'000, timer_grace_when_brisk_ns = 1'000'000;
 constexpr std::uint32_t brisk_steps = 64;  // in a round: about one look at the timers
 constexpr std::int64_t stuck_inside_ns = 2'000'000;
+constexpr std::int64_t stuck_aide_ns = 20'000'000;  // longer: it may just wait for a new thread's first turn on a CPU
 constexpr std::int64_t urgent_share = 4;
 constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40, quiet_before_calm = 150;
 // A server idles for moments thousands of times a second; to sleep at each is to be roused, by a worker, right after.
@@ -136,8 +137,9 @@ bool scheduler::watch(std::int64_t now) noexcept {
   collect_successors();
   acted |= watch_idle(now);
   if (std::int64_t since = aide_busy_since_.load(std::memory_order_relaxed);
-      since != 0 && now - since > stuck_inside_ns && frozen_count_.load(std::memory_order_relaxed) > 0 &&
-      aide_busy_since_.compare_exchange_strong(since, now, std::memory_order_relaxed))  // one at a time
+      since != 0 && now - since > stuck_aide_ns && frozen_count_.load(std::memory_order_relaxed) > 0 &&
+      aide_busy_since_.compare_exchange_strong(since, now, std::memory_order_relaxed) &&  // one at a time
+      os::thread_sleeps(aide_thread_.load(std::memory_order_relaxed)))                    // not for want of a CPU
     acted |= thaw_detached();  // [PREEMPT-3]
   if (poller_->in_use() && now - polled_at_.load(std::memory_order_relaxed) > poll_at_least_ns &&
       poll_until_.load(std::memory_order_relaxed) == INT64_MIN) {

@@ -88,6 +88,7 @@ void scheduler::freeze(worker& w, const void* context) noexcept {
   processor* back;
   while ((back = w.assigned.load(std::memory_order_acquire)) == nullptr) {  // [WAKE-1] thaw
     if (w.runs_detached.exchange(0, std::memory_order_acquire) != 0) {  // [PREEMPT-3] thaw_detached
+      w.detached.store(true, std::memory_order_relaxed);
       trace::emit(trace::event::thaw, f->id);
       w.gate.leave();
       return;

@@ -316,6 +316,7 @@ class scheduler {
   std::atomic<std::uint32_t> spares_asked_{0};
   std::atomic<std::int64_t> spares_hopeless_until_{0};
   std::atomic<std::int64_t> aide_busy_since_{0};    // since when it has been at work; 0: it sleeps
+  std::atomic<pid_t> aide_thread_{0};               // relaxed: set before it is first at work
   std::atomic<bool> aide_ends_{false};
   std::int64_t schedtrace_every_ns_ = 0, schedtrace_at_ns_ = INT64_MAX;  // aide; 0: not asked for
   std::unique_ptr<runtime_metrics> schedtrace_last_;  // aide

@@ -72,7 +72,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   std::int64_t cpu_seen = 0;                  // monitor
   std::atomic<std::uint32_t> started{0};      // futex: 1 = its thread is up
   bool can_freeze = false;                    // has an alternate stack; set before `started`
-  std::atomic<bool> detached{false};          // set by retake, cleared by its worker on its way back; relaxed
+  std::atomic<bool> detached{false};          // set by retake and thaw_detached, cleared by its worker on its way back; relaxed
   struct stall {                              // monitor (stalls.cpp): the stretch without a call that goes on now
     fiber_record* record = nullptr;  // of it
     std::uint64_t fiber = 0;
