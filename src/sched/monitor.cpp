@@ -5,14 +5,14 @@
 // to the scheduler since. Then what it keeps from others is taken care of here:
 //   due timers            fired; their fibers go to the inject queue
 //   next slot, claimed    put where thieves reach them, if some processor is idle (share_out)
-//   the poller            a sleeper is sent there, if a processor is idle; else looked at every 2 ms
+//   the poller            a sleeper is sent there, if a processor is idle; else looked at every 2 ms, 4 while all is calm
 //   blocked in the kernel, others wait       the processor is retaken (retake.cpp)
 //   computing past its slice, others wait    the thread is preempted (preempt.cpp). Who became ready meanwhile, by
 //                         a timer or a descriptor, waits for a quarter of the slice only
 //   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken (retire, wake_one)
 //   affinity, CPU quota   read again once a second (adjust.cpp)
 // It never allocates, blocks or calls the user: see aide.cpp [MON-3].
-// Rounds come 50 us apart after a retake, and double up to 1 ms while there is none, 2 ms after 0.1 s of that: so late a fiber
+// Rounds come 50 us apart after a retake, and double up to 1 ms while there is none, 4 ms after 0.1 s of that: so late a fiber
 // that blocks is noticed, for 15 us of a CPU a round; a second look follows after 50 us. Timers and ends of slices are kept on time. When all
 // processors are idle for a while it sleeps for good:
 // [MON-1] asleep = 1, fence, look for a busy processor / attach, then asleep? The relaxed look of attach may miss the 1:
@@ -28,7 +28,7 @@ namespace weft::detail {
 namespace {
 
 constexpr std::int64_t shortest_round_ns = 50'000, longest_round_ns = 1'000'000,
-                       calm_round_ns = 2'000'000;
+                       calm_round_ns = 4'000'000;
 constexpr std::int64_t poll_at_least_ns = 2'000'000;
 constexpr std::int64_t undisturbed_block_ns = 10'000'000;  // nobody waits: a blocked worker keeps its processor
 constexpr std::int64_t timer_grace_ns = 200'000, timer_grace_when_brisk_ns = 1'000'000;

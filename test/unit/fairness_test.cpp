@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include <unistd.h>
+
 #include "support/net.hpp"
 #include "support/storm.hpp"
 
@@ -113,13 +115,13 @@ TEST_CASE("fibers that take short turns are shared out") {
         while (turns.load(std::memory_order_relaxed) < 1000) continue;
       });
       while (!occupied.load(std::memory_order_relaxed)) continue;
-      const auto here = std::this_thread::get_id();
+      const pid_t here = ::gettid();  // asks anew after a yield; compilers think that pthread_self() stays what it was
       std::vector<weft::fiber<void>> takes_turns;
       for (int i = 0; i < 4; ++i)
         takes_turns.push_back(weft::spawn([&] {
           while (!moved.load(std::memory_order_relaxed)) {
             turns.fetch_add(1, std::memory_order_relaxed);
-            if (std::this_thread::get_id() != here) moved.store(true, std::memory_order_relaxed);
+            if (::gettid() != here) moved.store(true, std::memory_order_relaxed);
             weft::this_fiber::yield();
           }
         }));
