@@ -354,34 +354,6 @@ TEST_CASE("channel: over-aligned and large elements; a capacity nobody has") {
   CHECK_THROWS_AS(weft::channel<wide>(static_cast<std::size_t>(-1) / 128), std::length_error);
 }
 
-TEST_CASE("channel: prime sieve, a chain of filters") {
-  for (const std::size_t workers : {1, 2, 8}) {
-    weft::options o;
-    o.workers = workers;
-    weft::run(o, [] {
-      std::vector<std::unique_ptr<weft::channel<int>>> stages;
-      std::vector<weft::fiber<void>> filters;
-      stages.push_back(std::make_unique<weft::channel<int>>(0));
-      filters.push_back(weft::spawn([out = stages[0].get()] {
-        for (int i = 2; out->send(i);) ++i;
-      }));
-      int prime = 0;
-      for (int n = 0; n < 60; ++n) {
-        auto* in = stages.back().get();
-        prime = in->receive().value();
-        stages.push_back(std::make_unique<weft::channel<int>>(0));
-        filters.push_back(weft::spawn([in, out = stages.back().get(), prime] {
-          for (const int v : *in)
-            if (v % prime != 0 && !out->send(v)) break;
-        }));
-      }
-      CHECK(prime == 281);
-      for (auto& c : stages) c->close();
-      for (auto& f : filters) f.join();
-    });
-  }
-}
-
 #ifndef NDEBUG
 TEST_CASE("channel: destruction under a waiter is reported, with the waiter's name") {
   const auto end = weft::test::in_child([] {
