@@ -36,8 +36,8 @@ void mutex_destroy_checked(mutex_state& m) noexcept;
 ///
 /// Fairness: waiters queue in the order they came. An unlock wakes the first, and whoever comes
 /// first takes the mutex - often the one who just let go of it, which is fast. A waiter that lost
-/// goes back to the front; once it has waited a millisecond, the next unlock gives it the mutex and
-/// nobody can come between.
+/// goes back to the front; once it has waited a millisecond, the next unlock, or the one after, gives
+/// it the mutex and nobody can come between.
 /// Orders: what was done before an unlock, before the return of the next lock.
 /// Blocks: `lock` the calling fiber, or thread. As std::mutex it is not ended by a stop request.
 /// Lifetime: whoever locks it last may destroy it after the unlock.

@@ -8,11 +8,12 @@
 //               by the owner, cleared by that waiter when it takes the mutex or goes back to the
 //               front
 //   owned       `owner` is valid; the owner's, in builds with assertions
+//   given       the owner got it from the unlock of the one before; it goes with `locked`
 //
 //   unlock: no waiters, or one is on its way: just clear `locked`.
 //           else under the guard: the first waiter. Waited for longer than `patience`: it is given
-//           the mutex, which stays locked. Otherwise it is woken and the mutex freed: it competes
-//           with whoever comes.
+//           the mutex, which stays locked - unless the caller was given it, too. Otherwise it is
+//           woken and the mutex freed: it competes with whoever comes.
 //   lock:   free: take it. Else, under the guard, queue - at the end, or at the front if it was
 //           woken and lost.
 //
@@ -20,8 +21,11 @@
 //   MUTEX-2  if somebody waits and nobody owns it, a woken waiter is on its way: no waiter is left
 //            behind.
 //   MUTEX-3  an owner that lets go writes the word last: after that the mutex may be destroyed.
-//   MUTEX-4  a waiter that has waited `patience` and is first gets the mutex at the next unlock.
-// Rejected: handing over always (each lock under contention then costs a switch); waking after the
+//   MUTEX-4  a waiter that has waited `patience` and is first gets the mutex at the next unlock, or
+//            at the one after.
+// Rejected: handing over always (each lock under contention then costs a switch), or every time to
+// the impatient (whoever locks two at once, as std::lock does, finds the second one given to somebody
+// who has not run yet, gives the first one away likewise, and none of them ever has both); waking after the
 // word is free (breaks MUTEX-3); a mode bit for starvation as Go has it (the queue's times say it).
 
 #include "sync/waiting.hpp"
@@ -69,10 +73,10 @@ bool lock_contended(State& m, typename Env::waiter& me, const typename Env::limi
 
 template <class Env, class State>
 void unlock_contended(State& m) noexcept {
-  constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8;
+  constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8, given = 16;
   std::uint32_t w = m.word.load(std::memory_order_relaxed);
   while ((w & (waited_for | woken)) != waited_for)
-    if (m.word.compare_exchange_weak(w, w & ~(locked | owned),
+    if (m.word.compare_exchange_weak(w, w & ~(locked | owned | given),
                                      std::memory_order_release,  // [MUTEX-1]
                                      std::memory_order_relaxed))
       return;
@@ -83,9 +87,9 @@ void unlock_contended(State& m) noexcept {
   const std::int64_t impatient = Env::now() - mutex_patience_ns;
   while (auto* first = pop_front<typename Env::waiter>(m.waiters)) {
     const std::uint32_t rest = m.waiters.empty() ? 0 : waited_for;
-    if (first->since <= impatient) {
+    if ((w & given) == 0 && first->since <= impatient) {
       first->given = true;
-      m.word.store(locked | rest, std::memory_order_relaxed);
+      m.word.store(locked | given | rest, std::memory_order_relaxed);
       if (out.claim(*first)) return;  // MUTEX-4; the claim orders
     } else if (out.claim(*first)) {
       m.word.store(woken | rest, std::memory_order_release);  // [MUTEX-1]; MUTEX-3

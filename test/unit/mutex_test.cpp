@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -196,6 +197,45 @@ TEST_CASE("mutex: patient waiters are served first in, first out") {
 [[gnu::noinline]] void unlock_elsewhere(weft::mutex& m) {
   m.unlock();
   asm volatile("");
+}
+
+// std::lock holds one and tries the other. If every unlock handed its mutex to a waiter, each of the two would always belong
+// to a fiber that has not run yet, and nobody ever got both.
+struct slowly_tried {  // so that a round of all of them is longer than a waiter's patience
+  weft::mutex& m;
+  void lock() { m.lock(); }
+  void unlock() { m.unlock(); }
+  bool try_lock() {
+    const auto until = std::chrono::steady_clock::now() + 10us;
+    while (std::chrono::steady_clock::now() < until) continue;
+    return m.try_lock();
+  }
+};
+
+TEST_CASE("mutex: fibers that lock two at once get on, however long they have waited") {
+  weft::options one;
+  one.workers = 1;
+  int done = 0;
+  weft::run(one, [&] {
+    weft::mutex a, b;
+    std::unique_lock first(a), second(b);
+    std::vector<weft::fiber<void>> fibers;
+    for (int i = 0; i < 1000; ++i)
+      fibers.push_back(weft::spawn([&, i] {
+        slowly_tried one{i % 2 == 0 ? a : b}, other{i % 2 == 0 ? b : a};
+        for (int k = 0; k < 10; ++k) {
+          std::lock(one, other);
+          ++done;
+          one.unlock();
+          other.unlock();
+        }
+      }));
+    weft::this_fiber::sleep_for(5ms);  // beyond everybody's patience
+    first.unlock();
+    second.unlock();
+    for (auto& f : fibers) f.join();
+  });
+  CHECK(done == 10'000);
 }
 
 TEST_CASE("mutex: both sides of a misuse are shown with the calls that led there") {
