@@ -38,7 +38,8 @@ void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept;
 /// Fairness: whoever finds somebody waiting queues behind, so neither writers nor readers starve.
 /// The lock is handed over in the order of the queue; readers that stand one behind the other get
 /// it together. A strand that has it shared must not lock it shared again: a writer may have come
-/// between.
+/// between. Take several in one fixed order: std::lock, which holds one and tries the next, can go on for
+/// long while hundreds queue for each, for the next one always belongs to somebody (weft::mutex is fit for it).
 /// Orders: what was done before an unlock, before the return of every later lock that excludes it.
 /// Blocks: the calling fiber, or thread. Not ended by a stop request.   Lifetime: as weft::mutex.
 /// With assertions (NDEBUG not defined; what code without them has locked is not remembered) these end the process with a report of both
