@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // micro/preempt.cpp - what a fiber that never gives way loses to a ticker that wakes every millisecond on its worker: each
-// tick stops it by a signal and goes on on another thread. Claim of the project: less than 2 % of its throughput.
+// tick stops it by a signal and goes on on another thread. The aim is less than 2 % of its throughput; 2.3 to 3.6 % were measured.
 
 #include <atomic>
 #include <chrono>
