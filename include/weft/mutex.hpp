@@ -12,7 +12,7 @@ namespace weft {
 namespace detail {
 
 struct mutex_state {
-  static constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8;
+  static constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8, given = 16;
 
   std::atomic<std::uint32_t> word{0};  // src/sync/mutex_core.hpp says who writes which bit
   wait_list waiters;

@@ -5,12 +5,15 @@
 #include <memory>
 
 #include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 #include "sync/biased_lock.hpp"
 
 using namespace weft;
 using namespace weft::detail;
 using model::execution;
+using model::holds;
+using model::switches;
 
 namespace {
 
@@ -114,17 +117,6 @@ void owner_moves_on(execution& x) {
     s->lock.unlock_word(nullptr);
   });
   x.finally([s] { model::check(s->guarded == 2, "BIAS-1: one at a time"); });
-}
-
-// Three threads that take turns at a lock: all executions with at most this many switches away from one that could go on.
-constexpr int switches = 3;
-
-void holds(const model::program& p, int preemptions = -1) {
-  model::options o;
-  o.preemptions = preemptions;
-  const auto r = model::explore(o, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-  if (r.ok()) MESSAGE(r.report);
 }
 
 }  // namespace

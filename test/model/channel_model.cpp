@@ -9,11 +9,14 @@
 
 #include "fiber/fiber_word.hpp"
 #include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
 using namespace weft::detail;
 using model::execution;
+using model::holds;
+using model::switches;
 
 namespace {
 
@@ -285,17 +288,6 @@ void cancel_against_sender(execution& x) {
     model::check(w->a.resumed == w->taken_from[1], "SELECT-1: the second wait ends by its own claim only");
     if (w->taken_from[1]) model::check(w->a.got == 11, "and has its value");
   });
-}
-
-// Three threads that take turns at a lock: all executions with at most this many switches away from one that could go on.
-constexpr int switches = 3;
-
-void holds(const model::program& p, int preemptions = -1) {
-  model::options o;
-  o.preemptions = preemptions;
-  const auto r = model::explore(o, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-  if (r.ok()) MESSAGE(r.report);
 }
 
 }  // namespace
