@@ -35,9 +35,12 @@ class scope_base {
   scope_base& operator=(const scope_base&) = delete;
 
  protected:
-  scope_base(std::size_t limit, std::chrono::steady_clock::time_point deadline);
+  scope_base(std::size_t limit, std::chrono::steady_clock::time_point deadline) noexcept;
   ~scope_base();
   void submit(task& t);                 // may wait for the limit
+  [[nodiscard]] bool reserve();         // a place, without waiting; then one of the two
+  void submit_reserved(task& t) noexcept;
+  void unreserve() noexcept;
   void join_all();                      // rethrows the first failure
   void join_quietly() noexcept;         // asks to stop, waits, drops the failure
   void stop_all() noexcept;
@@ -53,7 +56,8 @@ class scope_base {
 
 /// Starts fibers and waits for all of them: leaving the block joins. The first child that throws stops its siblings
 /// (request_stop on each), and `join` rethrows what it threw. Use it from the fiber or thread that made it; children
-/// may spawn into it, too.
+/// may spawn into it, too. With a limit, children that do so may wait for each other for ever; then the deadlock
+/// detector says so (use try_spawn, or a scope of their own).
 ///
 /// Lifetime: children may refer to what was declared before the scope in the same block.
 /// Example: test/unit/examples_fibers_test.cpp [scope]
@@ -70,7 +74,7 @@ class scope : detail::scope_base {
   explicit scope(scope_limit limit) noexcept : scope_base(limit.value, no_deadline) {}
   /// As by request_stop at that moment, or at the deadline of a scope around it, whichever is nearer: the children, and
   /// those spawned later, are asked to stop. The scope still waits for them, and its owner is not asked.
-  /// Throws: as weft::spawn.
+  /// Costs: a fiber that sleeps until then, from the first child on; also in a scope without one that lies in such a scope.
   /// Example: test/unit/examples_fibers_test.cpp [scope_deadline]
   /// ```
   ///   {
@@ -78,8 +82,8 @@ class scope : detail::scope_base {
   ///     work.spawn(ask);
   ///   }  // whatever it waited in was ended then
   /// ```
-  explicit scope(scope_deadline deadline) : scope_base(no_limit, deadline.value) {}
-  scope(scope_limit limit, scope_deadline deadline) : scope_base(limit.value, deadline.value) {}
+  explicit scope(scope_deadline deadline) noexcept : scope_base(no_limit, deadline.value) {}
+  scope(scope_limit limit, scope_deadline deadline) noexcept : scope_base(limit.value, deadline.value) {}
 
   /// Joins. If the block is left by an exception the children are asked to stop and their failure is dropped;
   /// otherwise the first failure is rethrown from here, unless `join` was called before.
@@ -90,9 +94,12 @@ class scope : detail::scope_base {
       join_all();
   }
 
-  /// Starts f(args...) as a child. In a scope that is stopping the child starts with its stop requested.
+  /// Starts f(args...) as a child. In a scope that is stopping, or past its deadline, the child starts with its stop
+  /// requested.
   ///
-  /// Blocks: the caller, at the limit.   Throws: as weft::spawn.
+  /// Blocks: the caller, at the limit, until a child has ended; places go to who waits in the order of asking. A stop request
+  ///         on the caller is passed on to the children, as in `join`.
+  /// Throws: as weft::spawn; then nothing was started.
   template <class F, class... A>
     requires(!std::is_same_v<std::decay_t<F>, attributes>)
   [[gnu::always_inline]] void spawn(F&& f, A&&... args) {
@@ -101,6 +108,26 @@ class scope : detail::scope_base {
   template <class F, class... A>
   [[gnu::always_inline]] void spawn(const attributes& attrs, F&& f, A&&... args) {
     submit(detail::make_task(nullptr, &attrs, std::forward<F>(f), std::forward<A>(args)...));
+  }
+
+  /// The same if no place has to be waited for. False: the scope is at its limit; `f` and `args` are as they were.
+  ///
+  /// Blocks: never.   Throws: as weft::spawn.
+  /// Example: test/unit/examples_fibers_test.cpp [scope try_spawn]
+  /// ```
+  ///   weft::scope helpers(weft::scope_limit{2});
+  ///   for (const int n : numbers) {
+  ///     if (!helpers.try_spawn([&sum, n] { sum += n; })) sum += n;  // nobody is free: do it here
+  ///   }
+  /// ```
+  template <class F, class... A>
+    requires(!std::is_same_v<std::decay_t<F>, attributes>)
+  [[nodiscard, gnu::always_inline]] bool try_spawn(F&& f, A&&... args) {
+    return try_make(nullptr, std::forward<F>(f), std::forward<A>(args)...);
+  }
+  template <class F, class... A>
+  [[nodiscard, gnu::always_inline]] bool try_spawn(const attributes& attrs, F&& f, A&&... args) {
+    return try_make(&attrs, std::forward<F>(f), std::forward<A>(args)...);
   }
 
   /// Waits until no child is left and rethrows the first failure. Children that have not started may run right here.
@@ -116,6 +143,19 @@ class scope : detail::scope_base {
   [[nodiscard]] std::size_t size() const noexcept { return children(); }
 
  private:
+  template <class F, class... A>
+  [[gnu::always_inline]] bool try_make(const attributes* attrs, F&& f, A&&... args) {
+    if (!reserve()) return false;
+    detail::task* child = nullptr;
+    try {
+      child = &detail::make_task(nullptr, attrs, std::forward<F>(f), std::forward<A>(args)...);
+    } catch (...) {
+      unreserve();
+      throw;
+    }
+    submit_reserved(*child);
+    return true;
+  }
   static constexpr auto no_limit = static_cast<std::size_t>(-1);
   static constexpr auto no_deadline = std::chrono::steady_clock::time_point::max();
   int uncaught_at_start_ = detail::uncaught_now();

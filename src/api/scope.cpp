@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
 // api/scope.cpp - the children of a scope, under one lock.
 //
-//   SCOPE-1  pending_ == the children that were submitted and have not left; each is in children_ meanwhile.
+//   SCOPE-1  pending_ == the children that were submitted and have not left, each in children_ meanwhile, and the places
+//            that try_spawn has taken for a child it is still making.
 //   SCOPE-2  pending_ == 0 and joiner_ set never hold together outside the lock: whoever takes the last child out
 //            takes the joiner with it.
 //   SCOPE-3  after the unlock that made pending_ zero, nothing of the scope is touched: its owner may destroy it.
+//   SCOPE-4  a place that becomes free while somebody waits is given to the first who does, under the lock: its child is
+//            among the children before the waiter runs. One who was woken by a stop request meanwhile is passed over, keeps
+//            its turn, and looks for itself.
 // A child leaves on its own stack, before its record goes. The lock is held for a few stores; stop requests collect
 // the stop sources under it and run the user's callbacks after it.
-// A deadline is a fiber that sleeps until then: it finds the owner wherever it is, and costs nothing without one.
+// Who waits here - for the end, or for a place - passes a stop request on to the children, and waits on.
+// A deadline, its own or one around it, is a fiber that sleeps until then, started with the first child: it finds the
+// owner wherever it is, and costs nothing without one. As it may be late, each spawn looks at the clock, too.
 // Rejected: an atomic count alone (a stop request has to find the children); looking at the deadline in join (the
 // owner may be busy with something else).
 #include <weft/fiber.hpp>
@@ -16,7 +22,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <deque>
 #include <exception>
 #include <mutex>
 #include <optional>
@@ -33,15 +38,8 @@ class scope_core {
  public:
   using time_point = std::chrono::steady_clock::time_point;
 
-  scope_core(std::size_t limit, time_point deadline)
-      : limit_(std::max<std::size_t>(limit, 1)), deadline_(std::min(deadline, inherited())) {
-    if (deadline == time_point::max()) return;  // an inherited one is watched by the scope that has it
-    attributes a;
-    a.name = "scope deadline";
-    watcher_ = weft::spawn(a, [this] {
-      if (sleep_until(deadline_) == wait_result::timeout) stop();
-    });
-  }
+  scope_core(std::size_t limit, time_point deadline) noexcept
+      : limit_(std::max<std::size_t>(limit, 1)), deadline_(std::min(deadline, inherited())) {}
   ~scope_core() {
     if (!watcher_.joinable()) return;
     watcher_.request_stop();
@@ -59,10 +57,33 @@ class scope_core {
   }
 
   void submit(fiber_record& f, const void* site) {
-    wait_for_place(f);
-    f.join.reset_detached();
-    submit_task_at(f, site);
+    try {
+      watch();
+      wait_for_place(f);
+    } catch (...) {
+      f.operations->invoke(f, start::discard);
+      abandon_task(f);
+      throw;
+    }
+    submit_child(f, site);
   }
+
+  /// For try_spawn: a place, then the child, or the place back.
+  [[nodiscard]] bool reserve() {
+    watch();
+    const std::lock_guard guard(lock_);
+    if (pending_ >= limit_) return false;
+    ++pending_;
+    return true;
+  }
+  void submit_reserved(fiber_record& f, const void* site) noexcept {
+    {
+      const std::lock_guard guard(lock_);
+      adopt(f);
+    }
+    submit_child(f, site);
+  }
+  void unreserve() noexcept { free_place(nullptr); }
 
   void join(stoppable st) {
     run_children_here(st);
@@ -101,16 +122,7 @@ class scope_core {
       }
       stop();  // while this child still keeps the scope alive
     }
-    ticket joiner, next;
-    {
-      const std::lock_guard guard(lock_);
-      f.in_children.unlink();
-      --pending_;
-      if (pending_ == 0) joiner = std::exchange(joiner_, {});
-      if (!waiting_.empty()) [[unlikely]] next = next_waiting();
-    }  // SCOPE-3
-    if (next) wake(next);
-    if (joiner) wake(joiner);
+    free_place(&f);
   }
 
   std::exception_ptr take_failure() noexcept {
@@ -118,6 +130,7 @@ class scope_core {
     return std::exchange(failure_, nullptr);
   }
   [[nodiscard]] bool stopping() const noexcept {
+    if (is_past()) return true;  // whether or not the children have heard of it
     const std::lock_guard guard(lock_);
     return stopped_;
   }
@@ -127,35 +140,108 @@ class scope_core {
   }
 
  private:
-  struct place_waiter {
+  struct place_waiter : base::list_hook<> {
+    explicit place_waiter(fiber_record& f) noexcept : child(f) {}
+    fiber_record& child;
     ticket who;
   };
 
+  [[nodiscard]] bool is_past() const noexcept {
+    return deadline_ != time_point::max() && deadline_ <= std::chrono::steady_clock::now();
+  }
+
+  // Before a child. Throws as weft::spawn.
+  void watch() {
+    if (deadline_ == time_point::max()) [[likely]] return;
+    {
+      const std::lock_guard guard(lock_);
+      if (std::exchange(watched_, true)) return;
+    }
+    try {
+      attributes a;
+      a.name = "scope deadline";
+      watcher_ = weft::spawn(a, [this] {
+        if (sleep_until(deadline_) == wait_result::timeout) stop();
+      });
+    } catch (...) {
+      const std::lock_guard guard(lock_);
+      watched_ = false;
+      throw;
+    }
+  }
+
+  // Under the lock, with a place for it.
+  void adopt(fiber_record& f) noexcept {
+    children_.push_back(f.in_children);
+    f.scope = this;
+    f.set(fiber_record::in_scope);
+    if (stopped_) f.stop_requested.store(true, std::memory_order_seq_cst);
+  }
+
+  void submit_child(fiber_record& f, const void* site) noexcept {
+    if (is_past()) stop();  // it is among the children already
+    f.join.reset_detached();
+    submit_task_at(f, site);
+  }
+
   // Takes a place, in the order of asking, and puts the child into the list.
   void wait_for_place(fiber_record& f) {
-    fiber_record* self = nullptr;
+    {
+      const std::lock_guard guard(lock_);
+      if (pending_ < limit_) [[likely]] {
+        ++pending_;
+        adopt(f);
+        return;
+      }
+    }
+    fiber_record& self = this_strand();
+    place_waiter me(f);
+    stoppable st = stoppable::yes;
     for (;;) {
       {
         const std::lock_guard guard(lock_);
         if (pending_ < limit_) {
+          if (me.linked()) me.unlink();
           ++pending_;
-          children_.push_back(f.in_children);
-          f.scope = this;
-          f.set(fiber_record::in_scope);
-          if (stopped_) f.stop_requested.store(true, std::memory_order_seq_cst);
+          adopt(f);
           return;
         }
-        if (self == nullptr) self = &this_strand();
-        waiting_.push_back({begin_park(*self, park_reason::scope_limit, this)});
+        if (!me.linked()) waiting_.push_back(me);
+        me.who = begin_park(self, park_reason::scope_limit, this, st);
       }
-      static_cast<void>(finish_park(*self));
+      if (finish_park(self) == wake_code::ready) return;  // SCOPE-4
+      stop();
+      st = stoppable::no;
     }
   }
 
-  ticket next_waiting() noexcept {
-    const ticket t = waiting_.front().who;
-    waiting_.erase(waiting_.begin());
-    return t;
+  // A child has left; null: a place was not used.
+  void free_place(fiber_record* child) noexcept {
+    ticket joiner;
+    fiber_record* next = nullptr;
+    {
+      const std::lock_guard guard(lock_);
+      if (child != nullptr) child->in_children.unlink();
+      --pending_;
+      if (!waiting_.empty()) [[unlikely]] next = give_place();
+      if (pending_ == 0) joiner = std::exchange(joiner_, {});
+    }  // SCOPE-3
+    if (next != nullptr) enqueue(*next);
+    if (joiner) wake(joiner);
+  }
+
+  // Under the lock, with a free place. Who is owed a queue, if anybody.
+  fiber_record* give_place() noexcept {
+    for (place_waiter& w : waiting_) {
+      fiber_record& f = record_of(w.who);
+      const wake_duty duty = f.word.wake(w.who.epoch(), wake_code::ready);
+      if (duty == wake_duty::stale) continue;  // SCOPE-4
+      w.unlink();
+      ++pending_;
+      adopt(w.child);
+      return duty == wake_duty::enqueue ? &f : nullptr;
+    }
+    return nullptr;
   }
 
   // As request_stop: all callbacks, then all flags and waits. The caller keeps the scope alive.
@@ -196,22 +282,24 @@ class scope_core {
     scope_core& scope_;
   };
 
-  // The newest children that have not started run here, as long as they are what lies newest.
-  void run_children_here(stoppable st) noexcept {
+  // The newest children that have not started run here, as long as they are what lies newest. The worker is asked for
+  // anew in each round: `enter`, and whatever the children do, may bring this fiber to another thread.
+  void run_children_here(stoppable st) {
+    fiber_record& self = this_strand();
+    if (self.has(fiber_record::is_thread)) return;
     std::optional<listening> heard;
     for (;;) {
-      const worker* here = this_worker();
-      if (here == nullptr || here->current == nullptr) return;
       worker* w = enter();
       auto& local = w->held->local;
       fiber_record* f = local.pop();  // only then may it be looked at: thieves
-      if (st == stoppable::yes && !heard && f != nullptr && f->has(fiber_record::in_scope) && f->scope == this) {
+      const bool ours = f != nullptr && f->has(fiber_record::in_scope) && f->scope == this;
+      if (ours && st == stoppable::yes && !heard) {
         local.push(f);
         leave(*w);
-        heard.emplace(*here->current, *this);
+        heard.emplace(self, *this);
         continue;
       }
-      if (f == nullptr || !f->has(fiber_record::in_scope) || f->scope != this || !fits_here(*w, *f)) {
+      if (!ours || !fits_here(*w, *f)) {
         if (f != nullptr) local.push(f);
         leave(*w);
         return;
@@ -228,11 +316,12 @@ class scope_core {
   bool stopped_ = false;                      // lock_, and all below
   const std::size_t limit_;
   const time_point deadline_;                 // the nearest, of this scope and of those around it
-  fiber<void> watcher_;                       // sleeps until then; the owner of the scope starts and ends it
+  bool watched_ = false;
+  fiber<void> watcher_;                       // sleeps until then; who set `watched_` makes it, the owner ends it
   std::size_t pending_ = 0;
   ticket joiner_;
   std::exception_ptr failure_;
-  std::vector<place_waiter> waiting_;
+  base::intrusive_list<place_waiter> waiting_;
   base::intrusive_list<scope_hook> children_;
 };
 
@@ -249,12 +338,17 @@ scope_core& scope_base::core() noexcept {
 const scope_core& scope_base::core() const noexcept {
   return *std::launder(reinterpret_cast<const scope_core*>(storage_));
 }
-scope_base::scope_base(std::size_t limit, std::chrono::steady_clock::time_point deadline) {
+scope_base::scope_base(std::size_t limit, std::chrono::steady_clock::time_point deadline) noexcept {
   static_assert(sizeof(scope_core) <= sizeof(storage_) && alignof(scope_core) <= 16);
   ::new (static_cast<void*>(storage_)) scope_core(limit, deadline);
 }
 scope_base::~scope_base() { core().~scope_core(); }
 void scope_base::submit(task& t) { core().submit(record_of(t), __builtin_return_address(0)); }
+bool scope_base::reserve() { return core().reserve(); }
+void scope_base::submit_reserved(task& t) noexcept {
+  core().submit_reserved(record_of(t), __builtin_return_address(0));
+}
+void scope_base::unreserve() noexcept { core().unreserve(); }
 void scope_base::join_all() {
   core().join(stoppable::yes);
   if (std::exception_ptr failure = core().take_failure()) std::rethrow_exception(failure);

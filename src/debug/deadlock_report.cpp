@@ -57,11 +57,13 @@ findings look_around() {
   fiber_looker looker(false);
   wait_graph graph;
   std::size_t waiting_threads = 0;
+  std::size_t fresh = 0, at_limits = 0;  // who waits for a place has a child in hand that was not queued
   bool certain = true;
   for_each_record([&](fiber_record& f) {
     fiber_look l;
     if (!looker.look(f, l)) return;
     graph.add(l);
+    at_limits += l.place == fiber_place::parked && l.reason == park_reason::scope_limit ? 1 : 0;
     if (l.home == nullptr) {
       const bool timed = f.thread_deadline.load(std::memory_order_relaxed);
       waiting_threads += !timed && waits_for_somebody(l.reason) ? 1 : 0;
@@ -70,14 +72,17 @@ findings look_around() {
     ++out.fibers;
     const bool selects = l.reason == park_reason::select && l.home->poller().in_use();  // perhaps a descriptor
     const bool stuck = l.place == fiber_place::lending || (l.place == fiber_place::parked && waits_for_somebody(l.reason) && !selects);
-    certain = certain && stuck;
+    if (l.place == fiber_place::fresh)
+      ++fresh;
+    else
+      certain = certain && stuck;
     out.mark = (out.mark ^ l.word ^ l.id) * 0x9e3779b97f4a7c15U;
   });
   graph.resolve(looker.runtimes());
   for (const wait_graph::cycle& c : graph.cycles()) out.cycles.push_back(wait_graph::text_of(c));
   std::size_t own = trace::session_now() != trace::session_kind::none ? 1 : 0;
   for (const scheduler* s : looker.runtimes().all()) own += s->own_threads();
-  out.nothing_runs_again = certain && out.fibers > 0 && no_timer(looker.runtimes()) && own + waiting_threads == threads_of_process();
+  out.nothing_runs_again = certain && fresh == at_limits && out.fibers > 0 && no_timer(looker.runtimes()) && own + waiting_threads == threads_of_process();
   return out;
 }
 

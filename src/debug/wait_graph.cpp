@@ -60,6 +60,7 @@ void wait_graph::add(const fiber_look& l) {
     case park_reason::shared_mutex:
       if (l.home == nullptr && l.record->thread_deadline.load(std::memory_order_relaxed)) break;
       [[fallthrough]];
+    case park_reason::scope_limit: has_limits_ = true; [[fallthrough]];
     case park_reason::join:
     case park_reason::scope_join: edges_[l.record] = {l.record, l.word, l.id, l.reason, l.object}; break;
     case park_reason::channel_send: ++crowds_[l.object].senders; return;
@@ -153,9 +154,35 @@ const wait_graph::edge* wait_graph::edge_of(const fiber_record* f) const {
 
 std::vector<fiber_record*> wait_graph::waited_for(const edge& e) const {
   if (e.whom != nullptr) return {e.whom};
-  if (e.reason == park_reason::scope_join)
+  if (e.reason == park_reason::scope_join || e.reason == park_reason::scope_limit)
     if (const auto found = scopes_.find(e.object); found != scopes_.end()) return found->second;
   return {};
+}
+
+// GRAPH-2. All are taken for stuck first; whoever waits for one that is not, is not.
+std::unordered_set<const fiber_record*> wait_graph::stuck() const {
+  std::unordered_set<const fiber_record*> all;
+  for (const auto& [f, e] : edges_) all.insert(f);
+  for (bool changed = has_limits_; changed;) {
+    changed = false;
+    for (const auto& [f, e] : edges_) {
+      if (!all.contains(f)) continue;
+      const std::vector<fiber_record*> whom = waited_for(e);
+      const auto in = [&](const fiber_record* w) { return all.contains(w); };
+      const bool is = e.reason == park_reason::scope_limit ? !whom.empty() && std::all_of(whom.begin(), whom.end(), in)
+                                                            : std::any_of(whom.begin(), whom.end(), in);
+      if (is) continue;
+      all.erase(f);
+      changed = true;
+    }
+  }
+  // What it rests on has not moved meanwhile, or nothing is said this time.
+  if (has_limits_ && !std::all_of(all.begin(), all.end(), [&](const fiber_record* f) {
+        const edge* const e = edge_of(f);
+        return e->who->word.still(e->word);
+      }))
+    all.clear();
+  return all;
 }
 
 // GRAPH-1. The lender's own word says `running` all the time.
@@ -172,8 +199,9 @@ std::vector<wait_graph::cycle> wait_graph::cycles() const {
     std::vector<fiber_record*> next;
     std::size_t taken = 0;
   };
+  const std::unordered_set<const fiber_record*> stuck = this->stuck();
   for (const auto& [start, first] : edges_) {
-    if (depth.contains(start)) continue;
+    if (depth.contains(start) || !stuck.contains(start)) continue;
     std::vector<step> path;
     path.push_back({&first, waited_for(first)});
     depth[start] = 0;
@@ -188,7 +216,7 @@ std::vector<wait_graph::cycle> wait_graph::cycles() const {
       const auto seen = depth.find(whom);
       if (seen == depth.end()) {
         const edge* const e = edge_of(whom);
-        if (e == nullptr) continue;
+        if (e == nullptr || !stuck.contains(whom)) continue;
         depth[whom] = path.size();
         path.push_back({e, waited_for(*e)});
       } else if (seen->second != SIZE_MAX) {
@@ -217,6 +245,7 @@ std::string wait_graph::text_of(const edge& e) {
                               : std::string(", written by ") + (e.on_stack != nullptr ? "a plain thread" : "somebody not known"));
     case park_reason::join: return "waits for the end of " + whom;
     case park_reason::scope_join: return "waits for the end of its scope, so for " + whom;
+    case park_reason::scope_limit: return "waits for a place in a scope at its limit, so for one of its children, such as " + whom;
     default: return "has lent its stack to " + whom + ", which it joins";
   }
 }
@@ -249,6 +278,11 @@ std::string wait_graph::text_of(const fiber_look& l) const {
       std::string text = "waits for the end of its scope: " + count_text(children->second.size(), "fiber") + ",";
       for (std::size_t i = 0; i < children->second.size() && i < 4; ++i) text += " " + strand_text(*children->second[i]);
       return text + (children->second.size() > 4 ? " ..." : "");
+    }
+    case park_reason::scope_limit: {
+      const auto children = scopes_.find(l.object);
+      return "waits for a place in a scope at its limit" +
+             (children != scopes_.end() ? ": " + count_text(children->second.size(), "child") : std::string());
     }
     case park_reason::channel_send:
     case park_reason::channel_receive: {

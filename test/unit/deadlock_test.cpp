@@ -166,6 +166,54 @@ TEST_CASE("GRAPH-1: no deadlock: a deadline, a chain, a channel, a thread that h
   CHECK((has(end.errors, "held by thread") || has(end.errors, "held by a plain thread")));
 }
 
+TEST_CASE("GRAPH-2: a child that waits for a place in its own full scope; not while a sibling may leave") {
+  const child_end end = in_child([] {
+    weft::runtime rt(quiet());
+    weft::event leave;
+    auto owner = rt.spawn(named("owner"), [&] {
+      weft::scope s(weft::scope_limit{2});
+      s.spawn(named("sibling"), [&] {
+        leave.wait();
+        s.spawn(named("late"), [] {});  // it waits for a place, too: now nobody leaves
+      });
+      s.spawn(named("selfish"), [&] {
+        s.spawn([] {});
+        s.spawn([] {});
+      });
+      s.join();
+    });
+    weft::test::until([] { return has(weft::debug::dump_fibers(), "parked, scope limit"); });
+    if (!weft::debug::find_deadlocks().empty()) return 2;
+    leave.set();
+    const weft::debug::deadlock d = wait_for_deadlock();
+    tell(d.text);
+    _exit(0);
+    return 1;
+  });
+  CAPTURE(end.errors);
+  CHECK(end.exit_code == 0);
+  CHECK(has(end.errors, "waits for a place in a scope at its limit"));
+}
+
+TEST_CASE("options::on_deadlock: whoever waits for a place in a scope may be waiting for ever") {
+  if (WEFT_TSAN) return;  // as below
+  const child_end end = in_child([] {
+    weft::options o;
+    o.workers = 2;
+    o.deadlock_after = 20ms;
+    o.on_deadlock = weft::deadlock_policy::abort;
+    weft::run(o, [] {
+      weft::event never;
+      weft::scope s(weft::scope_limit{1});
+      for (int i = 0; i < 2; ++i) s.spawn([&] { never.wait(); });
+    });
+    return 1;
+  });
+  CAPTURE(end.errors);
+  CHECK(end.signal == SIGABRT);
+  CHECK(has(end.errors, "no fiber of the process can ever run again"));
+}
+
 TEST_CASE("options::on_deadlock: a lost close, and a circle, are told once; abort ends the process") {
   if (WEFT_TSAN) return;  // it has a thread of its own, of which nobody can tell whether it wakes somebody
   child_end end = in_child([] {

@@ -54,6 +54,20 @@ TEST_CASE("example: scope") {
   });
 }
 
+TEST_CASE("example: scope try_spawn") {
+  weft::run([] {
+    const std::vector<int> numbers{1, 2, 3, 4, 5, 6, 7, 8};
+    std::atomic<int> sum{0};
+    {
+      weft::scope helpers(weft::scope_limit{2});
+      for (const int n : numbers) {
+        if (!helpers.try_spawn([&sum, n] { sum += n; })) sum += n;  // nobody is free: do it here
+      }
+    }
+    CHECK(sum == 36);
+  });
+}
+
 TEST_CASE("example: scope_deadline") {
   weft::run([] {
     weft::wait_result end{};

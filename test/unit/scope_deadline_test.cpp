@@ -109,3 +109,55 @@ TEST_CASE("scope_deadline: in the past, at the end of time, and left by an excep
     CHECK(stopped == 2);
   });
 }
+
+TEST_CASE("scope_deadline: reaches the children while the owner waits for a place") {
+  weft::run([] {
+    std::atomic<int> stopped{0};
+    {
+      weft::scope outer(weft::scope_deadline{clock_type::now() + 5ms});
+      outer.spawn([&] {
+        weft::scope inner(weft::scope_limit{2});
+        for (int i = 0; i < 4; ++i) inner.spawn([&] { stopped += this_fiber::sleep_for(1h) == wait_result::stopped; });
+      });
+    }
+    CHECK(stopped == 4);
+  });
+}
+
+TEST_CASE("scope_deadline: of a scope around it, while the owner waits for something else") {
+  weft::run([] {
+    weft::channel<int> ended(1);
+    weft::scope outer(weft::scope_deadline{clock_type::now() + 2ms});
+    outer.spawn([&] {
+      weft::scope inner;
+      inner.spawn([&] { ended.send(this_fiber::sleep_for(1h) == wait_result::stopped); });
+      CHECK(ended.receive() == 1);  // the owner is not in join
+      CHECK(inner.stop_requested());
+    });
+    outer.join();
+  });
+}
+
+TEST_CASE("scope_deadline: once it has passed children start with their stop requested, whoever has noticed it") {
+  weft::options o;
+  o.workers = 1;  // the fiber that keeps the deadline cannot run before the child
+  o.time_slice = 0ms;
+  weft::run(o, [] {
+    int asked = 0;
+    weft::scope past(weft::scope_deadline{clock_type::now() - 1s});
+    CHECK(past.stop_requested());
+    past.spawn([&] { asked += this_fiber::stop_requested(); });
+    CHECK(past.try_spawn([&] { asked += this_fiber::stop_requested(); }));
+    past.join();
+    weft::scope soon(weft::scope_deadline{clock_type::now() + 1ms});
+    soon.spawn([&] {
+      while (clock_type::now() <= this_fiber::deadline()) {
+      }
+      weft::scope inner;  // inherits it
+      inner.spawn([&] { asked += this_fiber::stop_requested(); });
+      inner.join();
+    });
+    soon.join();
+    CHECK(asked == 3);
+  });
+}
