@@ -161,13 +161,14 @@ worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
   trace::emit_end(f.id);
   f.word.set(fiber_state::dead);
   worker* now = &w;
+  const std::uint64_t id = f.id;  // a joiner that gives up in this moment may free the record
   const join_word::finish_result end = f.join.finish();
   if (end.joiner != join_word::open) {
     const ticket joiner{end.joiner};
     fiber_record& r = record_of(joiner);
     if (r.word.wake(joiner.epoch(), wake_code::ready) == wake_duty::enqueue) {
       if (r.home == this && w.held != nullptr) {
-        tell_ready(&w, r, f.id, trace::when::at_once);
+        tell_ready(&w, r, id, trace::when::at_once);
         put_next(w, r);
       } else {
         enqueue(r);

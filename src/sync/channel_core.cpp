@@ -244,9 +244,11 @@ channel_step channel_core::get(void* to, claimed_list& out) {
 bool channel_core::close(claimed_list& out) noexcept {
   if (closed_.load(std::memory_order_relaxed)) return false;
   closed_.store(true, std::memory_order_release);  // [CHAN-4] is_closed
+  channel_waiter* served = nullptr;  // by `next`; each stays until it is settled
   for (waiter_queue* q : {&senders_, &receivers_})
     while (channel_waiter* w = q->pop_front())
-      if (out.claim(*w)) claimed_list::settle(*w, outcome::closed);
+      if (out.claim(*w)) w->next = std::exchange(served, w);
+  while (served != nullptr) claimed_list::settle(*std::exchange(served, served->next), outcome::closed);  // CHAN-5
   return true;
 }
 

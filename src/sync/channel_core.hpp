@@ -12,7 +12,9 @@
 //   CHAN-2  size_ > 0 implies that nobody in receivers_ can be claimed; size_ < capacity_, that nobody in senders_ can.
 //   CHAN-3  a value is moved after the claim of who waits for it, and under the lock: a claim that fails moves nothing.
 //   CHAN-4  once closed, senders_ stays empty; so does receivers_, as closing finds a ring that is empty or nobody in it.
-//   CHAN-5  after the unlock that follows a claim, the channel is not touched: whom it served may destroy it.
+//   CHAN-5  once the last of those it has claimed is settled, a call does not touch the channel: whom it served may destroy
+//           it, before the lock is let go of. Not so one that is told to try again: it comes back to the lock first.
+//   CHAN-6  whoever was claimed is queued, however the claimer's call ends: a move may throw.
 // A waiter that has given up (another case of its select, time, stop) may still be linked; a claim of it fails, and it
 // is skipped. The lock is not in the channel (CHAN-5), but one of a few, handed out in turn.
 // Rejected: a lock-free ring (closing, select and hand-over all need both queues and the ring in one step); waking
@@ -25,6 +27,7 @@
 
 #include <weft/detail/channel.hpp>
 
+#include "base/check.hpp"
 #include "sched/door.hpp"
 #include "sched/park.hpp"
 #include "sync/biased_lock.hpp"
@@ -94,9 +97,14 @@ class waiter_queue {
   channel_waiter* last_ = nullptr;
 };
 
-/// Those whose wake was won under the lock, to be queued after it.
+/// Those whose wake was won under the lock, to be queued after it [CHAN-6].
 class claimed_list {
  public:
+  claimed_list() = default;
+  claimed_list(const claimed_list&) = delete;
+  claimed_list& operator=(const claimed_list&) = delete;
+  ~claimed_list() { WEFT_ASSERT(first_ == nullptr, "somebody was claimed, and never queued"); }
+
   /// False: it had given up.
   bool claim(channel_waiter& w) noexcept {
     fiber_record& f = *w.self;

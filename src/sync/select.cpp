@@ -211,6 +211,14 @@ struct inside_weft {
   }
 };
 
+// Queues whom the select has claimed, however the block is left [CHAN-6]. Inside weft; declared before the locks.
+struct claims : claimed_list {
+  claims() = default;
+  claims(const claims&) = delete;
+  claims& operator=(const claims&) = delete;
+  ~claims() { flush(this_worker()); }
+};
+
 // Step 4 for one case that is no channel. False: it is ready.
 bool arm(station& s, std::span<select_case* const> cases, std::size_t index, ticket t, std::int64_t& until,
          readiness_set& descriptors) {
@@ -274,13 +282,11 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
 // Step 2: nothing was found in one channel after the other. That is not to say that at some moment none had anything: an
 // item may have come to the first while the second was emptied.
 [[gnu::noinline]] std::optional<std::size_t> take_at_one_moment(std::span<select_case* const> cases) {
-  claimed_list out;
   const inside_weft inside;
+  claims out;
   lock_set locks(cases);
   locks.lock();
   const std::size_t taken = take_first(cases, random_below(cases.size()), out);
-  locks.unlock();
-  out.flush(this_worker());
   return taken == cases.size() ? std::nullopt : std::optional(taken);
 }
 
@@ -292,18 +298,14 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
   wake_code code = wake_code::ready;
   {
     fiber_record& self = this_strand();
-    claimed_list out;
     const inside_weft inside;
     {
+      claims out;
       lock_set locks(cases);
       locks.lock();
       const std::size_t first = random_below(cases.size());
       const std::size_t taken = take_first(cases, first, out);
-      if (taken != cases.size()) {
-        locks.unlock();
-        out.flush(this_worker());
-        return taken;
-      }
+      if (taken != cases.size()) return taken;
       t = begin_park(self, park_reason::select, &cases);  // look_at_select
       // From `first` on, too: of two cases in one queue, whoever comes would always serve the one that joined first.
       for (std::size_t k = 0, i = first; k < cases.size(); ++k, i = i + 1 == cases.size() ? 0 : i + 1) {

@@ -295,6 +295,56 @@ TEST_CASE("select: a throwing move into a waiting select leaves it waiting") {
   });
 }
 
+TEST_CASE("select [CHAN-6]: a move that throws leaves the receiver it had claimed in line, wherever the select was") {
+  static std::atomic<bool> armed;
+  struct picky {
+    picky() = default;
+    picky(picky&&) {
+      if (armed) throw std::runtime_error("move");
+    }
+    picky& operator=(picky&&) = default;
+  };
+  // Many channels: between its first look and the one under all locks there is time for a receiver to come.
+  constexpr std::size_t channels = 100, rounds = 1500;
+  for (const bool waits : {false, true}) {
+    weft::options o;
+    o.workers = 2;
+    weft::run(o, [&] {
+      std::vector<std::unique_ptr<weft::channel<picky>>> c;
+      for (std::size_t i = 0; i < channels; ++i) c.push_back(std::make_unique<weft::channel<picky>>());
+      weft::selector sends;
+      armed = false;
+      for (auto& to : c) sends.add(weft::on_send(*to, picky(), [](bool) {}));
+      if (!waits) sends.add(weft::on_default([] {}));
+      armed = true;
+      std::atomic<bool> done{false};
+      std::atomic<std::uint64_t> came{0};
+      auto receiver = weft::spawn([&] {
+        while (!done) {
+          try {
+            const auto end = c[0]->receive_for(20us);
+            CHECK(end.status() == weft::channel_status::timeout);
+          } catch (const std::runtime_error&) {
+          }
+          ++came;
+        }
+      });
+      for (std::size_t i = 0; i < rounds; ++i) {
+        try {
+          sends.select();
+        } catch (const std::runtime_error&) {
+        }
+        if (i % 100 == 0) {  // whoever was claimed goes on
+          const std::uint64_t seen = came;
+          while (came == seen) weft::this_fiber::yield();
+        }
+      }
+      done = true;
+      receiver.join();
+    });
+  }
+}
+
 TEST_CASE("select: of several cases of one channel none stays behind when another channel's is taken") {
   weft::options o;
   o.workers = 1;
