@@ -45,6 +45,18 @@ class Workload:
     served: bool = False  # a server, loaded by wrk
 
 
+def late_workloads():
+    """What is late beside what: late/weft.cpp says what each means."""
+    hogs = ("loops", "blocking calls", "try_ operations", "mutex loops", "spawn and join", "yielders")
+    watched = ("ticker", "pair", "spawn", "socket")
+    return {
+        f"late_{what}_{kind.split()[0].strip('_')}": Workload(
+            f"a {what}, beside three fibers: {kind}",
+            (3, hog, which, 1_000), (3, hog, which, 100), lambda hogs, hog, which, ms: hogs,
+            folder="late", workers=(1, 2, 8))
+        for hog, kind in enumerate(hogs) for which, what in enumerate(watched)}
+
+
 WORKLOADS = {
     "spawn_join": Workload(
         "1M empty tasks spawned, then joined in order",
@@ -103,6 +115,7 @@ WORKLOADS = {
     "four_loops": Workload(
         "a 1 ms ticker beside four endless loops",
         (4, 2_000, 1), (4, 200, 1), lambda loops, ms, tick: loops, folder="ticker_loop"),
+    **late_workloads(),
     "blocking": Workload(
         "two workers: 64 tasks x 20 blocking sleeps of 10 ms beside a 1 ms ticker",
         (64, 20, 10, 1), (4, 2, 2, 1), lambda tasks, calls, ms, tick: tasks * calls, workers=(2,)),

@@ -40,7 +40,10 @@ class latch {
   void count_down(std::ptrdiff_t n = 1) noexcept {
     detail::countdown_take(core_, n, "a latch was counted down below zero");
   }
-  [[nodiscard]] bool try_wait() const noexcept { return core_.count() == 0; }
+  [[nodiscard]] bool try_wait() const noexcept {
+    detail::check_resched();
+    return core_.count() == 0;
+  }
 
   /// Waits until the count is zero.
   /// Blocks: the calling fiber, or thread. Not ended by a stop request; pass a token for that.

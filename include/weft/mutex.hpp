@@ -62,11 +62,13 @@ class mutex {
   ~mutex() = default;
 
   void lock() {
+    detail::check_resched();
     if (!take()) [[unlikely]]
       detail::mutex_lock(state_, {});
     leave_trace();
   }
   [[nodiscard]] bool try_lock() noexcept {
+    detail::check_resched();
     if (!take()) return false;
     leave_trace();
     return true;

@@ -73,6 +73,7 @@ class counting_semaphore {
   }
 
   [[nodiscard]] bool try_acquire() noexcept {
+    detail::check_resched();
     std::int64_t w = state_.word.load(std::memory_order_relaxed);
     while (w >= state::one)
       if (state_.word.compare_exchange_weak(w, w - state::one,

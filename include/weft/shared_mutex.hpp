@@ -68,11 +68,15 @@ class shared_mutex {
   shared_mutex& operator=(const shared_mutex&) = delete;
 
   void lock() {
+    detail::check_resched();
     will_lock();
     if (!take()) detail::shared_mutex_lock(state_, detail::sharing::exclusive, {});
     have_locked();
   }
-  [[nodiscard]] bool try_lock() noexcept { return take() && have_locked(); }
+  [[nodiscard]] bool try_lock() noexcept {
+    detail::check_resched();
+    return take() && have_locked();
+  }
   void unlock() noexcept {
     will_unlock(detail::sharing::exclusive);
     std::uint32_t w = state::writer;
@@ -96,6 +100,7 @@ class shared_mutex {
     if (!try_lock_shared()) detail::shared_mutex_lock(state_, detail::sharing::shared, {});
   }
   [[nodiscard]] bool try_lock_shared() noexcept {
+    detail::check_resched();
     std::uint32_t w = state_.word.load(std::memory_order_relaxed);
     while ((w & (state::writer | state::waited_for)) == 0)
       if (state_.word.compare_exchange_weak(w, w + state::reader,

@@ -24,6 +24,11 @@ namespace {
 [[gnu::always_inline]] inline worker* take_newest(fiber_record& child) noexcept {
   worker* w = enter();
   if (w == nullptr) return nullptr;
+  if (w->attention.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+    leave(*w);
+    make_way();
+    w = enter();
+  }
   auto& local = w->held->local;
   if (local.pop(&child)) [[likely]] {
     if (fits_here(*w, child)) [[likely]] return w;
@@ -52,7 +57,10 @@ inline void submit(fiber_record& f, const void* site) noexcept {
   worker* w = enter();
   const bool at_home = w != nullptr && w->home == f.home;
   f.home->submit(at_home ? w : nullptr, f, site);
-  if (w != nullptr) leave(*w);
+  if (w == nullptr) return;
+  const bool asked = w->attention.load(std::memory_order_relaxed) != 0;
+  leave(*w);
+  if (asked) [[unlikely]] make_way();
 }
 
 inline void free_record(fiber_record& f) noexcept {
@@ -77,7 +85,9 @@ task& spawn_words(const task_operations& operations, words callable) {
       f->operations = &operations;
       std::memcpy(f->storage, &callable, sizeof callable);
       w->home->submit(w, *f, site);
+      const bool asked = w->attention.load(std::memory_order_relaxed) != 0;
       leave(*w);
+      if (asked) [[unlikely]] make_way();
       return *f;
     }
     leave(*w);
@@ -148,6 +158,7 @@ bool join_words(task& t, words& result) {
 
 bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline) {
   fiber_record& child = record_of(t);
+  make_way_if_asked();
   if (child.join.is_done()) return true;
   if (is_current_task(t)) throw_deadlock();
   fiber_record& self = this_strand();

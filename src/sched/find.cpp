@@ -100,9 +100,12 @@ bool scheduler::linger(worker& w) noexcept {
 
 fiber_record* scheduler::find(worker& w) noexcept {
   processor& p = *w.held;
-  if (w.attention.load(std::memory_order_acquire) != 0)  // [MAIL-1] hand_off
+  const bool asked = w.attention.load(std::memory_order_acquire) != 0;  // [MAIL-1] hand_off
+  if (asked) {
     if (fiber_record* f = take_mail(w)) return f;
-  if (p.look_is_due())
+    p.kept_waiting = true;  // who gave way lies in the deque, before those whose timer is due now
+  }
+  if (asked || p.look_is_due())
     if (fiber_record* f = look_around(w, p)) return f;
   p.bump_tick_unlooked();
   if (fiber_record* f = p.next.load(std::memory_order_relaxed)) {

@@ -19,6 +19,9 @@
 // the next attach, or the poller, makes up for it; nothing but a bound on lateness hangs on it.
 #include <algorithm>
 #include <iterator>
+#include <utility>
+
+#include <weft/detail/waiting.hpp>
 
 #include "sched/door.hpp"
 #include "sched/park.hpp"
@@ -57,7 +60,8 @@ std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const 
                                   (p->seen.brisk ? timer_grace_when_brisk_ns : timer_grace_ns));
     if (p->seen.look_again) next = std::min(next, now + shortest_round_ns);
     if (p->seen.others_waited && slice > 0) {
-      const std::int64_t ends = p->seen.since_ns + (p->seen.urgent ? slice / urgent_share : slice);
+      const std::int64_t asks = p->seen.since_ns + slice / urgent_share;
+      const std::int64_t ends = p->seen.urgent || asks > now ? asks : p->seen.since_ns + slice;
       next = std::min(next, std::max(ends, p->seen.ask_ns));
     }
   }
@@ -76,6 +80,7 @@ void scheduler::monitor_main() noexcept {
     const bool all_idle = idle_.idle() == census_.serving();
     idle = all_idle ? idle + 1 : 0;
     if (all_idle) {
+      count_resched_request();
       if (++quiet >= quiet_before_sleep && idle >= idle_before_sleep && may_sleep()) {
         monitor_asleep_.store(1, std::memory_order_seq_cst);  // [MON-1]
         base::real_sync::heavy_fence();
@@ -96,6 +101,8 @@ void scheduler::monitor_main() noexcept {
         std::chrono::steady_clock::time_point(
             std::chrono::nanoseconds(now + monitor_delay(now, quiet)))));
   }
+  asks_to_make_way_ = false;
+  count_resched_request();
 }
 
 // Once, if it takes long, it has somebody look whether it ever will be.
@@ -134,6 +141,7 @@ bool scheduler::watch(std::int64_t now) noexcept {
   if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0)
     static_cast<void>(appoint_poller());  // a vacancy is nobody's stall: no reason for rounds in haste
   for (const auto& p : processors()) acted |= watch_processor(*p, now);
+  count_resched_request();
   collect_successors();
   acted |= watch_idle(now);
   if (std::int64_t since = aide_busy_since_.load(std::memory_order_relaxed);
@@ -220,7 +228,9 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   }
   if (const std::uint32_t storm = storm_.load(std::memory_order_relaxed)) [[unlikely]]
     if (rage(p, *w, storm)) return true;
-  if (w->gate.inside()) {
+  if (w->gate.inside()) {  // for moments: it calls weft again and again, and never has to wait
+    if (fire_late_timers(p, now)) p.seen.urgent = true;
+    p.seen.others_waited = others_wait(p);
     ask_to_make_way(p, *w, now);
     return frozen_count_.load(std::memory_order_relaxed) > 0 && now - p.seen.since_ns > stuck_inside_ns &&
            (w->started.load(std::memory_order_acquire) == 0 ||  // [MON-2]
@@ -262,11 +272,21 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   return acted;
 }
 
-// First without a signal: who makes calls that may park gives way at the next one (make_way), and is never stopped.
+// First without a signal: who makes calls that may park gives way at the next one (make_way), and is never stopped. At
+// once, if a timer or a descriptor became ready, or somebody came from outside: it costs a yield.
 void scheduler::ask_to_make_way(processor& p, worker& w, std::int64_t now) noexcept {
   const std::int64_t slice = options_.time_slice.count() * 1'000'000;
-  if (slice > 0 && now - p.seen.since_ns >= slice / urgent_share && others_wait(p))
-    w.attention.store(1, std::memory_order_relaxed);
+  const bool soon = p.seen.urgent || injected_size_.load(std::memory_order_relaxed) > 0;
+  if (slice == 0 || !others_wait(p) || (!soon && now - p.seen.since_ns < slice / urgent_share)) return;
+  w.attention.store(1, std::memory_order_relaxed);
+  asks_to_make_way_ = true;
+}
+
+// For what is inline in the public headers (check_resched): somebody of ours was told in this round, or nobody.
+void scheduler::count_resched_request() noexcept {
+  const bool asks = std::exchange(asks_to_make_way_, false);
+  if (asks == std::exchange(counted_as_asking_, asks)) return;
+  resched_requests.fetch_add(asks ? 1 : -1U, std::memory_order_relaxed);
 }
 
 // A round in ten, so about a thousand times a second. Neither protocol asks whether it was worth it: a retake takes

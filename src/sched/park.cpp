@@ -6,6 +6,8 @@
 
 #include <sched.h>
 
+#include <weft/detail/waiting.hpp>
+
 #include "base/check.hpp"
 #include "os/os.hpp"
 #include "sched/door.hpp"
@@ -113,9 +115,16 @@ void yield() noexcept {
   leave(*w);
 }
 
-void make_way(const worker& w) noexcept {
-  if (w.current != nullptr) yield();
+constinit std::atomic<std::uint32_t> resched_requests{0};
+
+void make_way() noexcept {
+  const worker* w = this_worker();
+  if (w == nullptr || w->current == nullptr) return;
+  WEFT_ASSERT(base::locks_held == 0, "a fiber gives way with a lock of weft's");
+  yield();
 }
+
+void resched_if_requested() noexcept { make_way_if_asked(); }
 
 bool wake(ticket t, wake_code code) noexcept {
   fiber_record& f = record_of(t);

@@ -52,12 +52,13 @@ extern constinit std::atomic<void (*)(fiber_record&) noexcept> before_park;
 void yield() noexcept;
 
 /// For calls that may park: a fiber whose slice is over gives way there even if it need not wait, and so cannot keep its
-/// processor by never having to. Outside weft, before such a call or after it: then nothing of it is disturbed.
-[[gnu::noinline, gnu::cold]] void make_way(const worker& w) noexcept;
+/// processor by never having to. Outside weft, before such a call or after it: then nothing of it is disturbed. What only
+/// wakes others (set, notify, release, unlock, close) does not: it is called by destructors and stop callbacks.
+[[gnu::noinline, gnu::cold]] void make_way() noexcept;
 inline void make_way_if_asked() noexcept {
   const worker* w = this_worker();
   if (w != nullptr && w->attention.load(std::memory_order_relaxed) != 0) [[unlikely]]  // the monitor's; late will do
-    make_way(*w);
+    make_way();
 }
 
 /// Ends the park the ticket belongs to. False: it has ended already.

@@ -188,6 +188,7 @@ class scheduler {
   bool share_out(processor& p) noexcept;
   [[nodiscard]] bool others_wait(processor& p) noexcept;
   void ask_to_make_way(processor& p, worker& w, std::int64_t now) noexcept;
+  void count_resched_request() noexcept;
   bool watch_idle(std::int64_t now) noexcept;
   bool rage(processor& p, worker& w, std::uint32_t storm) noexcept;
   [[nodiscard]] bool may_sleep() noexcept;
@@ -306,6 +307,7 @@ class scheduler {
   static constexpr std::uint32_t storm_preempts = 1, storm_retakes = 2;
   std::atomic<std::uint32_t> storm_{0};
   base::rng storm_random_{1};                       // monitor
+  bool asks_to_make_way_ = false, counted_as_asking_ = false;  // monitor: for resched_requests
   int hot_rounds_ = 0;                              // monitor: a retake was not long ago
   std::vector<worker*> detached_;                   // monitor: retaken and not told of (stalls.cpp); has room for all
   std::vector<worker*> prepared_;                   // monitor: spares it reserved before it needs them; has room for all

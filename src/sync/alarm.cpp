@@ -19,6 +19,7 @@ wait_limit::time_point time_point_of(std::int64_t ns) noexcept {
 }  // namespace
 
 alarm_end alarm_wait(alarm_state& a, const wait_limit& limit) {
+  make_way_if_asked();
   return wait_for_alarm<waiting_env>(
       a, [&] { return waiter(park_reason::timer, &a); },
       [&](std::int64_t now) {
@@ -33,6 +34,7 @@ alarm_end alarm_wait(alarm_state& a, const wait_limit& limit) {
 }
 
 bool alarm_take(alarm_state& a) noexcept {
+  make_way_if_asked();
   const waiting_guard g(&a);
   return a.due != alarm_state::never && take_if_due(a, os::now_ns());
 }

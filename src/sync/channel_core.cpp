@@ -110,24 +110,38 @@ template <side S>
 template <side S>
 channel_status pass_value(channel_core& c, void* value, const wait_limit& limit) {
   channel_step step;
-  const worker* asked;
+  bool asked;
+  std::optional<channel_status> end;
   for (;;) {
     channel_guard g(c);
     step = attempt<S>(c, value, g.out);
     asked = g.asked_to_make_way();
     if (step != channel_step::blocked) [[likely]]
       break;
-    if (const auto end = wait_for_turn<S>(g, c, value, limit)) return *end;
+    if ((end = wait_for_turn<S>(g, c, value, limit))) break;
   }
-  if (asked != nullptr) [[unlikely]] make_way(*asked);
+  if (end) {
+    make_way_if_asked();  // its time may have been over before it could wait
+    return *end;
+  }
+  if (asked) [[unlikely]] make_way();
   return status_of(step);
 }
 
 template <side S>
 channel_status try_pass(channel_core& c, void* value) {
-  if (S == side::sender ? !c.may_put() : !c.may_get()) return channel_status::timeout;
-  channel_guard g(c);
-  const channel_step step = attempt<S>(c, value, g.out);
+  if (S == side::sender ? !c.may_put() : !c.may_get()) {
+    check_resched();
+    return channel_status::timeout;
+  }
+  channel_step step;
+  bool asked;
+  {
+    channel_guard g(c);
+    step = attempt<S>(c, value, g.out);
+    asked = g.asked_to_make_way();
+  }
+  if (asked) [[unlikely]] make_way();
   return step == channel_step::blocked ? channel_status::timeout : status_of(step);
 }
 

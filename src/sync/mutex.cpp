@@ -46,6 +46,7 @@ void mutex_unlock(mutex_state& m) noexcept {
 }
 
 bool mutex_try_lock_checked(mutex_state& m) noexcept {
+  make_way_if_asked();
   if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0)
     return false;  // [MUTEX-1]
   take_note(m, this_strand(), __builtin_return_address(0), __builtin_frame_address(0));
@@ -53,6 +54,7 @@ bool mutex_try_lock_checked(mutex_state& m) noexcept {
 }
 
 bool mutex_lock_checked(mutex_state& m, const wait_limit& limit) {
+  make_way_if_asked();
   fiber_record& self = this_strand();
   if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0) {  // [MUTEX-1]
     const bool known =

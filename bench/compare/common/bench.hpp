@@ -140,6 +140,7 @@ class lateness {
   void report(double expected) {
     metric("late_p50", percentile(late_, 0.50), "ms");
     metric("late_p99", percentile(late_, 0.99), "ms");
+    metric("late_max", percentile(late_, 1), "ms");
     metric("ticks", double(late_.size()), "ticks");
     if (double(late_.size()) < expected / 100) {
       std::printf("starves=%zu of %.0f ticks\n", late_.size(), expected);

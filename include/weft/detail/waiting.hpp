@@ -6,6 +6,7 @@
 // An object keeps its state and the two pointers of its waiter list; all else is compiled
 // (src/sync). The lock of the list is not in the object: see src/sync/README.md, WAIT-2.
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <stop_token>
@@ -13,6 +14,15 @@
 #include <weft/fiber.hpp>
 
 namespace weft::detail {
+
+/// How many runtimes have told one of their workers to let others run (src/sched/monitor.cpp); relaxed, late will do.
+extern constinit std::atomic<std::uint32_t> resched_requests;
+void resched_if_requested() noexcept;
+/// For what is inline and may be called in a loop: a fiber that was told to gives way here.
+[[gnu::always_inline]] inline void check_resched() noexcept {
+  if (resched_requests.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    resched_if_requested();
+}
 
 /// Some place on the caller's stack.
 [[gnu::always_inline]] inline const void* stack_here() noexcept {
