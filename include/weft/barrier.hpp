@@ -102,6 +102,21 @@ class barrier {
   [[nodiscard]] bool wait(const arrival_token& arrival, const std::stop_token& stop) const {
     return finished(arrival.phase_, detail::wait_limit(stop));
   }
+  /// The same at once. Has the phase ended? If not, the arrival counts all the same.
+  [[nodiscard]] bool arrive_and_wait(const std::stop_token& stop) {
+    std::uint64_t phase = 0;
+    return arrive_at(1, detail::barrier_drop::no, phase) || finished(phase, detail::wait_limit(stop));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool wait_for(const arrival_token& arrival, const std::stop_token& stop,
+                              const std::chrono::duration<Rep, Period>& timeout) const {
+    return finished(arrival.phase_, detail::wait_limit(stop, detail::deadline_after(timeout)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool wait_until(const arrival_token& arrival, const std::stop_token& stop,
+                                const std::chrono::time_point<Clock, Duration>& deadline) const {
+    return finished(arrival.phase_, detail::wait_limit(stop, detail::to_steady(deadline)));
+  }
   template <class Rep, class Period>
   [[nodiscard]] bool wait_for(const arrival_token& arrival,
                               const std::chrono::duration<Rep, Period>& timeout) const {

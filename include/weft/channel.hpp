@@ -53,7 +53,8 @@ class [[nodiscard]] receive_result {
 /// served in the order they came.
 ///
 /// Closing: later sends, and those that wait, return false, the value unmoved. Receivers get what is left, then nothing.
-/// Stop requests: send(v) and receive() are not ended by one; pass a std::stop_token for that.
+/// Stop requests: send(v), receive() and a range-for are not ended by one. Pass a std::stop_token for that, as in
+///         `while (auto v = c.receive(stop))`.
 /// Orders: a send before the receive that gets its value; close before the receive that finds the channel closed; with
 ///         capacity n, the k-th receive before the return of send k + n.
 /// T:      movable; its move constructor and destructor run under the channel's lock: they must not use weft. If the
@@ -100,6 +101,11 @@ class channel {
   /// The same until a stop is requested.
   send_result send(T&& value, const std::stop_token& stop) {
     return detail::channel_send(*core_, &value, detail::wait_limit(stop));
+  }
+  send_result send(const T& value, const std::stop_token& stop)
+    requires std::copy_constructible<T>
+  {
+    return send(T(value), stop);
   }
   /// Sends if nobody has to wait for it. Blocks: never.
   [[nodiscard]] bool try_send(T&& value) {

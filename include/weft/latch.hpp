@@ -54,7 +54,12 @@ class latch {
     count_down(n);
     wait();
   }
-  /// The same until `stop` is requested, for a time, or both. Was the count zero?
+  /// The arrival is not taken back if `stop` is requested before. Was the count zero?
+  [[nodiscard]] bool arrive_and_wait(const std::stop_token& stop, std::ptrdiff_t n = 1) {
+    count_down(n);
+    return wait(stop);
+  }
+  /// The same as `wait` until `stop` is requested, for a time, or both. Was the count zero?
   [[nodiscard]] bool wait(const std::stop_token& stop) const {
     return try_wait() || ended(detail::wait_limit(stop));
   }

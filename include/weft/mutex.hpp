@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <stop_token>
 
 #include <weft/detail/waiting.hpp>
 
@@ -39,7 +40,7 @@ void mutex_destroy_checked(mutex_state& m) noexcept;
 /// goes back to the front; once it has waited a millisecond, the next unlock, or the one after, gives
 /// it the mutex and nobody can come between.
 /// Orders: what was done before an unlock, before the return of the next lock.
-/// Blocks: `lock` the calling fiber, or thread. As std::mutex it is not ended by a stop request.
+/// Blocks: `lock` the calling fiber, or thread. As std::mutex it is not ended by a stop request; pass a token for that.
 /// Lifetime: whoever locks it last may destroy it after the unlock.
 /// With assertions (NDEBUG not defined) a second lock by the owner, an unlock by another and the
 /// destruction of a locked mutex end the process with a report of both sides and the calls that led to each (to the
@@ -91,12 +92,27 @@ class mutex {
   /// Gives up after that time. True: locked.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& timeout) {
-    return try_lock() || lock_within(detail::deadline_after(timeout));
+    return try_lock() || lock_within(detail::wait_limit(detail::deadline_after(timeout)));
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline) {
     return try_lock() ||
-           detail::wait_until_on_clock(deadline, [this](auto steady) { return lock_within(steady); });
+           detail::wait_until_on_clock(deadline, [this](auto steady) { return lock_within(detail::wait_limit(steady)); });
+  }
+
+  /// Gives up when `stop` is requested, or after that time as well. True: locked. A mutex that is free is locked in any case.
+  [[nodiscard]] bool lock(const std::stop_token& stop) {
+    return try_lock() || lock_within(detail::wait_limit(stop));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::stop_token& stop,
+                                  const std::chrono::duration<Rep, Period>& timeout) {
+    return try_lock() || lock_within(detail::wait_limit(stop, detail::deadline_after(timeout)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(const std::stop_token& stop,
+                                    const std::chrono::time_point<Clock, Duration>& deadline) {
+    return try_lock() || lock_within(detail::wait_limit(stop, detail::to_steady(deadline)));
   }
 
  private:
@@ -110,13 +126,13 @@ class mutex {
   void leave_trace() noexcept {
     state_.locked_at.store(detail::stack_here(), std::memory_order_relaxed);
   }
-  bool lock_within(std::chrono::steady_clock::time_point deadline) {
+  bool lock_within(const detail::wait_limit& limit) {
 #ifdef NDEBUG
-    if (!detail::mutex_lock(state_, detail::wait_limit(deadline))) return false;
+    if (!detail::mutex_lock(state_, limit)) return false;
     leave_trace();
     return true;
 #else
-    return detail::mutex_lock_checked(state_, detail::wait_limit(deadline));
+    return detail::mutex_lock_checked(state_, limit);
 #endif
   }
 

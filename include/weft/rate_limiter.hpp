@@ -46,7 +46,7 @@ class rate_limiter {
   rate_limiter& operator=(const rate_limiter&) = delete;
 
   /// Waits for n tokens.
-  /// Blocks: the calling fiber, or thread.   Throws: std::invalid_argument if n is less than 1 or more than the burst.
+  /// Blocks: the calling fiber, or thread; not ended by a stop request, pass a token for that.   Throws: std::invalid_argument if n is less than 1 or more than the burst.
   void acquire(std::int64_t n = 1) { static_cast<void>(detail::bucket_acquire(bucket_, n, {})); }
   /// The same until a stop is requested: false then, and the tokens go back; who waits behind keeps its time.
   [[nodiscard]] bool acquire(std::int64_t n, const std::stop_token& stop) {
@@ -64,6 +64,17 @@ class rate_limiter {
   template <class Clock, class Duration>
   [[nodiscard]] bool acquire_until(std::int64_t n, const std::chrono::time_point<Clock, Duration>& deadline) {
     return detail::bucket_acquire(bucket_, n, detail::wait_limit(detail::to_steady(deadline)));
+  }
+  /// The same, and until a stop is requested.
+  template <class Rep, class Period>
+  [[nodiscard]] bool acquire_for(std::int64_t n, const std::stop_token& stop,
+                                 const std::chrono::duration<Rep, Period>& timeout) {
+    return detail::bucket_acquire(bucket_, n, detail::wait_limit(stop, detail::deadline_after(timeout)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool acquire_until(std::int64_t n, const std::stop_token& stop,
+                                   const std::chrono::time_point<Clock, Duration>& deadline) {
+    return detail::bucket_acquire(bucket_, n, detail::wait_limit(stop, detail::to_steady(deadline)));
   }
 
  private:

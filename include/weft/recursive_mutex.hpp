@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <stop_token>
 
 #include <weft/mutex.hpp>
 
@@ -67,6 +68,23 @@ class recursive_mutex {
     void* const me = detail::strand_key();
     if (again(me)) return true;
     return mutex_.try_lock_until(deadline) && begin(me);
+  }
+  /// As weft::mutex: gives up when `stop` is requested, or after that time as well. True: locked.
+  [[nodiscard]] bool lock(const std::stop_token& stop) {
+    void* const me = detail::strand_key();
+    return again(me) || (mutex_.lock(stop) && begin(me));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::stop_token& stop,
+                                  const std::chrono::duration<Rep, Period>& timeout) {
+    void* const me = detail::strand_key();
+    return again(me) || (mutex_.try_lock_for(stop, timeout) && begin(me));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(const std::stop_token& stop,
+                                    const std::chrono::time_point<Clock, Duration>& deadline) {
+    void* const me = detail::strand_key();
+    return again(me) || (mutex_.try_lock_until(stop, deadline) && begin(me));
   }
   void unlock() {
     // Relaxed, here and below: only the owner finds itself.

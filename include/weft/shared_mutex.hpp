@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <stop_token>
 
 #include <weft/detail/waiting.hpp>
 
@@ -41,7 +42,7 @@ void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept;
 /// between. Take several in one fixed order: std::lock, which holds one and tries the next, can go on for
 /// long while hundreds queue for each, for the next one always belongs to somebody (weft::mutex is fit for it).
 /// Orders: what was done before an unlock, before the return of every later lock that excludes it.
-/// Blocks: the calling fiber, or thread. Not ended by a stop request.   Lifetime: as weft::mutex.
+/// Blocks: the calling fiber, or thread. Not ended by a stop request; pass a token for that.   Lifetime: as weft::mutex.
 /// With assertions (NDEBUG not defined; what code without them has locked is not remembered) these end the process with a report of both
 /// sides: a lock by the writer it has already, an exclusive unlock by another, an unlock of what is not locked so, and the
 /// destruction while it is locked. Readers are not remembered one by one: a reader that locks exclusively just hangs.
@@ -86,13 +87,29 @@ class shared_mutex {
   }
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& timeout) {
-    return try_lock() || lock_until(detail::sharing::exclusive, detail::deadline_after(timeout));
+    return try_lock() || lock_within(detail::sharing::exclusive, detail::wait_limit(detail::deadline_after(timeout)));
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline) {
     return try_lock() || detail::wait_until_on_clock(deadline, [this](auto steady) {
-             return lock_until(detail::sharing::exclusive, steady);
+             return lock_within(detail::sharing::exclusive, detail::wait_limit(steady));
            });
+  }
+  /// Gives up when `stop` is requested, or after that time as well. True: locked. What is free is locked in any case.
+  [[nodiscard]] bool lock(const std::stop_token& stop) {
+    return try_lock() || lock_within(detail::sharing::exclusive, detail::wait_limit(stop));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::stop_token& stop,
+                                  const std::chrono::duration<Rep, Period>& timeout) {
+    return try_lock() || lock_within(detail::sharing::exclusive,
+                                     detail::wait_limit(stop, detail::deadline_after(timeout)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_until(const std::stop_token& stop,
+                                    const std::chrono::time_point<Clock, Duration>& deadline) {
+    return try_lock() || lock_within(detail::sharing::exclusive,
+                                     detail::wait_limit(stop, detail::to_steady(deadline)));
   }
 
   void lock_shared() {
@@ -122,20 +139,35 @@ class shared_mutex {
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_shared_for(const std::chrono::duration<Rep, Period>& timeout) {
     return try_lock_shared() ||
-           lock_until(detail::sharing::shared, detail::deadline_after(timeout));
+           lock_within(detail::sharing::shared, detail::wait_limit(detail::deadline_after(timeout)));
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_shared_until(
       const std::chrono::time_point<Clock, Duration>& deadline) {
     return try_lock_shared() || detail::wait_until_on_clock(deadline, [this](auto steady) {
-             return lock_until(detail::sharing::shared, steady);
+             return lock_within(detail::sharing::shared, detail::wait_limit(steady));
            });
+  }
+  [[nodiscard]] bool lock_shared(const std::stop_token& stop) {
+    return try_lock_shared() || lock_within(detail::sharing::shared, detail::wait_limit(stop));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_shared_for(const std::stop_token& stop,
+                                         const std::chrono::duration<Rep, Period>& timeout) {
+    return try_lock_shared() || lock_within(detail::sharing::shared,
+                                            detail::wait_limit(stop, detail::deadline_after(timeout)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool try_lock_shared_until(
+      const std::stop_token& stop, const std::chrono::time_point<Clock, Duration>& deadline) {
+    return try_lock_shared() || lock_within(detail::sharing::shared,
+                                            detail::wait_limit(stop, detail::to_steady(deadline)));
   }
 
  private:
   using state = detail::shared_mutex_state;
-  bool lock_until(detail::sharing how, std::chrono::steady_clock::time_point deadline) {
-    return detail::shared_mutex_lock(state_, how, detail::wait_limit(deadline)) &&
+  bool lock_within(detail::sharing how, const detail::wait_limit& limit) {
+    return detail::shared_mutex_lock(state_, how, limit) &&
            (how == detail::sharing::shared || have_locked());
   }
   bool take() noexcept {

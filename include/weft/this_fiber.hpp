@@ -18,6 +18,7 @@ enum class wait_result : std::uint8_t { ready, timeout, stopped };
 namespace weft::detail {
 void yield() noexcept;
 wait_result sleep_until(std::chrono::steady_clock::time_point deadline);
+wait_result sleep_until(const std::stop_token& stop, std::chrono::steady_clock::time_point deadline);
 }  // namespace weft::detail
 
 namespace weft::this_fiber {
@@ -48,6 +49,19 @@ wait_result sleep_until(const std::chrono::time_point<Clock, Duration>& deadline
   } while (end != wait_result::stopped && !detail::has_come(deadline));
   return end;
 }
+/// The same; a stop requested on `stop` ends it, too.
+template <class Rep, class Period>
+wait_result sleep_for(const std::stop_token& stop, const std::chrono::duration<Rep, Period>& duration) {
+  return detail::sleep_until(stop, detail::deadline_after(duration));
+}
+template <class Clock, class Duration>
+wait_result sleep_until(const std::stop_token& stop, const std::chrono::time_point<Clock, Duration>& deadline) {
+  wait_result end;
+  do {
+    end = detail::sleep_until(stop, detail::to_steady(deadline));
+  } while (end != wait_result::stopped && !detail::has_come(deadline));
+  return end;
+}
 
 /// This fiber; on a plain thread, an id of that thread, of the same kind.
 [[nodiscard]] fiber_id get_id() noexcept;
@@ -55,7 +69,9 @@ wait_result sleep_until(const std::chrono::time_point<Clock, Duration>& deadline
 [[nodiscard]] std::string_view name() noexcept;
 /// Is the caller a fiber?
 [[nodiscard]] bool is_fiber() noexcept;
-/// Requested by fiber<T>::request_stop, a failing scope, or the shutdown of the runtime.
+/// Requested by fiber<T>::request_stop, a failing scope, or the shutdown of the runtime. A request ends the sleeps of this
+/// fiber, its waits at sockets, and passes through weft::scope to its children. Other waits end early if they are given
+/// this token; each has a form that takes one.
 [[nodiscard]] std::stop_token stop_token();
 /// The same without making a token: one load.
 [[nodiscard]] bool stop_requested() noexcept;

@@ -25,6 +25,7 @@
 #include <weft/select.hpp>
 #include <weft/semaphore.hpp>
 #include <weft/shared_mutex.hpp>
+#include <weft/stop_callback.hpp>
 #include <weft/this_fiber.hpp>
 #include <weft/timer.hpp>
 #include <weft/trace.hpp>

@@ -4,6 +4,7 @@
 #include <weft/this_fiber.hpp>
 
 #include <mutex>
+#include <stop_token>
 
 #include "api/inline_join.hpp"
 #include "sched/door.hpp"
@@ -33,6 +34,20 @@ wait_result sleep_until(std::chrono::steady_clock::time_point deadline) {
     return wait_result::timeout;
   }
   static_cast<void>(begin_park(self, park_reason::sleep, nullptr, stoppable::yes));
+  return finish_park(self, until) == wake_code::stop ? wait_result::stopped : wait_result::timeout;
+}
+
+wait_result sleep_until(const std::stop_token& stop, std::chrono::steady_clock::time_point deadline) {
+  if (!stop.stop_possible()) return sleep_until(deadline);
+  fiber_record& self = this_strand();
+  if (self.stop_requested.load(std::memory_order_relaxed) || stop.stop_requested()) return wait_result::stopped;
+  const std::int64_t until = deadline_ns(deadline);
+  if (until <= os::now_ns()) {
+    yield();
+    return wait_result::timeout;
+  }
+  const ticket mine = begin_park(self, park_reason::sleep, nullptr, stoppable::yes);
+  const std::stop_callback callback(stop, [mine]() noexcept { wake(mine, wake_code::stop); });
   return finish_park(self, until) == wake_code::stop ? wait_result::stopped : wait_result::timeout;
 }
 

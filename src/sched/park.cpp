@@ -2,13 +2,18 @@
 // sched/park.cpp - the slow halves of park.hpp: leaving the stack, sleeping a plain thread, queueing the woken.
 #include "sched/park.hpp"
 
+#include <cstdlib>
+#include <mutex>
 #include <stop_token>
+#include <string>
+#include <utility>
 
 #include <sched.h>
 
 #include <weft/detail/waiting.hpp>
 
 #include "base/check.hpp"
+#include "base/futex_lock.hpp"
 #include "os/os.hpp"
 #include "sched/door.hpp"
 #include "sched/fork.hpp"
@@ -19,6 +24,69 @@ namespace weft::detail {
 constinit std::atomic<void (*)(fiber_record&) noexcept> before_park{nullptr};
 
 namespace {
+
+// CB-1  A fiber does not wait in the std::stop_callbacks that its stop request runs: that class knows who runs it by the thread,
+//       and while the fiber waits, others run on that thread; one of them that destroys the callback would not wait for its
+//       end. So a wait there ends the process, with a report. Fibers that run callbacks are few, and in a list.
+constinit std::atomic<std::uint32_t> in_callbacks{0};  // how many. Relaxed: a fiber sees its own
+constinit base::futex_lock callbacks_lock;             // the list
+
+class running_callbacks {
+ public:
+  running_callbacks() noexcept {
+    worker* w = enter();  // inside weft: nobody is stopped with the lock
+    if (w == nullptr) return;  // a plain thread waits as it likes
+    self_ = w->current;
+    if (self_ != nullptr) {
+      const std::lock_guard guard(callbacks_lock);
+      next_ = std::exchange(first, this);
+      if (next_ != nullptr) next_->link_ = &next_;
+      in_callbacks.fetch_add(1, std::memory_order_relaxed);
+    }
+    leave(*w);
+  }
+  ~running_callbacks() {
+    if (self_ == nullptr) return;
+    worker* w = enter();
+    {
+      const std::lock_guard guard(callbacks_lock);
+      *link_ = next_;
+      if (next_ != nullptr) next_->link_ = link_;
+      in_callbacks.fetch_sub(1, std::memory_order_relaxed);
+    }
+    leave(*w);
+  }
+  running_callbacks(const running_callbacks&) = delete;
+  running_callbacks& operator=(const running_callbacks&) = delete;
+
+  // Inside weft.
+  [[nodiscard]] static bool of(const fiber_record& self) noexcept {
+    if (in_callbacks.load(std::memory_order_relaxed) == 0) [[likely]] return false;
+    const std::lock_guard guard(callbacks_lock);
+    const running_callbacks* c = first;
+    while (c != nullptr && c->self_ != &self) c = c->next_;
+    return c != nullptr;
+  }
+
+ private:
+  static constinit running_callbacks* first;
+  fiber_record* self_ = nullptr;
+  running_callbacks* next_ = nullptr;
+  running_callbacks** link_ = &first;
+};
+constinit running_callbacks* running_callbacks::first = nullptr;
+
+[[noreturn, gnu::noinline, gnu::cold]] void refuse_to_wait(const fiber_record& self) noexcept {
+  std::string text = "weft: fiber " + std::to_string(self.id);
+  if (const fiber_extras* x = self.extras.load(std::memory_order_relaxed); x != nullptr && !x->name.empty())
+    text += " \"" + x->name + "\"";
+  text += std::string(" waits (") + to_text(self.reason.load(std::memory_order_relaxed)) +
+          ") in a std::stop_callback that its stop request runs. That class knows who runs it by the thread, on which other "
+          "fibers run meanwhile: one that destroys it would not wait for its end.\nweft: use weft::stop_callback, whose "
+          "function may wait, or let the callback only tell somebody (spawn, event, try_send); aborting\n";
+  os::write_stderr(text);
+  std::abort();
+}
 
 std::chrono::steady_clock::time_point to_time_point(std::int64_t ns) noexcept {
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(ns));
@@ -54,6 +122,7 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
               static_cast<std::uint64_t>(self.reason.load(std::memory_order_relaxed)),
               reinterpret_cast<std::uintptr_t>(self.wait_object.load(std::memory_order_relaxed)));
   w->counters.parks.add();
+  if (running_callbacks::of(self)) [[unlikely]] refuse_to_wait(self);  // CB-1
   if (auto* look = before_park.load(std::memory_order_acquire)) [[unlikely]] look(self);  // [PARK-4]
   fiber_record* next = nullptr;
   if (w->held != nullptr) [[likely]] {
@@ -119,7 +188,7 @@ constinit std::atomic<std::uint32_t> resched_requests{0};
 
 void make_way() noexcept {
   const worker* w = this_worker();
-  if (w == nullptr || w->current == nullptr) return;
+  if (w == nullptr || w->current == nullptr || running_callbacks::of(*w->current)) return;  // CB-1
   WEFT_ASSERT(base::locks_held == 0, "a fiber gives way with a lock of weft's");
   yield();
 }
@@ -144,7 +213,10 @@ void enqueue(fiber_record& f) noexcept {
 
 void stop_work::run() noexcept {
   if (woken != nullptr) enqueue(*woken);
-  source.request_stop();
+  if (source.stop_possible()) {
+    const running_callbacks now;
+    source.request_stop();
+  }
   if (listener == nullptr) return;
   listener->stop(*listener);
   listener->pins.fetch_sub(1, std::memory_order_release);  // [STOP-1] the listener's end

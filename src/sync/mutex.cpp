@@ -59,7 +59,7 @@ bool mutex_lock_checked(mutex_state& m, const wait_limit& limit) {
   if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0) {  // [MUTEX-1]
     const bool known =
         (m.word.load(std::memory_order_acquire) & owned) != 0;  // [MUTEX-5] take_note
-    if (known && limit.deadline == wait_limit::time_point::max() &&
+    if (known && limit.deadline == wait_limit::time_point::max() && limit.stop == nullptr &&
         m.owner.load(std::memory_order_relaxed) == &self)
       report_misuse(
           "deadlock: " + strand_name(self) + " locks " + name(m) + ", which it has locked already",

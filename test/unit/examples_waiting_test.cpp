@@ -158,3 +158,23 @@ TEST_CASE("example: rate_limiter") {
     CHECK(sent == 3);
   });
 }
+
+TEST_CASE("example: stop_callback") {
+  weft::run([] {
+    weft::channel<std::string> out(0);
+    weft::event registered;
+    const auto serve = [&] {
+      registered.set();
+      while (weft::this_fiber::sleep_for(1h) != weft::wait_result::stopped) {
+      }
+    };
+    auto server = weft::spawn([&] {
+      weft::stop_callback farewell(weft::this_fiber::stop_token(), [&] { out.send("good-bye"); });  // send may wait
+      serve();
+    });
+    registered.wait();
+    server.request_stop();
+    CHECK(out.receive() == "good-bye");
+    server.join();
+  });
+}
