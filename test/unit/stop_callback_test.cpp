@@ -152,7 +152,7 @@ TEST_CASE("CB-1: a callback that only tells somebody is all right, also when its
           if (by_thread) weft::this_fiber::sleep_for(100us);
           const auto until = std::chrono::steady_clock::now() + 15ms;  // longer than a slice
           while (std::chrono::steady_clock::now() < until) static_cast<void>(news.try_send(1));
-          weft::spawn([&] { ++told; }).detach();
+          rt.spawn([&] { ++told; }).detach();  // not weft::spawn: a thread has no runtime of its own
         });
         registered.set();
         park_until_stopped();
