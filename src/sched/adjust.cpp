@@ -76,11 +76,12 @@ bool scheduler::rest_idle() noexcept {
 bool scheduler::rest(worker& w) noexcept {
   processor& p = *w.held;
   if (p.index == 0 || !census_.try_claim()) return false;
-  p.local.unclaim();
-  if (fiber_record* f = p.next.exchange(nullptr, std::memory_order_relaxed)) p.local.push(f);
+  if (fiber_record* f = std::exchange(p.set_aside, nullptr)) inject(*f);
+  p.share();
+  while (fiber_record* f = p.ready.take()) inject(*f);
   while (fiber_record* f = p.local.take()) inject(*f);
-  p.local.unclaim();  // the hint
-  p.thaw_first = false;  // whoever looks at the inject queue next looks at the frozen ones, too
+  p.share();  // the hints
+  p.order = {};  // whoever looks at the inject queue next looks at the frozen ones, too
   move_timers(p);
   while (!w.gate.detach(&p)) static_cast<void>(w.gate.settle());
   w.held = nullptr;

@@ -5,7 +5,7 @@
 // [MON-3] The monitor never allocates, and never waits for a lock under which somebody may. The thread that holds
 // malloc's lock may be a frozen one, and only the monitor sees to it that a frozen thread goes on when everybody else
 // waits for it. So:
-//   what it readies       goes to a chain of records, not to the inject queue (inject, take_late)
+//   what it readies       goes to a chain of records, not to the inject queue (inject, bring_late)
 //   timers                are fired if their lock is free; a worker may be in malloc under it (timer_queue::add)
 //   affinity and quota    are read here (adjust.cpp)
 //   a spare it lacks      is asked for here; the next round, 50 us later, looks again

@@ -113,42 +113,25 @@ inline void prefetch_stack(context at) noexcept {
     __builtin_prefetch(static_cast<const std::byte*>(at) + i * base::cache_line, 1);
 }
 
-/// At the start of a run of fibers that have waited: their records, and the pages their stacks are at. Stacks lie far
-/// apart, so each costs a walk of the page tables, for which even a prefetch waits; side by side these walks overlap.
-[[gnu::noinline]] void prefetch_run(const deque<fiber_record*>& of) noexcept;
-
-/// The next fiber by the fast rules: next slot, own deque. Null: look further, on the worker's own stack.
+/// The next fiber of the processor's own queues (service_order.hpp). Null: look further, on the worker's own stack.
 inline fiber_record* pick_local(worker& w) noexcept {
   processor& p = *w.held;
-  if (p.bump_tick() == p.check_at || w.attention.load(std::memory_order_relaxed) != 0) [[unlikely]]
+  if (p.is_due(p.bump_tick()) || w.attention.load(std::memory_order_relaxed) != 0) [[unlikely]]
     return nullptr;
-  fiber_record* f = p.next.load(std::memory_order_relaxed);
-  if (f != nullptr) {
-    p.next.store(nullptr, std::memory_order_relaxed);
-    if (++p.streak > processor::longest_streak) {
-      p.streak = 0;
-      p.local.push(f);
-      f = p.local.take();
-    }
-  } else {
-    p.streak = 0;
-    f = p.local.take();
-    // Who has yielded is warm, and has no reason.
-    if (f != nullptr && f->reason.load(std::memory_order_relaxed) != park_reason::none && p.local.begun_run())
-      prefetch_run(p.local);
-  }
+  fiber_record* f = take_own(p.order, p);
   if (f == nullptr) return nullptr;
   if (f->has_any(fiber_record::pinned | fiber_record::timed)) [[unlikely]] {
     if (f->has(fiber_record::pinned) && f->bound != nullptr && f->bound != &w) {  // its thread must run it: see hand_off
-      p.local.push(f);
+      p.set_aside = f;
       w.attention.store(1, std::memory_order_relaxed);
       return nullptr;
     }
     if (f->has(fiber_record::timed)) stop_clock(w.counters, *f);
   }
   // A fiber that was away for long is cold, and its stack is far from any other: half of a sleep's price is misses.
-  if (const fiber_record* soon = p.local.peek_further()) soon->prefetch();
-  if (const fiber_record* soon = p.local.peek()) prefetch_stack(soon->context);
+  const deque<fiber_record*>& q = p.order.ready_waits ? p.ready : p.local;
+  if (const fiber_record* soon = q.peek_further()) soon->prefetch();
+  if (const fiber_record* soon = q.peek()) prefetch_stack(soon->context);
   return f;
 }
 

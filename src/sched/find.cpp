@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/find.cpp - where the next fiber comes from, on the worker's own stack.
 //
-//   1  mail: fibers bound to this thread
-//   2  every `check_interval` steps: one from the inject queue, due timers, the poller - so that a busy
-//      deque cannot starve them. The interval halves while the looks come later than 100 us apart. A processor that was
-//      taken away from a fiber looks at once, every other time (take_assigned)
-//   3  next slot, own deque
+//   1  a frozen thread, after a retake
+//   2  a check, every `check_interval` steps: due timers, the poller, the inject queue are brought into this processor's
+//      queues, and a frozen thread's turn may have come. The interval halves while checks come later than 100 us apart; the
+//      monitor asks for one when a timer is overdue, and so does whoever takes up a processor that others wait for
+//   3  bound fibers; next slot, ready queue, local queue. So far it is service_order.hpp that decides
 //   4  inject queue (a share of it), own timers, the poller without waiting
-//   5  search: half of a random victim's deque, but for 20 us not of a short one that moves; several passes, the last one
+//   5  search: half of a random victim's queue, but for 20 us not of a short one that moves; several passes, the last one
 //      looks at others' timers too. Nobody polls there: 4 has just looked, and who finds nothing sleeps in the poller, or
 //      leaves that to who does already
-//   6  nothing: retire (idle.cpp)
+//   6  nothing: a frozen thread, else retire (idle.cpp)
 #include <algorithm>
 #include <utility>
 
@@ -31,17 +31,17 @@ constexpr std::int64_t short_queue = 64;
 constexpr std::int64_t turns_in_the_time_of_a_theft = 8;
 constexpr std::int64_t longest_look_ns = 4'000, longest_patience_ns = 20'000;
 
-// Is that queue short, and does its holder get to it sooner than its fibers would be warm elsewhere? A fiber that is
+// Are its queues short, and does its holder get to it sooner than its fibers would be warm elsewhere? A fiber that is
 // taken to another core brings a channel, a lock and their other users' lines along, and soon they meet on both:
 // one select and eight senders 265 ns an item when each of them was stolen at sight, 140 so.
 bool soon_done(const processor& of) noexcept {
-  if (const std::int64_t n = of.local.size(); n == 0 || n > short_queue) return false;
+  if (const std::int64_t n = of.stealable(); n == 0 || n > short_queue) return false;
   const std::uint32_t before = of.tick.load(std::memory_order_relaxed);
   const std::int64_t until = os::now_ns() + longest_look_ns;
   do {
     for (int i = 0; i < 8; ++i) os::cpu_relax();
     const std::uint32_t turns = of.tick.load(std::memory_order_relaxed) - before;
-    if (turns > 0 && of.local.size() <= turns_in_the_time_of_a_theft * turns) return true;
+    if (turns > 0 && of.stealable() <= turns_in_the_time_of_a_theft * turns) return true;
   } while (os::now_ns() < until);
   return false;
 }
@@ -61,9 +61,9 @@ void scheduler::loop(worker& w) noexcept {
     if (w.held == nullptr && !sleep(w)) return;
     if (threads_end_.load(std::memory_order_relaxed)) [[unlikely]] return;  // stragglers are left behind
     if (census_.surplus() > 0 && rest(w)) [[unlikely]] continue;
-    if (frozen_count_.load(std::memory_order_relaxed) > 0 && w.held->thaw_is_due() && thaw(w)) continue;
     fiber_record* f = find(w);
     if (f == nullptr) {
+      if (w.held == nullptr) continue;
       if (frozen_count_.load(std::memory_order_acquire) > 0 && thaw(w)) continue;
       if (linger(w)) continue;
       if (!retire(w)) return;
@@ -98,28 +98,44 @@ bool scheduler::linger(worker& w) noexcept {
   return true;
 }
 
+// What service_order.hpp asks of a worker and the processor it holds.
+struct scheduler::check_env {
+  scheduler& s;
+  worker& w;
+  processor& p;
+
+  [[nodiscard]] processor& queues() noexcept { return p; }
+  [[nodiscard]] bool asked() const noexcept { return w.attention.load(std::memory_order_acquire) != 0; }  // [MAIL-1] hand_off
+  [[nodiscard]] bool check_is_due() const noexcept { return p.look_is_due(); }
+  [[nodiscard]] bool some_frozen() const noexcept { return s.frozen_count_.load(std::memory_order_relaxed) > 0; }
+  [[nodiscard]] bool thaw() noexcept { return s.thaw(w); }
+  [[nodiscard]] std::int64_t slice() const noexcept { return s.frozen_slice(); }
+  [[nodiscard]] std::int64_t begin_check() noexcept { return s.begin_check(p); }
+  [[nodiscard]] bool bring_ready(std::int64_t now) noexcept {
+    std::size_t n = s.fire_timers(w, p);
+    if (now - s.polled_at_.load(std::memory_order_relaxed) > poll_interval_ns) n += s.poll_now(w);
+    if (s.late_.load(std::memory_order_relaxed) != nullptr) n += s.bring_late(w, p);
+    return n > 0;
+  }
+  void bring_injected() noexcept { static_cast<void>(s.bring_injected(w, p)); }
+  [[nodiscard]] fiber_record* take_bound() noexcept { return s.take_mail(w); }
+};
+
+// Null and no processor: a frozen thread has it.
 fiber_record* scheduler::find(worker& w) noexcept {
   processor& p = *w.held;
-  const bool asked = w.attention.load(std::memory_order_acquire) != 0;  // [MAIL-1] hand_off
-  if (asked) {
-    if (fiber_record* f = take_mail(w)) return f;
-    p.kept_waiting = true;  // who gave way lies in the deque, before those whose timer is due now
-  }
-  if (asked || p.look_is_due())
-    if (fiber_record* f = look_around(w, p)) return f;
-  p.bump_tick_unlooked();
-  if (fiber_record* f = p.next.load(std::memory_order_relaxed)) {
-    p.next.store(nullptr, std::memory_order_relaxed);
-    return f;
-  }
-  if (fiber_record* f = p.local.take()) return f;
-  if (fiber_record* f = take_injected(w, p)) return f;
-  if (fire_timers(w, p) + poll_now(w) > 0)
-    if (fiber_record* f = p.local.take()) return f;
+  if (fiber_record* f = std::exchange(p.set_aside, nullptr)) return f;
+  check_env env{*this, w, p};
+  fiber_record* f = take_checked(p.order, env);
+  if (w.held == nullptr) return nullptr;
+  p.bump_tick();
+  if (f != nullptr) return f;
+  if (bring_injected(w, p) || fire_timers(w, p) + poll_now(w) > 0)
+    if ((f = take_own(p.order, p)) != nullptr) return f;
   return search(w);
 }
 
-fiber_record* scheduler::look_around(worker& w, processor& p) noexcept {
+std::int64_t scheduler::begin_check(processor& p) noexcept {
   const std::int64_t now = os::now_ns();
   const std::int64_t since = now - p.checked_ns;
   p.count_steps();
@@ -128,51 +144,52 @@ fiber_record* scheduler::look_around(worker& w, processor& p) noexcept {
   else
     p.check_interval = std::min(p.check_interval + 4, processor::longest_check);
   p.checked_ns = now;
-  // Kept near: the difference to a tick of long ago wraps.
-  if (frozen_count_.load(std::memory_order_relaxed) == 0) p.thaw_at = p.tick.load(std::memory_order_relaxed);
-  p.looked_tick = p.tick.load(std::memory_order_relaxed);
-  p.check_at = p.looked_tick + p.check_interval;
-  if (fire_timers(w, p) > 0 && std::exchange(p.kept_waiting, false))
-    if (fiber_record* f = p.local.pop()) return f;  // of several, the last
-  p.kept_waiting = false;
-  if (now - polled_at_.load(std::memory_order_relaxed) > poll_interval_ns) poll_now(w);
-  return take_injected(w, p);
+  p.check_at.store(p.tick.load(std::memory_order_relaxed) + p.check_interval, std::memory_order_relaxed);
+  return now;
 }
 
-// One to run, and this processor's share of the rest.
-fiber_record* scheduler::take_injected(worker& w, processor& p) noexcept {
+// This processor's share of what others have queued.
+bool scheduler::bring_injected(worker& w, processor& p) noexcept {
   const std::int64_t there = injected_size_.load(std::memory_order_relaxed);
-  if (there <= 0) return nullptr;
-  if (late_.load(std::memory_order_relaxed) != nullptr)
-    if (fiber_record* f = take_late(w, p)) return f;
+  if (there <= 0) return false;
+  std::size_t brought = late_.load(std::memory_order_relaxed) != nullptr ? bring_late(w, p) : 0;
   const std::size_t share = std::clamp<std::size_t>(
       static_cast<std::size_t>(there) / census_.serving(), 1, longest_share);
   fiber_record* got[longest_share];
   const std::size_t n = injected_.try_dequeue_bulk(got, share);
-  if (n == 0) return nullptr;
-  injected_size_.fetch_sub(static_cast<std::int64_t>(n), std::memory_order_relaxed);
-  w.counters.injected.add(n);
-  for (std::size_t i = 1; i < n; ++i) p.local.push(got[i]);
-  if (n > 1 && !w.searching) wake_one_if_needed();
-  return got[0];
+  brought += n;
+  if (n > 0) {
+    injected_size_.fetch_sub(static_cast<std::int64_t>(n), std::memory_order_relaxed);
+    w.counters.injected.add(n);
+    bool one_goes_ahead = true;  // not asked for yet
+    for (std::size_t i = 0; i < n; ++i) {
+      const bool waited = got[i]->reason.load(std::memory_order_relaxed) != park_reason::none;
+      if (waited || (std::exchange(one_goes_ahead, false) && p.order.new_goes_ahead()))  // ORDER-4
+        p.push_ready(got[i]);
+      else
+        p.local.push(got[i]);
+    }
+  }
+  if (brought > 1 && !w.searching) wake_one_if_needed();
+  return brought > 0;
 }
 
-// All of them: there are few. One to run, in the order they came.
-fiber_record* scheduler::take_late(worker& w, processor& p) noexcept {
+// All of them: there are few, and they have waited. In the order they came.
+std::size_t scheduler::bring_late(worker& w, processor& p) noexcept {
   fiber_record* newest = late_.exchange(nullptr, std::memory_order_acquire);  // push_late
   fiber_record* oldest = nullptr;
-  std::int64_t n = 0;
+  std::size_t n = 0;
   while (newest != nullptr) {
     fiber_record* next = std::exchange(newest->link, oldest);
     oldest = std::exchange(newest, next);
     ++n;
   }
-  if (oldest == nullptr) return nullptr;
-  injected_size_.fetch_sub(n, std::memory_order_relaxed);
-  w.counters.injected.add(static_cast<std::uint64_t>(n));
-  for (fiber_record* f = oldest->link; f != nullptr;) p.local.push(std::exchange(f, f->link));
-  if (n > 1) wake_one_if_needed();
-  return oldest;
+  if (n == 0) return 0;
+  injected_size_.fetch_sub(static_cast<std::int64_t>(n), std::memory_order_relaxed);
+  w.counters.injected.add(n);
+  for (fiber_record* f = oldest; f != nullptr;) p.push_ready(std::exchange(f, f->link));
+  if (n > 1 && !w.searching) wake_one_if_needed();
+  return n;
 }
 
 std::size_t scheduler::fire_timers(worker& w, processor& of) noexcept {
@@ -186,7 +203,7 @@ std::size_t scheduler::fire_timers(worker& w, processor& of) noexcept {
         return;
       }
       tell_ready(&w, f, 0);
-      w.held->local.push(&f);
+      w.held->push_ready(&f);
       ++woken;
     });
     fired += n;
@@ -208,7 +225,7 @@ std::size_t scheduler::poll_now(worker& w) noexcept {
   if (n > 0) trace::emit(trace::event::poll, 0, n);
   for (fiber_record* f : ready) {
     tell_ready(&w, *f, 0);
-    w.held->local.push(f);
+    w.held->push_ready(f);
   }
   ready.clear();
   if (n > 1 && !w.searching) wake_one_if_needed();
@@ -241,19 +258,23 @@ fiber_record* scheduler::search(worker& w) noexcept {
       }
       if (fiber_record* f = steal_from(w, victim)) return f;
       if (pass == search_passes - 1 && fire_timers(w, victim) > 0)
-        if (fiber_record* f = w.held->local.take()) return f;
+        if (fiber_record* f = take_own(w.held->order, *w.held)) return f;
     }
-    if (fiber_record* f = take_injected(w, *w.held)) return f;
+    if (bring_injected(w, *w.held))
+      if (fiber_record* f = take_own(w.held->order, *w.held)) return f;
     for (int i = 0; i < 8; ++i) os::cpu_relax();
   }
   return nullptr;
 }
 
-// Half of what the victim has, one entry at a time (deque.hpp says why); the first to run, the rest to keep.
+// Half of what the victim has, of the ready ones if it has any, one entry at a time (deque.hpp says why); the first to run,
+// the rest to keep.
 fiber_record* scheduler::steal_from(worker& w, processor& victim) noexcept {
-  std::int64_t want = (victim.local.size() + 1) / 2;
+  const bool ready = victim.ready.size() > 0;
+  deque<fiber_record*>& from = ready ? victim.ready : victim.local;
+  std::int64_t want = (from.size() + 1) / 2;
   if (want == 0) return nullptr;
-  deque<fiber_record*>::raid raid(victim.local);
+  deque<fiber_record*>::raid raid(from);
   fiber_record* first = nullptr;
   std::size_t n = 0;
   while (want > 0) {
@@ -266,6 +287,8 @@ fiber_record* scheduler::steal_from(worker& w, processor& victim) noexcept {
     ++n, --want;
     if (first == nullptr)
       first = f;
+    else if (ready)
+      w.held->push_ready(f);
     else
       w.held->local.push(f);
   }

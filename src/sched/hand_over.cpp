@@ -36,7 +36,7 @@ bool scheduler::hand_over(worker& w) noexcept {
         while (!w.gate.detach(p)) static_cast<void>(w.gate.settle());
         w.held = nullptr;
         p->holder.store(nullptr, std::memory_order_relaxed);
-        p->thaw_first = frozen_count_.load(std::memory_order_relaxed) > 0;
+        p->order.thaw_first = frozen_count_.load(std::memory_order_relaxed) > 0;
         idle_.begin_search_for_sleeper();
         s->assigned.store(p, std::memory_order_release);  // [WAKE-1] take_assigned
       }

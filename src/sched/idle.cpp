@@ -41,7 +41,7 @@ void scheduler::inject(fiber_record& f) noexcept {
 // The inject queue of those who must not allocate: the monitor [MON-3], and who holds the idle lock.
 void scheduler::push_late(fiber_record& f) noexcept {
   f.link = late_.load(std::memory_order_relaxed);
-  while (!late_.compare_exchange_weak(f.link, &f, std::memory_order_release,  // acquire in take_late
+  while (!late_.compare_exchange_weak(f.link, &f, std::memory_order_release,  // acquire in bring_late
                                       std::memory_order_relaxed)) {
   }
   injected_size_.fetch_add(1, std::memory_order_seq_cst);  // [IDLE-1]
@@ -51,7 +51,7 @@ bool scheduler::work_in_sight() noexcept {
   if (injected_size_.load(std::memory_order_seq_cst) > 0) return true;
   if (frozen_count_.load(std::memory_order_seq_cst) > 0) return true;
   for (const auto& p : processors())
-    if (p->local.size() > 0) return true;
+    if (p->stealable() > 0) return true;
   return false;
 }
 
@@ -123,17 +123,16 @@ bool scheduler::take_assigned(worker& w) noexcept {
   w.reserved = false;
   w.searching = true;
   attach(w, *p);
-  // Its last fiber has kept others waiting: a turn of the first of those that wait elsewhere, if the last one was not.
-  if (p->local.size() + p->local.claimed() > 0 && p->tick.load(std::memory_order_relaxed) != p->looked_tick) {
-    p->check_at = p->bump_tick();
-    p->kept_waiting = true;
+  // Its last fiber has kept others waiting, those outside, too.
+  if (p->has_waiting()) {
+    p->bump_tick();
+    p->ask_to_check();
   }
   if (worker* frozen = std::exchange(w.froze, nullptr)) {
     frozen_.push_back(*frozen);
     frozen->frozen = true;
     frozen_count_.fetch_add(1, std::memory_order_release);
-    // Its fiber goes behind those that were queued when it was stopped.
-    p->thaw_at = p->tick.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(p->local.size()) + 1;
+    p->order.delay_frozen(os::now_ns(), frozen_slice());  // it has had its turn
   }
   return true;
 }
@@ -264,7 +263,7 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
     return false;
   }
   const std::size_t n = ready.size();
-  for (fiber_record* f : ready) w.held->local.push(f);
+  for (fiber_record* f : ready) w.held->push_ready(f);
   ready.clear();
   std::size_t fired = 0;
   if (due)

@@ -98,7 +98,7 @@ runtime_metrics scheduler::measure() {
   m.runnable = m.injected_now + m.frozen;
   for (const auto& p : processors()) {
     const bool next = p->next.load(std::memory_order_relaxed) != nullptr;
-    const auto queued = static_cast<std::size_t>(p->local.size() + p->local.claimed_hint());
+    const auto queued = static_cast<std::size_t>(p->stealable() + p->claimed_hint());
     const bool busy = p->holder.load(std::memory_order_relaxed) != nullptr;
     m.processors.push_back({p->index, true, busy, queued, next, p->timers.size(), p->steps.get()});
     m.steps += p->steps.get();

@@ -39,11 +39,18 @@ constexpr std::uint32_t brisk_steps = 64;  // in a round: about one look at the 
 constexpr std::int64_t stuck_inside_ns = 2'000'000;
 constexpr std::int64_t stuck_aide_ns = 20'000'000;  // longer: it may just wait for a new thread's first turn on a CPU
 constexpr std::int64_t urgent_share = 4;
+// Those whose wait is over: a mutex's next owner, for one, is promised its turn after a millisecond.
+constexpr std::int64_t ready_patience_ns = 1'000'000;
 constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40, quiet_before_calm = 150;
 // A server idles for moments thousands of times a second; to sleep at each is to be roused, by a worker, right after.
 constexpr int idle_before_sleep = 10;
 constexpr int hot_after_retake = 200;  // rounds in which a processor's clock is read at first sight, not at the second
 constexpr std::int64_t first_ask_pause_ns = 200'000, longest_ask_pause_ns = 10'000'000;
+
+// How long a fiber runs before it is asked to give way.
+std::int64_t patience(const processor& p, std::int64_t slice) noexcept {
+  return p.somebody_is_ready() ? std::min(slice / urgent_share, ready_patience_ns) : slice / urgent_share;
+}
 
 }  // namespace
 
@@ -60,7 +67,7 @@ std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const 
                                   (p->seen.brisk ? timer_grace_when_brisk_ns : timer_grace_ns));
     if (p->seen.look_again) next = std::min(next, now + shortest_round_ns);
     if (p->seen.others_waited && slice > 0) {
-      const std::int64_t asks = p->seen.since_ns + slice / urgent_share;
+      const std::int64_t asks = p->seen.since_ns + patience(*p, slice);
       const std::int64_t ends = p->seen.urgent || asks > now ? asks : p->seen.since_ns + slice;
       next = std::min(next, std::max(ends, p->seen.ask_ns));
     }
@@ -161,7 +168,10 @@ bool scheduler::watch(std::int64_t now) noexcept {
     }
     if (!watched_ready_.empty()) {
       acted = true;
-      for (const auto& p : processors()) p->seen.urgent = true;
+      for (const auto& p : processors()) {
+        p->seen.urgent = true;
+        if (p->holder.load(std::memory_order_relaxed) != nullptr) p->ask_to_check();
+      }
     }
     watched_ready_.clear();
   }
@@ -191,7 +201,7 @@ bool scheduler::watch_idle(std::int64_t now) noexcept {
 }
 
 bool scheduler::others_wait(processor& p) noexcept {
-  return p.local.size() > 0 || p.local.claimed_hint() > 0 || p.next.load(std::memory_order_relaxed) != nullptr ||
+  return p.has_waiting() ||
          injected_size_.load(std::memory_order_relaxed) > 0 ||
          frozen_count_.load(std::memory_order_relaxed) > 0;
 }
@@ -219,6 +229,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
     const bool brisk = w != nullptr && tick - p.seen.tick >= brisk_steps;
     p.seen = {tick, thawed > watched_ns_ ? thawed : now};
     p.seen.brisk = brisk;
+    if (w != nullptr && p.timers.earliest() <= now) p.ask_to_check();  // its steps have become longer
     if (hot_rounds_ > 0 && w != nullptr && w->started.load(std::memory_order_acquire) && !w->gate.inside())
       p.seen.cpu_ns = w->cpu.now_ns();
     if (w != nullptr)
@@ -239,7 +250,10 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   }
   bool acted = false;
   if (idle_.idle() > 0) acted |= share_out(p);
-  if (fire_late_timers(p, now)) p.seen.urgent = true;
+  if (fire_late_timers(p, now)) {
+    p.seen.urgent = true;
+    p.ask_to_check();
+  }
   if (!w->started.load(std::memory_order_acquire)) return acted;  // [MON-2] worker_main
 
   // Blocked, or computing? Its CPU clock tells; its state tells apart who merely waits for a CPU.
@@ -273,11 +287,12 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
 }
 
 // First without a signal: who makes calls that may park gives way at the next one (make_way), and is never stopped. At
-// once, if a timer or a descriptor became ready, or somebody came from outside: it costs a yield.
+// once, if a timer or a descriptor became ready, or somebody came from outside: it costs a yield. After a millisecond, if
+// another's wait is over.
 void scheduler::ask_to_make_way(processor& p, worker& w, std::int64_t now) noexcept {
   const std::int64_t slice = options_.time_slice.count() * 1'000'000;
   const bool soon = p.seen.urgent || injected_size_.load(std::memory_order_relaxed) > 0;
-  if (slice == 0 || !others_wait(p) || (!soon && now - p.seen.since_ns < slice / urgent_share)) return;
+  if (slice == 0 || !others_wait(p) || (!soon && now - p.seen.since_ns < patience(p, slice))) return;
   w.attention.store(1, std::memory_order_relaxed);
   asks_to_make_way_ = true;
 }
@@ -303,16 +318,12 @@ bool scheduler::rage(processor& p, worker& w, std::uint32_t storm) noexcept {
 bool scheduler::share_out(processor& p) noexcept {
   worker* w = p.holder.load(std::memory_order_relaxed);
   if (w == nullptr) return false;
-  if (p.next.load(std::memory_order_relaxed) == nullptr && p.local.claimed_hint() == 0) {
-    if (p.local.size() > 0) wake_one_if_needed();
+  if (p.next.load(std::memory_order_relaxed) == nullptr && p.claimed_hint() == 0) {
+    if (p.stealable() > 0) wake_one_if_needed();
     return false;
   }
   if (!w->gate.try_take(&p)) return false;  // GATE-1: p is ours until give_back
-  p.local.unclaim();
-  if (fiber_record* f = p.next.load(std::memory_order_relaxed)) {
-    p.next.store(nullptr, std::memory_order_relaxed);
-    p.local.push(f);
-  }
+  p.share();
   w->gate.give_back(&p);
   wake_one_if_needed();
   return true;

@@ -262,7 +262,7 @@ void scheduler::put_next(worker& w, fiber_record& f) noexcept {
   fiber_record* displaced = p.next.load(std::memory_order_relaxed);
   p.next.store(&f, std::memory_order_relaxed);
   if (displaced != nullptr) {
-    p.local.push(displaced);
+    p.push_ready(displaced);
     wake_one_if_needed();
   }
 }

@@ -5,7 +5,7 @@
 //   monitor   1 reserves a spare as the worker's successor   2 notes the tick   3 sends the signal
 //   handler   1 inside weft, or in a section of it under a lock: sets attention, returns          2 enters, the tick is the same, nothing forbids it
 //             3 takes the successor, gives it the processor, wakes it          4 sleeps on its futex
-//   spare     puts the frozen thread last in line, runs the others
+//   spare     puts the frozen thread last in line, runs the others for a slice (service_order.hpp)
 //   thaw      a worker gives the first in line its processor and lies down; the handler returns into the user's code
 // The fiber never leaves its thread, so whatever it is in the middle of - malloc, a throw, a lock - is as safe as when
 // the kernel preempts a thread. The handler does atomics and futex calls only; no thread is made in it.
@@ -121,7 +121,7 @@ bool scheduler::thaw(worker& w) noexcept {
   {
     const std::lock_guard guard(idle_lock_);
     z = frozen_.pop_front();
-    w.held->thaw_first = false;
+    w.held->order.thaw_first = false;
     if (z == nullptr) return false;
     z->frozen = false;
     frozen_count_.fetch_sub(1, std::memory_order_relaxed);
@@ -130,8 +130,10 @@ bool scheduler::thaw(worker& w) noexcept {
   while (!w.gate.detach(w.held)) static_cast<void>(w.gate.settle());
   processor* p = std::exchange(w.held, nullptr);
   p->holder.store(nullptr, std::memory_order_relaxed);
-  p->bump_tick_unlooked();  // a new turn begins
-  p->thawed_ns.store(os::now_ns(), std::memory_order_relaxed);
+  p->bump_tick();  // a new turn begins
+  const std::int64_t now = os::now_ns();
+  p->thawed_ns.store(now, std::memory_order_relaxed);
+  p->order.delay_frozen(now, frozen_slice());
   z->assigned.store(p, std::memory_order_release);  // [WAKE-1] freeze
   kick(*z);
   return true;

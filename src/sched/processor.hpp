@@ -12,37 +12,36 @@
 #include "base/counter.hpp"
 #include "fiber/record.hpp"
 #include "sched/deque.hpp"
+#include "sched/service_order.hpp"
 #include "sched/timer_queue.hpp"
 
 namespace weft::detail {
 
 struct worker;
 
+/// At the start of a run of fibers that have waited: their records, and the pages their stacks are at. Stacks lie far
+/// apart, so each costs a walk of the page tables, for which even a prefetch waits; side by side these walks overlap.
+[[gnu::noinline]] void prefetch_run(const deque<fiber_record*>& of) noexcept;
+
 struct alignas(base::cache_line) processor {
   explicit processor(std::uint32_t i) : index(i) {}
 
-  // The next slot may be used this often in a row before its fiber goes behind the others: a pair that wakes each
-  // other runs hot, and does not starve the rest.
-  static constexpr std::uint32_t longest_streak = 16;
   // Steps between two looks at the inject queue, the timers and the poller; halved while they come too rarely.
   static constexpr std::uint32_t longest_check = 61, shortest_check = 1;
   static constexpr std::int64_t check_every_ns = 100'000;
 
   // ---- the holder; others read the atomics as hints
   std::atomic<fiber_record*> next{nullptr};   // readied last; relaxed: only the holder writes
-  std::uint32_t streak = 0;
+  service_order order;                        // whom it serves next
   std::atomic<std::uint32_t> tick{0};         // scheduling steps; relaxed: the holder writes
   base::counter steps;                        // the ticks so far, without end; counted now and then (count_steps)
   std::uint32_t counted_tick = 0;
-  std::uint32_t check_at = longest_check;
+  std::atomic<std::uint32_t> check_at{longest_check};  // relaxed: the monitor may have it earlier (ask_to_check)
   std::uint32_t check_interval = longest_check;
   std::int64_t checked_ns = 0;
-  std::uint32_t thaw_at = 0;                  // the step from which on a preempted fiber has its turn
+  fiber_record* set_aside = nullptr;          // found on a fiber's stack, and bound elsewhere: for the loop, before all others
   std::int32_t linger_luck = 1;               // waits for offloaded calls that were short enough lately
   std::uint32_t linger_skipped = 0;
-  std::uint32_t looked_tick = UINT32_MAX;     // of the last look around
-  bool kept_waiting = false;                  // until the next look: whose timer is due goes before the deque
-  bool thaw_first = false;                    // after a retake: one of them may hold the lock the others wait for
   std::atomic<std::int64_t> thawed_ns{0};     // when a preempted thread last got it; relaxed: the monitor looks
 
   std::atomic<std::int64_t> looked_ns{0};     // the monitor's last round, or when it was attached: the time, to that; relaxed
@@ -66,25 +65,53 @@ struct alignas(base::cache_line) processor {
 
   // ---- shared, by their own rules
   std::atomic<worker*> holder{nullptr};      // whose gate guards me; a hint, null while idle
-  deque<fiber_record*> local;
+  deque<fiber_record*> ready;                // whose wait has ended
+  deque<fiber_record*> local;                // who yielded, was spawned, or had lost its processor
   timer_queue timers;
 
-  [[nodiscard]] bool thaw_is_due() const noexcept {
-    return thaw_first || static_cast<std::int32_t>(tick.load(std::memory_order_relaxed) - thaw_at) >= 0;
+  // ---- the holder: what service_order.hpp takes from
+  [[nodiscard]] fiber_record* slot() const noexcept { return next.load(std::memory_order_relaxed); }
+  void empty_slot() noexcept { next.store(nullptr, std::memory_order_relaxed); }
+  void push_ready(fiber_record* f) {
+    ready.push(f);
+    order.ready_waits = true;
   }
-  [[nodiscard]] bool look_is_due() const noexcept {
-    return static_cast<std::int32_t>(tick.load(std::memory_order_relaxed) - check_at) >= 0;
+  [[nodiscard]] fiber_record* take_ready() noexcept {
+    fiber_record* f = ready.take();
+    if (ready.begun_run()) prefetch_run(ready);
+    return f;
+  }
+  [[nodiscard]] fiber_record* take_local() noexcept { return local.take(); }
+  // ---- anyone: a moment's guess
+  [[nodiscard]] std::int64_t stealable() const noexcept { return ready.size() + local.size(); }
+  [[nodiscard]] std::int64_t claimed_hint() const noexcept { return ready.claimed_hint() + local.claimed_hint(); }
+  [[nodiscard]] bool has_waiting() const noexcept {
+    return stealable() > 0 || claimed_hint() > 0 || next.load(std::memory_order_relaxed) != nullptr;
+  }
+  [[nodiscard]] bool somebody_is_ready() const noexcept {
+    return ready.size() > 0 || ready.claimed_hint() > 0 || next.load(std::memory_order_relaxed) != nullptr;
+  }
+  /// At its next step it looks at what comes from outside. Lost if it does so now anyway.
+  void ask_to_check() noexcept { check_at.store(tick.load(std::memory_order_relaxed), std::memory_order_relaxed); }
+
+  /// Puts what only the holder reaches where thieves do. The holder, or who has taken it from it.
+  void share() {
+    ready.unclaim();
+    local.unclaim();
+    if (fiber_record* f = slot()) {
+      empty_slot();
+      push_ready(f);
+    }
+  }
+  [[nodiscard]] bool look_is_due() const noexcept { return is_due(tick.load(std::memory_order_relaxed)); }
+  [[nodiscard]] bool is_due(std::uint32_t at_tick) const noexcept {
+    return static_cast<std::int32_t>(at_tick - check_at.load(std::memory_order_relaxed)) >= 0;
   }
   void count_steps() noexcept {
     const std::uint32_t t = tick.load(std::memory_order_relaxed);
     steps.add(t - std::exchange(counted_tick, t));
   }
-  // A step that does not look around: the look must stay ahead, for pick_local waits for its very tick.
-  void bump_tick_unlooked() noexcept {
-    static_cast<void>(bump_tick());
-    if (look_is_due()) check_at = tick.load(std::memory_order_relaxed) + 1;
-  }
-  [[nodiscard]] std::uint32_t bump_tick() noexcept {
+  std::uint32_t bump_tick() noexcept {
     const std::uint32_t t = tick.load(std::memory_order_relaxed) + 1;
     tick.store(t, std::memory_order_relaxed);
     return t;

@@ -100,7 +100,7 @@ bool scheduler::retake(processor& p, worker& w) noexcept {
     return false;
   }
   begin_detached(w, p.seen.since_ns);
-  p.thaw_first = frozen_count_.load(std::memory_order_relaxed) > 0;
+  p.order.thaw_first = frozen_count_.load(std::memory_order_relaxed) > 0;
   p.holder.store(nullptr, std::memory_order_relaxed);
   w.gate.keep();
   idle_.begin_search_for_sleeper();

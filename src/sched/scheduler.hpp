@@ -4,7 +4,7 @@
 //
 //   spawn.cpp      a record, filled; onto the local deque, or the inject queue from outside
 //   idle.cpp       who sleeps, who is woken
-//   find.cpp       a worker looks for a fiber: mail, next slot, own deque, inject queue, timers, poller, steal
+//   find.cpp       a worker looks for a fiber: its own queues in the order of service_order.hpp, inject queue, timers, poller, steal
 //   run.cpp        onto its stack; to the next one; its end
 //   park.cpp       a fiber waits; somebody readies it
 //   monitor.cpp    watches processors; retake.cpp, preempt.cpp take them away; hand_over.cpp gives one away
@@ -16,6 +16,7 @@
 //   lifecycle.cpp  threads start and end; shutdown
 // Rejected: one class per concern with a pointer to each other (the walk crosses all of them in 20 ns).
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -154,9 +155,10 @@ class scheduler {
   void loop(worker& w) noexcept;
   bool linger(worker& w) noexcept;
   fiber_record* find(worker& w) noexcept;
-  fiber_record* look_around(worker& w, processor& p) noexcept;
-  fiber_record* take_injected(worker& w, processor& p) noexcept;
-  fiber_record* take_late(worker& w, processor& p) noexcept;
+  struct check_env;
+  std::int64_t begin_check(processor& p) noexcept;
+  bool bring_injected(worker& w, processor& p) noexcept;  // true: there was some
+  std::size_t bring_late(worker& w, processor& p) noexcept;
   std::size_t fire_timers(worker& w, processor& of) noexcept;
   std::size_t poll_now(worker& w) noexcept;
   fiber_record* search(worker& w) noexcept;
@@ -243,6 +245,10 @@ class scheduler {
   void collect_successors() noexcept;
   void freeze(worker& w, const void* context) noexcept;  // in the signal handler
   bool thaw(worker& w) noexcept;                         // w's processor to the oldest preempted thread
+  // What a frozen thread leaves to the others between two turns [ORDER-6].
+  [[nodiscard]] std::int64_t frozen_slice() const noexcept {
+    return std::clamp<std::int64_t>(options_.time_slice.count(), 1, 1000) * 1'000'000;
+  }
   bool thaw_detached() noexcept;
   friend bool on_preempt_signal(int, siginfo_t*, void*);
 
