@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <stop_token>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -125,7 +126,20 @@ class [[nodiscard]] fiber {
     }
   }
 
-  /// Waits for the end at most that long; true if it came. Then `join` returns at once.
+  /// Waits for the end at most that long, until a stop is requested, or both; true if it came. Then `join` returns at once.
+  /// Neither asks the fiber to stop. `join` itself is not ended by a stop request on the caller.
+  [[nodiscard]] bool join_until(const std::stop_token& stop) {
+    return wait_until(std::chrono::steady_clock::time_point::max(), &stop);
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] bool join_for(const std::stop_token& stop, const std::chrono::duration<Rep, Period>& timeout) {
+    return wait_until(detail::deadline_after(timeout), &stop);
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] bool join_until(const std::stop_token& stop,
+                                const std::chrono::time_point<Clock, Duration>& deadline) {
+    return wait_until(detail::to_steady(deadline), &stop);
+  }
   template <class Rep, class Period>
   [[nodiscard]] bool join_for(const std::chrono::duration<Rep, Period>& timeout) {
     return wait_until(detail::deadline_after(timeout));
@@ -161,9 +175,9 @@ class [[nodiscard]] fiber {
  private:
   using stored = detail::stored_result<T>;
 
-  bool wait_until(std::chrono::steady_clock::time_point deadline) {
+  bool wait_until(std::chrono::steady_clock::time_point deadline, const std::stop_token* stop = nullptr) {
     if (task_ == nullptr) detail::throw_not_joinable("join_for/join_until");
-    return detail::join_task_until(*task_, deadline);
+    return detail::join_task_until(*task_, deadline, stop);
   }
 
   // Hands the record back whatever happens; it is the last thing that touches it.

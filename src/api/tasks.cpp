@@ -3,6 +3,7 @@
 #include <weft/fiber.hpp>
 
 #include <cstring>
+#include <stop_token>
 #include <string>
 #include <system_error>
 
@@ -156,7 +157,7 @@ bool join_words(task& t, words& result) {
   return true;
 }
 
-bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline) {
+bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline, const std::stop_token* stop) {
   fiber_record& child = record_of(t);
   make_way_if_asked();
   if (child.join.is_done()) return true;
@@ -167,7 +168,13 @@ bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline) {
     cancel_park(self);
     return true;
   }
-  if (finish_park(self, deadline_ns(deadline)) == wake_code::ready) return true;
+  const auto wait = [&] {
+    const std::int64_t until = deadline_ns(deadline);
+    if (stop == nullptr || !stop->stop_possible()) return finish_park(self, until);
+    const std::stop_callback callback(*stop, [mine]() noexcept { wake(mine, wake_code::stop); });
+    return finish_park(self, until);
+  };
+  if (wait() == wake_code::ready) return true;
   return !child.join.leave(mine.bits);
 }
 

@@ -99,6 +99,9 @@ struct barren {
         {"ticker", [&](stop s) { return ticker.wait(s); }},
         {"rate_limiter", [&](stop s) { return limiter.acquire(1, s); }},
         {"rate_limiter, acquire_for", [&](stop s) { return limiter.acquire_for(1, s, 2h); }},
+        {"join_until", [&](stop s) { return endless.join_until(s); }},
+        {"join_for", [&](stop s) { return endless.join_for(s, 1h); }},
+        {"join_until a time", [&](stop s) { return endless.join_until(s, std::chrono::system_clock::now() + 1h); }},
         {"select, with a fiber's end", [&](stop s) {
            return weft::select(weft::on_join(endless, [] {}), weft::on_stop(s, [] {})) == 0;
          }},
@@ -116,10 +119,9 @@ TEST_CASE("every wait ends by a stop that was requested before, and by one that 
   each_fiber([] {
     barren b;
     for (const named_wait& w : b.waits()) {
-      CAPTURE(std::string(w.name));
       std::stop_source before;
       before.request_stop();
-      CHECK_FALSE(w.call(before.get_token()));
+      CHECK_MESSAGE(!w.call(before.get_token()), w.name);  // no CAPTURE: doctest keeps those by thread
       std::stop_source meanwhile;
       std::atomic<bool> begins{false};
       auto waiting = weft::spawn([&] {
@@ -129,7 +131,7 @@ TEST_CASE("every wait ends by a stop that was requested before, and by one that 
       until([&] { return begins.load(); });
       weft::this_fiber::yield();
       meanwhile.request_stop();
-      CHECK_FALSE(waiting.join());
+      CHECK_MESSAGE(!waiting.join(), w.name);
     }
   });
 }
@@ -197,8 +199,14 @@ TEST_CASE("a stop request on the fiber does not end a plain wait") {
     });
     parked.wait();
     receiver.request_stop();
-    CHECK_FALSE(receiver.join_for(1ms));
+    std::stop_source source;
+    source.request_stop();
+    CHECK_FALSE(receiver.join_until(source.get_token()));  // nor does it touch who is joined
+    CHECK_FALSE(receiver.join_for(std::stop_token(), 1ms));
+    CHECK(receiver.joinable());
     c.send(5);
+    CHECK(receiver.join_until(std::stop_token()));
+    CHECK(receiver.join_until(source.get_token()));  // it has ended
     CHECK(receiver.join() == 5);
   });
 }

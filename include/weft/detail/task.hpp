@@ -15,6 +15,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <stop_token>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -100,7 +101,8 @@ void submit_detached_task(task& t) noexcept;         // without
 void join_task(task& t);                             // until it has ended; may run it right here
 /// join_task, then: true: `result` has the first bytes of the storage, and the task is released. False: it left an error.
 [[nodiscard]] bool join_words(task& t, words& result);
-[[nodiscard]] bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline);
+/// `stop`: ends the wait, too; null: none.
+[[nodiscard]] bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline, const std::stop_token* stop);
 void release_task(task& t) noexcept;                 // ended, result taken or dropped
 void detach_task(task& t) noexcept;
 void stop_task(task& t) noexcept;
