@@ -13,7 +13,8 @@
 //   affinity, CPU quota   read again once a second (adjust.cpp)
 // It never allocates, blocks or calls the user: see aide.cpp [MON-3].
 // Rounds come 50 us apart after a retake, and double up to 1 ms while there is none, 4 ms after 0.1 s of that: so late a fiber
-// that blocks is noticed, for 15 us of a CPU a round; a second look follows after 50 us. Timers and ends of slices are kept on time. When all
+// that blocks is noticed, for 15 us of a CPU a round; one that blocks for less than that, again and again, brings the quick
+// rounds back (blocks_in_bits); a second look follows after 50 us. Timers and ends of slices are kept on time. When all
 // processors are idle for a while it sleeps for good:
 // [MON-1] asleep = 1, fence, look for a busy processor / attach, then asleep? The relaxed look of attach may miss the 1:
 // the next attach, or the poller, makes up for it; nothing but a bound on lateness hangs on it.
@@ -36,6 +37,7 @@ constexpr std::int64_t poll_at_least_ns = 2'000'000;
 constexpr std::int64_t undisturbed_block_ns = 10'000'000;  // nobody waits: a blocked worker keeps its processor
 constexpr std::int64_t timer_grace_ns = 200'000, timer_grace_when_brisk_ns = 1'000'000;
 constexpr std::uint32_t brisk_steps = 64;  // in a round: about one look at the timers
+constexpr std::int64_t quick_rounds_again_ns = 24'000'000;
 constexpr std::int64_t stuck_inside_ns = 2'000'000;
 constexpr std::int64_t stuck_aide_ns = 20'000'000;  // longer: it may just wait for a new thread's first turn on a CPU
 constexpr std::int64_t urgent_share = 4;
@@ -235,7 +237,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
     if (w != nullptr)
       if (const std::uint32_t storm = storm_.load(std::memory_order_relaxed)) [[unlikely]]
         return rage(p, *w, storm);
-    return false;
+    return w != nullptr && blocks_in_bits(p, *w, now);
   }
   if (const std::uint32_t storm = storm_.load(std::memory_order_relaxed)) [[unlikely]]
     if (rage(p, *w, storm)) return true;
@@ -311,6 +313,21 @@ bool scheduler::rage(processor& p, worker& w, std::uint32_t storm) noexcept {
   const bool takes = storm == storm_retakes || (storm != storm_preempts && storm_random_.below(2) == 0);
   if (takes) return retake(p, w);
   static_cast<void>(ask_to_preempt(p, w));
+  return true;
+}
+
+// Rounds 4 ms apart never see the same tick twice of one that blocks for a millisecond at a time, call after call. But its
+// CPU clock has stood for much of the time, others wait, and it is asleep in user code: that is no wait for a CPU. True, at
+// most once in a while, in case its blocks turn out too short to be retaken: quick rounds are worth a try.
+bool scheduler::blocks_in_bits(processor& p, worker& w, std::int64_t now) noexcept {
+  if (!options_.retake || now < bits_not_before_ns_ || !w.started.load(std::memory_order_acquire)) return false;
+  if (w.gate.inside() || !others_wait(p)) return false;
+  if (p.stretch.of == &w && now - p.stretch.since_ns < longest_round_ns) return false;
+  const struct processor::stretch before = std::exchange(p.stretch, {&w, w.cpu.now_ns(), now});
+  if (before.of != &w || 4 * (p.stretch.cpu_ns - before.cpu_ns) > 3 * (now - before.since_ns)) return false;
+  if (!os::thread_sleeps(w.thread_id)) return false;
+  bits_not_before_ns_ = now + quick_rounds_again_ns;
+  hot_rounds_ = hot_after_retake;
   return true;
 }
 

@@ -58,6 +58,10 @@ struct alignas(base::cache_line) processor {
     std::int64_t ask_ns = 0;     // not to be asked to make way before
     std::int64_t ask_pause = 0;
   } seen;
+  struct stretch {               // over several steps of one holder: how much of it did it run? (blocks_in_bits)
+    const worker* of = nullptr;
+    std::int64_t cpu_ns = 0, since_ns = 0;
+  } stretch;
 
   // ---- constant
   const std::uint32_t index;

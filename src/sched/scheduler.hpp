@@ -187,6 +187,7 @@ class scheduler {
   void monitor_main() noexcept;
   bool watch(std::int64_t now) noexcept;                 // true: something had to be done
   bool watch_processor(processor& p, std::int64_t now) noexcept;
+  bool blocks_in_bits(processor& p, worker& w, std::int64_t now) noexcept;
   bool share_out(processor& p) noexcept;
   [[nodiscard]] bool others_wait(processor& p) noexcept;
   void ask_to_make_way(processor& p, worker& w, std::int64_t now) noexcept;
@@ -314,6 +315,7 @@ class scheduler {
   std::atomic<std::uint32_t> storm_{0};
   base::rng storm_random_{1};                       // monitor
   bool asks_to_make_way_ = false, counted_as_asking_ = false;  // monitor: for resched_requests
+  std::int64_t bits_not_before_ns_ = 0;             // monitor: blocks_in_bits
   int hot_rounds_ = 0;                              // monitor: a retake was not long ago
   std::vector<worker*> detached_;                   // monitor: retaken and not told of (stalls.cpp); has room for all
   std::vector<worker*> prepared_;                   // monitor: spares it reserved before it needs them; has room for all

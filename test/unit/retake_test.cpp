@@ -362,3 +362,26 @@ TEST_CASE("a timer set by a fiber that lost its processor before it parked still
   for (auto& f : fibers) f.join();
   probe::storm(rt, 0);
 }
+
+TEST_CASE("calls that block for a millisecond each are retaken from, though the monitor has been calm") {
+  weft::runtime rt(workers(1));
+  const auto nap = [](std::chrono::nanoseconds t) {
+    const timespec pause{0, static_cast<long>(t.count())};
+    ::clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+    weft::this_fiber::yield();
+  };
+  std::atomic<bool> longer{false}, stop{false};
+  std::vector<weft::fiber<void>> fibers;
+  for (int i = 0; i < 20; ++i)
+    fibers.push_back(rt.spawn([&] {
+      while (!stop.load(std::memory_order_relaxed)) nap(longer.load(std::memory_order_relaxed) ? 1ms : 60us);
+    }));
+  std::this_thread::sleep_for(400ms);  // too short for the monitor, whose rounds are far apart by now
+  const std::uint64_t before = probe::retakes(rt);
+  longer.store(true, std::memory_order_relaxed);
+  const auto limit = std::chrono::steady_clock::now() + 20s;
+  while (probe::retakes(rt) < before + 50 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(1ms);
+  CHECK(probe::retakes(rt) >= before + 50);
+  stop.store(true, std::memory_order_relaxed);
+  for (auto& f : fibers) f.join();
+}
