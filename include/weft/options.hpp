@@ -51,6 +51,12 @@ enum class deadlock_policy : std::uint8_t {
   abort,   // say so, then std::abort()
 };
 
+/// What a runtime does when a stack is needed and there are as many guard pages as weft makes. See options::stack_guard.
+enum class stack_guard_policy : std::uint8_t {
+  checked,  // stacks without a guard page are looked at instead
+  page,     // none without a guard page: the fiber fails, and its join throws
+};
+
 /// How a runtime is set up. Every field has a working default.
 struct options {
   /// Processors: how many fibers run at the same time. More than 1024 is an error. 0 means the CPUs this process may use,
@@ -59,8 +65,17 @@ struct options {
   /// affinity that counts later is that of weft's own threads (`taskset -a`, cpusets). A number is your word: it stays.
   std::size_t workers = 0;
   /// Bytes of address space per fiber stack, guard page included; a multiple of the page size, 16 KiB to
-  /// 1 GiB. Only pages that were touched cost memory. Rounded up to a power of two.
+  /// 1 GiB. Only pages that were touched cost memory. Rounded up to a power of two. Plan with three quarters of it: a fiber
+  /// that is joined before it has started may run on its joiner's stack, and is promised that much there; on a stack
+  /// of its own it has all but the guard page. (A pinned fiber always has its own.)
   std::size_t stack_size = 256 * 1024;
+  /// Below each stack lies a guard page: who runs into it ends the process with a report. Guard pages cost nothing from
+  /// Linux 6.4 on, unless a sandbox forbids userfaultfd(2) there (6.13: in any case). Elsewhere each takes two memory mappings, and
+  /// weft makes so many that half of vm.max_map_count is left to the program: 16,382 by default. Stacks beyond are
+  /// `checked`: the addresses below them, a quarter of the stack's size, are nobody's, and must not have been touched when the
+  /// fiber parks deep or ends, or runs for a millisecond or more; the report is the same, but comes after the fact. stderr says
+  /// so once. `page`: a fiber beyond fails, and its join throws std::errc::not_enough_memory.
+  stack_guard_policy stack_guard = stack_guard_policy::checked;
   /// The most fibers alive at a time; a spawn beyond it throws std::errc::resource_unavailable_try_again.
   std::size_t max_fibers = std::size_t{1} << 25;
   /// The most OS threads this runtime may create. Those beyond `workers` are spares: they take over while
@@ -113,7 +128,7 @@ struct options {
 /// Attributes of one fiber; the default of each field is the runtime's.
 struct attributes {
   std::string name{};
-  /// As options::stack_size; 0 is the runtime's.
+  /// As options::stack_size, of which three quarters are promised; 0 is the runtime's.
   std::size_t stack_size = 0;
   /// Always resumed on the same OS thread, the one that first runs it. For libraries that keep state in
   /// thread-local storage. Costs a thread switch per resume when that thread is busy elsewhere.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // debug/overflow.cpp - the stack overflow report.
 //
-//   fault   1 address in a guard page?  2 of the very stack this worker is on, and the stack pointer down there?
+//   fault   SIGSEGV, or SIGBUS where the guard is a userfaultfd marker (os/guards.cpp)
+//           1 address in a guard page?  2 of the very stack this worker is on, and the stack pointer down there?
 //           3 report   4 abort          any "no": the handlers that were there before
 // It runs on the worker's alternate stack (lifecycle.cpp) and must suspect that the overflow struck inside malloc:
 // no allocation, no stdio, so names stay mangled. The words that matter are written before the stack is walked.
@@ -25,8 +26,11 @@
 
 #include "base/sanitizers.hpp"
 #include "debug/code_location.hpp"
+#include "fiber/stack_slab.hpp"
 #include "os/os.hpp"
+#include "os/signal_context.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/stack_look.hpp"
 #include "sched/worker.hpp"
 #include "trace/session.hpp"
 
@@ -161,7 +165,40 @@ void write_calls(std::uintptr_t fault) noexcept {
   for (; i < t.walked; ++i) write_frame(t.outer[i % call_trace::most_outer]);
 }
 
+[[noreturn]] void report(const fiber_record& f, const stack_ref& stack, std::uintptr_t from) noexcept {
+  static std::atomic_flag reporting;
+  // relaxed: the flag guards the text on stderr only. The second one waits for the end the first one brings.
+  while (reporting.test_and_set(std::memory_order_relaxed)) pause();
+  write_verdict(f, stack);
+  if (const stack_slab* slab = slab_of(stack.limit); slab != nullptr && slab->red_zone != 0)
+    os::write_stderr("weft: that stack has no guard page (options::stack_guard), so memory below it may have been overwritten since.\n");
+  write_calls(from);
+  trace::write_last_words();
+  // The application's handler would run on this stack and might not come back.
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  sigaction(SIGABRT, &standard, nullptr);
+  std::abort();
+}
+
+// For stacks without a guard page, by the fiber itself.
+[[gnu::noinline]] void report_calling_fiber(const fiber_record& f) noexcept {
+  const fiber_record& owner = owner_of_stack(f);
+  report(f, {owner.stack_limit, slot_size(owner.stack) - os::page_size()},
+         reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)));
+}
+
+// The monitor has found the thread's fiber beyond its stack, a moment ago.
+bool on_nudge(const void* context) noexcept {
+  const worker* w = this_worker();
+  const fiber_record* f = w != nullptr ? w->current : nullptr;
+  if (f == nullptr || f->stack_limit == nullptr || !ran_off(f->stack_limit)) return true;
+  const fiber_record& owner = owner_of_stack(*f);
+  report(*f, {owner.stack_limit, slot_size(owner.stack) - os::page_size()}, os::interrupted(context).instruction);
+}
+
 bool on_fault(int, siginfo_t* info, void* context) {
+  if (os::is_nudge(info)) return on_nudge(context);
   stack_ref stack;
   if (info->si_code <= 0 || !is_guard(info->si_addr, stack)) return false;
   const worker* w = this_worker();
@@ -172,22 +209,13 @@ bool on_fault(int, siginfo_t* info, void* context) {
   const fault_place at = place_of(context);
   if (f == nullptr || at.stack_pointer >= reinterpret_cast<std::uintptr_t>(stack.limit) + red_zone) return false;
 
-  static std::atomic_flag reporting;
-  // relaxed: the flag guards the text on stderr only. The second one waits for the end the first one brings.
-  while (reporting.test_and_set(std::memory_order_relaxed)) pause();
-  write_verdict(*f, stack);
-  write_calls(at.instruction);
-  trace::write_last_words();
-  // The application's handler would run on this stack and might not come back.
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
-  sigaction(SIGABRT, &standard, nullptr);
-  std::abort();
+  report(*f, stack, at.instruction);
 }
 
 }  // namespace
 
 void install_overflow_report() noexcept {
+  report_overflow.store(&report_calling_fiber, std::memory_order_release);  // stack_look.cpp
   if constexpr (WEFT_ASAN) return;
   [[maybe_unused]] static const bool once = [] {
     // The unwinder initialises itself on first use, which must not be in the handler.

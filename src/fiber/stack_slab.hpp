@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // fiber/stack_slab.hpp - the process-wide half of the stack pool: slabs, carving, free lists.
-// One class_pool per slot size, each with its own lock; only stack_cache and the statistics use it.
+// One class_pool per slot size, each with its own lock; only stack_cache, the trim and the statistics use it.
 //
-//   fetch:  1 free slots, if any   2 else reserve a batch of bare slots under the lock, prepare
-//   them
-//           (guards, top pages) without it, put what the caller does not need on the free list
-// STACK-1  a slot is on the free list, in a cache or out only if its guard page is installed.
+//   fetch:  1 idle slots that have a guard   2 else reserve a batch of bare slots under the lock, prepare them (guards,
+//           top pages) without it, put what the caller does not need on the free list
+//           3 no guard to be had any more: the same with checked slots (stack_check.hpp), unless the caller wants none
+//   trim:   idle slots that nobody took for a while lose their pages (stack_trim.hpp)
+// STACK-1  a guarded slot is on a free list, in a cache or out only if its guard page is installed. A forked child in which
+//          guards are lost (os::guard_generation) installs them again.
 // STACK-2  every list has room for every slot of its class, so giving a stack back cannot fail.
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -17,56 +20,92 @@
 
 #include "base/futex_lock.hpp"
 #include "fiber/stack_pool.hpp"
+#include "os/os.hpp"
 
 namespace weft::detail {
 
-/// One mapping of slots. Never freed, so the signal handler may walk the list at any time.
+/// One mapping of slots of one kind, each with its guard page or its red zone at its lower end. Never freed, so the signal
+/// handler may walk the list at any time.
 struct stack_slab {
-  std::byte* begin;
-  std::size_t bytes;
+  std::size_t slots;
   stack_class size_class;
-  stack_slab* next;  // immutable once published
+  std::size_t red_zone;  // of each slot, above its slot_size; 0: they have guards
+  os::guard_area area;
+  stack_slab* next;      // immutable once published
+
+  [[nodiscard]] std::size_t stride() const noexcept { return slot_size(size_class) + red_zone; }
+  [[nodiscard]] std::byte* slot(std::size_t i) const noexcept { return area.all.begin + i * stride(); }
+  [[nodiscard]] stack_ref stack(std::size_t i) const noexcept {
+    const std::size_t page = os::page_size();
+    return {slot(i) + red_zone + page, slot_size(size_class) - page};
+  }
 };
 
-/// LIFO of slot addresses whose capacity is ensured ahead of time (STACK-2). Trivially
-/// destructible: the pool outlives every static object.
+/// Slots in the order they came, whose capacity is ensured ahead of time (STACK-2). Trivially destructible: the pool
+/// outlives every static object.
 class slot_list {
  public:
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t size() const noexcept { return end_ - begin_; }
   [[nodiscard]] bool reserve(std::size_t capacity) noexcept;
-  void push(std::byte* slot) noexcept { slots_[size_++] = slot; }
-  [[nodiscard]] std::byte* pop() noexcept { return slots_[--size_]; }
+  void push(std::byte* limit) noexcept {
+    if (end_ == capacity_) [[unlikely]] close_gap();
+    slots_[end_++] = limit;
+  }
+  [[nodiscard]] std::byte* pop() noexcept { return slots_[--end_]; }          // the newest; not empty
+  [[nodiscard]] std::byte* pop_oldest() noexcept { return slots_[begin_++]; }  // not empty
 
  private:
+  void close_gap() noexcept;
   std::byte** slots_ = nullptr;
-  std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
+  std::size_t begin_ = 0, end_ = 0, capacity_ = 0;
 };
+
+enum class stack_kind : std::uint8_t { guarded, checked };
 
 class class_pool {
  public:
-  /// Fills a prefix of `out` with guarded slots' limits, coldest first; 0 only with `ec` set.
-  std::size_t fetch(stack_class c, std::span<std::byte*> out, std::error_code& ec) noexcept;
-  void put_back(stack_class c, std::span<std::byte* const> limits) noexcept;
+  /// Fills a prefix of `out` with slots' limits, coldest first; 0 only with `ec` set.
+  std::size_t fetch(stack_class c, stack_guard_policy policy, refill_space& space, std::span<std::byte*> out,
+                    std::error_code& ec) noexcept;
+  void put_back(stack_class c, refill_space& space, std::span<std::byte* const> limits) noexcept;
   void add_to(stack_statistics& total) noexcept;
 
- private:
-  static constexpr std::size_t max_batch = 256;
+  // ---- stack_trim.cpp
+  /// How many slots keep their pages however long nobody takes them.
+  static constexpr std::size_t kept_warm = 256;
+  [[nodiscard]] bool has_excess() noexcept;
+  void end_period() noexcept;  // what was idle in all of it is to be trimmed
+  /// Up to refill_space::slots of them; false: there are none.
+  bool trim_some(stack_class c, refill_space& space) noexcept;
 
-  std::size_t take_bare(stack_class c, std::span<std::byte*> batch, std::error_code& ec) noexcept;
-  bool grow(stack_class c, std::error_code& ec) noexcept;
+ private:
+  struct shelf {
+    slot_list warm, cold;             // idle; the cold ones have no page left. Limits
+    std::byte* carve_next = nullptr;  // of the newest slab
+    std::byte* carve_end = nullptr;
+    std::size_t slots = 0;            // of all slabs
+    std::size_t ready = 0;            // that were ever handed out, or could be
+    std::size_t lowest = 0;           // warm ones, in this period
+    std::size_t to_trim = 0, being_trimmed = 0;
+  };
+  [[nodiscard]] shelf& shelf_of(stack_kind k) noexcept { return shelves_[static_cast<unsigned>(k)]; }
+
+  std::size_t take_idle(stack_class c, stack_kind k, refill_space& space, std::span<std::byte*> out) noexcept;
+  std::size_t make_slots(stack_class c, stack_kind k, refill_space& space, std::span<std::byte*> out, std::error_code& ec) noexcept;
+  std::size_t take_bare(stack_class c, stack_kind k, refill_space& space, std::error_code& ec) noexcept;
+  bool grow(stack_class c, stack_kind k, std::error_code& ec) noexcept;
+  void forget_lost_guards() noexcept;
 
   base::ranked_futex_lock<base::lock_rank::stack_pool> lock_;
   // all below: lock_
-  slot_list free_;                   // guarded; limits
-  slot_list bare_;                   // refused a guard once; slot starts
-  std::byte* carve_next_ = nullptr;  // of the newest slab
-  std::byte* carve_end_ = nullptr;
+  shelf shelves_[2];
+  slot_list bare_;         // limits; refused a guard once, or lost it
   std::size_t ramp_ = 1;   // half the size of the next fresh batch
-  std::size_t slots_ = 0;  // of all slabs
   std::size_t slabs_ = 0;
-  std::size_t guarded_ = 0;
+  std::uint32_t generation_ = 1;  // of the guards
 };
+
+[[nodiscard]] class_pool& pool_of(stack_class c) noexcept;
 
 /// Calls visit(slab) for each.
 extern constinit std::atomic<stack_slab*> all_slabs;  // push only; release, acquire [STACK-3]
@@ -74,6 +113,8 @@ template <class Visit>
 void for_each_slab(Visit&& visit) {
   for (const stack_slab* s = all_slabs.load(std::memory_order_acquire); s != nullptr; s = s->next) visit(*s);
 }
+/// The one the address lies in, or null. AS-safe.
+[[nodiscard]] stack_slab* slab_of(const void* address) noexcept;
 
 /// Address space of all slabs.
 [[nodiscard]] std::size_t reserved_stack_bytes() noexcept;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <span>
 
 #include "fiber/stack_slab.hpp"
 #include "os/os.hpp"
@@ -14,16 +13,23 @@ namespace weft::detail {
 namespace {
 
 constexpr std::size_t most_looked_at = 1024;
-constexpr std::size_t pages_on_stack = 4096;
+constexpr std::size_t pages_at_once = 256;
+constexpr std::size_t largest_looked_at = std::size_t{16} << 20;
 
 constinit std::array<std::atomic<std::size_t>, stack_class_count> deepest_dropped{};  // relaxed: a maximum
 
-std::size_t touched(stack_ref stack, std::span<unsigned char> pages) noexcept {
-  const std::size_t n = stack.size / os::page_size();
-  if (os::resident_pages({stack.limit, stack.size}, pages.data())) return 0;
-  const auto end = pages.begin() + static_cast<std::ptrdiff_t>(n);
-  const auto lowest = std::find_if(pages.begin(), end, [](unsigned char page) { return (page & 1) != 0; });
-  return static_cast<std::size_t>(end - lowest) * os::page_size();
+// From the lower end up, in pieces: it may be asked on a fiber's stack.
+std::size_t touched(stack_ref stack) noexcept {
+  unsigned char pages[pages_at_once];
+  for (std::size_t at = 0; at < stack.size;) {
+    const std::size_t bytes = std::min(stack.size - at, sizeof pages * os::page_size());
+    if (os::resident_pages({stack.limit + at, bytes}, pages)) return 0;
+    unsigned char* const end = pages + bytes / os::page_size();
+    const auto* const lowest = std::find_if(pages, end, [](unsigned char page) { return (page & 1) != 0; });
+    if (lowest != end) return stack.size - at - static_cast<std::size_t>(lowest - pages) * os::page_size();
+    at += bytes;
+  }
+  return 0;
 }
 
 void raise(std::atomic<std::size_t>& maximum, std::size_t to) noexcept {
@@ -35,8 +41,7 @@ void raise(std::atomic<std::size_t>& maximum, std::size_t to) noexcept {
 }  // namespace
 
 std::size_t touched_bytes(stack_ref stack) {
-  std::vector<unsigned char> pages(stack.size / os::page_size());
-  return touched(stack, pages);
+  return touched(stack);
 }
 
 std::size_t suggested_stack_size(std::size_t touched) noexcept {
@@ -44,30 +49,26 @@ std::size_t suggested_stack_size(std::size_t touched) noexcept {
 }
 
 void note_dropped(stack_class c, stack_ref stack) noexcept {
-  std::array<unsigned char, pages_on_stack> pages;
-  if (stack.size / os::page_size() > pages.size()) return;
-  raise(deepest_dropped[static_cast<unsigned>(c)], touched(stack, pages));
+  if (stack.size > largest_looked_at) return;
+  raise(deepest_dropped[static_cast<unsigned>(c)], touched(stack));
 }
 
 std::vector<stack_metrics> measure_stacks() {
   std::vector<stack_metrics> all;
-  std::vector<unsigned char> pages;
   std::vector<std::size_t> found;
   for (unsigned i = 0; i < stack_class_count; ++i) {
     const auto c = static_cast<stack_class>(i);
     const stack_statistics pool = stack_class_statistics(c);
     if (pool.carved == 0) continue;
-    const std::size_t usable = slot_size(c) - os::page_size();
-    pages.resize(usable / os::page_size());
     found.clear();
     // Slots that were never prepared have no page; they are passed over, and so cost a look.
     const std::size_t stride = (pool.carved + most_looked_at - 1) / most_looked_at;
     std::size_t at = 0;
     for_each_slab([&](const stack_slab& slab) {
       if (slab.size_class != c) return;
-      for (std::byte* slot = slab.begin; slot < slab.begin + slab.bytes; slot += slot_size(c))
+      for (std::size_t i = 0; i < slab.slots; ++i)
         if (at++ % stride == 0)
-          if (const std::size_t bytes = touched({slot + os::page_size(), usable}, pages); bytes > 0) found.push_back(bytes);
+          if (const std::size_t bytes = touched(slab.stack(i)); bytes > 0) found.push_back(bytes);
     });
     std::sort(found.begin(), found.end());
     const auto share = [&](double q) {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// os/memory.cpp - address space, guards, and advice on many ranges at once.
+// os/memory.cpp - address space, and advice on many ranges at once.
 // Advice for many ranges is one process_madvise(2) on ourselves (Linux 6.13 takes any advice then);
 // a kernel or sandbox that refuses it gets one madvise(2) per range instead, and is not asked
-// again. Guards are MADV_GUARD_INSTALL: markers in the page table, no mapping of their own; else
-// mprotect.
+// again.
 
 #include <algorithm>
 #include <cerrno>
@@ -12,10 +11,12 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "os/advice.hpp"
 #include "os/os.hpp"
 
 namespace weft::os {
@@ -23,9 +24,9 @@ namespace {
 
 // Not in Debian 12's headers.
 constexpr int madv_populate_write = 23;
-constexpr int madv_guard_install = 102;
-constexpr int madv_guard_remove = 103;
 constexpr int pidfd_self = -10000;
+constexpr unsigned mlock_onfault = 1;
+constexpr std::size_t left_to_program = std::size_t{16} << 20;
 constexpr long sys_process_madvise = 440;
 
 // The hooks are set by a test before it calls what they concern: relaxed is enough.
@@ -72,6 +73,33 @@ progress advise_prefix(std::span<const range> ranges, int advice) noexcept {
   return {done, 0};
 }
 
+// Where memory that can be written is counted, whether touched or not.
+bool commits_strictly() noexcept {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) return true;
+  static const bool never_overcommits = [] {
+    const int file = open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    char mode = 0;
+    const ssize_t n = read(file, &mode, 1);
+    close(file);
+    return n == 1 && mode == '2';
+  }();
+  return never_overcommits;
+}
+
+bool could_commit(std::size_t size) noexcept {
+  void* const trial = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (trial == MAP_FAILED) return false;
+  static_cast<void>(madvise(trial, size, MADV_NOHUGEPAGE));
+  if (madvise(trial, page_size(), MADV_DONTNEED) != 0) syscall(SYS_mlock2, trial, size, mlock_onfault);  // or it is populated
+  const bool could = mprotect(trial, size, PROT_READ | PROT_WRITE) == 0;
+  munmap(trial, size);
+  return could;
+}
+
+}  // namespace
+
 std::error_code advise(std::span<const range> ranges, int advice) noexcept {
   while (ranges.size() > 1 && !hooked(test_hooks.no_vectored_advice) &&
          !vectored_missing.load(std::memory_order_relaxed)) {
@@ -87,16 +115,6 @@ std::error_code advise(std::span<const range> ranges, int advice) noexcept {
   }
   return advise_each(ranges, advice);
 }
-
-guard_kind probe_guards() noexcept {
-  std::byte* page = nullptr;
-  if (reserve(page_size(), page_size(), page)) return guard_kind::mapping;
-  const bool works = madvise(page, page_size(), madv_guard_install) == 0;
-  release(page, page_size());
-  return works ? guard_kind::page_table : guard_kind::mapping;
-}
-
-}  // namespace
 
 std::size_t page_size() noexcept {
   static const auto size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
@@ -122,30 +140,45 @@ std::error_code reserve(std::size_t size, std::size_t alignment, std::byte*& out
   return {};
 }
 
+// Locked memory refuses MADV_DONTNEED, and tells itself so. Made readable as it is, it would be populated at once.
+std::error_code reserve_bare(std::size_t size, std::byte*& out) noexcept {
+  if (const int forced = test_hooks.reserve_error.load(std::memory_order_relaxed)) {
+    return {forced, std::generic_category()};
+  }
+  void* const mapped = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) return last_error();
+  out = static_cast<std::byte*>(mapped);
+  static_cast<void>(madvise(out, size, MADV_NOHUGEPAGE));
+  if (madvise(out, page_size(), MADV_DONTNEED) != 0 && errno == EINVAL &&
+      syscall(SYS_mlock2, out, size, mlock_onfault) != 0) {
+    const auto error = last_error();
+    release(out, size);
+    return error;
+  }
+  return {};
+}
+
+std::error_code commit(range part) noexcept {
+  if (commits_strictly() && !could_commit(part.size + left_to_program)) return std::make_error_code(std::errc::not_enough_memory);
+  return mprotect(part.begin, part.size, PROT_READ | PROT_WRITE) == 0 ? std::error_code() : last_error();
+}
+
 void release(std::byte* begin, std::size_t size) noexcept {
   munmap(begin, size);
 }
 
-guard_kind guard_support() noexcept {
-  static const guard_kind kernel = probe_guards();
-  return hooked(test_hooks.no_guard_advice) ? guard_kind::mapping : kernel;
-}
-
-std::error_code install_guards(std::span<const range> ranges) noexcept {
-  if (const int forced = test_hooks.guard_error.load(std::memory_order_relaxed)) {
-    return {forced, std::generic_category()};
-  }
-  if (guard_support() == guard_kind::page_table) return advise(ranges, madv_guard_install);
-  for (const range& r : ranges) {
-    if (mprotect(r.begin, r.size, PROT_NONE) != 0) return last_error();
-  }
-  return {};
-}
-
-std::error_code remove_guard(range guarded) noexcept {
-  if (guard_support() == guard_kind::page_table) return advise_one(guarded, madv_guard_remove);
-  if (mprotect(guarded.begin, guarded.size, PROT_READ | PROT_WRITE) != 0) return last_error();
-  return {};
+std::size_t address_space_left() noexcept {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+  const int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return limit.rlim_cur;
+  char buffer[128];
+  const ssize_t n = read(file, buffer, sizeof buffer);
+  close(file);
+  std::size_t pages = 0;
+  if (n > 0) std::from_chars(buffer, buffer + n, pages);
+  const std::size_t used = pages * page_size();
+  return used < limit.rlim_cur ? limit.rlim_cur - used : 0;
 }
 
 std::error_code populate(std::span<const range> ranges) noexcept {

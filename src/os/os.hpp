@@ -23,7 +23,9 @@ namespace weft::os {
 // --- test hooks: set before the functions they concern are used; production code never writes them
 struct hooks {
   std::atomic<bool> no_membarrier{false};       // registration fails as if the kernel lacked it
-  std::atomic<bool> no_guard_advice{false};     // no MADV_GUARD_INSTALL: mprotect guards
+  std::atomic<bool> no_guard_advice{false};     // no MADV_GUARD_INSTALL
+  std::atomic<bool> no_userfaultfd{false};      // nor userfaultfd: mprotect guards
+  std::atomic<std::size_t> most_guards{0};      // what mprotect guards may be made, if not 0
   std::atomic<bool> no_vectored_advice{false};  // no process_madvise on oneself
   std::atomic<int> reserve_error{0};            // reserve() fails with this errno
   std::atomic<int> guard_error{0};              // install_guards() fails with this errno
@@ -62,25 +64,49 @@ struct range {
 /// Private anonymous address space, not reserved in swap, never huge pages; `alignment` a power of
 /// two.
 std::error_code reserve(std::size_t size, std::size_t alignment, std::byte*& out) noexcept;
+/// The same without access, for memory that is needed piece by piece: only what is committed counts where the kernel
+/// commits no more than it has (vm.overcommit_memory = 2), and for RLIMIT_DATA; after mlockall(MCL_FUTURE) pages are
+/// locked when they are touched, not all at once. There commit() refuses the last 16 MiB, which are the program's.
+std::error_code reserve_bare(std::size_t size, std::byte*& out) noexcept;
+std::error_code commit(range part) noexcept;
 void release(std::byte* begin, std::size_t size) noexcept;
+/// What RLIMIT_AS leaves to the process; SIZE_MAX without a limit.
+[[nodiscard]] std::size_t address_space_left() noexcept;
 
+// --- guard pages (guards.cpp)
 enum class guard_kind : std::uint8_t {
-  page_table,  // MADV_GUARD_INSTALL (Linux 6.13): costs no mapping
-  mapping,     // mprotect(PROT_NONE): splits the mapping, so two mappings per guard
+  page_table,     // MADV_GUARD_INSTALL (Linux 6.13): costs no mapping; a touch gets SIGSEGV
+  write_protect,  // a userfaultfd marker (Linux 6.4): costs no mapping; a write gets SIGBUS
+  mapping,        // mprotect(PROT_NONE): splits the mapping, so two mappings each, of a budget
 };
-/// What install_guards() will use; probes the kernel on the first call.
+/// The best that works here: tried, once, by doing. install_guards() may have to use a lesser one.
 [[nodiscard]] guard_kind guard_support() noexcept;
-/// All or an error; on an error some ranges may be guarded. ENOMEM with guard_kind::mapping means
-/// vm.max_map_count.
-std::error_code install_guards(std::span<const range> ranges) noexcept;
-std::error_code remove_guard(range guarded) noexcept;
+/// Address space with pages to be guarded: what the kernel has been told of it. Never released.
+struct guard_area {
+  range all;
+  std::atomic<std::uint32_t> registered{0};  // with the userfaultfd of that generation; 0: never
+};
+struct guards_made {
+  std::size_t count;    // of the pages, from the front
+  std::error_code why;  // not all of them; ENOMEM: the budget is used up, or vm.max_map_count reached
+};
+/// Guards each of `pages`, a page each and all in `area`.
+[[nodiscard]] guards_made install_guards(guard_area& area, std::span<const range> pages) noexcept;
+/// False: the next one would find the budget used up. Of guards that cost a mapping no more are made than take half of
+/// vm.max_map_count as it was at first use; the rest is the program's.
+[[nodiscard]] bool guards_left() noexcept;
+/// Changes in a forked child if guards are lost there: those of areas that are registered must be installed again.
+[[nodiscard]] std::uint32_t guard_generation() noexcept;
+/// One guard outside every budget, for what there are few of.
+std::error_code guard_page(range page) noexcept;
 /// Makes the pages present and writable now. Advisory: after an error the first touch pays.
 std::error_code populate(std::span<const range> ranges) noexcept;
 /// Gives the pages back; they read as zero afterwards.
 std::error_code discard(std::span<const range> ranges) noexcept;
 /// Sets pages[i], one for each page, to an odd number if it is there. Reads page tables only.
 [[nodiscard]] std::error_code resident_pages(range r, unsigned char* pages) noexcept;
-/// vm.max_map_count, and how many mappings the process has now; 0 if unknown.
+/// vm.max_map_count, and how many mappings the process has now; 0 if unknown. The second reads a line for each of them:
+/// tens of milliseconds where they are many.
 [[nodiscard]] std::size_t max_map_count() noexcept;
 [[nodiscard]] std::size_t current_map_count() noexcept;
 

@@ -93,7 +93,7 @@ alternate_stack::alternate_stack() noexcept {
   stack_t mine{};
   mine.ss_sp = base + page_size();
   mine.ss_size = size();
-  if (!(error_ = install_guards({&guard, 1})) && sigaltstack(&mine, &before_) != 0) {
+  if (!(error_ = guard_page(guard)) && sigaltstack(&mine, &before_) != 0) {
     error_ = {errno, std::generic_category()};
   }
   if (error_) {

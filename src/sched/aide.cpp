@@ -9,10 +9,14 @@
 //   timers                are fired if their lock is free; a worker may be in malloc under it (timer_queue::add)
 //   affinity and quota    are read here (adjust.cpp)
 //   a spare it lacks      is asked for here; the next round, 50 us later, looks again
+//   memory of idle stacks goes back to the kernel from here, in pieces (fiber/stack_trim.hpp)
 //   a stall it sees       is left in the worker's slot, which is this thread's until it has told the user
 // Signal handlers call it, too, for what a handler must not do (aide_bell.hpp; debug/inspect.cpp).
 // If the aide itself waits for a frozen thread's lock, the monitor thaws it as for a worker [PREEMPT-3].
 // Rejected: reserving memory for each of these beforehand (pthread_create alone allocates in five places).
+#include <algorithm>
+
+#include "fiber/stack_trim.hpp"
 #include "sched/door.hpp"
 #include "trace/session.hpp"
 
@@ -34,12 +38,13 @@ void scheduler::aide_main() noexcept {
     if (idle_too_long_.exchange(false, std::memory_order_acquire)) check_idle_(*this);
     if (auto* const errand = aide_errand.load(std::memory_order_acquire)) errand();
     if (schedtrace_every_ns_ != 0) schedtrace_at_ns_ = print_schedtrace();
+    const std::int64_t next = std::min(schedtrace_at_ns_, trim_idle_stacks());
     aide_busy_since_.store(0, std::memory_order_relaxed);
-    if (schedtrace_at_ns_ == INT64_MAX)
+    if (next == INT64_MAX)
       os::futex_wait(bell_.calls, heard);
     else
-      static_cast<void>(os::futex_wait_until(bell_.calls, heard, std::chrono::steady_clock::time_point(
-                                                                     std::chrono::nanoseconds(schedtrace_at_ns_))));
+      static_cast<void>(os::futex_wait_until(
+          bell_.calls, heard, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(next))));
   }
 }
 
@@ -91,10 +96,25 @@ void scheduler::tell_stalls() noexcept {
   });
 }
 
+void scheduler::watch_idle_stacks() noexcept {
+  if (!claim_trim()) return;
+  trims_.store(true, std::memory_order_relaxed);
+  call_aide();
+}
+
+std::int64_t scheduler::trim_idle_stacks() noexcept {
+  // Taken back first: when trim_stacks has ended our claim, the next one may be the monitor's before we are here again.
+  if (!trims_.exchange(false, std::memory_order_relaxed)) return INT64_MAX;
+  const std::int64_t next = trim_stacks(os::now_ns());
+  if (next != INT64_MAX) trims_.store(true, std::memory_order_relaxed);
+  return next;
+}
+
 void scheduler::end_aide() noexcept {
   aide_ends_.store(true, std::memory_order_release);
   call_aide();
   if (aide_.joinable()) aide_.join();
+  if (trims_.exchange(false, std::memory_order_relaxed)) unclaim_trim();
   if (std::exchange(has_bell_, false)) take_down(bell_);
 }
 

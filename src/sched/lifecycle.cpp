@@ -67,7 +67,7 @@ scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_
 worker* scheduler::make_worker() {
   const std::size_t i = worker_count_.load(std::memory_order_relaxed);
   if (i == workers_.size()) return nullptr;
-  workers_[i] = std::make_unique<worker>();
+  workers_[i] = std::make_unique<worker>(options_.stack_guard);
   workers_[i]->index = static_cast<std::uint32_t>(i);
   workers_[i]->home = this;
   workers_[i]->random = base::rng(i + 1);

@@ -11,6 +11,8 @@
 //                         a timer or a descriptor, waits for a quarter of the slice only
 //   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken (retire, wake_one)
 //   affinity, CPU quota   read again once a second (adjust.cpp)
+//   a stack without guard looked at (stack_look.cpp)
+//   many idle stacks      the aide gives their memory back (fiber/stack_trim.hpp)
 // It never allocates, blocks or calls the user: see aide.cpp [MON-3].
 // Rounds come 50 us apart after a retake, and double up to 1 ms while there is none, 4 ms after 0.1 s of that: so late a fiber
 // that blocks is noticed, for 15 us of a CPU a round; one that blocks for less than that, again and again, brings the quick
@@ -26,6 +28,7 @@
 
 #include "sched/door.hpp"
 #include "sched/park.hpp"
+#include "sched/stack_look.hpp"
 #include "trace/recorder.hpp"
 
 namespace weft::detail {
@@ -86,6 +89,7 @@ void scheduler::monitor_main() noexcept {
   while (monitor_ends_.load(std::memory_order_acquire) == 0) {  // [LIFE-4] end_monitor
     trace::time_has_passed();
     watch_cpus(os::now_ns());
+    watch_idle_stacks();
     const bool all_idle = idle_.idle() == census_.serving();
     idle = all_idle ? idle + 1 : 0;
     if (all_idle) {
@@ -264,6 +268,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   const bool stands_still = !first_look && cpu - p.seen.cpu_ns < 5'000;
   p.seen.cpu_ns = cpu;
   watch_stall(p, *w, now, cpu, stands_still);
+  if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]] look_at_running(p, *w);
   p.seen.look_again = first_look;
   if (first_look) return acted;
   const std::int64_t held_for = now - p.seen.since_ns;

@@ -45,7 +45,7 @@ inline bool cancel_park(fiber_record& self) noexcept {
 }
 
 /// Called by each fiber that is about to park, on its stack, inside weft; null: by none. weft::lock_detector sets it before
-/// main [PARK-4].
+/// main, and stack_look.cpp when the first stack without a guard page is taken [PARK-4].
 extern constinit std::atomic<void (*)(fiber_record&) noexcept> before_park;
 
 /// Behind the others that wait for this processor; on a plain thread, for a CPU.

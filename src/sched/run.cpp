@@ -14,6 +14,7 @@
 #include "sched/door.hpp"
 #include "sched/park.hpp"
 #include "sched/spawn.hpp"
+#include "sched/stack_look.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {
@@ -42,6 +43,7 @@ stack_ref stack_of(const fiber_record& f) noexcept {
     f.operations->invoke(f, start::run);
     finish_in_user_mode(f);
     w = enter();
+    if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]] look_at_end(f);
     const stack_ref stack = stack_of(f);
     const stack_class size = f.stack;
 #if WEFT_TSAN
@@ -106,6 +108,7 @@ bool prepare_start(worker& w, fiber_record& f) noexcept {
     }
     return false;
   }
+  if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]] look_at_parks();
   f.stack_limit = stack.limit;
   std::byte* top = coloured_top(stack);
   f.context = boost::context::detail::make_fcontext(

@@ -236,6 +236,8 @@ class scheduler {
   void take_made_spares() noexcept;                      // by the monitor
   void tell_stalls() noexcept;
   void end_aide() noexcept;
+  void watch_idle_stacks() noexcept;                     // by the monitor
+  std::int64_t trim_idle_stacks() noexcept;              // when next; INT64_MAX for never
 
   // schedtrace.cpp: WEFT_SCHEDTRACE
   void begin_schedtrace() noexcept;
@@ -328,6 +330,7 @@ class scheduler {
   std::atomic<std::int64_t> aide_busy_since_{0};    // since when it has been at work; 0: it sleeps
   std::atomic<pid_t> aide_thread_{0};               // relaxed: set before it is first at work
   std::atomic<bool> aide_ends_{false};
+  std::atomic<bool> trims_{false};                  // our aide has the claim (fiber/stack_trim.hpp); relaxed: before it is called
   std::int64_t schedtrace_every_ns_ = 0, schedtrace_at_ns_ = INT64_MAX;  // aide; 0: not asked for
   std::unique_ptr<runtime_metrics> schedtrace_last_;  // aide
   base::ranked_futex_lock<base::lock_rank::scheduler> spare_lock_;

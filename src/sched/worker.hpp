@@ -36,6 +36,8 @@ enum class leave_action : std::uint8_t {
 };
 
 struct alignas(base::cache_line) worker : base::list_hook<> {
+  explicit worker(stack_guard_policy guard = stack_guard_policy::checked) noexcept : stacks(guard) {}
+
   // ---- its own thread
   basic_processor_gate<processor> gate;  // and takers, see there
   processor* held = nullptr;             // what the gate gave, valid inside weft

@@ -57,26 +57,33 @@ TEST_CASE("memory: reserve is aligned and zero, discard drops, both with and wit
   os::test_hooks.no_vectored_advice = false;
 }
 
-TEST_CASE("memory: a guard kills, its removal heals, by page table and by mprotect") {
-  for (const bool advice : {true, false}) {
-    os::test_hooks.no_guard_advice = !advice;
+TEST_CASE("memory: a guard kills, whatever kind it is, and its neighbours live") {
+  for (const os::guard_kind kind : {os::guard_kind::page_table, os::guard_kind::write_protect, os::guard_kind::mapping}) {
+    CAPTURE(static_cast<int>(kind));
+    os::test_hooks.no_guard_advice = kind != os::guard_kind::page_table;
+    os::test_hooks.no_userfaultfd = kind == os::guard_kind::mapping;
+    if (os::guard_support() != kind) continue;  // an older kernel, or a sandbox
     const std::size_t page = os::page_size();
-    std::byte* begin = nullptr;
-    REQUIRE_FALSE(os::reserve(4 * page, page, begin));
-    const os::range guards[] = {{begin, page}, {begin + 2 * page, page}};
-    REQUIRE_FALSE(os::install_guards(guards));
-    for (const auto& guard : guards) {
-      const auto touch = [&] {
-        *static_cast<volatile std::byte*>(guard.begin + 8) = std::byte{1};
+    const auto write_to = [&](std::size_t which) {
+      return test::in_child([&] {
+        std::byte* begin = nullptr;
+        if (os::reserve_bare(4 * page, begin) || os::commit({begin, 4 * page})) return 1;
+        os::guard_area area{{begin, 4 * page}};
+        const os::range guards[] = {{begin, page}, {begin + 2 * page, page}};
+        if (os::install_guards(area, guards).count != 2) return 2;
+        if (os::discard({guards, 1})) return 3;  // it survives that
+        begin[page] = begin[3 * page] = std::byte{1};
+        static_cast<volatile std::byte*>(begin)[which * page + 8] = std::byte{1};
         return 0;
-      };
-      CHECK(test::in_child(touch).signal == SIGSEGV);
-      REQUIRE_FALSE(os::remove_guard(guard));
-      CHECK(test::in_child(touch).exit_code == 0);
-    }
-    os::release(begin, 4 * page);
+      });
+    };
+    for (const std::size_t guard : {1u, 3u}) CHECK(write_to(guard).exit_code == 0);
+    const int signal = kind == os::guard_kind::write_protect ? SIGBUS : SIGSEGV;
+    CHECK(write_to(2).signal == signal);
+    if (kind != os::guard_kind::write_protect) CHECK(write_to(0).signal == signal);
   }
   os::test_hooks.no_guard_advice = false;
+  os::test_hooks.no_userfaultfd = false;
   CHECK(os::current_map_count() > 5);
   CHECK(os::max_map_count() > os::current_map_count());
 }
@@ -171,8 +178,7 @@ TEST_CASE("signals: a default action behind weft still happens") {
     os::install_signal_handler(SIGSEGV, [](int, siginfo_t*, void*) { return false; });
     std::byte* page = nullptr;
     if (os::reserve(os::page_size(), os::page_size(), page)) return 1;
-    const os::range guard{page, os::page_size()};
-    if (os::install_guards({&guard, 1})) return 2;
+    if (os::guard_page({page, os::page_size()})) return 2;
     *static_cast<volatile std::byte*>(page) = std::byte{1};
     return 0;
   });

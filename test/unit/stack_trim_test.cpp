@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSL-1.0
+// The memory of a burst of fibers goes back to the kernel, and what is used again and again does not.
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <limits>
+#include <vector>
+
+#include "base/sanitizers.hpp"
+#include "fiber/stack_slab.hpp"
+#include "fiber/stack_trim.hpp"
+#include "os/os.hpp"
+#include "support/runtimes.hpp"
+
+namespace {
+
+using namespace weft;
+using namespace weft::test;
+using namespace std::chrono_literals;
+
+std::size_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t size = 0, resident = 0;
+  statm >> size >> resident;
+  return resident * os::page_size();
+}
+
+// What is resident when all are there.
+std::size_t burst(runtime& rt, std::size_t n) {
+  std::vector<fiber<>> all;
+  std::atomic<std::size_t> there{0};
+  for (std::size_t i = 0; i < n; ++i)
+    all.push_back(rt.spawn([&] {
+      ++there;
+      park_until_stopped();
+    }));
+  until([&] { return there == n; });
+  const std::size_t resident = resident_bytes();
+  for (auto& f : all) f.request_stop();
+  for (auto& f : all) f.join();
+  return resident;
+}
+
+struct period {
+  explicit period(std::int64_t ns) { detail::trim_period_ns = ns; }
+  ~period() { detail::trim_period_ns = 2'000'000'000; }
+};
+
+TEST_CASE("after a burst: its stacks' memory goes back, also when the runtime falls idle, and they can be had again") {
+  const period short_one(20'000'000);
+  const std::size_t n = scaled(20'000);
+  for (const std::size_t workers : {1u, 8u}) {
+    options o;
+    o.workers = workers;
+    with_runtime(o, [&](runtime& rt) {
+      for (int round = 0; round < 2; ++round) {
+        const std::size_t before = burst(rt, n);
+        // Nothing runs: plain waiting, so that the runtime sleeps.
+        const auto limit = std::chrono::steady_clock::now() + 1min;
+        const auto warm = [] {
+          const auto now = detail::stack_pool_statistics();
+          return now.free_global - now.cold;
+        };
+        while (warm() > detail::class_pool::kept_warm * 2 && std::chrono::steady_clock::now() < limit)
+          std::this_thread::sleep_for(2ms);
+        CHECK(warm() <= detail::class_pool::kept_warm * 2);
+        if (!WEFT_ASAN && !WEFT_TSAN) {
+          CHECK(before > n * 4096);
+          CHECK(resident_bytes() < before - n * 4096 / 10 * 8);
+        }
+      }
+    });
+  }
+}
+
+TEST_CASE("stacks that were in use within a period keep their pages") {
+  const period long_one(std::numeric_limits<std::int64_t>::max() / 4);
+  options o;
+  o.workers = 2;
+  with_runtime(o, [&](runtime& rt) {
+    static_cast<void>(burst(rt, 3000));
+    const std::size_t cold = detail::stack_pool_statistics().cold;
+    for (int i = 0; i < 5; ++i) static_cast<void>(burst(rt, 3000));
+    CHECK(detail::stack_pool_statistics().cold <= cold);
+  });
+}
+
+TEST_CASE("trim: what was idle in all of a period, oldest first, beyond what is kept") {
+  constexpr auto c = detail::stack_class_for(std::size_t{32} << 10);
+  detail::class_pool& pool = detail::pool_of(c);
+  detail::refill_space space;
+  std::vector<detail::stack_ref> stacks;
+  const auto cold = [] { return detail::stack_class_statistics(c).cold; };
+  {
+    detail::stack_cache cache;
+    std::error_code ec;
+    for (int i = 0; i < 1000; ++i) stacks.push_back(cache.take(c, ec));
+    for (const auto& s : stacks) {
+      REQUIRE(s);
+      s.top()[-8] = std::byte{7};
+      cache.give(s);
+    }
+  }
+  CHECK(pool.has_excess());
+  pool.end_period();  // idle at its end, not in all of it
+  CHECK_FALSE(pool.trim_some(c, space));
+  pool.end_period();
+  while (pool.trim_some(c, space)) {
+  }
+  CHECK(cold() == detail::stack_class_statistics(c).free_global - detail::class_pool::kept_warm);
+  CHECK_FALSE(pool.has_excess());
+  detail::stack_cache cache;
+  std::error_code ec;
+  std::size_t zero = 0;
+  std::vector<detail::stack_ref> again;
+  for (int i = 0; i < 1000; ++i) {
+    again.push_back(cache.take(c, ec));
+    REQUIRE(again.back());
+    zero += again.back().top()[-8] == std::byte{0} ? 1 : 0;
+  }
+  CHECK(zero == 1000 - detail::class_pool::kept_warm);
+  CHECK(cold() == 0);
+  for (const auto& s : again) cache.give(s);
+}
+
+}  // namespace
