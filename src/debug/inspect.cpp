@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <exception>
 #include <thread>
@@ -55,10 +56,8 @@ class connection {
  public:
   explicit connection(std::uint64_t knock) noexcept : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (fd_ < 0) return;
-    const timeval patience{door_patience.count(), 0};  // DOOR-3
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     const door_address to(knock);
+    wait_at_most(SO_SNDTIMEO, std::chrono::steady_clock::now() + door_patience);
     connected_ = ::connect(fd_, to.get(), to.size) == 0;
   }
   ~connection() {
@@ -76,8 +75,9 @@ class connection {
   }
   // Up to the newline; false: none came.
   [[nodiscard]] bool read_line(std::string& line) const {
+    const auto until = std::chrono::steady_clock::now() + door_patience;  // DOOR-3: for the question as a whole
     std::array<char, longest_question> text;
-    while (line.size() < longest_question) {
+    while (line.size() < longest_question && wait_at_most(SO_RCVTIMEO, until)) {
       const ssize_t n = recv(fd_, text.data(), longest_question - line.size(), 0);
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) return false;
@@ -90,7 +90,8 @@ class connection {
     return false;
   }
   void write(std::string_view text) const noexcept {
-    while (!text.empty()) {
+    const auto until = std::chrono::steady_clock::now() + 12 * door_patience;  // and the answer, which may be long
+    while (!text.empty() && wait_at_most(SO_SNDTIMEO, until)) {
       const ssize_t n = send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) return;
@@ -99,6 +100,14 @@ class connection {
   }
 
  private:
+  // The next call's patience, and the deadline of all of them. False: it has passed.
+  bool wait_at_most(int option, std::chrono::steady_clock::time_point until) const noexcept {
+    using namespace std::chrono;
+    const auto left = std::min<microseconds>(duration_cast<microseconds>(until - steady_clock::now()), door_patience);
+    if (left <= microseconds::zero()) return false;
+    const timeval patience{left.count() / 1'000'000, left.count() % 1'000'000};
+    return setsockopt(fd_, SOL_SOCKET, option, &patience, sizeof patience) == 0;
+  }
   int fd_;
   bool connected_ = false;
 };

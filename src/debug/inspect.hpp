@@ -13,7 +13,8 @@
 //         of another user's.
 // DOOR-2  a knock that finds no room, no thread or no aide is lost; the tool's next one is not. Answering twice does no
 //         harm: the second finds nobody listening.
-// DOOR-3  a tool that does not read, does not write or dies ends its thread, after `patience` at the latest.
+// DOOR-3  a tool that does not read, does not write, does so byte by byte, or dies ends its thread: after `patience` for the
+//         question as a whole, after twelve of them for the answer.
 // With preempt_signal 0 there is no door. Abstract names belong to a network namespace: a tool outside of the process's
 // finds nobody calling back.
 // Rejected: a socket in the file system (something open, to be cleaned up, in every process); ptrace (stops the process, and

@@ -25,6 +25,7 @@
 #include <system_error>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <cxxabi.h>
@@ -131,6 +132,7 @@ std::int64_t cpu_of_process() noexcept {
 class collector {
  public:
   collector(const options& o, std::FILE* file) : options_(o), file_(file) {
+    const os::block_signals blocked;
     thread_ = std::thread([this] { main(); });
     trace::spawns_watched.fetch_or(trace::spawns_for_profiler, std::memory_order_relaxed);
   }
@@ -305,8 +307,25 @@ class collector {
   std::thread thread_;
 };
 
-std::mutex running_lock;
-std::unique_ptr<collector> running;  // under running_lock
+// Never destroyed: a profile that nobody stops is stopped at exit, by whatever thread gets there.
+std::mutex& running_lock = *new std::mutex;
+constinit collector* running = nullptr;  // under running_lock
+
+void stop_at_exit() noexcept {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    static const pid_t here = ::getpid();
+    std::atexit([] {
+      if (::getpid() != here) return;  // a forked child that exits: it has no collector
+      try {
+        const statistics s = stop();
+        if (s.dropped > 0) os::write_stderr("weft: profile: " + std::to_string(s.dropped) + " samples were dropped\n");
+      } catch (const std::exception& e) {
+        os::write_stderr(std::string("weft: profile: ") + e.what() + "\n");
+      }
+    });
+  });
+}
 
 [[noreturn]] void refuse(const std::string& text) {
   throw std::system_error(std::make_error_code(std::errc::invalid_argument), "weft::profile: " + text);
@@ -323,13 +342,14 @@ void start(const options& o) {
     throw std::system_error(ec, "weft::profile: no handler for options::signal " + std::to_string(o.signal));
   std::FILE* file = std::fopen(o.path.c_str(), "we");
   if (file == nullptr) throw std::system_error(errno, std::generic_category(), "weft::profile: " + o.path);
-  running = std::make_unique<collector>(o, file);
+  running = new collector(o, file);
+  stop_at_exit();
 }
 
 statistics stop() {
   const std::lock_guard guard(running_lock);
   if (running == nullptr) return {};
-  const std::unique_ptr<collector> last = std::move(running);
+  const std::unique_ptr<collector> last(std::exchange(running, nullptr));
   return last->stop();
 }
 
@@ -342,17 +362,6 @@ void start_from_environment() noexcept {
       options o;
       o.path = path;
       start(o);
-      static const pid_t here = ::getpid();
-      std::atexit([] {
-        if (::getpid() != here) return;  // a forked child that exits: it has no collector
-        try {
-          const statistics s = stop();
-          if (s.dropped > 0)
-            os::write_stderr("weft: WEFT_PROFILE: " + std::to_string(s.dropped) + " samples were dropped\n");
-        } catch (const std::exception& e) {
-          os::write_stderr(std::string("weft: WEFT_PROFILE: ") + e.what() + "\n");
-        }
-      });
     } catch (const std::exception& e) {
       os::write_stderr(std::string("weft: WEFT_PROFILE=") + path + ": " + e.what() + "; nothing is profiled\n");
     }

@@ -7,8 +7,13 @@
 // A fiber's end publishes its result first and frees its stack after: the stack is still in use until the next
 // one has been arrived at.
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
+#include <memory>
 #include <string>
+#include <typeinfo>
+
+#include <cxxabi.h>
 
 #include "base/check.hpp"
 #include "sched/door.hpp"
@@ -209,6 +214,18 @@ void scheduler::fail_start(worker& w, fiber_record& f, std::error_code why) noex
   static_cast<void>(end_fiber(*enter(), f));
 }
 
+namespace {
+// Of the exception that the calling catch clause has.
+std::string type_in_flight() {
+  const std::type_info* const type = abi::__cxa_current_exception_type();
+  if (type == nullptr) return "an exception of another language";
+  int status = -1;
+  const std::unique_ptr<char, decltype(&std::free)> demangled(
+      abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
+  return status == 0 ? demangled.get() : type->name();
+}
+}  // namespace
+
 void scheduler::unhandled(fiber_record& f) noexcept {
   unhandled_exception what{f.id, {}, std::exchange(f.error, nullptr)};
   if (const fiber_extras* x = f.extras.load(std::memory_order_relaxed)) what.fiber_name = x->name;
@@ -222,10 +239,9 @@ void scheduler::unhandled(fiber_record& f) noexcept {
   try {
     std::rethrow_exception(what.exception);
   } catch (const std::exception& e) {
-    text += ": ";
-    text += e.what();
+    text += ": " + type_in_flight() + ": " + e.what();
   } catch (...) {
-    text += " (not a std::exception)";
+    text += ": " + type_in_flight() + " (not a std::exception)";
   }
   text += "\nweft: join the fiber, or set options::on_unhandled_exception; terminating\n";
   os::write_stderr(text);

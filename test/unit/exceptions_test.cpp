@@ -221,8 +221,23 @@ TEST_CASE("by default it names the fiber and terminates") {
   CHECK(end.signal == SIGABRT);
   CHECK(end.errors.find("\"forgotten\" ended with an exception that nobody can observe") !=
         std::string::npos);
-  CHECK(end.errors.find("nobody looks") != std::string::npos);
+  CHECK(end.errors.find("destroyed: std::runtime_error: nobody looks") != std::string::npos);
   CHECK(end.errors.find("options::on_unhandled_exception") != std::string::npos);
+}
+
+namespace {
+struct no_standard_one {};
+}  // namespace
+
+TEST_CASE("the type is named, of whatever is thrown") {
+  const child_end end = in_child([] {
+    weft::runtime rt;
+    rt.spawn([] { throw no_standard_one(); }).detach();
+    for (;;) std::this_thread::sleep_for(1s);
+    return 0;
+  });
+  CHECK(end.signal == SIGABRT);
+  CHECK(end.errors.find("::no_standard_one (not a std::exception)") != std::string::npos);
 }
 
 TEST_CASE("a failed fiber dropped after its runtime is reported, too") {
