@@ -104,7 +104,8 @@ class [[nodiscard]] fiber {
   /// caller's stack, if at least three quarters of a stack are left.
   /// Orders: everything the fiber did, before the return.
   /// Throws: std::system_error: invalid_argument if not joinable; resource_deadlock_would_occur if it is the
-  ///         caller itself; what the fiber threw; std::errc::not_enough_memory if there was no stack for it.
+  ///         caller itself; no_such_process if its runtime has ended and left it behind (runtime::shutdown); what the
+  ///         fiber threw; std::errc::not_enough_memory if there was no stack for it.
   T join() {
     if (task_ == nullptr) detail::throw_not_joinable("join");
     if constexpr (detail::in_words<stored>) {
@@ -128,6 +129,7 @@ class [[nodiscard]] fiber {
 
   /// Waits for the end at most that long, until a stop is requested, or both; true if it came. Then `join` returns at once.
   /// Neither asks the fiber to stop. `join` itself is not ended by a stop request on the caller.
+  /// Throws: as join, what is not the fiber's own.
   [[nodiscard]] bool join_until(const std::stop_token& stop) {
     return wait_until(std::chrono::steady_clock::time_point::max(), &stop);
   }

@@ -52,6 +52,8 @@ class runtime {
   ///   4  names those that are left, on stderr: id, name, state, why and where they wait; then
   ///      options::on_stragglers decides
   ///   5  the threads end
+  ///   6  those that are left take nothing more from the channels, locks and other objects they wait for: values, permits
+  ///      and notifications go to the next one; a join of them fails (std::errc::no_such_process). What they hold they keep.
   /// A second call returns at once. Returns the number of fibers left behind.
   /// Blocks: the calling thread. Throws: std::system_error, resource_deadlock_would_occur from a fiber of this
   /// runtime.
@@ -66,6 +68,18 @@ class runtime {
  private:
   detail::scheduler* scheduler_;
 };
+
+/// How the default runtime is to be set up: that of weft::spawn, offload and selects over descriptors on threads that are no
+/// fiber's. It starts at the first of these calls.
+///
+/// It is never shut down. It outlives every static object, and when the process ends - by return from main, by std::exit or
+/// std::quick_exit, on whatever thread or fiber - its fibers end with it, wherever they are; nobody waits for them. Once exit
+/// has begun to destroy what is older than the runtime's first use, spawns from outside its fibers fail
+/// (std::errc::operation_not_permitted); all else works to the end. Use weft::run or a weft::runtime for fibers that are to
+/// end in order.
+/// Blocks: never.   Throws: std::system_error, device_or_resource_busy if it runs already; invalid_argument as
+/// runtime::runtime.   Example: test/unit/default_runtime_test.cpp [its options]
+void set_default_options(const options& o);
 
 /// Starts a runtime, runs `main` as its first fiber, shuts it down when that returns, and returns what it returned
 /// (0 if it returns nothing). Fibers still there are treated as runtime::shutdown says.

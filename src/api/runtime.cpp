@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
+#include <mutex>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "base/check.hpp"
 #include "debug/deadlock_report.hpp"
@@ -67,8 +70,36 @@ std::size_t most_processors(const options& o) noexcept {
   return std::min({cpus, most_workers, o.max_threads - 1});
 }
 
+// The default runtime is never shut down, and outlives every static object: fibers, timers and channels work until the last
+// destructor. What ends when the process begins to exit is only the way in, so that nobody counts on a fiber that may not
+// come to run any more. exit() runs this on whatever thread or fiber called it, and waits for nobody.
+// Rejected: to shut it down there. A fiber that calls exit() would wait for itself, an offloaded call for its own thread, and
+// the destructors of older statics would find a runtime that is gone.
+struct default_setup {
+  std::mutex lock;
+  options wanted;        // under lock
+  bool started = false;  // under lock
+};
+default_setup& setup_of_default() {
+  static default_setup& setup = *new default_setup;
+  return setup;
+}
+
+detail::scheduler*& scheduler_of(runtime& rt) noexcept;
+
+runtime& make_default_runtime() {
+  default_setup& setup = setup_of_default();
+  const std::lock_guard guard(setup.lock);
+  static runtime* rt = new runtime(setup.wanted);  // reachable, for leak checkers
+  setup.started = true;
+  std::atexit([] {
+    if (!detail::is_forked_child()) scheduler_of(*rt)->refuse_outsiders();
+  });
+  return *rt;
+}
+
 runtime& default_runtime() {
-  static runtime rt;
+  static runtime& rt = make_default_runtime();
   return rt;
 }
 
@@ -78,6 +109,16 @@ detail::scheduler*& scheduler_of(runtime& rt) noexcept {
 }
 
 }  // namespace
+
+void set_default_options(const options& o) {
+  options c = checked(o);
+  default_setup& setup = setup_of_default();
+  const std::lock_guard guard(setup.lock);
+  if (setup.started)
+    throw std::system_error(std::make_error_code(std::errc::device_or_resource_busy),
+                            "weft::set_default_options: the default runtime runs already; call it before the first use");
+  setup.wanted = std::move(c);
+}
 
 runtime::runtime(const options& o) {
   detail::guard_stack_walks();

@@ -114,6 +114,14 @@ void submit_detached_task(task& t) noexcept {
 }
 
 namespace {
+// After a wait for it has ended, or could not begin.
+void check_not_left_behind(const fiber_record& child) {
+  if (!child.join.is_left_behind()) [[likely]] return;
+  throw std::system_error(std::make_error_code(std::errc::no_such_process),
+                          "weft::fiber::join: the fiber was left behind when its runtime ended (options::shutdown_timeout), "
+                          "and will not be resumed");
+}
+
 [[gnu::noinline]] void wait_for_end(fiber_record& child) {
   if (is_current_task(child)) throw_deadlock();
   fiber_record& self = this_strand();
@@ -122,6 +130,7 @@ namespace {
     static_cast<void>(finish_park(self));
   else
     cancel_park(self);
+  check_not_left_behind(child);
 }
 }  // namespace
 
@@ -166,6 +175,7 @@ bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline, co
   const ticket mine = begin_park(self, park_reason::join, &child);
   if (!child.join.wait_on(mine.bits)) {
     cancel_park(self);
+    check_not_left_behind(child);
     return true;
   }
   const auto wait = [&] {
@@ -174,8 +184,9 @@ bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline, co
     const std::stop_callback callback(*stop, [mine]() noexcept { wake(mine, wake_code::stop); });
     return finish_park(self, until);
   };
-  if (wait() == wake_code::ready) return true;
-  return !child.join.leave(mine.bits);
+  if (wait() != wake_code::ready && child.join.leave(mine.bits)) return false;
+  check_not_left_behind(child);
+  return true;
 }
 
 void release_task(task& t) noexcept { free_record(record_of(t)); }

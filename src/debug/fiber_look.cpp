@@ -9,6 +9,7 @@
 #include "debug/peek.hpp"
 #include "debug/running_look.hpp"
 #include "os/os.hpp"
+#include "sched/park.hpp"
 
 namespace weft::detail {
 namespace {
@@ -76,6 +77,11 @@ bool fiber_looker::look(fiber_record& f, fiber_look& out) {
     if (f.has(fiber_record::inlined)) out.outer = peek(f.outer);
     if (f.has(fiber_record::in_scope)) out.scope = peek(f.scope);
     switch (state) {
+      case fiber_state::runnable:
+        // [LEFT-1] Its wait was won, and it stays where it is. What it waited for may be gone: not to be looked at.
+        out.place = is_left_behind(f) ? fiber_place::parked : fiber_place::runnable;
+        look_at_stack(f, out);
+        break;
       case fiber_state::parked:
         out.place = fiber_place::parked;
         out.reason = f.reason.load(std::memory_order_relaxed);
@@ -84,10 +90,6 @@ bool fiber_looker::look(fiber_record& f, fiber_look& out) {
         if (!is_thread) look_at_stack(f, out);
         break;
       case fiber_state::fresh: out.place = fiber_place::fresh; return true;
-      case fiber_state::runnable:
-        out.place = fiber_place::runnable;
-        look_at_stack(f, out);
-        break;
       default: look_at_running(f, out); return true;
     }
     if (f.word.still(out.word)) return true;  // LOOK-1

@@ -78,7 +78,8 @@ struct walk_state {
 [[maybe_unused]] void walk_it(void* state) { _Unwind_Backtrace(&on_frame, state); }
 
 // Set while this thread walks: nobody parks or is preempted meanwhile, for the report holds a lock (runtimes_held).
-constinit thread_local sigjmp_buf* volatile way_out = nullptr;
+// initial-exec: the handler reads it, and must not allocate, as a dlopened library does at the first touch of another model's.
+[[gnu::tls_model("initial-exec")]] constinit thread_local sigjmp_buf* volatile way_out = nullptr;
 
 bool on_fault(int, siginfo_t* info, void*) {
   if (way_out == nullptr || info->si_code <= 0) return false;

@@ -153,6 +153,13 @@ class basic_fiber_word {
     return wake_duty::stale;
   }
 
+  // Its runtime ends without it: the wait of a parked one is won, and nobody resumes it. One that is parking is on its stack.
+  void leave_behind() {
+    std::uint64_t w = word_.load(std::memory_order_seq_cst);  // [LEFT-1] the CAS in commit
+    while (state_of(w) == fiber_state::parked && try_wake(w, wake_code::stop) == wake_duty::stale) {
+    }
+  }
+
   // Is somebody still waiting under this ticket? (timers drop entries nobody waits for)
   bool awaits(epoch_t e) const {
     const std::uint64_t w = word_.load(std::memory_order_acquire);

@@ -5,6 +5,8 @@
 //   open --detach---> detached --finish--> (record is the finisher's to free)
 //   waited --leave--> open                             a timed join gives up
 //   done --detach--> (record is the handle's to free)
+//   open, waited --leave_behind--> left behind       the fiber's runtime ends before it; returns whom to wake
+//   left behind --finish--> done   left behind --detach--> detached      its thread may still be in the user's code
 //
 // Handle and fiber each let go of the record once; the second one frees it. One word, no count.
 #pragma once
@@ -22,8 +24,8 @@ namespace weft::detail {
 template <class Sync = base::real_sync>
 class basic_join_word {
  public:
-  using ticket_bits = std::uint64_t;  // a ticket: never one of the three values below (index 0 is unused)
-  static constexpr ticket_bits open = 0, done = 1, detached = 2;
+  using ticket_bits = std::uint64_t;  // a ticket: never one of the four values below (index 0 is unused)
+  static constexpr ticket_bits open = 0, done = 1, detached = 2, left_behind = 3;
 
   struct finish_result {
     ticket_bits joiner;  // to wake, or `open`
@@ -36,34 +38,48 @@ class basic_join_word {
   // A detached one stays detached; an attached one may be detached any moment.
   bool is_detached() const { return word_.load(std::memory_order_relaxed) == detached; }
   bool is_done() const { return word_.load(std::memory_order_acquire) == done; }  // JOIN-3: finish
+  // False of one that has ended since: then the result is there, JOIN-3.
+  bool is_left_behind() const { return word_.load(std::memory_order_acquire) == left_behind; }
 
   // ---- the fiber's end -----------------------------------------------------------------------------
   finish_result finish() {
     // Release: the result. Acquire: the handle's last words in detach.
     const ticket_bits before = word_.exchange(done, std::memory_order_acq_rel);
     if (before == detached) return {open, true};
-    return {before, false};
+    return {before > left_behind ? before : open, false};
+  }
+  // The runtime ends, the fiber has not: nobody is to wait for it. Whoever does is returned, to be woken, or `open`.
+  ticket_bits leave_behind() {
+    ticket_bits now = word_.load(std::memory_order_relaxed);
+    while (now == open || now > left_behind)
+      if (word_.compare_exchange_weak(now, left_behind, std::memory_order_acquire,  // JOIN-1: wait_on
+                                      std::memory_order_relaxed))
+        return now;
+    return open;
   }
   // The handle's holder ran the fiber itself: nobody else looks at this word.
   void finish_alone() { word_.store(done, std::memory_order_relaxed); }
 
   // ---- the handle ----------------------------------------------------------------------------------
-  // False: already done. There is at most one handle, so at most one waiter.
+  // False: already done, or left behind. There is at most one handle, so at most one waiter.
   bool wait_on(ticket_bits joiner) {
     ticket_bits expected = open;
     return word_.compare_exchange_strong(expected, joiner, std::memory_order_acq_rel,  // JOIN-1: finish
                                          std::memory_order_acquire);
   }
-  // The joiner gives up. False: the end came first.
+  // The joiner gives up. False: the end came first, or the runtime's.
   bool leave(ticket_bits joiner) {
     return word_.compare_exchange_strong(joiner, open, std::memory_order_acq_rel,
                                          std::memory_order_acquire);
   }
   // True: the fiber has ended and the record is the caller's to free.
   bool detach() {
-    ticket_bits expected = open;
-    return !word_.compare_exchange_strong(expected, detached, std::memory_order_acq_rel,  // JOIN-2
-                                          std::memory_order_acquire);
+    ticket_bits now = open;
+    while (now != done)  // open, or left behind
+      if (word_.compare_exchange_strong(now, detached, std::memory_order_acq_rel,  // JOIN-2
+                                        std::memory_order_acquire))
+        return false;
+    return true;
   }
 
  private:

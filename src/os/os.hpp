@@ -177,7 +177,8 @@ class thread_timer {
   bool runs_ = false;
 };
 
-/// Blocks every signal for its lifetime, so that threads created inside start with none delivered.
+/// Blocks every signal but those of crashes (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS) for its lifetime, so
+/// that threads created inside start with none delivered.
 class block_signals {
  public:
   block_signals() noexcept;
@@ -188,8 +189,11 @@ class block_signals {
  private:
   sigset_t before_;
 };
-/// Lets the calling thread receive `signal`, or all of them for 0.
-void unblock_signal(int signal) noexcept;
+void unblock_signal(int signal) noexcept;  // for the calling thread
+[[nodiscard]] sigset_t signal_mask() noexcept;  // the calling thread's
+/// The calling thread, made by weft, blocks what `creator` did: whoever blocked a signal before making threads waits for it
+/// elsewhere. Not the signals of crashes, those weft has a handler for, nor SIGPROF, the profiler's.
+void inherit_signal_mask(const sigset_t& creator) noexcept;
 
 /// The calling thread's alternate signal stack, mapped with a guard page; construct and destroy on
 /// the same thread. A stack the thread already has is put back by the destructor.
@@ -210,10 +214,11 @@ class alternate_stack {
 
 /// True: handled, return to the interrupted code. False: not ours, ask the previous handler.
 using signal_handler = bool (*)(int signal, siginfo_t* info, void* context);
-/// Installs `handler` for the process with SA_SIGINFO | SA_ONSTACK | SA_RESTART, in front of what
-/// was installed before; idempotent for the same handler. Up to four of weft's share a signal, asked in the order of
-/// their installation.
+/// Installs `handler` for the process with SA_SIGINFO | SA_ONSTACK | SA_RESTART (the last not if the handler that was there
+/// lacks it), in front of what was installed before; idempotent for the same handler. Up to four of weft's share a signal,
+/// asked in the order of their installation. Never in front of a handler installed after weft's first: signals.cpp, SIG-2.
 std::error_code install_signal_handler(int signal, signal_handler handler) noexcept;
+[[nodiscard]] bool has_signal_handler(int signal) noexcept;  // 1..64
 /// Takes all of weft's out and puts the previous action back, if weft's is still the installed one.
 void restore_signal_handler(int signal) noexcept;
 

@@ -4,11 +4,22 @@
 // A previous default action is taken by putting it back and letting the signal strike again, so
 // that core dumps and exit codes look as if weft had never been there. Rejected: replacing handlers
 // outright (crash reporters, Go and Java runtimes live in one process).
+//
+// [SIG-2] dispatch is installed once for a signal, and never in front of a handler that may lead back to it: whoever installs
+// one later has ours as his previous, and calls it, or puts it back and raises again. What is found installed later:
+//   ours                          nothing to be done
+//   what was there before us      the same again: whoever was in front has taken himself out, and us with him: in front again
+//   the default, or "ignore"      it calls nobody: in front of it
+//   anything else                 stands in front of us, and is left there
+// [SIG-3] A dispatch that is called from within the previous action of another one, for the same delivery, is the end of the
+// chain: a handler from before us that has been installed again, in front, calls us twice otherwise, and again.
 
 #include <array>
 #include <cerrno>
 #include <mutex>
+#include <utility>
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -19,6 +30,8 @@
 #include "os/os.hpp"
 #include "os/signal_context.hpp"
 
+#pragma weak dlopen  // a program that is linked statically has none, and nothing to unload
+
 namespace weft::os {
 namespace {
 
@@ -26,6 +39,7 @@ constexpr std::size_t most_handlers = 4;
 struct entry {
   std::array<std::atomic<signal_handler>, most_handlers> handlers{};  // null ones last; asked in order
   struct sigaction previous {};  // written under the lock, before handler is published [SIG-1]
+  bool installed = false;        // under the lock: dispatch was, once [SIG-2]
 };
 constinit std::array<entry, 65> table{};
 constinit base::futex_lock lock;
@@ -67,8 +81,25 @@ void previous_action(int signal, siginfo_t* info, void* context, const struct si
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+// The delivery whose previous action this thread is in [SIG-3]. A handler that leaves by longjmp leaves it behind: the next
+// delivery begins at the same depth of the stack or above, a nested call lies below. initial-exec: a handler must not allocate.
+struct passed_on {
+  const siginfo_t* info;
+  std::uintptr_t frame;
+  int signal;
+};
+[[gnu::tls_model("initial-exec")]] constinit thread_local passed_on passing{nullptr, 0, 0};
+
 void dispatch(int signal, siginfo_t* info, void* context) {
   const errno_guard keep;
+  const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const passed_on before = passing;
+  if (before.info == info && before.signal == signal && frame < before.frame) {
+    struct sigaction none {};
+    none.sa_handler = SIG_DFL;
+    default_action(signal, info, none);
+    return;
+  }
   const entry& e = table[static_cast<std::size_t>(signal)];
   // acquire: pairs with the release in install_signal_handler [SIG-1]; null between the two steps
   // of an installation or a removal.
@@ -77,11 +108,28 @@ void dispatch(int signal, siginfo_t* info, void* context) {
     if (handler == nullptr) break;
     if (handler(signal, info, context)) return;
   }
+  passing = {info, frame, signal};
   previous_action(signal, info, context, e.previous);
+  passing = before;
 }
 
 bool ours(const struct sigaction& action) {
   return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == dispatch;
+}
+
+bool calls_nobody(const struct sigaction& action) {
+  return (action.sa_flags & SA_SIGINFO) == 0 && (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN);
+}
+bool same_handler(const struct sigaction& a, const struct sigaction& b) {
+  return ((a.sa_flags ^ b.sa_flags) & SA_SIGINFO) == 0 && a.sa_handler == b.sa_handler;  // one union
+}
+
+// A handler is never taken out, for others may lead to it. So the shared object it is in, a plugin with a weft of its own
+// perhaps, must not be unloaded.
+void stay_loaded() noexcept {
+  Dl_info here{};
+  if (&::dlopen == nullptr || dladdr(reinterpret_cast<const void*>(&dispatch), &here) == 0 || here.dli_fname == nullptr) return;
+  static_cast<void>(::dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE));  // the program itself: refused, and stays
 }
 
 }  // namespace
@@ -94,26 +142,30 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
   const std::lock_guard hold(lock);
   struct sigaction current {};
   if (sigaction(signal, nullptr, &current) != 0) return {errno, std::generic_category()};
-  const bool first = !ours(current);
-  if (first)
-    for (auto& slot : e.handlers) slot.store(nullptr, std::memory_order_relaxed);
+  const bool in_front = !ours(current) && (!e.installed || calls_nobody(current) || same_handler(current, e.previous));
   std::size_t n = 0;
   // relaxed: written under the lock only.
   for (; n < most_handlers; ++n) {
     const signal_handler installed = e.handlers[n].load(std::memory_order_relaxed);
-    if (installed == handler) return {};
-    if (installed == nullptr) break;
+    if (installed == handler || installed == nullptr) break;
   }
   if (n == most_handlers) return std::make_error_code(std::errc::device_or_resource_busy);
-  if (first) e.previous = current;
+  if (in_front) e.previous = current;
   e.handlers[n].store(handler, std::memory_order_release);  // [SIG-1] pairs with dispatch()
-  if (!first) return {};
+  if (!in_front) return {};
   struct sigaction mine {};
   mine.sa_sigaction = dispatch;
   mine.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+  // A handler that wants its calls interrupted keeps that. A default action never comes back, or interrupts nothing.
+  if (!calls_nobody(current)) mine.sa_flags &= current.sa_flags | ~SA_RESTART;
   sigemptyset(&mine.sa_mask);
   if (sigaction(signal, &mine, nullptr) != 0) return {errno, std::generic_category()};
+  if (!std::exchange(e.installed, true)) stay_loaded();
   return {};
+}
+
+bool has_signal_handler(int signal) noexcept {
+  return table[static_cast<std::size_t>(signal)].handlers[0].load(std::memory_order_acquire) != nullptr;  // [SIG-1]
 }
 
 void restore_signal_handler(int signal) noexcept {
@@ -123,6 +175,7 @@ void restore_signal_handler(int signal) noexcept {
   struct sigaction current {};
   if (sigaction(signal, nullptr, &current) != 0 || !ours(current)) return;
   sigaction(signal, &e.previous, nullptr);
+  e.installed = false;
   for (auto& slot : e.handlers) slot.store(nullptr, std::memory_order_release);  // [SIG-1] a late dispatch chains on
 }
 

@@ -52,9 +52,15 @@ std::error_code check_thread_limit() noexcept {
   return {test_hooks.thread_error.load(std::memory_order_relaxed), std::generic_category()};
 }
 
+namespace {
+// A fault while its signal is blocked kills at once: no report, no handler of the application's.
+constexpr int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+}  // namespace
+
 block_signals::block_signals() noexcept {
   sigset_t all;
   sigfillset(&all);
+  for (const int signal : crash_signals) sigdelset(&all, signal);
   pthread_sigmask(SIG_SETMASK, &all, &before_);
 }
 
@@ -65,12 +71,23 @@ block_signals::~block_signals() {
 void unblock_signal(int signal) noexcept {
   sigset_t set;
   sigemptyset(&set);
-  if (signal == 0) {
-    sigfillset(&set);
-  } else {
-    sigaddset(&set, signal);
-  }
+  sigaddset(&set, signal);
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+sigset_t signal_mask() noexcept {
+  sigset_t now;
+  pthread_sigmask(SIG_BLOCK, nullptr, &now);
+  return now;
+}
+
+void inherit_signal_mask(const sigset_t& creator) noexcept {
+  sigset_t mask = creator;
+  for (const int signal : crash_signals) sigdelset(&mask, signal);
+  sigdelset(&mask, SIGPROF);
+  for (int signal = 1; signal <= SIGRTMAX; ++signal)
+    if (has_signal_handler(signal)) sigdelset(&mask, signal);
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
 // The kernel's frame alone can be 11 KiB (AVX-512, AMX); 64 KiB on top let a handler symbolize.

@@ -45,7 +45,8 @@ scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_
       census_(static_cast<std::uint32_t>(
           o.workers != 0 ? o.workers : std::clamp<std::size_t>(os::usable_cpus(), 1, most_processors))),
       poller_(std::move(poller)),
-      offloads_(o.offload_threads, o.name, number_),
+      creator_mask_(os::signal_mask()),
+      offloads_(o.offload_threads, o.name, number_, creator_mask_),
       bell_(hang_bell()) {
   os::membarrier_register();
   cpus_read_ns_ = os::now_ns();
@@ -152,7 +153,7 @@ void scheduler::worker_main(worker& w) noexcept {
   os::futex_wake(w.started, 1);
   os::set_thread_name(options_.name + "-" + std::to_string(w.index));
   set_float_environment();
-  os::unblock_signal(0);
+  os::inherit_signal_mask(creator_mask_);
   loop(w);
   w.records.flush();
   w.stacks.flush();
@@ -161,6 +162,7 @@ void scheduler::worker_main(worker& w) noexcept {
   threads_running_.fetch_sub(1, std::memory_order_release);  // [LIFE-3] end_threads
   drained_.fetch_add(1, std::memory_order_release);
   os::futex_wake(drained_, os::wake_all);
+  if (stragglers_left_.load(std::memory_order_seq_cst)) leave_behind();  // [LEFT-1]
 }
 
 // [LIFE-6] All ends first, acquired from those who counted them: whose end was counted, its spawn is seen, too. So the
@@ -192,7 +194,43 @@ std::size_t scheduler::shutdown() {
   }
   phase_.store(phase::ended, std::memory_order_seq_cst);
   end_threads();                                             // 5
+  if (stragglers_ > 0) {                                     // 6
+    stragglers_left_.store(true, std::memory_order_seq_cst);  // [LEFT-1] worker_main
+    leave_behind();
+  }
   return stragglers_;
+}
+
+// [LEFT-1] Those left behind take nothing more. Their waits are won here, and enqueued nowhere: for whoever has something to
+// give - a value, a permit, a lock, a notification - each has given up (WAIT-1, CHAN-3), and the next one is tried. Whoever
+// joins one is told, now or later (join_word). One that is still on its stack, in user code on a thread that was left, has no
+// wait yet: when it parks, its thread ends, and comes by here (worker_main).
+void scheduler::leave_behind() noexcept {
+  constexpr std::uint32_t at_once = 1024;
+  const std::uint32_t count = record_count();
+  for (std::uint32_t first = 1; first < count; first += at_once) {
+    fiber_record* joiners = nullptr;
+    {
+      const records_held hold;
+      for (std::uint32_t i = first; i < std::min(count, first + at_once); ++i) {
+        fiber_record& f = record_at(i);
+        if (!f.lives_in(this)) continue;
+        f.word.leave_behind();
+        const ticket joiner{f.join.leave_behind()};
+        if (!joiner) continue;
+        fiber_record& r = record_of(joiner);
+        if (r.word.wake(joiner.epoch(), wake_code::ready) != wake_duty::enqueue || r.lives_in(this)) continue;
+        r.link = joiners;
+        joiners = &r;
+      }
+    }
+    while (joiners != nullptr) enqueue(*std::exchange(joiners, joiners->link));
+  }
+}
+
+void scheduler::refuse_outsiders() noexcept {
+  phase running = phase::running;
+  phase_.compare_exchange_strong(running, phase::stopping, std::memory_order_seq_cst);  // [LIFE-1] accepts_spawns
 }
 
 // As request_stop: callbacks, then flags and waits. Fibers of other runtimes are among the records, and ours end
@@ -231,6 +269,11 @@ bool scheduler::wait_until_empty(std::int64_t deadline_ns) noexcept {
         std::chrono::steady_clock::time_point(std::chrono::nanoseconds(look_again))));
     if (os::now_ns() >= look_again) ask_all_to_stop();
   }
+}
+
+bool is_left_behind(const fiber_record& f) noexcept {
+  const scheduler* const s = f.home;
+  return s != nullptr && s->has_left_fibers_behind();
 }
 
 void scheduler::keep_for_ever() noexcept {

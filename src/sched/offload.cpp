@@ -80,6 +80,7 @@ std::error_code offload_pool::start(offload_job& job) noexcept {
       if (t->thread.joinable()) t->thread.join();
       t->job = &job;
       t->wake.store(given, std::memory_order_relaxed);
+      const os::block_signals blocked;
       t->thread = std::thread([this, t] { main(*t); });
       return {};
     }
@@ -103,6 +104,7 @@ std::error_code offload_pool::start(offload_job& job) noexcept {
 }
 
 void offload_pool::main(pool_thread& t) noexcept {
+  os::inherit_signal_mask(signals_);
   os::set_thread_name(name_ + "-off");
   trace::thread_begins(trace::thread_role::offload, runtime_, 0);
   offload_job* job = t.job;

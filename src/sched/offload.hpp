@@ -13,6 +13,7 @@
 // (each entry is a parked fiber: whoever would wait for a place in it waits in it).
 
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -29,8 +30,8 @@ namespace weft::detail {
 
 class offload_pool {
  public:
-  offload_pool(std::size_t most_threads, std::string name, std::uint32_t runtime)
-      : most_(most_threads), name_(std::move(name)), runtime_(runtime) {}
+  offload_pool(std::size_t most_threads, std::string name, std::uint32_t runtime, const sigset_t& signals)
+      : most_(most_threads), name_(std::move(name)), runtime_(runtime), signals_(signals) {}
   ~offload_pool() { end(leftovers::join); }
   offload_pool(const offload_pool&) = delete;
   offload_pool& operator=(const offload_pool&) = delete;
@@ -74,6 +75,7 @@ class offload_pool {
   const std::size_t most_;
   const std::string name_;
   const std::uint32_t runtime_;  // its number, for the tracer
+  const sigset_t signals_;       // blocked, as where the runtime was made
   mutable base::ranked_futex_lock<base::lock_rank::scheduler> lock_;
   // under the lock
   std::vector<std::unique_ptr<pool_thread>> threads_;

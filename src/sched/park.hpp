@@ -44,6 +44,9 @@ inline bool cancel_park(fiber_record& self) noexcept {
   return undone;
 }
 
+/// Its runtime has ended without it. For records whose fiber lives.
+[[nodiscard]] bool is_left_behind(const fiber_record& f) noexcept;
+
 /// Called by each fiber that is about to park, on its stack, inside weft; null: by none. weft::lock_detector sets it before
 /// main, and stack_look.cpp when the first stack without a guard page is taken [PARK-4].
 extern constinit std::atomic<void (*)(fiber_record&) noexcept> before_park;

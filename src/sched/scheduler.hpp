@@ -65,7 +65,9 @@ class scheduler {
 
   // ---- lifecycle.cpp
   void start();                       // throws std::system_error if a thread cannot be made
-  std::size_t shutdown();             // see runtime::shutdown
+  std::size_t shutdown();
+  /// The process exits: no spawns from outside any more, and all else goes on.
+  void refuse_outsiders() noexcept;             // see runtime::shutdown
   void keep_for_ever() noexcept;      // instead of destroying it: stragglers are left
   [[nodiscard]] bool accepts_spawns() const noexcept {
     return phase_.load(std::memory_order_seq_cst) == phase::running;  // [LIFE-1] shutdown
@@ -83,6 +85,8 @@ class scheduler {
     return {processors_.data(), processor_count()};
   }
   [[nodiscard]] poll_source& poller() noexcept { return *poller_; }
+  /// It has ended, and fibers of it have not: those will not be resumed.
+  [[nodiscard]] bool has_left_fibers_behind() const noexcept { return stragglers_left_.load(std::memory_order_seq_cst); }
   [[nodiscard]] offload_pool& offloads() noexcept { return offloads_; }
 
   // ---- spawn.cpp
@@ -143,6 +147,7 @@ class scheduler {
   void ask_all_to_stop() noexcept;
   bool wait_until_empty(std::int64_t deadline_ns) noexcept;
   std::size_t report_stragglers() noexcept;
+  void leave_behind() noexcept;
   void end_threads() noexcept;
   void count_end(worker* w) noexcept;
   void tell_drained() noexcept;
@@ -306,6 +311,7 @@ class scheduler {
   std::atomic<std::uint32_t> drained_{0};           // futex: counts fiber ends while stopping
   std::atomic<std::uint32_t> monitor_asleep_{0};    // futex: 1 = asleep until a processor is busy [MON-1]
   std::atomic<std::uint32_t> monitor_ends_{0};      // futex: 1 = end
+  const sigset_t creator_mask_;  // workers and offload threads have it, too
   offload_pool offloads_;
   std::thread monitor_;
   std::int64_t watched_ns_ = 0;                     // monitor: when the round before was
@@ -339,6 +345,7 @@ class scheduler {
   std::atomic<std::size_t> threads_running_{0};     // workers that have not left their loop [LIFE-3]
   std::mutex shutdown_lock_;                        // one shutdown at a time
   std::size_t stragglers_ = 0;                      // under shutdown_lock_
+  std::atomic<bool> stragglers_left_{false};        // seq_cst [LEFT-1]
 };
 
 /// While it lives no runtime begins or ends. For reports: one at a time.
@@ -351,7 +358,7 @@ class runtimes_held {
   [[nodiscard]] std::span<scheduler* const> all() const noexcept;  // oldest first
 };
 
-/// That of the default runtime, for whoever has none. Made on first use, shut down when the process ends
+/// That of the default runtime, for whoever has none. Made on first use, never shut down
 /// (src/api/runtime.cpp).
 [[nodiscard]] scheduler& default_scheduler();
 

@@ -64,13 +64,15 @@ void destroyed_while_waited_for(const wait_list& list) noexcept {
   {
     // The object is about to go: nobody can be stopped from touching it any more, so the list is
     // read as it is.
-    for (const wait_link* l = list.head.next; l != &list.head && n < 16; l = l->next, ++n) {
+    for (const wait_link* l = list.head.next; l != &list.head && n < 16; l = l->next) {
       const waiter& w = static_cast<const waiter&>(*l);
+      if (is_left_behind(w.self)) continue;  // it never comes back
       what = to_text(w.reason);
       object = w.object;
-      who += (n == 0 ? " " : ", ") + strand_name(w.self);
+      who += (n++ == 0 ? " " : ", ") + strand_name(w.self);
     }
   }
+  if (n == 0) return;
   char where[32];
   std::snprintf(where, sizeof where, " %p", object);
   report_misuse(std::string(what) + where + " is destroyed while somebody waits for it:" + who +

@@ -100,7 +100,7 @@ bool seems_ready(select_case& c, std::int64_t& now) noexcept {
     case case_kind::send:
       return channel_of(c).may_put();
     case case_kind::join:
-      return child_of(c).join.is_done();
+      return child_of(c).join.is_done() || child_of(c).join.is_left_behind();  // join says which
     case case_kind::stop:
       return static_cast<const std::stop_token*>(c.object)->stop_requested();
     case case_kind::deadline:

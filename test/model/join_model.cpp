@@ -138,6 +138,30 @@ void join_comes_back(execution& x) {
   });
 }
 
+// The runtime ends meanwhile; the fiber, in user code, may end all the same.
+void runtime_ends_first(execution& x) {
+  auto r = std::make_shared<record>();
+  auto parks = std::make_shared<model::plain<int>>(0);
+  x.thread("fiber", [=] { fiber_ends(r); });
+  x.thread("shutdown", [=] {
+    const word::ticket_bits joiner = r->join.leave_behind();
+    if (joiner == word::open) return;
+    model::check(joiner == ticket && *parks == 1, "JOIN-1: the ticket of a park that has begun");
+    ++r->rung;
+    r->bell.fetch_add(1, std::memory_order_release);
+  });
+  x.thread("handle", [=] {
+    *parks = 1;
+    if (r->join.wait_on(ticket)) wait_for_bell(r);
+    if (!r->join.is_left_behind()) model::check(r->result == 42, "JOIN-3: done, so the result is there");
+    let_go(r);
+  });
+  x.finally([=] {
+    model::check(r->rung <= 1, "JOIN-1: woken once");
+    freed_once(r);
+  });
+}
+
 void holds(const model::program& p) {
   const auto r = model::explore({}, p);
   CHECK_MESSAGE(r.ok(), r.report);
@@ -149,6 +173,7 @@ TEST_CASE("JOIN-1: an accepted joiner is woken exactly once") {
   holds(join_waits);
   holds(join_gives_up);
   holds(join_comes_back);
+  holds(runtime_ends_first);
 }
 
 TEST_CASE("JOIN-2: exactly one side frees the record, after the other's last word") {
@@ -161,7 +186,7 @@ TEST_CASE("JOIN-3: whoever sees done sees the result") {
 
 TEST_CASE("JOIN: which orderings are needed") {
   const auto all =
-      model::mutate({}, {join_waits, join_gives_up, join_comes_back, handle_detaches, join_polls},
+      model::mutate({}, {join_waits, join_gives_up, join_comes_back, handle_detaches, join_polls, runtime_ends_first},
                     "/join_word.hpp");
   const std::vector<std::string> expected{};
   CHECK_MESSAGE(model::survivors(all) == expected, model::list(all));

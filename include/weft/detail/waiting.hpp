@@ -41,7 +41,7 @@ struct wait_link {
 };
 
 class wait_list;
-[[noreturn]] void destroyed_while_waited_for(const wait_list& list) noexcept;
+void destroyed_while_waited_for(const wait_list& list) noexcept;
 
 /// Circular, through its own head; empty when the object is.
 class wait_list {
