@@ -110,9 +110,9 @@ TEST_CASE("fibers that take short turns are shared out") {
     for (int round = 0; round < 20; ++round) {
       std::atomic<bool> occupied{false}, moved{false};
       std::atomic<int> turns{0};
-      auto occupant = weft::spawn([&] {  // keeps the other worker until they take turns
+      auto occupant = weft::spawn([&] {  // keeps the other worker until they take turns, if they are not on it already
         occupied.store(true, std::memory_order_relaxed);
-        while (turns.load(std::memory_order_relaxed) < 1000) continue;
+        while (turns.load(std::memory_order_relaxed) < 1000 && !moved.load(std::memory_order_relaxed)) continue;
       });
       while (!occupied.load(std::memory_order_relaxed)) continue;
       const pid_t here = ::gettid();  // asks anew after a yield; compilers think that pthread_self() stays what it was
