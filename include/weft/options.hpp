@@ -78,9 +78,9 @@ struct options {
   stack_guard_policy stack_guard = stack_guard_policy::checked;
   /// The most fibers alive at a time; a spawn beyond it throws std::errc::resource_unavailable_try_again.
   std::size_t max_fibers = std::size_t{1} << 25;
-  /// The most OS threads this runtime may create. Those beyond `workers` are spares: they take over while
-  /// a fiber blocks in the kernel or is preempted. At least workers + 1. When all exist and are taken, stderr says so once:
-  /// from then on a blocked or computing fiber keeps its processor until it comes back, and the frozen ones get their turns.
+  /// The most OS threads this runtime may have. Those beyond `workers` are spares: they take over while a fiber blocks in the
+  /// kernel or is preempted, and end after ten idle seconds. At least workers + 1. When all are taken, stderr says so once:
+  /// from then on who blocks or computes gives its processor to a preempted fiber, or keeps it if there is none.
   std::size_t max_threads = 512;
   /// How long a fiber may run while others wait before its thread is made to give the processor up; 0 never does.
   /// Fibers whose timer or descriptor became ready wait for a quarter of it, not for the whole. After a quarter of it, too, a

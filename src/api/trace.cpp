@@ -51,7 +51,7 @@ void write_running(recorder::trace_file& file, recorder::look_how how) {
     file.entry();
     file.varint(recorder::ticks_now());
     file.varint(peek(f->id));
-    file.varint(static_cast<std::uint64_t>(w.thread_id));
+    file.varint(static_cast<std::uint64_t>(w.thread_id()));
   };
   if (how == recorder::look_how::in_crash) {
     if (const worker* w = this_worker()) tell(*w);

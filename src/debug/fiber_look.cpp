@@ -135,8 +135,8 @@ void fiber_looker::look_at_running(const fiber_record& f, fiber_look& out) {
       return;
     }
   }
-  const bool sleeps = os::thread_sleeps(w.thread_id);
-  const kernel_stay stay = sleeps ? where_in_kernel(w.thread_id) : kernel_stay{};
+  const bool sleeps = w.activity() == os::thread_activity::sleeps;
+  const kernel_stay stay = sleeps ? where_in_kernel(w.thread_id()) : kernel_stay{};
   out.place = sleeps ? fiber_place::blocked : fiber_place::computing;
   out.system_call = stay.call;
   if (!wants_stacks_ || (sleeps && !stay.restarts)) return;

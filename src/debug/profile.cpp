@@ -114,7 +114,7 @@ bool on_profile_signal(int, siginfo_t* info, void* context) {
   if (t == nullptr) return false;  // somebody else's timer
   const worker* w = this_worker();
   if (w == nullptr || !sampling.load(std::memory_order_relaxed)) return true;
-  if (t->thread.load(std::memory_order_relaxed) != w->thread_id) return true;  // a late one of a thread that has ended
+  if (t->thread.load(std::memory_order_relaxed) != w->thread_id()) return true;  // a late one of a thread that has ended
   if (profile_sample* s = t->ring.begin()) {
     s->weight = 1 + static_cast<std::uint32_t>(info->si_overrun > 0 ? info->si_overrun : 0);
     note(*s, *w, os::interrupted(context));

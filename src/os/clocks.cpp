@@ -22,13 +22,16 @@ std::int64_t now_ns() noexcept {
   return to_ns(t);
 }
 
-thread_cpu_clock::thread_cpu_clock(pthread_t thread) noexcept {
-  if (pthread_getcpuclockid(thread, &id_) == 0) valid_ = true;
+void thread_cpu_clock::of(pthread_t thread) noexcept {
+  clockid_t id;
+  // relaxed, as the load: the id of a thread that has ended reads negative.
+  id_.store(pthread_getcpuclockid(thread, &id) == 0 ? id : none, std::memory_order_relaxed);
 }
 
 std::int64_t thread_cpu_clock::now_ns() const noexcept {
   timespec t;
-  if (!valid_ || clock_gettime(id_, &t) != 0) return -1;
+  const std::int64_t id = id_.load(std::memory_order_relaxed);
+  if (id == none || clock_gettime(static_cast<clockid_t>(id), &t) != 0) return -1;
   return to_ns(t);
 }
 

@@ -3,6 +3,10 @@
 // on it.
 //   unknown -> available | missing, by one CAS; losers of the race adopt the winner's answer.
 
+#include <cerrno>
+#include <cstdlib>
+#include <ctime>
+
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -55,9 +59,22 @@ bool membarrier_available() noexcept {
   return state.load(std::memory_order_acquire) == support::available;  // the CAS above
 }
 
+// ENOMEM is the one error that passes (the kernel's mask of CPUs). Any other one is a sandbox.
 void membarrier() noexcept {
   const errno_guard keep;
-  call(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+  constexpr int most_tries = 1000;
+  for (int tries = 0; tries < most_tries; ++tries) {
+    errno = test_hooks.membarrier_error.load(std::memory_order_relaxed);
+    if (errno == 0 && call(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0) return;
+    if (errno != ENOMEM) break;
+    constexpr timespec pause{0, 1'000'000};
+    nanosleep(&pause, nullptr);
+  }
+  write_stderr(errno == ENOMEM
+                   ? "weft: membarrier(2) has failed for want of memory for a second; aborting\n"
+                   : "weft: membarrier(2), which the kernel allowed when weft started, is refused now. A sandbox (seccomp) "
+                     "that is installed later must allow it; one that is there before the first runtime need not; aborting\n");
+  std::abort();
 }
 
 }  // namespace weft::os

@@ -23,6 +23,8 @@ namespace weft::os {
 // --- test hooks: set before the functions they concern are used; production code never writes them
 struct hooks {
   std::atomic<bool> no_membarrier{false};       // registration fails as if the kernel lacked it
+  std::atomic<int> membarrier_error{0};         // membarrier() fails with this errno
+  std::atomic<bool> no_proc{false};             // thread states cannot be read
   std::atomic<bool> no_guard_advice{false};     // no MADV_GUARD_INSTALL
   std::atomic<bool> no_userfaultfd{false};      // nor userfaultfd: mprotect guards
   std::atomic<std::size_t> most_guards{0};      // what mprotect guards may be made, if not 0
@@ -51,7 +53,8 @@ inline constexpr int wake_all = 0x7fffffff;
 /// Registers the process, once; true if membarrier() works. Call it before threads need it.
 bool membarrier_register() noexcept;
 [[nodiscard]] bool membarrier_available() noexcept;  // registered, and successfully
-/// Every running thread of this process executes a full barrier. Needs membarrier_available().
+/// Every running thread of this process executes a full barrier. Needs membarrier_available(); if the kernel refuses it all
+/// the same (a sandbox that came later), the process aborts with a sentence [SYNC-1].
 void membarrier() noexcept;                              // AS-safe
 extern constinit std::atomic<bool> light_fence_is_weak;  // [SYNC-1]; written by membarrier_register
 
@@ -115,17 +118,32 @@ std::error_code discard(std::span<const range> ranges) noexcept;
 /// CPU time of another thread of this process; negative if the thread is gone.
 class thread_cpu_clock {
  public:
-  thread_cpu_clock() = default;  // reads negative
-  explicit thread_cpu_clock(pthread_t thread) noexcept;
+  void of(pthread_t thread) noexcept;  // until then it reads negative; others may read it meanwhile
   [[nodiscard]] std::int64_t now_ns() const noexcept;
 
  private:
-  clockid_t id_{};  // every value of a clockid_t is some clock, so validity is apart
-  bool valid_ = false;
+  static constexpr std::int64_t none = INT64_MAX;  // every value of a clockid_t is some clock
+  std::atomic<std::int64_t> id_{none};
 };
 
-/// Does the kernel say that this thread of the process sleeps or waits for I/O? False: it runs, or would like to.
-[[nodiscard]] bool thread_sleeps(pid_t thread) noexcept;
+/// What the kernel says of a thread of the process. unknown: /proc cannot be asked (not mounted, no descriptor left).
+enum class thread_activity : std::uint8_t { runs /* or would like to */, sleeps /* or waits for I/O */, unknown };
+[[nodiscard]] thread_activity look_at_thread(pid_t thread) noexcept;
+[[nodiscard]] inline bool thread_sleeps(pid_t thread) noexcept { return look_at_thread(thread) == thread_activity::sleeps; }
+/// The same, through a descriptor that is kept: it needs none to be free. Opened and closed by one thread, asked by any.
+class thread_stat {
+ public:
+  thread_stat() = default;
+  ~thread_stat() { close(); }
+  thread_stat(const thread_stat&) = delete;
+  thread_stat& operator=(const thread_stat&) = delete;
+  void open(pid_t thread) noexcept;  // if it can be: else each look opens one
+  void close() noexcept;
+  [[nodiscard]] thread_activity look(pid_t thread) const noexcept;
+
+ private:
+  std::atomic<int> fd_{-1};
+};
 
 // --- processors
 /// CPUs this process may use: affinity and cgroup v1/v2 quota (rounded up), at least 1.

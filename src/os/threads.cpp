@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // os/threads.cpp - names, ids, signal masks and alternate stacks of OS threads.
 
-#include <cstdio>
-#include <fcntl.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -127,22 +125,6 @@ alternate_stack::~alternate_stack() {
   // Only what is still ours is put back: somebody may have installed another one since.
   if (current.ss_sp == base_ + page_size()) sigaltstack(&before_, nullptr);
   release(base_, size() + page_size());
-}
-
-bool thread_sleeps(pid_t thread) noexcept {
-  const errno_guard keep;
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/self/task/%d/stat", static_cast<int>(thread));
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  char text[128];
-  const ssize_t n = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (n <= 0) return false;
-  text[n] = 0;
-  // "tid (name) S ...": the name may hold anything, so from its last parenthesis.
-  const char* end = std::strrchr(text, ')');
-  return end != nullptr && end[1] == ' ' && (end[2] == 'S' || end[2] == 'D');
 }
 
 void write_stderr(std::string_view text) noexcept {

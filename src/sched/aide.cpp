@@ -28,6 +28,7 @@ constexpr std::int64_t pause_after_failure_ns = 5'000'000;  // no thread to be h
 void scheduler::aide_main() noexcept {
   os::set_thread_name(options_.name + "-aide");
   aide_thread_.store(os::thread_id(), std::memory_order_relaxed);
+  aide_stat_.open(os::thread_id());
   for (;;) {
     const std::uint32_t heard = bell_.calls.load(std::memory_order_acquire);  // [AIDE-1] call_aide
     if (aide_ends_.load(std::memory_order_acquire)) return;

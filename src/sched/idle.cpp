@@ -70,14 +70,14 @@ void scheduler::attach(worker& w, processor& p) noexcept {
 }
 
 void scheduler::kick(worker& w) noexcept {
-  w.awake.store(1, std::memory_order_release);  // [WAKE-1] acquire in sleep
-  os::futex_wake(w.awake, 1);
+  w.parker.unpark();  // [WAKE-1] sleep, freeze
 }
 
 // Under the idle lock. The role ends with the worker that has it, not with its wake-up: an interrupt addresses whoever
 // waits, and if the next one could wait already it would swallow what was meant for the first.
 bool scheduler::wakeable_in_poller() const noexcept {
-  return in_poller_ != nullptr && in_poller_->assigned.load(std::memory_order_relaxed) == nullptr;
+  return in_poller_ != nullptr && !in_poller_->reserved &&
+         in_poller_->assigned.load(std::memory_order_relaxed) == nullptr;
 }
 
 void scheduler::wake_one() noexcept {
@@ -119,7 +119,6 @@ bool scheduler::take_assigned(worker& w) noexcept {
   processor* p = w.assigned.load(std::memory_order_acquire);  // [WAKE-1] wake_one, hand_off, freeze, retake
   if (p == nullptr) return false;
   w.assigned.store(nullptr, std::memory_order_relaxed);
-  w.awake.store(0, std::memory_order_relaxed);
   w.reserved = false;
   w.searching = true;
   attach(w, *p);
@@ -128,12 +127,7 @@ bool scheduler::take_assigned(worker& w) noexcept {
     p->bump_tick();
     p->ask_to_check();
   }
-  if (worker* frozen = std::exchange(w.froze, nullptr)) {
-    frozen_.push_back(*frozen);
-    frozen->frozen = true;
-    frozen_count_.fetch_add(1, std::memory_order_release);
-    p->order.delay_frozen(os::now_ns(), frozen_slice());  // it has had its turn
-  }
+  if (worker* frozen = std::exchange(w.froze, nullptr)) line_up_frozen(*p, *frozen);
   return true;
 }
 
@@ -172,8 +166,9 @@ bool scheduler::retire(worker& w) noexcept {
 
 // Until a processor is assigned, or the poller brings work and there is an idle one. False: the threads end.
 bool scheduler::sleep(worker& w) noexcept {
+  bool expires = true;
   for (;;) {
-    bool poll = false;
+    bool poll = false, reserved = false;
     fiber_record* left = nullptr;  // goes to the inject queue, which may ask for memory: not under the lock [PREEMPT-3]
     {
       const std::lock_guard guard(idle_lock_);
@@ -200,7 +195,8 @@ bool scheduler::sleep(worker& w) noexcept {
         left = std::exchange(w.mail, nullptr);
         w.attention.store(0, std::memory_order_relaxed);
       }
-      if (w.reserved) {
+      reserved = w.reserved;
+      if (reserved) {
         // In no list: whoever reserved us wakes us, or puts us into one.
       } else if (in_poller_ == nullptr) {
         in_poller_ = &w;
@@ -220,11 +216,29 @@ bool scheduler::sleep(worker& w) noexcept {
     if (poll) {
       if (sleep_in_poller(w)) return true;
     } else {
-      while (w.awake.load(std::memory_order_acquire) == 0) os::futex_wait(w.awake, 0);  // [WAKE-1] kick
-      w.awake.store(0, std::memory_order_relaxed);
+      if (!expires || reserved) {
+        w.parker.park();  // [WAKE-1] kick
+      } else if (!w.parker.park_until(os::now_ns() + idle_thread_ns_.load(std::memory_order_relaxed))) {
+        if (may_end(w)) return false;
+        expires = false;  // once: a sleeper that is wanted costs nothing
+      }
       trace::emit(trace::event::worker_awake, 0);
     }
   }
+}
+
+// Nobody has needed it for long. More sleepers than there are idle processors [REST-3] and, once over, processors that may
+// block are a burst's leftovers: those end, the ones that sleep longest first.
+bool scheduler::may_end(worker& w) noexcept {
+  const std::lock_guard guard(idle_lock_);
+  // Woken or reserved just now; a fiber that lives needs this very thread.
+  if (!w.linked() || w.reserved || w.mail != nullptr || w.bound_fibers > 0) return false;
+  std::size_t sleepers = 0;
+  for ([[maybe_unused]] worker& s : parked_) ++sleepers;
+  if (sleepers <= idle_processors_.size() + census_.serving()) return false;
+  w.unlink();
+  w.started.store(0, std::memory_order_release);  // [MON-2] nobody asks its thread any more
+  return true;
 }
 
 bool scheduler::sleep_in_poller(worker& w) noexcept {
@@ -246,7 +260,8 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
     in_poller_ = nullptr;
     if (take_assigned(w)) {
       claimed = true;
-    } else if ((due || !ready.empty()) && idle_.try_claim_idle()) {
+    } else if ((due || !ready.empty()) && !w.reserved && idle_.try_claim_idle()) {
+      if (w.linked()) w.unlink();  // put back meanwhile (release_spare)
       attach(w, *idle_processors_.back());
       idle_processors_.pop_back();
       claimed = true;

@@ -66,6 +66,10 @@ scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_
 }
 
 worker* scheduler::make_worker() {
+  if (worker* w = vacant_) {
+    vacant_ = w->next_ended;
+    return w;
+  }
   const std::size_t i = worker_count_.load(std::memory_order_relaxed);
   if (i == workers_.size()) return nullptr;
   workers_[i] = std::make_unique<worker>(options_.stack_guard);
@@ -143,10 +147,12 @@ void scheduler::start_thread(worker& w) {
 void scheduler::worker_main(worker& w) noexcept {
   set_this_worker(&w);
   trace::thread_begins(trace::thread_role::worker, number_, w.index);
-  w.thread_id = os::thread_id();
+  const pid_t self = os::thread_id();
+  w.tid.store(self, std::memory_order_relaxed);
+  if (w.index < most_kept_stats) w.stat.open(self);
   w.state = this_thread_state();
   w.own_bounds = this_thread_bounds();
-  w.cpu = os::thread_cpu_clock(pthread_self());
+  w.cpu.of(pthread_self());
   const os::alternate_stack alternate;
   w.can_freeze = !alternate.error();
   w.started.store(1, std::memory_order_release);  // [MON-2] watch_processor, make_spare
@@ -157,12 +163,26 @@ void scheduler::worker_main(worker& w) noexcept {
   loop(w);
   w.records.flush();
   w.stacks.flush();
+  w.stat.close();
   trace::thread_ends();
   set_this_worker(nullptr);
+  vacate(w);  // from here on `w` may be another thread's
   threads_running_.fetch_sub(1, std::memory_order_release);  // [LIFE-3] end_threads
   drained_.fetch_add(1, std::memory_order_release);
   os::futex_wake(drained_, os::wake_all);
   if (stragglers_left_.load(std::memory_order_seq_cst)) leave_behind();  // [LEFT-1]
+}
+
+// POOL-4 The thread ends; its slot may be another's at once. Each joins the one that ended before, so that one stays at most.
+void scheduler::vacate(worker& w) noexcept {
+  std::thread before;
+  {
+    const std::lock_guard guard(spare_lock_);
+    if (threads_end_.load(std::memory_order_relaxed)) return;  // end_threads joins us
+    before = std::exchange(last_vacated_, std::move(w.thread));
+    w.next_ended = std::exchange(vacant_, &w);
+  }
+  if (before.joinable()) before.join();
 }
 
 // [LIFE-6] All ends first, acquired from those who counted them: whose end was counted, its spawn is seen, too. So the
@@ -313,6 +333,9 @@ void scheduler::end_threads() noexcept {
   end_aide();
   poller_->interrupt();
   for_each_worker([&](worker& w) {
+    // [PREEMPT-3] A frozen straggler may hold a lock that those who stay need. Nobody will thaw it, so all that are, and all that
+    // freeze on a late request, go on: to the end of what they are in, or for ever.
+    w.runs_detached.store(1, std::memory_order_release);  // freeze
     w.attention.store(1, std::memory_order_release);  // stragglers that still run: out at the next step
     kick(w);
   });
@@ -333,6 +356,8 @@ void scheduler::end_threads() noexcept {
     else
       w.thread.detach();
   });
+  // Vacated slots have no thread any more; of their threads the last one is nobody's to join yet.
+  if (last_vacated_.joinable()) last_vacated_.join();
   poller_->let_go();
   if (stragglers_ == 0 || all_ended) runtime_lost_threads();
 }

@@ -78,7 +78,7 @@ runtime_metrics scheduler::measure() {
     c.start_latency.add_to(m.start_latency);
     if (w.started.load(std::memory_order_acquire) == 0) return;  // [MON-2]
     const processor* p = w.gate.held();
-    m.workers.push_back({w.index, static_cast<std::int32_t>(w.thread_id),
+    m.workers.push_back({w.index, static_cast<std::int32_t>(w.thread_id()),
                          p != nullptr ? static_cast<std::int32_t>(p->index) : -1,
                          std::chrono::nanoseconds(std::max<std::int64_t>(w.cpu.now_ns(), 0))});
     if (w.detached.load(std::memory_order_relaxed))

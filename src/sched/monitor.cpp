@@ -41,7 +41,6 @@ constexpr std::int64_t undisturbed_block_ns = 10'000'000;  // nobody waits: a bl
 constexpr std::int64_t timer_grace_ns = 200'000, timer_grace_when_brisk_ns = 1'000'000;
 constexpr std::uint32_t brisk_steps = 64;  // in a round: about one look at the timers
 constexpr std::int64_t quick_rounds_again_ns = 24'000'000;
-constexpr std::int64_t stuck_inside_ns = 2'000'000;
 constexpr std::int64_t stuck_aide_ns = 20'000'000;  // longer: it may just wait for a new thread's first turn on a CPU
 constexpr std::int64_t urgent_share = 4;
 // Those whose wait is over: a mutex's next owner, for one, is promised its turn after a millisecond.
@@ -142,6 +141,7 @@ bool scheduler::may_sleep() noexcept {
     return false;
   }
   release_prepared();
+  if (successors_ > 0) return false;
   // Nor while the aide is about to answer: what it finds is acted on in rounds that follow [AIDE-3].
   return detached_.empty() && census_.surplus() == 0 && !cpus_due_.load(std::memory_order_acquire) &&
          aide_busy_since_.load(std::memory_order_relaxed) == 0;
@@ -155,12 +155,11 @@ bool scheduler::watch(std::int64_t now) noexcept {
     static_cast<void>(appoint_poller());  // a vacancy is nobody's stall: no reason for rounds in haste
   for (const auto& p : processors()) acted |= watch_processor(*p, now);
   count_resched_request();
-  collect_successors();
   acted |= watch_idle(now);
   if (std::int64_t since = aide_busy_since_.load(std::memory_order_relaxed);
-      since != 0 && now - since > stuck_aide_ns && frozen_count_.load(std::memory_order_relaxed) > 0 &&
+      since != 0 && now - since > stuck_aide_ns && any_frozen() &&
       aide_busy_since_.compare_exchange_strong(since, now, std::memory_order_relaxed) &&  // one at a time
-      os::thread_sleeps(aide_thread_.load(std::memory_order_relaxed)))                    // not for want of a CPU
+      aide_stat_.look(aide_thread_.load(std::memory_order_relaxed)) != os::thread_activity::runs)  // not for want of a CPU
     acted |= thaw_detached();  // [PREEMPT-3]
   if (poller_->in_use() && now - polled_at_.load(std::memory_order_relaxed) > poll_at_least_ns &&
       poll_until_.load(std::memory_order_relaxed) == INT64_MIN) {
@@ -195,6 +194,7 @@ bool scheduler::watch(std::int64_t now) noexcept {
 // What sleepers and idle processors would see to, had nobody come between.
 bool scheduler::watch_idle(std::int64_t now) noexcept {
   watch_detached(now);
+  collect_successors();
   if (idle_.idle() == 0) return false;
   bool acted = false;
   if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN)
@@ -235,6 +235,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
     const bool brisk = w != nullptr && tick - p.seen.tick >= brisk_steps;
     p.seen = {tick, thawed > watched_ns_ ? thawed : now};
     p.seen.brisk = brisk;
+    p.seen.moved_ns = now;
     if (w != nullptr && p.timers.earliest() <= now) p.ask_to_check();  // its steps have become longer
     if (hot_rounds_ > 0 && w != nullptr && w->started.load(std::memory_order_acquire) && !w->gate.inside())
       p.seen.cpu_ns = w->cpu.now_ns();
@@ -249,11 +250,9 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
     if (fire_late_timers(p, now)) p.seen.urgent = true;
     p.seen.others_waited = others_wait(p);
     ask_to_make_way(p, *w, now);
-    return frozen_count_.load(std::memory_order_relaxed) > 0 && now - p.seen.since_ns > stuck_inside_ns &&
-           (w->started.load(std::memory_order_acquire) == 0 ||  // [MON-2]
-            os::thread_sleeps(w->thread_id)) &&
-           thaw_detached();  // [PREEMPT-3]
+    return stuck_inside(p, *w, now) && thaw_detached();  // [PREEMPT-3]
   }
+  p.seen.inside_looks = 0;
   bool acted = false;
   if (idle_.idle() > 0) acted |= share_out(p);
   if (fire_late_timers(p, now)) {
@@ -267,6 +266,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   const bool first_look = p.seen.cpu_ns < 0;
   const bool stands_still = !first_look && cpu - p.seen.cpu_ns < 5'000;
   p.seen.cpu_ns = cpu;
+  if (!stands_still) p.seen.moved_ns = now;
   watch_stall(p, *w, now, cpu, stands_still);
   if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]] look_at_running(p, *w);
   p.seen.look_again = first_look;
@@ -278,8 +278,11 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
     const bool undisturbed = !p.seen.others_waited && idle_elsewhere && held_for < undisturbed_block_ns &&
                              p.timers.earliest() > now + 1'000'000;
     if (undisturbed) return acted;
-    if (os::thread_sleeps(w->thread_id)) return (options_.retake && retake(p, *w)) || acted;
-    // It waits for a CPU: what is asked of it now it does when it gets one.
+    switch (activity_of(*w, now - p.seen.moved_ns)) {
+      case os::thread_activity::sleeps: return unblock(p, *w, now) || acted;
+      case os::thread_activity::unknown: return acted;  // not yet: a signal might strike its call
+      case os::thread_activity::runs: break;  // it waits for a CPU: what is asked of it now it does when it gets one
+    }
   }
   const std::int64_t slice = options_.time_slice.count() * 1'000'000;
   if (slice == 0 || !p.seen.others_waited) return acted;
@@ -288,7 +291,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   p.seen.ask_pause = std::clamp(p.seen.ask_pause * 2, first_ask_pause_ns, longest_ask_pause_ns);
   p.seen.ask_ns = now + p.seen.ask_pause;
   // One that blocks again and again, for moments, would see EINTR from a signal.
-  if (os::thread_sleeps(w->thread_id)) return (options_.retake && retake(p, *w)) || acted;
+  if (w->activity() == os::thread_activity::sleeps) return unblock(p, *w, now) || acted;
   if (options_.preempt_signal != 0 && !ask_to_preempt(p, *w)) p.seen.ask_ns = now;
   return acted;
 }
@@ -330,7 +333,7 @@ bool scheduler::blocks_in_bits(processor& p, worker& w, std::int64_t now) noexce
   if (p.stretch.of == &w && now - p.stretch.since_ns < longest_round_ns) return false;
   const struct processor::stretch before = std::exchange(p.stretch, {&w, w.cpu.now_ns(), now});
   if (before.of != &w || 4 * (p.stretch.cpu_ns - before.cpu_ns) > 3 * (now - before.since_ns)) return false;
-  if (!os::thread_sleeps(w.thread_id)) return false;
+  if (w.activity() != os::thread_activity::sleeps) return false;
   bits_not_before_ns_ = now + quick_rounds_again_ns;
   hot_rounds_ = hot_after_retake;
   return true;

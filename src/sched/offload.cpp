@@ -4,6 +4,7 @@
 
 #include <mutex>
 #include <system_error>
+#include <utility>
 
 #include "os/os.hpp"
 #include "sched/park.hpp"
@@ -15,7 +16,6 @@ namespace {
 // Two round trips of an empty call, so that a fiber that calls again at once finds its thread awake (bench/compare
 // offload). Longer helps nobody and takes a CPU from the workers.
 constexpr std::int64_t spin_ns = 10'000;
-constexpr std::int64_t retire_after_ns = 10'000'000'000;
 
 }  // namespace
 
@@ -77,11 +77,12 @@ std::error_code offload_pool::start(offload_job& job) noexcept {
     if (t != nullptr) t->ended = false;
     guard.unlock();
     if (!why) {
-      if (t->thread.joinable()) t->thread.join();
       t->job = &job;
       t->wake.store(given, std::memory_order_relaxed);
       const os::block_signals blocked;
-      t->thread = std::thread([this, t] { main(*t); });
+      std::thread made([this, t] { main(*t); });
+      guard.lock();  // it may have done the job and want to end
+      t->thread = std::move(made);
       return {};
     }
   } catch (const std::system_error& e) {
@@ -138,15 +139,17 @@ void offload_pool::main(pool_thread& t) noexcept {
     }
     if (who != 0) wake(ticket{who});  // the job may be gone already
     if (job != nullptr) continue;
-    if (ends || !wait(t)) {
+    std::thread before;
+    if (ends || wait(t, before) == waited::ends) {
       trace::thread_ends();
+      if (before.joinable()) before.join();  // POOL-4
       return;
     }
     job = t.job;
   }
 }
 
-bool offload_pool::wait(pool_thread& t) noexcept {
+offload_pool::waited offload_pool::wait(pool_thread& t, std::thread& before) noexcept {
   const std::int64_t began = os::now_ns();
   while (t.wake.load(std::memory_order_acquire) == spinning) {  // [POOL-3] submit
     for (int i = 0; i < 16; ++i) os::cpu_relax();
@@ -154,19 +157,22 @@ bool offload_pool::wait(pool_thread& t) noexcept {
     std::uint32_t expected = spinning;
     t.wake.compare_exchange_strong(expected, asleep, std::memory_order_acq_rel, std::memory_order_acquire);
   }
-  const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(began + retire_after_ns));
+  const auto until = std::chrono::steady_clock::time_point(
+      std::chrono::nanoseconds(began + idle_ns_.load(std::memory_order_relaxed)));
   while (t.wake.load(std::memory_order_acquire) == asleep) {  // [POOL-3] submit
     if (os::futex_wait_until(t.wake, asleep, until)) continue;
     const std::lock_guard guard(lock_);
     if (!t.linked()) break;  // somebody has us: `given` is on its way
+    if (!t.thread.joinable()) continue;  // who made us has not stored it yet
+    before = std::exchange(last_ended_, std::move(t.thread));  // POOL-4; before end(), which finds us in the list otherwise
     t.unlink();
     --idle_count_;
     --live_;
     t.ended = true;
-    return false;
+    return waited::ends;
   }
   while (t.wake.load(std::memory_order_acquire) != given) os::cpu_relax();  // [POOL-3]
-  return true;
+  return waited::has_job;
 }
 
 offload_pool::late offload_pool::withdraw(offload_job& job, fiber_record& self) noexcept {
@@ -203,6 +209,7 @@ void offload_pool::end(leftovers how) noexcept {
     else
       t->thread.detach();
   }
+  if (last_ended_.joinable()) last_ended_.join();
 }
 
 offload_statistics offload_pool::look() const noexcept {

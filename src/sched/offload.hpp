@@ -9,6 +9,7 @@
 // no system call to hand over, which is most of a round trip of small calls.
 // POOL-1  a job's fields, and who waits for it, change under the lock; a thread's `given` only while it is in no list.
 // POOL-2  while a job is in line, no thread is idle and all that may exist do.
+// POOL-4  a thread that lay idle for too long leaves its slot, and joins the one that did so before: one at most is not joined.
 // Rejected: a lock-free queue (the lock is held for 20 ns, the cheapest job takes 2 us); a queue with a limit of its own
 // (each entry is a parked fiber: whoever would wait for a place in it waits in it).
 
@@ -46,6 +47,8 @@ class offload_pool {
   enum class leftovers : std::uint8_t { join, leave };
   void end(leftovers how) noexcept;
   [[nodiscard]] offload_statistics look() const noexcept;
+  /// How long a thread lies idle before it ends; tests shorten it.
+  void end_idle_after(std::int64_t ns) noexcept { idle_ns_.store(ns, std::memory_order_relaxed); }
   /// Calls that somebody waits for; a hint. The waiters count.
   [[nodiscard]] bool awaited() const noexcept { return awaited_.load(std::memory_order_relaxed) > 0; }
   struct awaiting {
@@ -66,12 +69,14 @@ class offload_pool {
   };
 
   void main(pool_thread& t) noexcept;
-  bool wait(pool_thread& t) noexcept;  // false: it ends
+  enum class waited : std::uint8_t { has_job, ends };
+  waited wait(pool_thread& t, std::thread& before) noexcept;  // ends: then `before` is the caller's to join
   std::error_code start(offload_job& job) noexcept;
   void line_up(offload_job& job) noexcept;     // these two under the lock
   offload_job* next_in_line() noexcept;
 
   std::atomic<std::int32_t> awaited_{0};
+  std::atomic<std::int64_t> idle_ns_{10'000'000'000};  // relaxed
   const std::size_t most_;
   const std::string name_;
   const std::uint32_t runtime_;  // its number, for the tracer
@@ -79,6 +84,7 @@ class offload_pool {
   mutable base::ranked_futex_lock<base::lock_rank::scheduler> lock_;
   // under the lock
   std::vector<std::unique_ptr<pool_thread>> threads_;
+  std::thread last_ended_;  // of those that lay idle for too long; each joins the one before [POOL-4]
   base::intrusive_list<pool_thread> idle_;
   offload_job* first_ = nullptr;  // the line
   offload_job* last_ = nullptr;

@@ -6,7 +6,8 @@
 //   handler   1 inside weft, or in a section of it under a lock: sets attention, returns          2 enters, the tick is the same, nothing forbids it
 //             3 takes the successor, gives it the processor, wakes it          4 sleeps on its futex
 //   spare     puts the frozen thread last in line, runs the others for a slice (service_order.hpp)
-//   thaw      a worker gives the first in line its processor and lies down; the handler returns into the user's code
+//   thaw      the first in line is given a processor (thaw.cpp); the handler returns into the user's code
+// The successor is a spare; if no thread is to be had, the frozen one that is first in line [PREEMPT-3].
 // The fiber never leaves its thread, so whatever it is in the middle of - malloc, a throw, a lock - is as safe as when
 // the kernel preempts a thread. The handler does atomics and futex calls only; no thread is made in it.
 // The request, with PREEMPT-1 and PREEMPT-2, is preempt_request.hpp.
@@ -22,6 +23,11 @@
 #include "trace/event.hpp"
 
 namespace weft::detail {
+namespace {
+
+constexpr std::int64_t longest_stand_by_ns = 5'000'000;
+
+}  // namespace
 
 bool on_preempt_signal(int, siginfo_t* info, void* context) {
   if (!os::is_nudge(info)) return false;
@@ -41,19 +47,35 @@ bool scheduler::ask_to_preempt(processor& p, worker& w) noexcept {
   if (!w.can_freeze) return true;
   if (!w.preemption.provided()) {
     worker* s = reserve_spare();
-    if (s == nullptr) return spares_asked_.load(std::memory_order_relaxed) == 0;
+    if (s == nullptr && spares_asked_.load(std::memory_order_relaxed) > 0) return false;
+    if (s == nullptr && (s = reserve_frozen()) == nullptr) return true;
     w.preemption.provide(*s);
+    ++successors_;
+    s->stands_by_since_ns = s->frozen ? os::now_ns() : 0;
+    standing_by_ += s->frozen;
   }
   w.preemption.ask(tick);
-  if (os::nudge_thread(w.thread_id, options_.preempt_signal)) w.preemption.withdraw();
+  if (os::nudge_thread(w.thread_id(), options_.preempt_signal)) w.preemption.withdraw();
   return true;
 }
 
-// Successors whose worker came back to the scheduler before the signal found it.
+// Successors whose worker came back to the scheduler before the signal found it; and a frozen one after a while, since
+// others may have a turn for it.
 void scheduler::collect_successors() noexcept {
+  if (successors_ == 0) return;
+  successors_ = standing_by_ = 0;
+  const std::int64_t now = os::now_ns();
   for_each_worker([&](worker& w) {
-    if (!w.preemption.provided()) return;
-    if (processor* p = w.gate.held(); p != nullptr && p->seen.tick == p->tick.load(std::memory_order_relaxed)) return;
+    const worker* const provided = w.preemption.provided();
+    if (provided == nullptr) return;
+    const processor* p = w.gate.held();
+    const std::int64_t stands_by = provided->stands_by_since_ns;
+    const bool patient = stands_by == 0 || now - stands_by < longest_stand_by_ns;
+    if (patient && p != nullptr && p->seen.tick == p->tick.load(std::memory_order_relaxed)) {
+      ++successors_;
+      standing_by_ += stands_by != 0;
+      return;
+    }
     if (worker* s = w.preemption.take_back()) release_spare(*s);  // PREEMPT-1
   });
 }
@@ -82,7 +104,7 @@ void scheduler::freeze(worker& w, const void* context) noexcept {
   preemptions_.fetch_add(1, std::memory_order_relaxed);
   s->froze = &w;
   const frozen_place::stay here(w.frozen_at, registers::of(context));
-  idle_.begin_search_for_sleeper();
+  if (!s->frozen) idle_.begin_search_for_sleeper();
   s->assigned.store(p, std::memory_order_release);  // [WAKE-1] take_assigned
   kick(*s);
   processor* back;
@@ -93,50 +115,13 @@ void scheduler::freeze(worker& w, const void* context) noexcept {
       w.gate.leave();
       return;
     }
-    while (w.awake.load(std::memory_order_acquire) == 0) os::futex_wait(w.awake, 0);  // [WAKE-1] kick
-    w.awake.store(0, std::memory_order_relaxed);
+    w.parker.park();  // [WAKE-1] kick
   }
   w.assigned.store(nullptr, std::memory_order_relaxed);
+  if (w.reserved) take_turn(w, *back);
   attach(w, *back);
   trace::emit(trace::event::thaw, f->id);
   w.gate.leave();
-}
-
-// [PREEMPT-3] A worker waits inside weft, asleep in the kernel: for malloc's lock, or another that a frozen thread may
-// hold. Its processor cannot be retaken, so no frozen thread would ever be given one. The oldest goes on without: it is
-// detached, as after a retake, until it enters weft again.
-bool scheduler::thaw_detached() noexcept {
-  const std::lock_guard guard(idle_lock_);
-  worker* z = frozen_.pop_front();
-  if (z == nullptr) return false;
-  z->frozen = false;
-  frozen_count_.fetch_sub(1, std::memory_order_relaxed);
-  z->runs_detached.store(1, std::memory_order_release);  // [PREEMPT-3] freeze
-  kick(*z);
-  return true;
-}
-
-bool scheduler::thaw(worker& w) noexcept {
-  worker* z;
-  {
-    const std::lock_guard guard(idle_lock_);
-    z = frozen_.pop_front();
-    w.held->order.thaw_first = false;
-    if (z == nullptr) return false;
-    z->frozen = false;
-    frozen_count_.fetch_sub(1, std::memory_order_relaxed);
-  }
-  if (w.searching) stop_searching(w);
-  while (!w.gate.detach(w.held)) static_cast<void>(w.gate.settle());
-  processor* p = std::exchange(w.held, nullptr);
-  p->holder.store(nullptr, std::memory_order_relaxed);
-  p->bump_tick();  // a new turn begins
-  const std::int64_t now = os::now_ns();
-  p->thawed_ns.store(now, std::memory_order_relaxed);
-  p->order.delay_frozen(now, frozen_slice());
-  z->assigned.store(p, std::memory_order_release);  // [WAKE-1] freeze
-  kick(*z);
-  return true;
 }
 
 }  // namespace weft::detail

@@ -20,9 +20,9 @@ template <class Spare, class Sync = base::real_sync>
 class basic_preempt_request {
  public:
   // ---- the monitor
-  [[nodiscard]] bool provided() const { return spare_.load(std::memory_order_relaxed) != nullptr; }
-  // relaxed, as both exchanges: what the spare is, the flag tells the handler, and the monitor knows.
-  void provide(Spare& s) { spare_.store(&s, std::memory_order_relaxed); }
+  [[nodiscard]] const Spare* provided() const { return spare_.load(std::memory_order_relaxed); }
+  // The handler may take it on an older request than the one that follows: so not the flag tells it what the spare is.
+  void provide(Spare& s) { spare_.store(&s, std::memory_order_release); }  // [PREEMPT-1] take_spare
   [[nodiscard]] Spare* take_back() { return spare_.exchange(nullptr, std::memory_order_relaxed); }  // PREEMPT-1
   void ask(std::uint32_t tick) {  // after provide
     tick_.store(tick, std::memory_order_relaxed);
@@ -33,7 +33,7 @@ class basic_preempt_request {
   // ---- the handler, on the worker's own thread
   [[nodiscard]] bool accept() { return asked_.exchange(0, std::memory_order_acq_rel) != 0; }  // [PREEMPT-2] ask
   [[nodiscard]] std::uint32_t tick() const { return tick_.load(std::memory_order_relaxed); }
-  [[nodiscard]] Spare* take_spare() { return spare_.exchange(nullptr, std::memory_order_relaxed); }  // PREEMPT-1
+  [[nodiscard]] Spare* take_spare() { return spare_.exchange(nullptr, std::memory_order_acquire); }  // [PREEMPT-1] provide
 
  private:
   template <class U>

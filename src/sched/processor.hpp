@@ -55,6 +55,9 @@ struct alignas(base::cache_line) processor {
     bool brisk = false;          // many steps since the round before: it looks at its timers itself
     bool look_again = false;     // its clock was read once: a second look, soon, tells
     bool others_waited = false;
+    std::int64_t moved_ns = 0;   // when its clock was last seen to move
+    int inside_looks = 0;        // in a row at which it was inside weft, with that tick; since when, and its clock then
+    std::int64_t inside_ns = 0, inside_cpu_ns = 0;
     std::int64_t ask_ns = 0;     // not to be asked to make way before
     std::int64_t ask_pause = 0;
   } seen;

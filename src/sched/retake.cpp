@@ -3,6 +3,7 @@
 //
 //   monitor   1 a spare: a parked worker                      2 take the gate [GATE-1]: the worker is in user code
 //             3 keep it: the worker is detached from now on    4 the spare wakes with the processor
+//             there is no spare, and can be none: the oldest frozen thread, which needs no new one [PREEMPT-3]
 //   worker    goes on in the kernel, knows nothing; at its next entry it finds no processor (enter_slow): an idle one
 //             will do, else its fiber queues up and the thread becomes a spare
 // No signal is involved, so the user's call sees no EINTR. The fiber never changes threads while it is inside.
@@ -21,7 +22,8 @@ namespace weft::detail {
 worker* scheduler::reserve_spare() noexcept {
   {
     const std::lock_guard guard(idle_lock_);
-    if (worker* s = parked_.pop_front()) {
+    if (worker* s = parked_.pop_back()) {  // the last to lie down: the others may end
+
       s->reserved = true;
       return s;
     }
@@ -32,8 +34,17 @@ worker* scheduler::reserve_spare() noexcept {
     prepared_.pop_back();
     return s;
   }
-  static_cast<void>(ask_for_spares(1));
-  return nullptr;
+  if (ask_for_spares(1)) return nullptr;
+  // None is to be had. The sleeper in the poller leaves its role for it; until another takes it up the monitor polls [ROLE-1].
+  worker* s = nullptr;
+  {
+    const std::lock_guard guard(idle_lock_);
+    if (!wakeable_in_poller()) return nullptr;
+    s = in_poller_;
+    s->reserved = true;
+  }
+  poller_->interrupt();
+  return s;
 }
 
 // A new thread, reserved for the caller: the aide, and workers in hand_over.
@@ -71,7 +82,7 @@ void scheduler::prepare_spares(std::size_t wanted) noexcept {
   take_made_spares();
   wanted = std::min(wanted, processor_count());
   // The last ones are not made in advance: at the limit, whoever needs one gets it.
-  if (prepared_.size() < wanted && worker_count_.load(std::memory_order_relaxed) + processor_count() < options_.max_threads)
+  if (prepared_.size() < wanted && threads_running_.load(std::memory_order_relaxed) + processor_count() < options_.max_threads)
     static_cast<void>(ask_for_spares(wanted - prepared_.size()));
 }
 
@@ -84,6 +95,13 @@ void scheduler::release_prepared() noexcept {
 void scheduler::release_spare(worker& s) noexcept {
   const std::lock_guard guard(idle_lock_);
   s.reserved = false;
+  if (s.frozen) {  // in its handler; it is still the oldest
+    frozen_.push_front(s);
+    frozen_count_.fetch_add(1, std::memory_order_release);
+    return;
+  }
+  if (in_poller_ == &s) return;  // on its way out: it finds its place by itself
+  if (s.linked()) return;
   parked_.push_back(s);
   // What could not reach it while it was reserved: bound fibers, the poller's role.
   if (s.mail != nullptr || in_poller_ == nullptr) kick(s);
@@ -93,7 +111,7 @@ bool scheduler::retake(processor& p, worker& w) noexcept {
   worker* s = reserve_spare();
   if (s == nullptr) {
     p.seen.look_again = spares_asked_.load(std::memory_order_relaxed) > 0;
-    return false;
+    if (p.seen.look_again || (s = reserve_frozen()) == nullptr) return false;
   }
   if (!w.gate.try_take(&p)) {  // it has come back
     release_spare(*s);
@@ -103,7 +121,7 @@ bool scheduler::retake(processor& p, worker& w) noexcept {
   p.order.thaw_first = frozen_count_.load(std::memory_order_relaxed) > 0;
   p.holder.store(nullptr, std::memory_order_relaxed);
   w.gate.keep();
-  idle_.begin_search_for_sleeper();
+  if (!s->frozen) idle_.begin_search_for_sleeper();
   s->assigned.store(&p, std::memory_order_release);  // [WAKE-1] take_assigned
   retakes_.fetch_add(1, std::memory_order_relaxed);  // before anybody can see what came of it
   kick(*s);

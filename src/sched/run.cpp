@@ -25,6 +25,12 @@
 namespace weft::detail {
 namespace {
 
+// The thread must stay while the fiber lives (may_end).
+void bind(worker& w, fiber_record& f) noexcept {
+  f.bound = &w;
+  ++w.bound_fibers;
+}
+
 stack_ref stack_of(const fiber_record& f) noexcept {
   return {f.stack_limit, slot_size(f.stack) - os::page_size()};
 }
@@ -62,7 +68,7 @@ stack_ref stack_of(const fiber_record& f) noexcept {
 #if WEFT_TSAN
         next->tsan_fiber = tsan;
 #endif
-        if (next->has(fiber_record::pinned)) next->bound = w;
+        if (next->has(fiber_record::pinned)) bind(*w, *next);
         next->word.set(fiber_state::running);
         w->current = next;
         break;
@@ -118,7 +124,7 @@ bool prepare_start(worker& w, fiber_record& f) noexcept {
   std::byte* top = coloured_top(stack);
   f.context = boost::context::detail::make_fcontext(
       top, static_cast<std::size_t>(top - stack.limit), &fiber_entry);
-  if (f.has(fiber_record::pinned)) f.bound = &w;
+  if (f.has(fiber_record::pinned)) bind(w, f);
 #if WEFT_TSAN
   f.tsan_fiber = make_tsan_fiber();
 #endif
@@ -166,6 +172,7 @@ void scheduler::run(worker& w, fiber_record& f) noexcept {
 }
 
 worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
+  if (f.has(fiber_record::pinned) && f.bound != nullptr) [[unlikely]] --w.bound_fibers;
   trace::emit_end(f.id);
   f.word.set(fiber_state::dead);
   worker* now = &w;

@@ -8,6 +8,7 @@
 //   run.cpp        onto its stack; to the next one; its end
 //   park.cpp       a fiber waits; somebody readies it
 //   monitor.cpp    watches processors; retake.cpp, preempt.cpp take them away; hand_over.cpp gives one away
+//   thaw.cpp       a preempted thread goes on
 //   adjust.cpp     as many processors as the machine grants CPUs
 //   aide.cpp       does for the monitor what may block
 //   offload.cpp    threads for calls known to block
@@ -135,10 +136,13 @@ class scheduler {
   static bool exists(const scheduler* s) noexcept;
 
   enum class phase : std::uint8_t { running, stopping, ended };
+  // So many workers keep a descriptor by which the monitor asks whether they sleep.
+  static constexpr std::uint32_t most_kept_stats = 32;
 
   // lifecycle.cpp
   void worker_main(worker& w) noexcept;
   void start_thread(worker& w);
+  void vacate(worker& w) noexcept;
   worker* make_worker();              // null at options::max_threads; start and monitor only
   processor* make_processor() noexcept;  // null if there are as many as may be; the same
   [[nodiscard]] std::size_t processor_count() const noexcept {
@@ -177,6 +181,7 @@ class scheduler {
   [[nodiscard]] bool wakeable_in_poller() const noexcept;
   bool take_assigned(worker& w) noexcept;
   bool sleep(worker& w) noexcept;        // has none; until it has one
+  bool may_end(worker& w) noexcept;
   bool sleep_in_poller(worker& w) noexcept;
   bool work_in_sight() noexcept;
   [[nodiscard]] std::int64_t earliest_timer() const noexcept;
@@ -252,12 +257,24 @@ class scheduler {
   bool ask_to_preempt(processor& p, worker& w) noexcept; // false: a spare is on its way
   void collect_successors() noexcept;
   void freeze(worker& w, const void* context) noexcept;  // in the signal handler
+
+  // thaw.cpp
   bool thaw(worker& w) noexcept;                         // w's processor to the oldest preempted thread
   // What a frozen thread leaves to the others between two turns [ORDER-6].
   [[nodiscard]] std::int64_t frozen_slice() const noexcept {
     return std::clamp<std::int64_t>(options_.time_slice.count(), 1, 1000) * 1'000'000;
   }
   bool thaw_detached() noexcept;
+  worker* reserve_frozen() noexcept;
+  void take_turn(worker& w, processor& p) noexcept;      // in the signal handler
+  void begin_turn(processor& p) noexcept;                // of a thawed one
+  void line_up_frozen(processor& p, worker& z) noexcept; // under the idle lock
+  [[nodiscard]] bool any_frozen() const noexcept {
+    return frozen_count_.load(std::memory_order_relaxed) > 0 || standing_by_ > 0;
+  }
+  [[nodiscard]] os::thread_activity activity_of(const worker& w, std::int64_t still_ns) noexcept;
+  [[nodiscard]] bool stuck_inside(processor& p, worker& w, std::int64_t now) noexcept;
+  bool unblock(processor& p, worker& w, std::int64_t now) noexcept;
   friend bool on_preempt_signal(int, siginfo_t*, void*);
 
   class outside_spawn;
@@ -299,7 +316,7 @@ class scheduler {
   std::atomic<std::uint32_t> frozen_count_{0};       // written under idle_lock_
   std::atomic<std::uint64_t> retakes_{0}, preemptions_{0};
   struct {
-    base::counter polls, poll_events, timers_fired, stalls;
+    base::counter polls, poll_events, timers_fired, stalls, blind_looks;
   } monitor_counters_;                               // the monitor writes
 
   alignas(base::cache_line) inject_queue<fiber_record*> injected_;
@@ -323,6 +340,7 @@ class scheduler {
   std::atomic<std::uint32_t> storm_{0};
   base::rng storm_random_{1};                       // monitor
   bool asks_to_make_way_ = false, counted_as_asking_ = false;  // monitor: for resched_requests
+  int successors_ = 0, standing_by_ = 0;            // monitor: provided, those that are frozen; or were, a round ago
   std::int64_t bits_not_before_ns_ = 0;             // monitor: blocks_in_bits
   int hot_rounds_ = 0;                              // monitor: a retake was not long ago
   std::vector<worker*> detached_;                   // monitor: retaken and not told of (stalls.cpp); has room for all
@@ -335,6 +353,7 @@ class scheduler {
   std::atomic<std::int64_t> spares_hopeless_until_{0};
   std::atomic<std::int64_t> aide_busy_since_{0};    // since when it has been at work; 0: it sleeps
   std::atomic<pid_t> aide_thread_{0};               // relaxed: set before it is first at work
+  os::thread_stat aide_stat_;
   std::atomic<bool> aide_ends_{false};
   std::atomic<bool> trims_{false};                  // our aide has the claim (fiber/stack_trim.hpp); relaxed: before it is called
   std::int64_t schedtrace_every_ns_ = 0, schedtrace_at_ns_ = INT64_MAX;  // aide; 0: not asked for
@@ -342,6 +361,9 @@ class scheduler {
   base::ranked_futex_lock<base::lock_rank::scheduler> spare_lock_;
   bool thread_limit_reported_ = false;              // under spare_lock_
   worker* unstarted_ = nullptr;                     // under spare_lock_: the system gave no thread for it
+  worker* vacant_ = nullptr;                        // under spare_lock_: their threads have ended, by `next_ended`
+  std::thread last_vacated_;                        // under spare_lock_: that of the last of them, not joined yet
+  std::atomic<std::int64_t> idle_thread_ns_{10'000'000'000};  // relaxed; only tests change it
   std::atomic<std::size_t> threads_running_{0};     // workers that have not left their loop [LIFE-3]
   std::mutex shutdown_lock_;                        // one shutdown at a time
   std::size_t stragglers_ = 0;                      // under shutdown_lock_

@@ -44,7 +44,7 @@ void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int6
   if (w.stall.told) return;
   const std::int64_t took = still ? now - p.seen.since_ns : cpu - w.stall.cpu_ns;
   if (took < limit) return;
-  if (still && !os::thread_sleeps(w.thread_id)) return;
+  if (still && w.activity() == os::thread_activity::runs) return;
   if (!w.gate.try_take(&p)) return;
   note_fiber(w);
   w.gate.give_back(&p);

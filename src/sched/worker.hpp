@@ -14,6 +14,7 @@
 
 #include "base/cache_line.hpp"
 #include "base/intrusive_list.hpp"
+#include "base/parker.hpp"
 #include "base/rng.hpp"
 #include "fiber/record.hpp"
 #include "fiber/switch.hpp"
@@ -63,14 +64,17 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
 
   // ---- set by others
   alignas(base::cache_line) std::atomic<std::uint32_t> attention{0};  // look into the mailbox, or yield
-  std::atomic<std::uint32_t> awake{0};       // futex: 1 = a processor was assigned, or the runtime ends
+  base::parker parker;                        // told when a processor was assigned, or the runtime ends [WAKE-1]
   std::atomic<processor*> assigned{nullptr};  // given by whoever wakes it [WAKE-1]
   worker* froze = nullptr;                    // comes with `assigned`: who was preempted for it
+  std::int64_t stands_by_since_ns = 0;        // monitor: frozen, and somebody's successor
   // ---- monitor and the preempted thread's handler (preempt.cpp)
   basic_preempt_request<worker> preemption;
   std::atomic<std::uint32_t> runs_detached{0};  // leave the handler without a processor
   frozen_place frozen_at;                     // where its fiber stands meanwhile, for reports
-  os::thread_cpu_clock cpu;                   // set before the thread counts as started
+  os::thread_cpu_clock cpu;                   // set before the thread counts as started, as the next two
+  os::thread_stat stat;                       // of the first workers only: each is a descriptor
+  std::atomic<pid_t> tid{0};                  // relaxed
   std::int64_t cpu_seen = 0;                  // monitor
   std::atomic<std::uint32_t> started{0};      // futex: 1 = its thread is up
   bool can_freeze = false;                    // has an alternate stack; set before `started`
@@ -91,12 +95,14 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
     char told_name[64] = "";
   } stall;
   // ---- under the scheduler's idle lock
-  bool frozen = false;                       // in the list of the preempted
-  bool reserved = false;                     // asleep, in no list: the monitor has plans for it
+  bool frozen = false;                       // in the list of the preempted, or reserved out of it
+  bool reserved = false;                     // asleep, in no list but perhaps the poller: the monitor has plans for it
   worker* next_made = nullptr;               // aide.cpp
+  worker* next_ended = nullptr;              // spare_lock_: its thread has ended, another may take its place
   fiber_record* mail = nullptr;              // bound fibers to run, by `link`
 
   std::vector<fiber_record*> ready;           // own thread: what a poll brought
+  std::uint32_t bound_fibers = 0;             // own thread: pinned fibers that have run here and not ended
   void count_spawn() noexcept {
     --spawn_allowance;
     spawned.store(spawned.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -105,8 +111,9 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
     ended.store(ended.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
 
-  pid_t thread_id = 0;
-  std::thread thread;
+  [[nodiscard]] pid_t thread_id() const noexcept { return tid.load(std::memory_order_relaxed); }
+  [[nodiscard]] os::thread_activity activity() const noexcept { return stat.look(thread_id()); }
+  std::thread thread;                         // spare_lock_, once the runtime has started
 };
 
 /// The one door to thread-local state. Null on a thread that is no worker. Never inlined: a compiler may otherwise

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/parker.hpp"
 #include "trace/event.hpp"
 #include "trace/ring.hpp"
 
@@ -37,7 +38,7 @@ struct shared_state {
   std::atomic<std::uint64_t> generation{0};      // relaxed: a batch that is begun late says the one before
   std::atomic<std::uint64_t> dropped{0}, overwritten{0};  // events; relaxed
   std::atomic<std::uint64_t> complete_since{0};  // ticks; written under the pool's lock, relaxed
-  std::atomic<std::uint32_t> wake_collector{0};  // futex
+  base::parker collector;                        // where the collector sleeps
   std::atomic<bool> crashed{false};
   std::atomic<std::uint32_t> moment{0};           // changes now and then, and with the epoch; relaxed
   std::atomic<bool> streams{false};               // full blocks go to a file; relaxed

@@ -135,9 +135,7 @@ void collect_into_file(session_data& s) noexcept {
     });
     if (s.ends.load(std::memory_order_acquire)) break;
     const std::int64_t until = std::min(now + collect_every_ns, next_generation);
-    static_cast<void>(os::futex_wait_until(
-        shared.wake_collector, 0, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until))));
-    shared.wake_collector.store(0, std::memory_order_relaxed);
+    static_cast<void>(shared.collector.park_until(until));  // [WAKE-1] wake_collector, stop_session
   }
   piece([&] {
     drain(s);
@@ -150,8 +148,7 @@ void collect_into_file(session_data& s) noexcept {
 
 void wait_for_requests(session_data& s) noexcept {
   while (!s.ends.load(std::memory_order_acquire)) {
-    os::futex_wait(shared.wake_collector, 0);
-    shared.wake_collector.store(0, std::memory_order_seq_cst);
+    shared.collector.park();  // [WAKE-1] request_snapshot, stop_session
     if (!words.snapshot_wanted.exchange(false, std::memory_order_acq_rel)) continue;
     if (const auto ec = write_snapshot(s.options.path.c_str()))
       os::write_stderr("weft: the flight recorder's snapshot " + s.options.path + ": " + ec.message() + "\n");
@@ -189,7 +186,7 @@ bool on_snapshot_signal(int, siginfo_t*, void*) {
 
 void wake_collector() noexcept {
   if (!shared.streams.load(std::memory_order_relaxed)) return;
-  if (shared.wake_collector.exchange(1, std::memory_order_relaxed) == 0) os::futex_wake(shared.wake_collector, 1);
+  shared.collector.unpark();
 }
 
 session_kind session_now() noexcept { return words.kind.load(std::memory_order_relaxed); }
@@ -231,7 +228,6 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
   shared.overwritten.store(0, std::memory_order_relaxed);
   shared.complete_since.store(ticks_now(), std::memory_order_relaxed);
   shared.generation.store(1, std::memory_order_relaxed);
-  shared.wake_collector.store(0, std::memory_order_relaxed);
   shared.blocks.begin(++s.number, flight ? when_none::overwrite : when_none::refuse, wanted);
   begin_epoch();
   shared.streams.store(!flight, std::memory_order_relaxed);
@@ -261,8 +257,7 @@ std::error_code stop_session() noexcept {
   set_listener(nullptr);
   shared.blocks.close();
   s.ends.store(true, std::memory_order_release);
-  shared.wake_collector.store(1, std::memory_order_seq_cst);
-  os::futex_wake(shared.wake_collector, 1);
+  shared.collector.unpark();
   s.collector.join();
   const session_kind was = words.kind.exchange(session_kind::none, std::memory_order_seq_cst);
   if (was != session_kind::file) return {};
@@ -304,8 +299,7 @@ std::error_code write_snapshot(const char* path) {
 void request_snapshot() noexcept {
   if (words.kind.load(std::memory_order_relaxed) != session_kind::flight) return;
   words.snapshot_wanted.store(true, std::memory_order_release);
-  shared.wake_collector.store(1, std::memory_order_seq_cst);
-  os::futex_wake(shared.wake_collector, 1);
+  shared.collector.unpark();
 }
 
 bool wants_stalls() noexcept {

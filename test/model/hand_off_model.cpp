@@ -12,6 +12,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/parker.hpp"
 #include "model/explorer.hpp"
 #include "model/sync.hpp"
 
@@ -34,6 +35,7 @@ enum class mistake {
   role_ends_with_wake,  // the next one may wait in the poller before the woken one has left it
   blind_second_look,    // retire takes a processor though it has been given one
   put_back_silently,    // release_spare wakes nobody for what came meanwhile
+  put_back_twice,       // release_spare puts a sleeper into the list that has not left the poller yet
 };
 
 using index = std::uint32_t;
@@ -67,7 +69,7 @@ struct scene {
   model::atomic<unsigned> attention{0};          // of `bound_to`
   struct worker {
     model::atomic<unsigned> assigned{0};         // a processor's index + 1
-    model::atomic<unsigned> awake{0};
+    base::basic_parker<Sync> parker;
   };
   std::array<worker, 3> workers;
   std::array<model::plain<int>, 2> visits{};     // of processors: two holders are a race
@@ -84,16 +86,15 @@ struct scene {
   }
   void unlock(const lists& l) { guarded.store(l.pack(), release); }
   bool work_in_sight() { return unbound.load(relaxed) != 0 || bound.load(relaxed) != 0; }
-  bool wakeable_in_poller(const lists& l) { return l.in_poller != nobody && workers[l.in_poller].assigned.load(relaxed) == 0; }
+  bool wakeable_in_poller(const lists& l) {
+    return l.in_poller != nobody && !(l.reserved >> l.in_poller & 1) && workers[l.in_poller].assigned.load(relaxed) == 0;
+  }
 
   void interrupt() {
     interrupts.store(1, release);
     interrupts.futex_wake(1);
   }
-  void kick(index w) {
-    workers[w].awake.store(1, release);
-    workers[w].awake.futex_wake(1);
-  }
+  void kick(index w) { workers[w].parker.unpark(); }
 
   void wake_one_if_needed() {
     if (!gate.must_wake() || !gate.try_claim_wake()) return;
@@ -143,7 +144,6 @@ struct worker {
     const unsigned p = s.workers[me].assigned.load(acquire);
     if (p == 0) return false;
     s.workers[me].assigned.store(0, relaxed);
-    s.workers[me].awake.store(0, relaxed);
     l.reserved &= ~(1U << me);
     searching = true;
     held = p - 1;
@@ -217,8 +217,7 @@ struct worker {
       if (poll) {
         if (sleep_in_poller()) return;
       } else {
-        while (s.workers[me].awake.load(acquire) == 0) s.workers[me].awake.futex_wait(0);
-        s.workers[me].awake.store(0, relaxed);
+        s.workers[me].parker.park();
       }
     }
   }
@@ -283,7 +282,7 @@ struct setting {
   std::uint32_t workers, processors;
   bool others_asleep;     // all but the first: the second in the poller, or parked behind it
   unsigned bound, unbound;
-  bool monitor;           // reserves a sleeper and puts it back
+  enum { none, parked, in_poller } monitor;  // reserves such a sleeper and puts it back
 };
 
 template <class Sync>
@@ -308,17 +307,20 @@ model::program scenario(setting with, mistake wrong = mistake::none) {
           s->wake_one_if_needed();
         }
       });
-    if (with.monitor)
+    if (with.monitor != setting::none)
       x.thread("monitor", [=] {
         lists m = s->lock();
-        if (m.parked == 0) return s->unlock(m);
-        const index spare = take_lowest(m.parked);
+        const bool polls = with.monitor == setting::in_poller;
+        if (polls ? !s->wakeable_in_poller(m) : m.parked == 0) return s->unlock(m);
+        const index spare = polls ? m.in_poller : take_lowest(m.parked);
         m.reserved |= 1U << spare;
         s->unlock(m);
+        if (polls) s->interrupt();
         m = s->lock();  // release_spare
         m.reserved &= ~(1U << spare);
-        m.parked |= 1U << spare;
-        const bool wanted = m.in_poller == nobody || (spare == bound_to && m.mail != 0);
+        const bool leaves = m.in_poller == spare && wrong != mistake::put_back_twice;
+        if (!leaves) m.parked |= 1U << spare;
+        const bool wanted = leaves ? false : m.in_poller == nobody || (spare == bound_to && m.mail != 0);
         s->unlock(m);
         if (wanted && wrong != mistake::put_back_silently) s->kick(spare);
         // What it could not be woken for: watch_idle, in the same round.
@@ -363,13 +365,15 @@ bool caught(setting with, mistake wrong) {
   return !r.ok() && r.end != model::verdict::unfinished;
 }
 
-constexpr setting handed{2, 1, true, 1, 0, false};           // to a sleeper
-constexpr setting one_processor{2, 1, true, 1, 1, false};    // the same, while others submit
-constexpr setting lying_down{2, 2, false, 1, 0, false};      // its thread is about to lie down
-constexpr setting lying_down_beside_work{2, 2, false, 2, 1, false};
-constexpr setting two_processors{2, 2, true, 1, 2, false};   // a sleeper may be woken for work and for its fiber at once
-constexpr setting three{3, 1, true, 1, 1, false};            // one in the poller, one parked
-constexpr setting reserved{3, 2, true, 1, 0, true};          // the monitor has plans for a sleeper
+constexpr setting handed{2, 1, true, 1, 0, setting::none};           // to a sleeper
+constexpr setting one_processor{2, 1, true, 1, 1, setting::none};    // the same, while others submit
+constexpr setting lying_down{2, 2, false, 1, 0, setting::none};      // its thread is about to lie down
+constexpr setting lying_down_beside_work{2, 2, false, 2, 1, setting::none};
+constexpr setting two_processors{2, 2, true, 1, 2, setting::none};   // a sleeper may be woken for work and for its fiber at once
+constexpr setting three{3, 1, true, 1, 1, setting::none};            // one in the poller, one parked
+constexpr setting reserved{3, 2, true, 1, 0, setting::parked};          // the monitor has plans for a sleeper
+
+constexpr setting reserved_in_poller{3, 2, true, 1, 1, setting::in_poller};
 
 }  // namespace
 
@@ -385,7 +389,10 @@ TEST_CASE("MAIL-1: a fiber is posted while its thread lies down") {
   holds(lying_down_beside_work, walks());
 }
 
-TEST_CASE("RETAKE-3: a sleeper is reserved meanwhile, and put back") { holds(reserved, walks()); }
+TEST_CASE("RETAKE-3: a sleeper is reserved meanwhile, and put back") {
+  holds(reserved, walks());
+  holds(reserved_in_poller, walks());
+}
 
 TEST_CASE("known mistakes of who hands over and who lies down") {
   CHECK(caught(lying_down, mistake::mail_not_looked_at));
@@ -394,4 +401,5 @@ TEST_CASE("known mistakes of who hands over and who lies down") {
   CHECK(caught(three, mistake::role_ends_with_wake));
   CHECK(caught(two_processors, mistake::blind_second_look));
   CHECK(caught(reserved, mistake::put_back_silently));
+  CHECK(caught(reserved_in_poller, mistake::put_back_twice));
 }

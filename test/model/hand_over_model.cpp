@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/parker.hpp"
 #include "model/explorer.hpp"
 #include "model/sync.hpp"
 #include "sched/processor_gate.hpp"
@@ -32,28 +33,27 @@ struct processor {
 
 void visit(processor& p) { p.visits = p.visits + 1; }
 
-// WAKE-1, as in worker.hpp and idle.cpp.
+// As in worker.hpp and idle.cpp.
 struct bed {
   model::atomic<processor*> assigned{nullptr};
-  model::atomic<std::uint32_t> awake{0};
+  base::basic_parker<model::sync> parker;
   void give(processor& p) {
     assigned.store(&p, release);
-    awake.store(1, release);
-    awake.futex_wake(1);
+    parker.unpark();
   }
   processor& wait() {
     for (;;) {
-      while (awake.load(acquire) == 0) awake.futex_wait(0);
-      awake.store(0, relaxed);
       if (processor* p = assigned.load(acquire)) {
         assigned.store(nullptr, relaxed);
         return *p;
       }
+      parker.park();
     }
   }
 };
 
 struct spare : bed {
+  model::atomic<unsigned> runs_detached{0};  // a frozen one that stands by
   model::plain<int> made{0};  // a worker made just now, by the monitor
   model::atomic<unsigned> used{0};
 };
@@ -180,6 +180,66 @@ void asked(execution& x) {
   x.finally([=] { model::check(s->accepted.load(relaxed) <= 1, "PREEMPT-2: once"); });
 }
 
+// A request that was made for a spare taken back since finds the next one.
+template <class Sync>
+void provided_again(execution& x) {
+  struct state {
+    basic_preempt_request<spare, Sync> request;
+    spare first, second;
+  };
+  auto s = std::make_shared<state>();
+  x.thread("monitor", [=] {
+    s->first.made = 1;
+    s->request.provide(s->first);
+    s->request.ask(0);
+    if (s->request.take_back() == nullptr) return;
+    s->second.made = 1;
+    s->request.provide(s->second);
+  });
+  x.thread("worker", [=] {
+    if (!s->request.accept()) return;
+    if (spare* to = s->request.take_spare()) model::check(to->made == 1, "PREEMPT-1: the handler sees the worker that was made for it");
+  });
+}
+
+// No spare is to be had: the oldest frozen thread stands by as the successor (reserve_frozen). Or the monitor has it go on
+// without a processor, because somebody may wait for what it holds inside weft (thaw_detached).
+enum class mistake { none, detached_without_taking_back };
+template <class Sync>
+model::program standing_by(mistake wrong = mistake::none) {
+  return [=](execution& x) {
+    auto s = std::make_shared<scene<Sync>>();
+    s->gate.attach(&s->mine);
+    s->gate.leave();
+    x.thread("worker", [=] { handler<Sync>(s); });
+    x.thread("monitor", [=] {
+      s->first.made = 1;
+      s->request.provide(s->first);
+      s->request.ask(0);
+      if (s->request.take_back() == nullptr && wrong == mistake::none) return;
+      s->first.runs_detached.store(1, release);
+      s->first.parker.unpark();
+    });
+    x.thread("frozen", [=] {  // freeze, from its wait on
+      processor* back;
+      while ((back = s->first.assigned.load(acquire)) == nullptr) {
+        if (s->first.runs_detached.exchange(0, acquire) != 0) {
+          s->put_back.store(1, relaxed);
+          return;
+        }
+        s->first.parker.park();
+      }
+      visit(*back);            // take_turn: the worker is the last in line now, and has its turn in the end
+      s->frozen.give(*back);
+    });
+    x.finally([=] {
+      const unsigned freezes = s->freezes.load(relaxed), detached = s->put_back.load(relaxed);
+      model::check(freezes + detached == 1, "PREEMPT-3: who stood by goes on, with the processor or without");
+      model::observe({long(freezes)});
+    });
+  };
+}
+
 model::result holds(const model::program& p, const model::options& o = {}) {
   const auto r = model::explore(o, p);
   CHECK_MESSAGE(r.ok(), r.report);
@@ -215,12 +275,21 @@ TEST_CASE("PREEMPT-1, RETAKE-1: preempted and retaken from at once") {
 
 TEST_CASE("PREEMPT-2: whoever accepts knows the tick, and accepts once") { holds(asked<model::sync>); }
 
+TEST_CASE("PREEMPT-1: a late request finds the spare that was provided after it") { holds(provided_again<model::sync>); }
+
+TEST_CASE("PREEMPT-3: a frozen thread that stands by goes on") {
+  const auto r = holds(standing_by<model::sync>(), bounded(4));
+  CHECK(r.saw({0}));
+  CHECK(r.saw({1}));
+  CHECK_FALSE(model::explore(bounded(3), standing_by<model::sync>(mistake::detached_without_taking_back)).ok());
+}
+
 TEST_CASE("RETAKE-1 stands on the membarrier") {
   CHECK(model::explore(bounded(3), scenario<model::no_heavy_fence_sync>(false, true)).end == model::verdict::raced);
 }
 
 TEST_CASE("PREEMPT: which orderings are needed") {
-  const auto all = model::mutate(bounded(2), {asked<model::sync>, scenario<model::sync>(true, false)},
+  const auto all = model::mutate(bounded(2), {asked<model::sync>, provided_again<model::sync>, scenario<model::sync>(true, false)},
                                  "/preempt_request.hpp");
   CHECK_MESSAGE(model::survivors(all).empty(), model::list(all));
 }

@@ -28,6 +28,13 @@ struct scheduler_probe {
     return of(rt).preemptions_.load(std::memory_order_relaxed);
   }
   static std::size_t threads(runtime& rt) noexcept { return of(rt).worker_count_.load(std::memory_order_relaxed); }
+  static std::size_t threads_running(runtime& rt) noexcept { return of(rt).threads_running_.load(std::memory_order_relaxed); }
+  static std::uint64_t blind_looks(runtime& rt) noexcept { return of(rt).monitor_counters_.blind_looks.get(); }
+  /// Those of workers that go to sleep from now on, and of offloads.
+  static void end_idle_threads_after(runtime& rt, std::chrono::nanoseconds idle) noexcept {
+    of(rt).idle_thread_ns_.store(idle.count(), std::memory_order_relaxed);
+    of(rt).offloads_.end_idle_after(idle.count());
+  }
   /// From now on it asks every so often how many CPUs it may use.
   static void ask_for_cpus_every(runtime& rt, std::chrono::nanoseconds pause) noexcept {
     of(rt).cpus_every_ns_.store(pause.count(), std::memory_order_relaxed);
