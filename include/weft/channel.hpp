@@ -36,7 +36,7 @@ class [[nodiscard]] receive_result {
   [[nodiscard]] channel_status status() const noexcept { return status_; }
   T& operator*() & noexcept { return *value_; }
   T&& operator*() && noexcept { return *std::move(value_); }
-  T* operator->() noexcept { return &*value_; }
+  T* operator->() noexcept { return std::addressof(*value_); }
   /// Throws: std::bad_optional_access if there is none.
   T& value() & { return value_.value(); }
   T&& value() && { return std::move(value_).value(); }
@@ -92,7 +92,7 @@ class channel {
 
   /// Sends `value`, waiting while there is no room. False, and `value` unmoved: the channel is closed, or was meanwhile.
   /// Blocks: the calling fiber, or thread.   Throws: what moving T throws.
-  bool send(T&& value) { return detail::channel_send(*core_, &value) == channel_status::success; }
+  bool send(T&& value) { return detail::channel_send(*core_, std::addressof(value)) == channel_status::success; }
   bool send(const T& value)
     requires std::copy_constructible<T>
   {
@@ -100,7 +100,7 @@ class channel {
   }
   /// The same until a stop is requested.
   send_result send(T&& value, const std::stop_token& stop) {
-    return detail::channel_send(*core_, &value, detail::wait_limit(stop));
+    return detail::channel_send(*core_, std::addressof(value), detail::wait_limit(stop));
   }
   send_result send(const T& value, const std::stop_token& stop)
     requires std::copy_constructible<T>
@@ -109,7 +109,7 @@ class channel {
   }
   /// Sends if nobody has to wait for it. Blocks: never.
   [[nodiscard]] bool try_send(T&& value) {
-    return detail::channel_try_send(*core_, &value) == channel_status::success;
+    return detail::channel_try_send(*core_, std::addressof(value)) == channel_status::success;
   }
   [[nodiscard]] bool try_send(const T& value)
     requires std::copy_constructible<T>
@@ -119,21 +119,21 @@ class channel {
   /// Gives up after that time, `value` unmoved.
   template <class Rep, class Period>
   send_result send_for(T&& value, const std::chrono::duration<Rep, Period>& timeout) {
-    return detail::channel_send(*core_, &value, detail::wait_limit(detail::deadline_after(timeout)));
+    return detail::channel_send(*core_, std::addressof(value), detail::wait_limit(detail::deadline_after(timeout)));
   }
   template <class Clock, class Duration>
   send_result send_until(T&& value, const std::chrono::time_point<Clock, Duration>& deadline) {
-    return detail::channel_send(*core_, &value, detail::wait_limit(detail::to_steady(deadline)));
+    return detail::channel_send(*core_, std::addressof(value), detail::wait_limit(detail::to_steady(deadline)));
   }
   template <class Rep, class Period>
   send_result send_for(T&& value, const std::stop_token& stop,
                        const std::chrono::duration<Rep, Period>& timeout) {
-    return detail::channel_send(*core_, &value, detail::wait_limit(stop, detail::deadline_after(timeout)));
+    return detail::channel_send(*core_, std::addressof(value), detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
   template <class Clock, class Duration>
   send_result send_until(T&& value, const std::stop_token& stop,
                          const std::chrono::time_point<Clock, Duration>& deadline) {
-    return detail::channel_send(*core_, &value, detail::wait_limit(stop, detail::to_steady(deadline)));
+    return detail::channel_send(*core_, std::addressof(value), detail::wait_limit(stop, detail::to_steady(deadline)));
   }
 
   /// The oldest value, waiting while there is none. Nothing: closed and drained.
@@ -184,7 +184,7 @@ class channel {
     using iterator_category = std::input_iterator_tag;
 
     T& operator*() const noexcept { return *value_; }
-    T* operator->() const noexcept { return &*value_; }
+    T* operator->() const noexcept { return std::addressof(*value_); }
     iterator& operator++() {
       value_.reset();
       static_cast<void>(detail::receive_into(
@@ -217,11 +217,11 @@ class channel {
   std::optional<T> receive_by(Receive&& receive) {
     if constexpr (detail::arrives_as_bytes<T>) {
       detail::landing_place<T> place;
-      if (receive(static_cast<void*>(&place)) != channel_status::success) return std::nullopt;
+      if (receive(static_cast<void*>(std::addressof(place))) != channel_status::success) return std::nullopt;
       return place.value();
     } else {
       std::optional<T> value;
-      static_cast<void>(receive(static_cast<void*>(&value)));
+      static_cast<void>(receive(static_cast<void*>(std::addressof(value))));
       return value;
     }
   }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <stop_token>
 #include <utility>
@@ -136,7 +137,7 @@ class condition_variable {
   template <class Lock>
   detail::wait_end wait_within(Lock& lock, const detail::wait_limit& limit) {
     released<Lock> until_done{lock};
-    return detail::condition_wait(state_, {&until_done, &released<Lock>::release}, limit);
+    return detail::condition_wait(state_, {std::addressof(until_done), &released<Lock>::release}, limit);
   }
 
   detail::condition_state state_;

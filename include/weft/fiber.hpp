@@ -5,11 +5,13 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <system_error>
 #include <type_traits>
 #include <utility>
 
+#include <weft/detail/deadline.hpp>
 #include <weft/detail/task.hpp>
 #include <weft/options.hpp>
 
@@ -29,51 +31,6 @@ class fiber_id {
 
 namespace detail {
 [[noreturn]] void throw_not_joinable(const char* what);
-
-template <class Duration>
-std::chrono::steady_clock::time_point deadline_after(const Duration& d) noexcept {
-  using clock = std::chrono::steady_clock;
-  const auto now = clock::now();
-  if (d <= Duration::zero()) return now;
-  const std::chrono::duration<double> room = clock::time_point::max() - now;
-  if (std::chrono::duration<double>(d) >= room * 0.99) return clock::time_point::max();
-  return now + std::chrono::ceil<clock::duration>(d);
-}
-template <class Clock, class Duration>
-std::chrono::steady_clock::time_point to_steady(
-    const std::chrono::time_point<Clock, Duration>& t) noexcept {
-  if constexpr (std::is_same_v<Clock, std::chrono::steady_clock> && std::is_same_v<Duration, typename Clock::duration>)
-    return t;  // without a look at the clock
-  // Compared in floating point first: a coarse or distant time point does not fit into nanoseconds.
-  using seconds = std::chrono::duration<double>;
-  using steady = std::chrono::steady_clock;
-  const auto now = Clock::now();
-  const seconds left = seconds(t.time_since_epoch()) - seconds(now.time_since_epoch());
-  if (left >= seconds(steady::time_point::max() - steady::now()) * 0.99) return steady::time_point::max();
-  if (left <= -std::chrono::hours(1)) return steady::now();
-  if constexpr (std::is_same_v<Clock, steady>)
-    return std::chrono::time_point<steady>(
-        std::chrono::ceil<steady::duration>(t.time_since_epoch()));
-  else
-    return deadline_after(t - now);
-}
-
-// Where the standard has the same wait, it is until `t` on its own clock; weft's other waits convert once.
-// Has `t` come on its own clock? A wait until to_steady(t) can end before, if that clock was set back or runs slower.
-template <class Clock, class Duration>
-bool has_come(const std::chrono::time_point<Clock, Duration>& t) noexcept {
-  if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>)
-    return true;  // the wait was until then
-  else
-    return Clock::now() >= t;
-}
-/// wait(a steady time), which says false if it is over, until `t` has come on its own clock.
-template <class Clock, class Duration, class Wait>
-bool wait_until_on_clock(const std::chrono::time_point<Clock, Duration>& t, Wait&& wait) {
-  while (!wait(to_steady(t)))
-    if (has_come(t)) return false;
-  return true;
-}
 }  // namespace detail
 
 /// A fiber and, once it has ended, its result. Move-only. Destroying or `detach`ing the handle lets the fiber
@@ -87,7 +44,7 @@ class [[nodiscard]] fiber {
   fiber() noexcept = default;
   fiber(fiber&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
   fiber& operator=(fiber&& other) noexcept {
-    if (this != &other) {
+    if (this != std::addressof(other)) {
       detach_if_joinable();
       task_ = std::exchange(other.task_, nullptr);
     }
@@ -106,6 +63,8 @@ class [[nodiscard]] fiber {
   /// Throws: std::system_error: invalid_argument if not joinable; resource_deadlock_would_occur if it is the
   ///         caller itself; no_such_process if its runtime has ended and left it behind (runtime::shutdown); what the
   ///         fiber threw; std::errc::not_enough_memory if there was no stack for it.
+  ///         What the destructor of the callable throws after the call is what the fiber threw, and its result is
+  ///         destroyed; a destructor that throws while the call unwinds, or one of a result, ends the process.
   T join() {
     if (task_ == nullptr) detail::throw_not_joinable("join");
     if constexpr (detail::in_words<stored>) {
@@ -119,7 +78,7 @@ class [[nodiscard]] fiber {
         if constexpr (std::is_reference_v<T>)
           return static_cast<T>(*result);
         else
-          return result;
+          return std::move(result);  // it may be one that is only moved
       }
     } else {
       detail::join_task(*task_);

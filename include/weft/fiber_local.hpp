@@ -46,7 +46,7 @@ class fiber_local {
     return *value.release();
   }
   T& operator*() { return get(); }
-  T* operator->() { return &get(); }
+  T* operator->() { return std::addressof(get()); }
   /// Null if the calling fiber has not used it.
   [[nodiscard]] T* get_if() const noexcept { return static_cast<T*>(detail::find_local(key_)); }
 

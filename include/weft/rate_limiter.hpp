@@ -17,7 +17,7 @@ namespace detail {
 struct bucket {
   std::int64_t interval = 0;  // ns per token, in 1/1024
   std::int64_t burst = 0;
-  std::int64_t full_at = 0;   // ns/1024 since the first limiter; under the lock
+  wide full_at = 0;           // steady clock, ns/1024; under the lock
   wait_list waiters{};        // nobody is woken through it: it is for the report of a destruction
 };
 [[nodiscard]] bucket make_bucket(double per_second, std::int64_t burst);

@@ -56,7 +56,7 @@ class receive_case final : public select_alternative {
  private:
   void prepare() override {
     if constexpr (!arrives_as_bytes<T>) value_.reset();
-    raw_.value = &value_;
+    raw_.value = std::addressof(value_);
   }
   void finish() override {
     if constexpr (!arrives_as_bytes<T>)
@@ -80,7 +80,7 @@ class send_case final : public select_alternative {
   }
 
  private:
-  void prepare() override { raw_.value = &value_; }
+  void prepare() override { raw_.value = std::addressof(value_); }
   void finish() override {
     const bool sent = raw_.end == channel_status::success;
     if (sent) raw_.kind = case_kind::never;  // the value is gone
@@ -186,9 +186,7 @@ template <class Clock, class Duration, std::invocable F>
 /// So much time has passed since the select began.
 template <class Rep, class Period, std::invocable F>
 [[nodiscard]] detail::timeout_case<F> on_timeout(const std::chrono::duration<Rep, Period>& d, F f) {
-  using limits = std::chrono::nanoseconds;
-  const auto most = std::chrono::duration<double>(limits::max());
-  return {std::chrono::duration<double>(d) < most ? std::chrono::ceil<limits>(d) : limits::max(), std::move(f)};
+  return {std::chrono::nanoseconds(detail::saturated_ns(d)), std::move(f)};
 }
 /// The timer fires, or the ticker ticks: this case takes it. Never, while it is idle or stopped.
 template <std::invocable F>

@@ -106,7 +106,7 @@ class ticker {
   /// Starts anew, with that period. Throws: as the constructor.
   template <class Rep, class Period>
   void reset(const std::chrono::duration<Rep, Period>& period) {
-    const auto ns = std::chrono::ceil<std::chrono::nanoseconds>(period).count();
+    const std::int64_t ns = detail::saturated_ns(period);
     if (ns <= 0) throw std::invalid_argument("weft::ticker: the period must be more than nothing");
     detail::alarm_set(state_, detail::deadline_after(period), ns);
   }

@@ -13,10 +13,6 @@ namespace weft::detail {
 [[noreturn]] void throw_deadlock();
 [[nodiscard]] bool is_current_task(const task& t) noexcept;
 
-[[nodiscard]] inline std::int64_t deadline_ns(std::chrono::steady_clock::time_point t) noexcept {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
-}
-
 void submit_task_at(task& t, const void* site) noexcept;  // api/tasks.cpp
 void leave_scope(fiber_record& f) noexcept;   // api/scope.cpp
 

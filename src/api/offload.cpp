@@ -13,15 +13,11 @@
 namespace weft::detail {
 namespace {
 
-std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
-  return t == wait_limit::time_point::max() ? timer_queue::never : deadline_ns(t);
-}
-
 // The end of the call, or of the patience.
 wake_code wait_for_end(fiber_record& self, ticket mine, const wait_limit& limit) {
-  if (limit.stop == nullptr) return finish_park(self, nanoseconds(limit.deadline));
+  if (limit.stop == nullptr) return finish_park(self, steady_ns(limit.deadline));
   const std::stop_callback callback(*limit.stop, [mine]() noexcept { wake(mine, wake_code::stop); });
-  return finish_park(self, nanoseconds(limit.deadline));
+  return finish_park(self, steady_ns(limit.deadline));
 }
 
 [[noreturn]] void throw_not_begun(std::errc why) {

@@ -179,7 +179,7 @@ bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline, co
     return true;
   }
   const auto wait = [&] {
-    const std::int64_t until = deadline_ns(deadline);
+    const std::int64_t until = steady_ns(deadline);
     if (stop == nullptr || !stop->stop_possible()) return finish_park(self, until);
     const std::stop_callback callback(*stop, [mine]() noexcept { wake(mine, wake_code::stop); });
     return finish_park(self, until);

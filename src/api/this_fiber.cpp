@@ -16,7 +16,7 @@ namespace weft::detail {
 wait_result sleep_until(std::chrono::steady_clock::time_point deadline) {
   fiber_record& self = this_strand();
   if (self.stop_requested.load(std::memory_order_relaxed)) return wait_result::stopped;
-  const std::int64_t until = deadline_ns(deadline);
+  const std::int64_t until = steady_ns(deadline);
   // The processor's last look at the clock was not long ago, and what lies well after that lies ahead; if not, it is found
   // due at the next look.
   constexpr std::int64_t well_after_ns = 1'000'000;
@@ -41,7 +41,7 @@ wait_result sleep_until(const std::stop_token& stop, std::chrono::steady_clock::
   if (!stop.stop_possible()) return sleep_until(deadline);
   fiber_record& self = this_strand();
   if (self.stop_requested.load(std::memory_order_relaxed) || stop.stop_requested()) return wait_result::stopped;
-  const std::int64_t until = deadline_ns(deadline);
+  const std::int64_t until = steady_ns(deadline);
   if (until <= os::now_ns()) {
     yield();
     return wait_result::timeout;

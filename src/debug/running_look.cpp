@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <weft/detail/deadline.hpp>
+
 #include "debug/fiber_look.hpp"
 #include "debug/look_request.hpp"
 #include "os/os.hpp"
@@ -39,7 +41,7 @@ bool on_look(int, siginfo_t*, void* context) {
 }
 
 bool wait_until_done(std::int64_t patience_ns) {
-  const std::chrono::steady_clock::time_point until(std::chrono::nanoseconds(os::now_ns() + patience_ns));
+  const steady_time until = steady_at(os::now_ns() + patience_ns);
   while (!wanted.state.is_done()) {
     const std::uint32_t s = wanted.state.futex().load(std::memory_order_relaxed);
     if (s != basic_look_request<>::done && !os::futex_wait_until(wanted.state.futex(), s, until)) return wanted.state.is_done();

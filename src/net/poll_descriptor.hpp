@@ -16,9 +16,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <limits>
 #include <system_error>
 
+#include <weft/detail/deadline.hpp>
 #include <weft/net/endpoint.hpp>
 
 #include "base/cache_line.hpp"
@@ -39,7 +39,7 @@ struct crowd_waiter : base::list_hook<> {
 };
 
 struct alignas(base::cache_line) poll_descriptor {
-  static constexpr std::int64_t no_deadline = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::int64_t no_deadline = never_ns;
   static constexpr std::uint32_t closing = 1u << 31;    // in uses: close() was called
   static constexpr std::uint32_t abandoned = 1u << 30;  // in uses: the socket object is gone
   static constexpr std::uint32_t count_mask = abandoned - 1;

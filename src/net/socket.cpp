@@ -68,8 +68,7 @@ endpoint socket::local_endpoint() const {
 
 void socket::set_deadlines(bool reads, bool writes, time_point deadline) noexcept {
   if (descriptor_ == nullptr) return;
-  // steady_clock is CLOCK_MONOTONIC in nanoseconds, and its last instant is "no deadline".
-  const auto ns = std::chrono::nanoseconds(deadline.time_since_epoch()).count();
+  const std::int64_t ns = detail::steady_ns(deadline);  // never_ns is no_deadline
   if (reads) descriptor_->read_deadline.store(ns, std::memory_order_relaxed);
   if (writes) descriptor_->write_deadline.store(ns, std::memory_order_relaxed);
 }

@@ -44,8 +44,7 @@ void scheduler::aide_main() noexcept {
     if (next == INT64_MAX)
       os::futex_wait(bell_.calls, heard);
     else
-      static_cast<void>(os::futex_wait_until(
-          bell_.calls, heard, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(next))));
+      static_cast<void>(os::futex_wait_until(bell_.calls, heard, steady_at(next)));
   }
 }
 

@@ -204,9 +204,7 @@ std::size_t scheduler::shutdown() {
   const std::lock_guard guard(shutdown_lock_);
   if (phase_.load(std::memory_order_relaxed) == phase::ended) return stragglers_;
   phase_.store(phase::stopping, std::memory_order_seq_cst);  // 1; [LIFE-1] accepts_spawns
-  constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 365 * 100);  // beyond: no nanoseconds
-  const std::int64_t deadline =
-      os::now_ns() + std::chrono::nanoseconds(std::min(options_.shutdown_timeout, longest)).count();
+  const std::int64_t deadline = os::now_ns() + span_ns(options_.shutdown_timeout);
   if (live_fibers() > 0) ask_all_to_stop();                  // 2
   if (!wait_until_empty(deadline)) {                         // 3
     stragglers_ = report_stragglers();                       // 4
@@ -284,9 +282,7 @@ bool scheduler::wait_until_empty(std::int64_t deadline_ns) noexcept {
     if (now >= deadline_ns) return false;
     // The bound: a fiber spawned by one that had passed the stop request must be asked, too.
     const std::int64_t look_again = std::min(deadline_ns, now + 10'000'000);
-    static_cast<void>(os::futex_wait_until(
-        drained_, seen,
-        std::chrono::steady_clock::time_point(std::chrono::nanoseconds(look_again))));
+    static_cast<void>(os::futex_wait_until(drained_, seen, steady_at(look_again)));
     if (os::now_ns() >= look_again) ask_all_to_stop();
   }
 }
@@ -345,8 +341,7 @@ void scheduler::end_threads() noexcept {
          os::now_ns() < patience) {
     const std::uint32_t seen = drained_.load(std::memory_order_acquire);
     if (threads_running_.load(std::memory_order_acquire) == 0) break;
-    static_cast<void>(os::futex_wait_until(
-        drained_, seen, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(patience))));
+    static_cast<void>(os::futex_wait_until(drained_, seen, steady_at(patience)));
   }
   const bool all_ended = threads_running_.load(std::memory_order_acquire) == 0;
   for_each_worker([&](worker& w) {

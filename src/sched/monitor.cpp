@@ -63,7 +63,7 @@ std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const 
   for (int i = quiet_before_slowing; i < quiet_rounds && delay < longest_round_ns; ++i) delay *= 2;
   std::int64_t next = now + (quiet_rounds < quiet_before_calm ? std::min(delay, longest_round_ns) : calm_round_ns);
   const bool vacant = poll_until_.load(std::memory_order_relaxed) == INT64_MIN;
-  const std::int64_t slice = options_.time_slice.count() * 1'000'000;
+  const std::int64_t slice = span_ns(options_.time_slice);
   for (const auto& p : processors()) {
     if (vacant || p->holder.load(std::memory_order_relaxed) != nullptr)
       if (const std::int64_t due = p->timers.earliest(); due != timer_queue::never)
@@ -108,10 +108,7 @@ void scheduler::monitor_main() noexcept {
       quiet = std::min(quiet + 1, quiet_before_calm);
     }
     const std::int64_t now = os::now_ns();
-    static_cast<void>(os::futex_wait_until(
-        monitor_ends_, 0,
-        std::chrono::steady_clock::time_point(
-            std::chrono::nanoseconds(now + monitor_delay(now, quiet)))));
+    static_cast<void>(os::futex_wait_until(monitor_ends_, 0, steady_at(now + monitor_delay(now, quiet))));
   }
   asks_to_make_way_ = false;
   count_resched_request();
@@ -120,12 +117,12 @@ void scheduler::monitor_main() noexcept {
 // Once, if it takes long, it has somebody look whether it ever will be.
 void scheduler::sleep_until_busy() noexcept {
   bool looks = options_.on_deadlock != deadlock_policy::ignore;
-  const std::int64_t look_at = os::now_ns() + std::chrono::nanoseconds(options_.deadlock_after).count();
+  const std::int64_t look_at = os::now_ns() + span_ns(options_.deadlock_after);
   while (idle_.idle() == census_.serving() && monitor_ends_.load(std::memory_order_acquire) == 0 &&
          monitor_asleep_.load(std::memory_order_acquire) != 0) {
     if (!looks) {
       os::futex_wait(monitor_asleep_, 1);
-    } else if (!os::futex_wait_until(monitor_asleep_, 1, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(look_at)))) {
+    } else if (!os::futex_wait_until(monitor_asleep_, 1, steady_at(look_at))) {
       looks = false;
       if (live_fibers() == 0) continue;
       idle_too_long_.store(true, std::memory_order_release);  // aide_main
@@ -284,7 +281,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
       case os::thread_activity::runs: break;  // it waits for a CPU: what is asked of it now it does when it gets one
     }
   }
-  const std::int64_t slice = options_.time_slice.count() * 1'000'000;
+  const std::int64_t slice = span_ns(options_.time_slice);
   if (slice == 0 || !p.seen.others_waited) return acted;
   ask_to_make_way(p, *w, now);
   if (held_for < (p.seen.urgent ? slice / urgent_share : slice) || now < p.seen.ask_ns) return acted;
@@ -300,7 +297,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
 // once, if a timer or a descriptor became ready, or somebody came from outside: it costs a yield. After a millisecond, if
 // another's wait is over.
 void scheduler::ask_to_make_way(processor& p, worker& w, std::int64_t now) noexcept {
-  const std::int64_t slice = options_.time_slice.count() * 1'000'000;
+  const std::int64_t slice = span_ns(options_.time_slice);
   const bool soon = p.seen.urgent || injected_size_.load(std::memory_order_relaxed) > 0;
   if (slice == 0 || !others_wait(p) || (!soon && now - p.seen.since_ns < patience(p, slice))) return;
   w.attention.store(1, std::memory_order_relaxed);

@@ -157,8 +157,7 @@ offload_pool::waited offload_pool::wait(pool_thread& t, std::thread& before) noe
     std::uint32_t expected = spinning;
     t.wake.compare_exchange_strong(expected, asleep, std::memory_order_acq_rel, std::memory_order_acquire);
   }
-  const auto until = std::chrono::steady_clock::time_point(
-      std::chrono::nanoseconds(began + idle_ns_.load(std::memory_order_relaxed)));
+  const auto until = steady_at(began + idle_ns_.load(std::memory_order_relaxed));
   while (t.wake.load(std::memory_order_acquire) == asleep) {  // [POOL-3] submit
     if (os::futex_wait_until(t.wake, asleep, until)) continue;
     const std::lock_guard guard(lock_);

@@ -88,10 +88,6 @@ constinit running_callbacks* running_callbacks::first = nullptr;
   std::abort();
 }
 
-std::chrono::steady_clock::time_point to_time_point(std::int64_t ns) noexcept {
-  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(ns));
-}
-
 // A plain thread sleeps on its own word.
 wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
   refuse_in_forked_child();
@@ -104,7 +100,7 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
     while (self.thread_wake.load(std::memory_order_acquire) == 0) {
       if (deadline_ns == timer_queue::never) {
         os::futex_wait(self.thread_wake, 0);
-      } else if (!os::futex_wait_until(self.thread_wake, 0, to_time_point(deadline_ns))) {
+      } else if (!os::futex_wait_until(self.thread_wake, 0, steady_at(deadline_ns))) {
         deadline_ns = timer_queue::never;
         // Won: nobody else will set the word. Lost: the winner is about to.
         if (self.word.wake(e, wake_code::timeout) == wake_duty::enqueue) break;

@@ -32,7 +32,7 @@ void note_fiber(worker& w) noexcept {
 bool scheduler::stalls_matter() const noexcept { return options_.on_stall != nullptr || trace::wants_stalls(); }
 
 void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int64_t cpu, bool still) noexcept {
-  const std::int64_t limit = options_.stall_after.count() * 1'000'000;
+  const std::int64_t limit = span_ns(options_.stall_after);
   if (limit == 0 || !stalls_matter()) return;
   const bool goes_on = p.thawed_ns.load(std::memory_order_relaxed) == p.seen.since_ns;
   if (w.stall.tick != p.seen.tick && !goes_on) {
@@ -75,7 +75,7 @@ void scheduler::begin_detached(worker& w, std::int64_t since) noexcept {
 }
 
 void scheduler::watch_detached(std::int64_t now) noexcept {
-  const std::int64_t limit = options_.stall_after.count() * 1'000'000;
+  const std::int64_t limit = span_ns(options_.stall_after);
   std::erase_if(detached_, [&](worker* w) {
     if (!w->detached.load(std::memory_order_relaxed)) return true;
     if (now - w->stall.since_ns < limit) return false;

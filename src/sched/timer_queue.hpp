@@ -25,10 +25,11 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <mutex>
 #include <new>
 #include <vector>
+
+#include <weft/detail/deadline.hpp>
 
 #include "base/futex_lock.hpp"
 #include "fiber/record.hpp"
@@ -37,7 +38,7 @@ namespace weft::detail {
 
 class timer_queue {
  public:
-  static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::int64_t never = never_ns;
 
   void add(std::int64_t when, ticket who) {
     const std::lock_guard guard(lock_);

@@ -7,13 +7,9 @@
 namespace weft::detail {
 namespace {
 
-std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
-  if (t == wait_limit::time_point::max()) return alarm_state::never;
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
-}
-wait_limit::time_point time_point_of(std::int64_t ns) noexcept {
-  if (ns == alarm_state::never) return wait_limit::time_point::max();
-  return wait_limit::time_point(std::chrono::nanoseconds(ns));
+// Of a set alarm: one that never comes has no place among the deadlines.
+steady_time time_point_of(std::int64_t due) noexcept {
+  return due == alarm_state::latest ? steady_time::max() : steady_at(due);
 }
 
 }  // namespace
@@ -24,7 +20,7 @@ alarm_end alarm_wait(alarm_state& a, const wait_limit& limit) {
       a, [&] { return waiter(park_reason::timer, &a); },
       [&](std::int64_t now) {
         if (limit.stop != nullptr && limit.stop->stop_requested()) return alarm_end::stopped;
-        return nanoseconds(limit.deadline) <= now ? alarm_end::timeout : alarm_end::fired;
+        return steady_ns(limit.deadline) <= now ? alarm_end::timeout : alarm_end::fired;
       },
       [&](std::int64_t due) {
         wait_limit until = limit;
@@ -40,7 +36,7 @@ bool alarm_take(alarm_state& a) noexcept {
 }
 
 bool alarm_set(alarm_state& a, std::chrono::steady_clock::time_point due, std::int64_t period) noexcept {
-  return move_alarm<waiting_env>(a, nanoseconds(due), period);
+  return move_alarm<waiting_env>(a, std::min(steady_ns(due), alarm_state::latest), period);
 }
 bool alarm_stop(alarm_state& a) noexcept { return move_alarm<waiting_env>(a, alarm_state::never, 0); }
 

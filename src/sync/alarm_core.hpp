@@ -6,6 +6,7 @@
 //   ALARM-2  whoever moves `due` wakes those who wait for it; they look again.
 // Templates over the environment of waiting.hpp.
 
+#include <algorithm>
 #include <cstdint>
 
 #include <weft/detail/alarm.hpp>
@@ -21,7 +22,8 @@ template <class State>
   if (a.period == 0)
     a.due = alarm_state::never;
   else
-    a.due += a.period * ((now - a.due) / a.period + 1);  // missed ticks are dropped
+    // Missed ticks are dropped.
+    a.due = std::min(saturated_sum(a.due + (now - a.due) / a.period * a.period, a.period), alarm_state::latest);
   return true;
 }
 

@@ -45,11 +45,6 @@ struct wake_with_stop {
   void operator()() const noexcept { wake(who, wake_code::stop); }
 };
 
-std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
-  if (t == wait_limit::time_point::max()) return timer_queue::never;
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
-}
-
 enum class side : std::uint8_t { sender, receiver };
 
 template <side S>
@@ -69,10 +64,10 @@ channel_status status_of(channel_step s) noexcept {
 
 // For whoever has stayed inside weft since begin_park. Null in `w` afterwards: outside again.
 wake_code finish_park_inside(fiber_record& self, worker*& w, const wait_limit& limit) {
-  if (limit.stop == nullptr) return finish_park_inside(self, w, nanoseconds(limit.deadline));
+  if (limit.stop == nullptr) return finish_park_inside(self, w, steady_ns(limit.deadline));
   // The callback may run here and now. Its end is waited for, if it runs elsewhere, before this returns: outside.
   const std::stop_callback callback(*limit.stop, wake_with_stop{self.make_ticket(self.word.epoch())});
-  const wake_code code = finish_park_inside(self, w, nanoseconds(limit.deadline));
+  const wake_code code = finish_park_inside(self, w, steady_ns(limit.deadline));
   if (w != nullptr) leave(*std::exchange(w, nullptr));
   return code;
 }

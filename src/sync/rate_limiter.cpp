@@ -15,14 +15,9 @@
 namespace weft::detail {
 namespace {
 
-// Intervals are kept in 1/1024 of a nanosecond: a rate of 1e9/3 is right to a per mille. 2^63 of them are 104 days, so
-// moments are counted from the process's first use.
+// Intervals are kept in 1/1024 of a nanosecond: a rate of 1e9/3 is right to a per mille. 2^63 of them are 104 days: all that
+// is more than one interval is counted in 128 bits.
 constexpr std::int64_t fine = 1024;
-
-std::int64_t now_ns() noexcept {
-  static const std::int64_t start = os::now_ns();
-  return os::now_ns() - start;
-}
 
 }  // namespace
 
@@ -33,7 +28,6 @@ bucket make_bucket(double per_second, std::int64_t burst) {
   if (burst < 1 || burst > 1'000'000)
     throw std::invalid_argument("weft::rate_limiter: burst is " + std::to_string(burst) +
                                 ", which is not in 1 ... 1000000");
-  static_cast<void>(now_ns());
   return {static_cast<std::int64_t>(1e9 / per_second * fine), burst};
 }
 
@@ -44,25 +38,24 @@ bool bucket_acquire(bucket& b, std::int64_t n, const wait_limit& limit) {
                                 std::to_string(b.burst) + " that many are never there");
   waiter me(park_reason::rate_limiter, &b);
   waiting_guard g(&b);
-  const std::int64_t now = now_ns();
-  const std::int64_t full_at = std::max(b.full_at, now * fine) + n * b.interval;
-  const std::int64_t wait_ns = (full_at - b.burst * b.interval) / fine - now;
-  if (wait_ns <= 0) {
+  const std::int64_t now = os::now_ns();
+  const wide full_at = std::max(b.full_at, wide{now} * fine) + wide{n} * b.interval;
+  const std::int64_t due = narrowed((full_at - wide{b.burst} * b.interval) / fine);
+  if (due <= now) {
     b.full_at = full_at;
     return true;
   }
-  const auto due = std::chrono::steady_clock::now() + std::chrono::nanoseconds(wait_ns);
-  if (due > limit.deadline) return false;
+  if (due > steady_ns(limit.deadline)) return false;
   if (limit.stop != nullptr && limit.stop->stop_requested()) return false;
   b.full_at = full_at;  // RATE-1
   wait_limit until = limit;
-  until.deadline = due;
+  until.deadline = steady_at(due);
   push_back(b.waiters, me);
   const wait_end end = waiting_env::park(g, me, until);
   const waiting_guard again(&b);
   unlink(me);
   if (end != wait_end::stopped) return true;
-  b.full_at -= n * b.interval;
+  b.full_at -= wide{n} * b.interval;
   return false;
 }
 

@@ -88,11 +88,6 @@ readiness_source source_of(const select_case& c) noexcept {
 wake_code code_of(std::size_t index) noexcept {
   return static_cast<wake_code>(static_cast<std::size_t>(wake_code::first_free) + index);
 }
-std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
-  if (t == wait_limit::time_point::max()) return timer_queue::never;
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
-}
-
 bool seems_ready(select_case& c, std::int64_t& now) noexcept {
   switch (c.kind) {
     case case_kind::receive:
@@ -105,7 +100,7 @@ bool seems_ready(select_case& c, std::int64_t& now) noexcept {
       return static_cast<const std::stop_token*>(c.object)->stop_requested();
     case case_kind::deadline:
       if (now == 0) now = os::now_ns();
-      return nanoseconds(c.deadline) <= now;
+      return steady_ns(c.deadline) <= now;
     case case_kind::alarm:
       return true;  // take looks, under the lock
     case case_kind::readable:
@@ -232,7 +227,7 @@ bool arm(station& s, std::span<select_case* const> cases, std::size_t index, tic
       s.on_stop.emplace(*static_cast<const std::stop_token*>(c.object), wake_with_code{t, code_of(index)});
       return true;
     case case_kind::deadline:
-      until = std::min(until, nanoseconds(c.deadline));
+      until = std::min(until, steady_ns(c.deadline));
       return true;
     case case_kind::alarm: {
       alarm_state& a = alarm_of(c);

@@ -23,11 +23,6 @@ wait_end end_of(wake_code code) noexcept {
   }
 }
 
-std::int64_t nanoseconds(wait_limit::time_point t) noexcept {
-  if (t == wait_limit::time_point::max()) return timer_queue::never;
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
-}
-
 }  // namespace
 
 constinit waiting_stripe waiting_stripes[1U << stripe_bits];
@@ -50,11 +45,11 @@ bool waiting_env::is_over(const wait_limit& l) noexcept {
 wait_end waiting_env::park(waiting_guard& g, waiter& w, const wait_limit& l) {
   w.who = begin_park(w.self, w.reason, w.object);
   g.unlock();
-  if (l.stop == nullptr) return end_of(finish_park(w.self, nanoseconds(l.deadline)));
+  if (l.stop == nullptr) return end_of(finish_park(w.self, steady_ns(l.deadline)));
   // The callback may run here and now. Its end is waited for, if it runs elsewhere, before this
   // returns.
   const std::stop_callback callback(*l.stop, wake_with_stop{w.who});
-  return end_of(finish_park(w.self, nanoseconds(l.deadline)));
+  return end_of(finish_park(w.self, steady_ns(l.deadline)));
 }
 
 }  // namespace weft::detail

@@ -16,6 +16,8 @@
 
 #include <pthread.h>
 
+#include <weft/detail/deadline.hpp>
+
 #include "os/os.hpp"
 #include "trace/clock.hpp"
 #include "trace/file.hpp"
@@ -121,14 +123,14 @@ bool piece(Work&& work) noexcept {
 }
 
 void collect_into_file(session_data& s) noexcept {
-  std::int64_t next_generation = os::now_ns() + s.options.generation.count() * 1'000'000;
+  std::int64_t next_generation = os::now_ns() + span_ns(s.options.generation);
   piece([&] { write_generation(s, shared.generation.load(std::memory_order_relaxed)); });
   while (!s.ends.load(std::memory_order_acquire)) {
     const std::int64_t now = os::now_ns();
     piece([&] {
       drain(s);
       if (now < next_generation) return;
-      next_generation = now + s.options.generation.count() * 1'000'000;
+      next_generation = now + span_ns(s.options.generation);
       const std::uint64_t number = begin_generation();
       write_current(s, s.file);
       write_generation(s, number);

@@ -5,14 +5,14 @@
 
 #include <chrono>
 #include <cstdint>
-#include <limits>
 
 #include <weft/detail/waiting.hpp>
 
 namespace weft::detail {
 
 struct alarm_state {
-  static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::int64_t never = never_ns;
+  static constexpr std::int64_t latest = never - 1;  // set, and never due: whoever waits, waits until it is moved
 
   wait_list waiters;
   std::int64_t due = never;    // steady clock, ns; never: stopped, or taken

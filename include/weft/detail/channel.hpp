@@ -37,8 +37,9 @@ inline constexpr bool arrives_as_bytes = std::is_trivially_copyable_v<T>;
 template <class T>
 struct landing_place {  // for arrives_as_bytes
   alignas(T) std::byte bytes[sizeof(T)];
+  [[nodiscard]] T& bytes_as_value() noexcept { return *std::launder(reinterpret_cast<T*>(bytes)); }
   [[nodiscard]] std::optional<T> value() noexcept {
-    return std::optional<T>(std::in_place, std::move(*std::launder(reinterpret_cast<T*>(bytes))));
+    return std::optional<T>(std::in_place, std::move(bytes_as_value()));
   }
 };
 
@@ -99,11 +100,11 @@ template <class T, class Receive>
 [[nodiscard]] channel_status receive_into(std::optional<T>& value, Receive&& receive) {
   if constexpr (arrives_as_bytes<T>) {
     landing_place<T> place;
-    const channel_status end = receive(static_cast<void*>(&place));
-    if (end == channel_status::success) value = place.value();
+    const channel_status end = receive(static_cast<void*>(std::addressof(place)));
+    if (end == channel_status::success) value.emplace(std::move(place.bytes_as_value()));
     return end;
   } else {
-    return receive(static_cast<void*>(&value));
+    return receive(static_cast<void*>(std::addressof(value)));
   }
 }
 

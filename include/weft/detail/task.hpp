@@ -61,8 +61,10 @@ struct alignas(64) task {
     if (!error && operations->drop_result != nullptr) operations->drop_result(*this);
   }
 
+  // What may throw from its destructor goes onto the heap: there a failed end still gives the memory back.
   template <class T>
-  static constexpr bool fits = sizeof(T) <= inline_size && alignof(T) <= 16;
+  static constexpr bool fits =
+      sizeof(T) <= inline_size && alignof(T) <= 16 && std::is_nothrow_destructible_v<T>;
 
   /// Where a T lives: in `storage`, or on the heap with its address in `storage`.
   template <class T>
@@ -84,7 +86,7 @@ struct alignas(64) task {
     if constexpr (fits<T>)
       object<T>().~T();
     else
-      delete &object<T>();
+      delete std::addressof(object<T>());
   }
 };
 
@@ -121,14 +123,30 @@ struct discard_callable {
   ~discard_callable() { t.template destroy<F>(); }
 };
 
+/// A callable on the heap. As std::unique_ptr, but what its destructor throws goes on.
+template <class F>
+struct heap_callable {
+  F* const callable;
+  ~heap_callable() noexcept(std::is_nothrow_destructible_v<F>) { delete callable; }
+};
+
+/// What the call throws, and what the destructor of the callable throws after it, is the fiber's exception.
 template <class F>
 void run_callable(task& t, start how) noexcept {
   if (how == start::discard) {
-    t.template destroy<F>();
+    if constexpr (std::is_nothrow_destructible_v<F>) {
+      t.template destroy<F>();
+    } else {
+      try {
+        const heap_callable<F> last{std::addressof(t.template object<F>())};
+      } catch (...) {  // the fiber has failed already, and says with what
+      }
+    }
     return;
   }
   using R = std::invoke_result_t<F>;
   using S = stored_result<R>;
+  [[maybe_unused]] bool has_result = false;
   try {
     // Onto this stack first, so that the storage is free for the result.
     if constexpr (task::fits<F>) {
@@ -145,17 +163,20 @@ void run_callable(task& t, start how) noexcept {
         t.template make<S>(std::move(f)());
       }
     } else {
-      std::unique_ptr<F> f(&t.template object<F>());
+      const heap_callable<F> f{std::addressof(t.template object<F>())};
       if constexpr (std::is_void_v<R>) {
-        std::move(*f)();
+        std::move(*f.callable)();
       } else if constexpr (std::is_reference_v<R>) {
-        S result = std::addressof(std::move(*f)());
+        S result = std::addressof(std::move(*f.callable)());
         t.template make<S>(result);
       } else {
-        t.template make<S>(std::move(*f)());
+        t.template make<S>(std::move(*f.callable)());
       }
+      if constexpr (!std::is_nothrow_destructible_v<F>) has_result = !std::is_void_v<R>;
     }
   } catch (...) {
+    if constexpr (!std::is_nothrow_destructible_v<F> && !std::is_void_v<R>)
+      if (has_result) t.template destroy<S>();
     t.error = std::current_exception();
   }
 }
@@ -173,6 +194,23 @@ inline constexpr task_operations operations_of{
         ? nullptr
         : &drop_result_of<F>};
 
+/// f and its arguments, made where they stay.
+template <class F, class... A>
+class bound_callable {
+ public:
+  template <class G, class... B>
+    requires(sizeof...(B) == sizeof...(A))
+  explicit bound_callable(G&& f, B&&... args) : bound_(std::forward<G>(f), std::forward<B>(args)...) {}
+  decltype(auto) operator()() && {
+    return std::apply(
+        [](auto&& g, auto&&... b) -> decltype(auto) { return std::invoke(std::move(g), std::move(b)...); },
+        std::move(bound_));
+  }
+
+ private:
+  std::tuple<F, A...> bound_;
+};
+
 /// Stores f(args...) in the task, decay-copied as std::thread does.
 template <class F, class... A>
 void store_callable(task& t, F&& f, A&&... a) {
@@ -184,16 +222,8 @@ void store_callable(task& t, F&& f, A&&... a) {
     t.template make<C>(std::forward<F>(f));
     t.operations = &operations_of<C>;
   } else {
-    auto bound = [tuple = std::tuple<std::decay_t<F>, std::decay_t<A>...>(
-                      std::forward<F>(f), std::forward<A>(a)...)]() mutable -> decltype(auto) {
-      return std::apply(
-          [](auto&& g, auto&&... b) -> decltype(auto) {
-            return std::invoke(std::move(g), std::move(b)...);
-          },
-          std::move(tuple));
-    };
-    using C = decltype(bound);
-    t.template make<C>(std::move(bound));
+    using C = bound_callable<std::decay_t<F>, std::decay_t<A>...>;
+    t.template make<C>(std::forward<F>(f), std::forward<A>(a)...);
     t.operations = &operations_of<C>;
   }
 }

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <stop_token>
 
-#include <weft/fiber.hpp>
+#include <weft/detail/deadline.hpp>
 
 namespace weft::detail {
 

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/detail/deadline.hpp - the one time arithmetic: any duration, and any moment of any clock, as nanoseconds of the
+// steady clock and back. It saturates, and it rounds up: no wait ends early, none turns round at an end of its type.
+//
+//   wide_ns        128 bits hold every count of every integral rep in every period up to seconds, and far beyond: so the
+//                  difference of two moments is exact, whatever the clock counts in and since when
+//   deadline_after, to_steady     what a timed wait is made of
+// A time that is no number (NaN) is before all others: a wait until then has ended. time_point::max() of any clock, and what
+// the steady clock cannot say any more (292 years), is never.
+// Rejected: floating point for the comparison (a double has 53 bits, and an unsigned difference below zero is a large
+// number); std::chrono's common types (they overflow before anybody can look).
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <ratio>
+#include <type_traits>
+
+namespace weft::detail {
+
+__extension__ typedef __int128 wide;
+
+using steady_time = std::chrono::steady_clock::time_point;
+static_assert(std::is_same_v<steady_time::duration::period, std::nano> && sizeof(steady_time::rep) == 8);
+
+/// Steady nanoseconds that never come.
+inline constexpr std::int64_t never_ns = std::numeric_limits<std::int64_t>::max();
+
+/// Beyond any moment, and a difference of two of them still fits.
+inline constexpr wide widest = wide{1} << 125;
+
+[[nodiscard]] constexpr std::int64_t narrowed(wide n) noexcept {
+  using limits = std::numeric_limits<std::int64_t>;
+  return n > limits::max() ? limits::max() : n < limits::min() ? limits::min() : static_cast<std::int64_t>(n);
+}
+[[nodiscard]] constexpr std::int64_t saturated_sum(std::int64_t a, std::int64_t b) noexcept {
+  return narrowed(wide{a} + b);
+}
+
+/// Rounded up; saturates at +-widest; -widest for NaN.
+template <class Rep, class Period>
+[[nodiscard]] constexpr wide wide_ns(const std::chrono::duration<Rep, Period>& d) noexcept {
+  constexpr wide whole = wide{Period::num} * std::nano::den;
+  constexpr auto common = std::gcd(Period::den, std::nano::den);
+  constexpr wide den = Period::den / common, num = whole / common;
+  if constexpr (std::chrono::treat_as_floating_point_v<Rep>) {
+    const long double ns = static_cast<long double>(d.count()) * (static_cast<long double>(num) / den);
+    constexpr auto most = static_cast<long double>(widest);
+    if (!(ns > -most)) return -widest;  // and NaN
+    if (ns >= most) return widest;
+    const auto down = static_cast<wide>(ns);
+    return down + (static_cast<long double>(down) < ns ? 1 : 0);
+  } else {
+    const Rep n = d.count();
+    const auto count = static_cast<wide>(n);
+    if (count < 0 && n > Rep{0}) return widest;  // an unsigned rep of 128 bits
+    if (count > widest / num) return widest;
+    if (count < -widest / num) return -widest;
+    const wide product = count * num;
+    if constexpr (den == 1)
+      return product;
+    else
+      return product / den + (product % den > 0 ? 1 : 0);
+  }
+}
+/// Rounded up; saturates.
+template <class Rep, class Period>
+[[nodiscard]] constexpr std::int64_t saturated_ns(const std::chrono::duration<Rep, Period>& d) noexcept {
+  if constexpr (std::is_same_v<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>)
+    return d.count();
+  else
+    return narrowed(wide_ns(d));
+}
+
+/// Of a setting: at most a century, so that it can be added to what the clock says.
+template <class Rep, class Period>
+[[nodiscard]] constexpr std::int64_t span_ns(const std::chrono::duration<Rep, Period>& d) noexcept {
+  constexpr std::int64_t century = std::chrono::nanoseconds(std::chrono::hours(24 * 365 * 100)).count();
+  const std::int64_t ns = saturated_ns(d);
+  return ns < century ? ns : century;
+}
+
+// ---- steady moments as numbers, for all that compares and stores them --------------------------------
+/// never_ns is the last moment; what was before the system started is when it did.
+[[nodiscard]] constexpr std::int64_t steady_ns(steady_time t) noexcept {
+  const std::int64_t ns = t.time_since_epoch().count();
+  return ns < 0 ? 0 : ns;
+}
+[[nodiscard]] constexpr steady_time steady_at(std::int64_t ns) noexcept {
+  return steady_time(std::chrono::nanoseconds(ns));
+}
+
+// ---- clocks ------------------------------------------------------------------------------------------
+/// What the standard asks of a clock, [time.clock.req].
+template <class T>
+inline constexpr bool is_clock = requires {
+  typename T::rep;
+  typename T::period;
+  typename T::duration;
+  typename T::time_point;
+  static_cast<bool>(T::is_steady);
+  T::now().time_since_epoch();
+};
+template <class T>
+constexpr void require_clock() noexcept {
+  static_assert(is_clock<T>,
+                "weft: the time point is of a type that is no clock: it has no now(), so nobody can say how far away the "
+                "moment is (of std::chrono::local_t, make a sys_time with a time zone)");
+}
+
+[[nodiscard]] inline steady_time steady_in(std::int64_t ns) noexcept {
+  return steady_at(saturated_sum(std::chrono::steady_clock::now().time_since_epoch().count(), ns));
+}
+
+/// In a while; now, for what is not positive.
+template <class Rep, class Period>
+[[nodiscard]] steady_time deadline_after(const std::chrono::duration<Rep, Period>& d) noexcept {
+  const std::int64_t ns = saturated_ns(d);
+  return steady_in(ns > 0 ? ns : 0);
+}
+
+/// That moment, as far as can be said now: another clock may be set.
+template <class Clock, class Duration>
+[[nodiscard]] steady_time to_steady(const std::chrono::time_point<Clock, Duration>& t) noexcept {
+  require_clock<Clock>();
+  if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
+    return steady_at(saturated_ns(t.time_since_epoch()));  // without a look at the clock
+  } else if constexpr (is_clock<Clock>) {
+    if (t == t.max()) return steady_time::max();
+    const wide then = wide_ns(t.time_since_epoch());
+    if (then == widest) return steady_time::max();
+    return steady_in(narrowed(then - wide_ns(Clock::now().time_since_epoch())));
+  } else {
+    return {};
+  }
+}
+
+// Where the standard has the same wait, it is until `t` on its own clock; weft's other waits convert once.
+// Has `t` come on its own clock? A wait until to_steady(t) can end before, if that clock was set back or runs slower.
+template <class Clock, class Duration>
+[[nodiscard]] bool has_come(const std::chrono::time_point<Clock, Duration>& t) noexcept {
+  if constexpr (std::is_same_v<Clock, std::chrono::steady_clock> || !is_clock<Clock>)
+    return true;  // the wait was until then
+  else
+    return wide_ns(Clock::now().time_since_epoch()) >= wide_ns(t.time_since_epoch());
+}
+/// wait(a steady time), which says false if it is over, until `t` has come on its own clock.
+template <class Clock, class Duration, class Wait>
+bool wait_until_on_clock(const std::chrono::time_point<Clock, Duration>& t, Wait&& wait) {
+  while (!wait(to_steady(t)))
+    if (has_come(t)) return false;
+  return true;
+}
+
+}  // namespace weft::detail
