@@ -290,9 +290,10 @@ class selector {
   /// Returns the case's index.
   template <std::derived_from<select_alternative> Case>
   std::size_t add(Case c) {
+    // The case last: what throws leaves the selector as it was.
+    raw_.resize(cases_.size() + 1);
+    enabled_.resize(cases_.size() + 1, true);
     cases_.push_back(std::make_unique<Case>(std::move(c)));
-    raw_.push_back(nullptr);
-    enabled_.push_back(true);
     return cases_.size() - 1;
   }
   /// That case is never ready any more, until it is enabled. Also from within the function of a case.
@@ -308,7 +309,7 @@ class selector {
       cases_[i]->prepare();
       raw_[i] = &cases_[i]->raw_;
     }
-    const std::size_t taken = detail::select_one(raw_);
+    const std::size_t taken = detail::select_one({raw_.data(), cases_.size()});
     cases_[taken]->finish();
     return taken;
   }

@@ -26,7 +26,6 @@
 #include <mutex>
 #include <optional>
 #include <stop_token>
-#include <vector>
 
 #include "api/inline_join.hpp"
 #include "base/check.hpp"
@@ -244,18 +243,31 @@ class scope_core {
     return nullptr;
   }
 
-  // As request_stop: all callbacks, then all flags and waits. The caller keeps the scope alive.
+  // As request_stop: all callbacks, then all flags and waits. The caller keeps the scope alive. Once a scope: who comes
+  // later is marked by adopt. Those before `asked` in the list are still to be asked, and go behind it.
   void stop_children() noexcept {
     for (auto* half : {&begin_stop, &mark_stopped}) {
-      std::vector<stop_work> all;
+      scope_hook asked;
       {
         const std::lock_guard guard(lock_);
-        for (scope_hook& child : children_) {
-          stop_work work = half(*child.owner);
-          if (work) all.push_back(std::move(work));
-        }
+        children_.push_back(asked);
       }
-      for (stop_work& work : all) work.run();
+      for (bool more = true; more;) {
+        stop_batch batch;
+        {
+          const std::lock_guard guard(lock_);
+          while (!batch.full()) {
+            scope_hook& child = *children_.pop_front();
+            if (&child == &asked) {
+              more = false;
+              break;
+            }
+            children_.push_back(child);
+            batch.add(half(*child.owner));
+          }
+        }
+        batch.run();
+      }
     }
   }
 

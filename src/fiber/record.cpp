@@ -9,7 +9,6 @@
 #include <new>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include "os/os.hpp"
 
@@ -28,13 +27,29 @@ struct record_table {
 };
 constinit record_table all_records{};  // tools/gdb/weft.py looks for this name
 
-// Under all_records.lock. Never destroyed: threads may still end while the process does.
-std::vector<record_chain>& free_chains() {
-  static auto& chains = *new std::vector<record_chain>;
-  return chains;
-}
+// Chains of free records, linked through their first ones: `context` leads to the next chain, `ready_ns` is the count. So giving
+// one back asks for no memory, and cannot fail. Under all_records.lock.
+class chain_list {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  void push(const record_chain& c) noexcept {
+    c.first->context = first_;
+    c.first->ready_ns = static_cast<std::int64_t>(c.count);
+    first_ = c.first;
+  }
+  [[nodiscard]] record_chain pop() noexcept {  // not empty
+    fiber_record* const r = first_;
+    first_ = static_cast<fiber_record*>(std::exchange(r->context, nullptr));
+    return {r, static_cast<std::size_t>(r->ready_ns)};
+  }
 
-// Under the lock.
+ private:
+  fiber_record* first_ = nullptr;
+};
+constinit chain_list free_chains{};
+constinit record_chain outside{};  // shared by the threads without a cache; under the lock
+
+// Under the lock. Throws before anything has changed.
 void carve() {
   if (all_records.carved == max_slabs)
     throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
@@ -55,8 +70,9 @@ void carve() {
     r->index = base + i;
     r->in_children.owner = r;
     if (r->index != 0) chain.push(*r);  // index 0 means "no ticket"
-    if (i % record_cache::chain_length == 0) free_chains().push_back(std::exchange(chain, {}));
+    if (i % record_cache::chain_length == 0) free_chains.push(std::exchange(chain, {}));
   }
+  // Before the lock is released: nobody has one of them whose slab is not in the table.
   all_records.slabs[all_records.carved].store(slab, std::memory_order_release);  // [REC-1]
   ++all_records.carved;
   all_records.count.store(all_records.carved << slab_bits, std::memory_order_release);  // [REC-1]
@@ -82,15 +98,14 @@ void record_cache::refill() {
     return;
   }
   const std::lock_guard guard(all_records.lock);
-  if (free_chains().empty()) carve();
-  active_ = free_chains().back();
-  free_chains().pop_back();
+  if (free_chains.empty()) carve();
+  active_ = free_chains.pop();
 }
 
 void record_cache::spill() noexcept {
   if (reserve_.count > 0) {
     const std::lock_guard guard(all_records.lock);
-    free_chains().push_back(reserve_);
+    free_chains.push(reserve_);
   }
   reserve_ = std::exchange(active_, {});
 }
@@ -98,36 +113,34 @@ void record_cache::spill() noexcept {
 void record_cache::flush() noexcept {
   const std::lock_guard guard(all_records.lock);
   for (record_chain* c : {&active_, &reserve_})
-    if (c->count > 0) free_chains().push_back(std::exchange(*c, {}));
-}
-
-// Threads without a cache share one.
-namespace {
-record_chain outside;  // under all_records.lock
+    if (c->count > 0) free_chains.push(std::exchange(*c, {}));
 }
 
 fiber_record& take_record() {
   const std::lock_guard guard(all_records.lock);
   if (outside.count == 0) {
-    if (free_chains().empty()) carve();
-    outside = free_chains().back();
-    free_chains().pop_back();
+    if (free_chains.empty()) carve();
+    outside = free_chains.pop();
   }
   return outside.pop();
 }
 
 void give_record(fiber_record& r) noexcept {
   const std::lock_guard guard(all_records.lock);
-  if (outside.count == record_cache::chain_length) free_chains().push_back(std::exchange(outside, {}));
+  if (outside.count == record_cache::chain_length) free_chains.push(std::exchange(outside, {}));
   outside.push(r);
+}
+
+void fiber_record::take_extras(fiber_extras* x) noexcept {
+  set(has_extras);
+  extras.store(x, std::memory_order_release);  // [REC-2] acquire in those who look under `lock`
 }
 
 fiber_extras& fiber_record::need_extras() {
   fiber_extras* x = extras.load(std::memory_order_relaxed);
   if (x == nullptr) {
     x = new fiber_extras;
-    set(has_extras);
-    extras.store(x, std::memory_order_release);  // [REC-2] acquire in those who look under `lock`
+    take_extras(x);
   }
   return *x;
 }

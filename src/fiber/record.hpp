@@ -147,6 +147,7 @@ struct alignas(base::cache_line) fiber_record : task {
     return {static_cast<std::uint64_t>(index) << 32 | e};
   }
   fiber_extras& need_extras();         // the fiber itself, or before its start
+  void take_extras(fiber_extras* x) noexcept;  // the same; it has none yet
 };
 
 /// The record behind a ticket.

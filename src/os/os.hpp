@@ -166,7 +166,7 @@ inline void cpu_relax() noexcept {
 
 // --- threads and signals
 [[nodiscard]] pid_t thread_id() noexcept;              // gettid; AS-safe
-void set_thread_name(std::string_view name) noexcept;  // the caller's; cut to 15 bytes
+void set_thread_name(std::string_view name, std::string_view more = {}) noexcept;  // the caller's; cut to 15 bytes
 /// The caller wakes up often, for microseconds, and others wait for it: its timers end on time (the default slack is
 /// 50 us), and from Linux 6.12 on it asks for a short slice, which EEVDF rewards with a short latency.
 void prefer_short_waits() noexcept;

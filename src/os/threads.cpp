@@ -22,9 +22,10 @@ pid_t thread_id() noexcept {
   return static_cast<pid_t>(syscall(SYS_gettid));
 }
 
-void set_thread_name(std::string_view name) noexcept {
+void set_thread_name(std::string_view name, std::string_view more) noexcept {
   char text[16] = {};  // TASK_COMM_LEN
-  std::memcpy(text, name.data(), std::min(name.size(), sizeof text - 1));
+  const std::size_t n = name.copy(text, sizeof text - 1);
+  more.copy(text + n, sizeof text - 1 - n);
   pthread_setname_np(pthread_self(), text);
 }
 

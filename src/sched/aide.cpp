@@ -26,7 +26,7 @@ constexpr std::int64_t pause_after_failure_ns = 5'000'000;  // no thread to be h
 }  // namespace
 
 void scheduler::aide_main() noexcept {
-  os::set_thread_name(options_.name + "-aide");
+  os::set_thread_name(options_.name, "-aide");
   aide_thread_.store(os::thread_id(), std::memory_order_relaxed);
   aide_stat_.open(os::thread_id());
   for (;;) {
@@ -89,8 +89,13 @@ void scheduler::tell_stalls() noexcept {
     trace::note_stall(w.stall.told_fiber, static_cast<std::uint64_t>(w.stall.told_kind), w.index);
     if (options_.on_stall) {
       fiber_record* const f = w.stall.told_record;
-      options_.on_stall({w.stall.told_fiber, w.stall.told_name, std::chrono::nanoseconds(w.stall.told_ns),
-                         w.stall.told_kind, f != nullptr ? calls_of_(*f, w.stall.told_fiber) : std::vector<const void*>()});
+      stall_report report{w.stall.told_fiber, {}, std::chrono::nanoseconds(w.stall.told_ns), w.stall.told_kind, {}};
+      try {
+        report.fiber_name = w.stall.told_name;
+        if (f != nullptr) report.calls = calls_of_(*f, w.stall.told_fiber);
+      } catch (const std::bad_alloc&) {  // told without
+      }
+      options_.on_stall(report);
     }
     w.stall.to_tell.store(false, std::memory_order_release);  // [AIDE-2] the slot is the monitor's again
   });

@@ -26,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <utility>
 
 #include "base/cache_line.hpp"
@@ -47,20 +48,28 @@ class deque {
  public:
   static constexpr std::int64_t longest_claim = 16;
 
-  explicit deque(std::size_t capacity = 256) : rings_(std::make_unique<ring>(capacity, nullptr)) {
+  explicit deque(std::size_t capacity = 256) : rings_(std::make_unique<ring>(capacity)) {
     ring_.store(rings_.get(), std::memory_order_relaxed);
   }
   deque(const deque&) = delete;
   deque& operator=(const deque&) = delete;
 
   // ---- owner -------------------------------------------------------------------------------------
-  void push(T entry) {
+  // False: there is no room, and no memory for more, or none was to be asked for; nothing has changed.
+  enum class when_full : std::uint8_t { grow, refuse };
+  [[nodiscard]] bool try_push(T entry, when_full how = when_full::grow) noexcept {
     const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
     ring* r = rings_.get();
-    if (bottom - floor_ >= r->size()) [[unlikely]]
-      r = make_room(bottom);
+    if (bottom - floor_ >= r->size()) [[unlikely]] {
+      r = make_room(bottom, how);
+      if (r == nullptr) return false;
+    }
     r->slot(bottom).store(entry, std::memory_order_relaxed);
     bottom_.store(bottom + 1, std::memory_order_release);  // [DEQ-2] acquire load of bottom_ in steal
+    return true;
+  }
+  void push(T entry) {
+    if (!try_push(entry)) throw std::bad_alloc();
   }
 
   // The newest entry, or a null T.
@@ -106,7 +115,7 @@ class deque {
   void unclaim() {
     while (claim_ != claim_end_) {
       const T entry = rings_->slot(claim_++).load(std::memory_order_relaxed);
-      push(entry);
+      static_cast<void>(try_push(entry, when_full::refuse));  // DEQ-3: into the room that has just become free, at least
     }
     claim_waits_.store(0, std::memory_order_relaxed);
   }
@@ -166,8 +175,7 @@ class deque {
   }
 
   struct ring {
-    ring(std::size_t n, std::unique_ptr<ring> older)
-        : mask(n - 1), slots(std::make_unique<atomic<T>[]>(n)), previous(std::move(older)) {}
+    explicit ring(std::size_t n) : mask(n - 1), slots(std::make_unique<atomic<T>[]>(n)) {}
     std::int64_t size() const { return static_cast<std::int64_t>(mask + 1); }
     atomic<T>& slot(std::int64_t i) { return slots[static_cast<std::size_t>(i) & mask]; }
     std::size_t mask;
@@ -213,18 +221,24 @@ class deque {
     }
   }
 
-  [[gnu::noinline, gnu::cold]] ring* make_room(std::int64_t bottom) {
+  // Null: there is none.
+  [[gnu::noinline, gnu::cold]] ring* make_room(std::int64_t bottom, when_full how) noexcept try {
     // Acquire: a thief's CAS on top_ came after its load of the slot that is to be written again.
     const std::int64_t top = top_.load(std::memory_order_acquire);
     floor_ = claim_ == claim_end_ ? top : claim_;  // DEQ-3
     ring* r = rings_.get();
     if (bottom - floor_ < r->size()) return r;
-    rings_ = std::make_unique<ring>(static_cast<std::size_t>(r->size()) * 2, std::move(rings_));
+    if (how == when_full::refuse) return nullptr;
+    auto made = std::make_unique<ring>(static_cast<std::size_t>(r->size()) * 2);
+    made->previous = std::move(rings_);
+    rings_ = std::move(made);
     ring* bigger = rings_.get();
     for (std::int64_t i = floor_; i < bottom; ++i)
       bigger->slot(i).store(r->slot(i).load(std::memory_order_relaxed), std::memory_order_relaxed);
     ring_.store(bigger, std::memory_order_release);  // [DEQ-2] acquire load of ring_ in steal
     return bigger;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
   }
 
   static constexpr std::uint32_t fenced = 1, one_thief = 2;

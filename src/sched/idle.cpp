@@ -29,16 +29,15 @@ namespace weft::detail {
 
 void scheduler::inject(fiber_record& f) noexcept {
   trace::emit(trace::event::inject, f.id);
-  if (on_monitor()) [[unlikely]] {
-    push_late(f);
-  } else {
-    injected_.enqueue(&f);
+  if (!on_monitor() && injected_.try_enqueue(&f)) [[likely]]
     injected_size_.fetch_add(1, std::memory_order_seq_cst);  // [IDLE-1] read in work_in_sight
-  }
+  else
+    push_late(f);  // [LOST-1]
   wake_one_if_needed();
 }
 
-// The inject queue of those who must not allocate: the monitor [MON-3], and who holds the idle lock.
+// The inject queue of those who must not ask for memory, or get none: the monitor [MON-3], who holds the idle lock, and
+// whatever found no room [LOST-1].
 void scheduler::push_late(fiber_record& f) noexcept {
   f.link = late_.load(std::memory_order_relaxed);
   while (!late_.compare_exchange_weak(f.link, &f, std::memory_order_release,  // acquire in bring_late
@@ -46,6 +45,8 @@ void scheduler::push_late(fiber_record& f) noexcept {
   }
   injected_size_.fetch_add(1, std::memory_order_seq_cst);  // [IDLE-1]
 }
+
+void run_queue::push_elsewhere(fiber_record& f) noexcept { f.home->push_late(f); }
 
 bool scheduler::work_in_sight() noexcept {
   if (injected_size_.load(std::memory_order_seq_cst) > 0) return true;
@@ -297,8 +298,8 @@ bool scheduler::appoint_poller() noexcept {
 
 // A fiber parks on a thread that has no processor, and so no heap. Any will do: a busy one is looked after by its holder
 // and the monitor, an idle one by the sleeper in the poller, who must know [TIMER-1].
-void scheduler::add_timer_from_outside(std::int64_t when, ticket who) {
-  processors_.front()->timers.add(when, who);
+timer_queue& scheduler::timers_for_outside() noexcept { return processors_.front()->timers; }
+void scheduler::tell_of_timer(std::int64_t when) noexcept {
   const std::int64_t until = poll_until_.load(std::memory_order_seq_cst);  // [TIMER-1] sleep_in_poller
   if (until != INT64_MIN && when < until) poller_->interrupt();
   wake_monitor();

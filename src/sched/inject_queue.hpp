@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <new>
 
 #include "base/cache_line.hpp"
 #include "base/futex_lock.hpp"
@@ -32,9 +33,12 @@ namespace weft::detail {
 template <class T>
 class inject_queue {
  public:
-  void enqueue(T entry) {
+  [[nodiscard]] bool try_enqueue(T entry) noexcept try {
     const std::lock_guard guard(lock_);
     entries_.push_back(entry);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
   }
   std::size_t try_dequeue_bulk(T* out, std::size_t most) {
     const std::lock_guard guard(lock_);
@@ -54,18 +58,18 @@ class inject_queue {
 template <class T>
 class inject_queue {
  public:
-  void enqueue(T entry) {
+  /// False: it is in no lane, for want of memory. A lane that is full may stand beside one that is not.
+  [[nodiscard]] bool try_enqueue(T entry) noexcept {
     const std::size_t first = lane_of_caller();
     for (std::size_t i = 0; i < lane_count; ++i) {
       lane& l = lanes_[(first + i) % lane_count];
       if (!l.lock.try_lock()) continue;
       const std::lock_guard guard(l.lock, std::adopt_lock);
-      queue_.enqueue(l.producer, entry);
-      return;
+      if (queue_.enqueue(l.producer, entry)) return true;
     }
     lane& l = lanes_[first];
     const std::lock_guard guard(l.lock);
-    queue_.enqueue(l.producer, entry);
+    return queue_.enqueue(l.producer, entry);
   }
   std::size_t try_dequeue_bulk(T* out, std::size_t most) {
     const std::size_t first = turn_.fetch_add(1, std::memory_order_relaxed);  // any will do
@@ -79,7 +83,9 @@ class inject_queue {
   static constexpr std::size_t lane_count = 8;
   using queue = moodycamel::ConcurrentQueue<T>;
   struct alignas(base::cache_line) lane {
-    explicit lane(queue& q) : producer(q) {}
+    explicit lane(queue& q) : producer(q) {
+      if (!producer.valid()) throw std::bad_alloc();  // the queue says so by a null within
+    }
     base::futex_lock lock;
     moodycamel::ProducerToken producer;  // enqueue under the lock
   };

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/lifecycle.cpp - a runtime's threads start and end; its shutdown in numbered steps (runtime.hpp).
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
+#include <exception>
+#include <iterator>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -50,22 +53,30 @@ scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_
       bell_(hang_bell()) {
   os::membarrier_register();
   cpus_read_ns_ = os::now_ns();
-  workers_.resize(o.max_threads);
-  for (std::uint32_t i = 0; i < census_.serving(); ++i) {
-    if (make_processor() == nullptr) throw std::bad_alloc();
-    make_worker();
+  try {
+    reserve_room(most_processors);
+    scheduler_list& list = existing();
+    const std::lock_guard guard(list.lock);
+    list.all.push_back(this);
+  } catch (...) {
+    take_down(bell_);
+    throw;
   }
-  idle_processors_.reserve(most_processors);
-  resting_.reserve(most_processors);
-  detached_.reserve(o.max_threads);
-  prepared_.reserve(o.max_threads);
-  watched_ready_.reserve(poll_source::longest_batch);
-  scheduler_list& list = existing();
-  const std::lock_guard guard(list.lock);
-  list.all.push_back(this);
 }
 
-worker* scheduler::make_worker() {
+// All that grows later, or is read while it grows.
+void scheduler::reserve_room(std::size_t most_processors) {
+  workers_.resize(options_.max_threads);
+  for (std::uint32_t i = 0; i < census_.serving(); ++i)
+    if (make_processor() == nullptr || make_worker() == nullptr) throw std::bad_alloc();
+  idle_processors_.reserve(most_processors);
+  resting_.reserve(most_processors);
+  detached_.reserve(options_.max_threads);
+  prepared_.reserve(options_.max_threads);
+  watched_ready_.reserve(poll_source::longest_batch);
+}
+
+worker* scheduler::make_worker() noexcept try {
   if (worker* w = vacant_) {
     vacant_ = w->next_ended;
     return w;
@@ -78,6 +89,8 @@ worker* scheduler::make_worker() {
   workers_[i]->random = base::rng(i + 1);
   worker_count_.store(i + 1, std::memory_order_release);  // [LIFE-5]
   return workers_[i].get();
+} catch (const std::bad_alloc&) {
+  return nullptr;
 }
 
 processor* scheduler::make_processor() noexcept try {
@@ -118,15 +131,22 @@ void scheduler::start() {
   const std::size_t n = processor_count();
   for (std::size_t i = 0; i < n; ++i) attach(*workers_[i], *processors_[i]);
   std::size_t made = 0;
+  std::exception_ptr why;  // looked at when the threads are gone: its text may find no memory
   try {
     const os::block_signals blocked;
     for (; made < n; ++made) start_thread(*workers_[made]);
     aide_ = std::thread([this] { aide_main(); });
     // For measurements of what the monitor costs, and nothing else: without it one stuck fiber holds up the others.
     if (std::getenv("WEFT_WITHOUT_MONITOR") == nullptr) monitor_ = std::thread([this] { monitor_main(); });
-  } catch (const std::system_error& e) {
+  } catch (...) {
     for (std::size_t i = made; i < n; ++i) workers_[i]->gate.attach(nullptr);
     end_threads();
+    why = std::current_exception();
+  }
+  if (why == nullptr) return;
+  try {
+    std::rethrow_exception(why);
+  } catch (const std::system_error& e) {
     throw std::system_error(e.code(), "weft: thread " + std::to_string(made + 1) + " of " +
                                           std::to_string(n) +
                                           " for the runtime could not be made (`ulimit -u`, pids cgroup)");
@@ -157,7 +177,9 @@ void scheduler::worker_main(worker& w) noexcept {
   w.can_freeze = !alternate.error();
   w.started.store(1, std::memory_order_release);  // [MON-2] watch_processor, make_spare
   os::futex_wake(w.started, 1);
-  os::set_thread_name(options_.name + "-" + std::to_string(w.index));
+  char number[16] = "-";
+  *std::to_chars(number + 1, std::end(number) - 1, w.index).ptr = 0;
+  os::set_thread_name(options_.name, number);
   set_float_environment();
   os::inherit_signal_mask(creator_mask_);
   loop(w);
@@ -257,18 +279,16 @@ void scheduler::ask_all_to_stop() noexcept {
   constexpr std::uint32_t at_once = 1024;
   for (auto* half : {&begin_stop, &mark_stopped}) {
     const std::uint32_t count = record_count();
-    for (std::uint32_t first = 1; first < count; first += at_once) {
-      std::vector<stop_work> all;
+    for (std::uint32_t i = 1; i < count;) {
+      stop_batch batch;  // no memory is asked for: a stop request has to get through
       {
         const records_held hold;
-        for (std::uint32_t i = first; i < std::min(count, first + at_once); ++i) {
+        for (const std::uint32_t end = std::min(count, i + at_once); i < end && !batch.full(); ++i) {
           fiber_record& f = record_at(i);
-          if (!f.lives_in(this)) continue;
-          stop_work work = half(f);
-          if (work) all.push_back(std::move(work));
+          if (f.lives_in(this)) batch.add(half(f));
         }
       }
-      for (stop_work& work : all) work.run();
+      batch.run();
     }
   }
 }
@@ -294,9 +314,9 @@ bool is_left_behind(const fiber_record& f) noexcept {
 
 void scheduler::keep_for_ever() noexcept {
   static base::futex_lock lock;
-  static std::vector<scheduler*>& kept = *new std::vector<scheduler*>;  // reachable, for leak checkers
+  static scheduler* kept = nullptr;  // reachable, for leak checkers
   const std::lock_guard guard(lock);
-  kept.push_back(this);
+  next_kept_ = std::exchange(kept, this);
 }
 
 // They may still run, park and end while we look; a torn line is the worst that comes of it.
@@ -304,17 +324,23 @@ std::size_t scheduler::report_stragglers() noexcept {
   constexpr std::size_t most_described = 20;
   std::string text;
   std::size_t n = 0;
-  for_each_record([&](fiber_record& f) {
-    if (!f.lives_in(this)) return;
-    if (++n <= most_described) text += "  " + describe_(f);
-  });
+  for_each_record([&](fiber_record& f) { n += f.lives_in(this) ? 1 : 0; });
   if (n == 0) return 0;
+  try {
+    n = 0;
+    for_each_record([&](fiber_record& f) {
+      if (f.lives_in(this) && ++n <= most_described) text += "  " + describe_(f);
+    });
+    if (n == 0) return 0;
   os::write_stderr("weft: runtime \"" + options_.name + "\" ends, and " + std::to_string(n) +
                    " of its fibers did not within " +
                    std::to_string(options_.shutdown_timeout.count()) +
                    " ms of being asked to stop. They are left behind and will not be resumed; let them end on "
                    "this_fiber::stop_token(), or raise options::shutdown_timeout:\n" +
                    text + (n > most_described ? "  and " + std::to_string(n - most_described) + " more\n" : ""));
+  } catch (const std::bad_alloc&) {
+    os::write_stderr("weft: a runtime ends, and leaves fibers behind; there is no memory to name them\n");
+  }
   return n;
 }
 

@@ -80,7 +80,7 @@ std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const 
 }
 
 void scheduler::monitor_main() noexcept {
-  os::set_thread_name(options_.name + "-mon");
+  os::set_thread_name(options_.name, "-mon");
   trace::thread_begins(trace::thread_role::monitor, number_, 0);
   os::prefer_short_waits();
   set_on_monitor();

@@ -106,7 +106,7 @@ std::error_code offload_pool::start(offload_job& job) noexcept {
 
 void offload_pool::main(pool_thread& t) noexcept {
   os::inherit_signal_mask(signals_);
-  os::set_thread_name(name_ + "-off");
+  os::set_thread_name(name_, "-off");
   trace::thread_begins(trace::thread_role::offload, runtime_, 0);
   offload_job* job = t.job;
   for (;;) {

@@ -112,6 +112,18 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
   return self.word.code();
 }
 
+// There is no memory for the deadline: its entry stays here, on the stack that parks [TIMER-4].
+[[gnu::noinline, gnu::cold]] worker* leave_unstored(worker* w, fiber_record& self, std::int64_t deadline_ns,
+                                                    timer_queue& timers) noexcept {
+  timer_queue::unstored mine(deadline_ns, self.make_ticket(self.word.epoch()));
+  timers.add(mine);
+  if (w->held == nullptr) w->home->tell_of_timer(deadline_ns);
+  fiber_record* const next = w->held != nullptr ? pick_prepared(*w) : nullptr;
+  w = leave_stack(*w, self, next, leave_action::park);
+  timers.remove(mine);
+  return w;
+}
+
 // Off the stack; comes and goes inside weft.
 [[gnu::always_inline]] inline worker* leave_to_park(worker* w, fiber_record& self, std::int64_t deadline_ns) {
   trace::emit(trace::event::fiber_park, self.id,
@@ -123,12 +135,17 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
   fiber_record* next = nullptr;
   if (w->held != nullptr) [[likely]] {
     self.parked_ns.store(w->held->looked_ns.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    if (deadline_ns != timer_queue::never)
-      w->held->timers.add(deadline_ns, self.make_ticket(self.word.epoch()));
+    if (deadline_ns != timer_queue::never &&
+        !w->held->timers.add(deadline_ns, self.make_ticket(self.word.epoch()))) [[unlikely]]
+      return leave_unstored(w, self, deadline_ns, w->held->timers);
     next = pick_prepared(*w);
   } else {
     self.parked_ns.store(os::now_ns(), std::memory_order_relaxed);
-    if (deadline_ns != timer_queue::never) w->home->add_timer_from_outside(deadline_ns, self.make_ticket(self.word.epoch()));
+    if (deadline_ns != timer_queue::never) {
+      timer_queue& timers = w->home->timers_for_outside();
+      if (!timers.add(deadline_ns, self.make_ticket(self.word.epoch()))) return leave_unstored(w, self, deadline_ns, timers);
+      w->home->tell_of_timer(deadline_ns);
+    }
   }
   return leave_stack(*w, self, next, leave_action::park);
 }

@@ -11,6 +11,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <iterator>
+#include <stop_token>
+#include <utility>
 
 #include "fiber/record.hpp"
 #include "sched/timer_queue.hpp"
@@ -79,6 +82,21 @@ struct stop_work {
     return source.stop_possible() || listener != nullptr || woken != nullptr;
   }
   void run() noexcept;
+};
+/// A few, so that many can be asked to stop without memory: full, it is run, and the next few follow.
+class stop_batch {
+ public:
+  [[nodiscard]] bool full() const noexcept { return n_ == std::size(work_); }
+  void add(stop_work&& w) noexcept {  // not full
+    if (w) work_[n_++] = std::move(w);
+  }
+  void run() noexcept {
+    for (std::size_t i = 0; i < n_; ++i) work_[i].run();
+  }
+
+ private:
+  stop_work work_[64];
+  std::size_t n_ = 0;
 };
 /// The two halves of request_stop: the callbacks; then flag, wait and listener.
 [[nodiscard]] stop_work begin_stop(fiber_record& f) noexcept;

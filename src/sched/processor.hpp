@@ -11,7 +11,7 @@
 #include "base/cache_line.hpp"
 #include "base/counter.hpp"
 #include "fiber/record.hpp"
-#include "sched/deque.hpp"
+#include "sched/run_queue.hpp"
 #include "sched/service_order.hpp"
 #include "sched/timer_queue.hpp"
 
@@ -72,14 +72,14 @@ struct alignas(base::cache_line) processor {
 
   // ---- shared, by their own rules
   std::atomic<worker*> holder{nullptr};      // whose gate guards me; a hint, null while idle
-  deque<fiber_record*> ready;                // whose wait has ended
-  deque<fiber_record*> local;                // who yielded, was spawned, or had lost its processor
+  run_queue ready;                           // whose wait has ended
+  run_queue local;                           // who yielded, was spawned, or had lost its processor
   timer_queue timers;
 
   // ---- the holder: what service_order.hpp takes from
   [[nodiscard]] fiber_record* slot() const noexcept { return next.load(std::memory_order_relaxed); }
   void empty_slot() noexcept { next.store(nullptr, std::memory_order_relaxed); }
-  void push_ready(fiber_record* f) {
+  void push_ready(fiber_record* f) noexcept {
     ready.push(f);
     order.ready_waits = true;
   }
@@ -107,7 +107,8 @@ struct alignas(base::cache_line) processor {
     local.unclaim();
     if (fiber_record* f = slot()) {
       empty_slot();
-      push_ready(f);
+      ready.push_in_place(f);  // the monitor comes here, too
+      order.ready_waits = true;
     }
   }
   [[nodiscard]] bool look_is_due() const noexcept { return is_due(tick.load(std::memory_order_relaxed)); }

@@ -53,17 +53,21 @@ worker* scheduler::make_spare() noexcept {
   if (threads_end_.load(std::memory_order_relaxed)) return nullptr;  // written under this lock
   worker* s = unstarted_ != nullptr ? std::exchange(unstarted_, nullptr) : make_worker();
   if (s == nullptr) {
-    if (!std::exchange(thread_limit_reported_, true))
+    if (worker_count_.load(std::memory_order_relaxed) < workers_.size()) return nullptr;  // no memory
+    if (!std::exchange(thread_limit_reported_, true)) try {
       os::write_stderr("weft: runtime \"" + options_.name + "\" has " + std::to_string(options_.max_threads) +
                        " threads, which is options::max_threads, and all are blocked or preempted; fibers wait until one "
                        "comes back. Raise the option, or use weft::offload for blocking calls\n");
+    } catch (const std::bad_alloc&) {
+      thread_limit_reported_ = false;
+    }
     return nullptr;
   }
   s->reserved = true;
   try {
     const os::block_signals blocked;
     start_thread(*s);
-  } catch (const std::system_error&) {
+  } catch (...) {  // the system has no thread, or no memory for one
     unstarted_ = s;  // readers may be looking at it: it stays where it is
     return nullptr;
   }

@@ -235,7 +235,10 @@ std::string type_in_flight() {
 
 void scheduler::unhandled(fiber_record& f) noexcept {
   unhandled_exception what{f.id, {}, std::exchange(f.error, nullptr)};
-  if (const fiber_extras* x = f.extras.load(std::memory_order_relaxed)) what.fiber_name = x->name;
+  if (const fiber_extras* x = f.extras.load(std::memory_order_relaxed)) try {
+      what.fiber_name = x->name;
+    } catch (const std::bad_alloc&) {  // the exception is what counts
+    }
   if (exists(f.home) && f.home->options_.on_unhandled_exception) {
     f.home->options_.on_unhandled_exception(what);
     return;

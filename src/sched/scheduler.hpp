@@ -110,7 +110,8 @@ class scheduler {
   void inject(fiber_record& f) noexcept;
   void push_late(fiber_record& f) noexcept;             // never allocates; the caller wakes
   bool take_idle_processor(worker& w) noexcept;         // for a detached worker that comes back
-  void add_timer_from_outside(std::int64_t when, ticket who);  // by who has no processor
+  timer_queue& timers_for_outside() noexcept;           // of who has no processor: add, then
+  void tell_of_timer(std::int64_t when) noexcept;
 
   // ---- metrics.cpp
   [[nodiscard]] runtime_metrics measure();
@@ -140,10 +141,11 @@ class scheduler {
   static constexpr std::uint32_t most_kept_stats = 32;
 
   // lifecycle.cpp
+  void reserve_room(std::size_t most_processors);
   void worker_main(worker& w) noexcept;
   void start_thread(worker& w);
   void vacate(worker& w) noexcept;
-  worker* make_worker();              // null at options::max_threads; start and monitor only
+  worker* make_worker() noexcept;     // null at options::max_threads, or without memory; start and monitor only
   processor* make_processor() noexcept;  // null if there are as many as may be; the same
   [[nodiscard]] std::size_t processor_count() const noexcept {
     return processor_count_.load(std::memory_order_acquire);  // [LIFE-5]
@@ -299,6 +301,7 @@ class scheduler {
   std::unique_ptr<poll_source> poller_;
   std::atomic<phase> phase_{phase::running};
   std::atomic<bool> threads_end_{false};
+  scheduler* next_kept_ = nullptr;
 
   idle_gate idle_;
   base::ranked_futex_lock<base::lock_rank::idle> idle_lock_;

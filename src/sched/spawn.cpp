@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/spawn.cpp - a record for a new fiber, its queue, and its return.
 #include <algorithm>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <system_error>
@@ -77,6 +78,12 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
     w->next_id = next_ids.fetch_add(ids_at_once, std::memory_order_relaxed);
     w->end_id = w->next_id + ids_at_once;
   }
+  // What may fail comes before the record: one that is taken counts as alive.
+  std::unique_ptr<fiber_extras> named;
+  if (a != nullptr && !a->name.empty()) {
+    named = std::make_unique<fiber_extras>();
+    named->name = a->name;
+  }
   fiber_record& f = w != nullptr ? w->records.take() : take_record();
   reset(f, w != nullptr ? w->next_id++ : next_ids.fetch_add(1, std::memory_order_relaxed));
   if (timed) start_clock(f, os::now_ns());
@@ -84,7 +91,7 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
     if (a->stack_size != 0) f.stack = stack_class_for(a->stack_size);
     if (!a->preemptible) f.set(fiber_record::unpreemptible);
     if (a->pinned) f.set(fiber_record::pinned);
-    if (!a->name.empty()) f.need_extras().name = a->name;
+    if (named != nullptr) f.take_extras(named.release());
   }
   if (w != nullptr)
     w->count_spawn();

@@ -16,6 +16,8 @@
 //   TIMER-2  every entry of the ring is of the slots [begin_, begin_ + slots), every opened one is before; so the
 //            first of all is the first of `opened` or of the heap, or, without opened ones, of the first slot in use.
 //   TIMER-3  firing allocates and frees nothing: the monitor does it, too.
+//   TIMER-4  a wait that finds no memory has its entry on its own stack, in a list: it is taken out under the lock, by who
+//            fires it, before the wake, or by its fiber, before it goes on. So a park with a deadline cannot fail.
 // Rejected: links in the waiting fibers (a cache miss per level), a wheel of several levels (its cascades touch every timer
 // several times), back pointers for cancelling (a store per sift step).
 
@@ -32,6 +34,7 @@
 #include <weft/detail/deadline.hpp>
 
 #include "base/futex_lock.hpp"
+#include "base/intrusive_list.hpp"
 #include "fiber/record.hpp"
 
 namespace weft::detail {
@@ -40,7 +43,8 @@ class timer_queue {
  public:
   static constexpr std::int64_t never = never_ns;
 
-  void add(std::int64_t when, ticket who) {
+  /// False: there is no memory for it, and all is as before.
+  [[nodiscard]] bool add(std::int64_t when, ticket who) noexcept try {
     const std::lock_guard guard(lock_);
     if (count() >= sweep_at_) sweep();
     const std::int64_t at = when >> slot_shift;
@@ -52,6 +56,28 @@ class timer_queue {
     }
     size_.store(count(), std::memory_order_relaxed);
     if (when < earliest_.load(std::memory_order_relaxed)) earliest_.store(when, std::memory_order_seq_cst);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+
+  /// The entry of a wait that found no memory: on the stack of whoever waits.
+  struct unstored : base::list_hook<> {
+    unstored(std::int64_t at, ticket t) noexcept : when(at), who(t) {}
+    const std::int64_t when;
+    const ticket who;
+  };
+  // TIMER-4: in the list from before the park until it is due, or until its fiber goes on and takes it out itself.
+  void add(unstored& e) noexcept {
+    const std::lock_guard guard(lock_);
+    unstored_.push_back(e);
+    publish();
+  }
+  void remove(unstored& e) noexcept {
+    const std::lock_guard guard(lock_);
+    if (!e.linked()) return;
+    e.unlink();
+    publish();
   }
 
   // When the first entry is due; a moment's truth. [TIMER-1] seq_cst: see idle.cpp.
@@ -101,6 +127,7 @@ class timer_queue {
     each(heap_);
     each(opened_);
     for (const auto& slot : ring_) each(slot);
+    for (const unstored& e : unstored_) visit(e.when, e.who);
   }
 
   /// Stale ones included; a moment's truth.
@@ -128,7 +155,23 @@ class timer_queue {
         if (r.word.wake(batch[i].epoch(), wake_code::timeout) == wake_duty::enqueue) enqueue(r);
       }
     }
+    if (!unstored_.empty()) [[unlikely]] n += fire_unstored(now, limit - n, enqueue);
     publish();
+    return n;
+  }
+  // The few that found no memory: their list is searched.
+  template <class Enqueue>
+  std::size_t fire_unstored(std::int64_t now, std::size_t limit, Enqueue&& enqueue) {
+    std::size_t n = 0;
+    for (auto it = unstored_.begin(); it != unstored_.end() && n < limit;) {
+      unstored& e = *it;
+      ++it;
+      if (e.when > now) continue;
+      e.unlink();  // TIMER-4: after the wake it may be gone
+      fiber_record& r = record_of(e.who);
+      if (r.word.wake(e.who.epoch(), wake_code::timeout) == wake_duty::enqueue) enqueue(r);
+      ++n;
+    }
     return n;
   }
   static constexpr std::size_t arity = 4, smallest_sweep = 256;
@@ -223,6 +266,7 @@ class timer_queue {
       first = std::min(first, opened_.back().when);
     else if (in_ring_ != 0)
       first = std::min(first, first_[static_cast<std::size_t>(first_in_use()) % slots]);
+    for (const unstored& e : unstored_) first = std::min(first, e.when);
     earliest_.store(first, std::memory_order_seq_cst);
   }
   void sift_up(std::size_t i) noexcept {
@@ -293,6 +337,7 @@ class timer_queue {
   std::array<std::int64_t, slots> first_{};    // of a slot in use: its earliest entry
   std::array<std::uint64_t, slots / 64> used_{};
   std::size_t in_ring_ = 0;
+  mutable base::intrusive_list<unstored> unstored_;
 };
 
 }  // namespace weft::detail

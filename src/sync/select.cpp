@@ -235,7 +235,7 @@ bool arm(station& s, std::span<select_case* const> cases, std::size_t index, tic
       w.who = t;
       const std::lock_guard guard(stripe_of(&a).lock);
       push_back(a.waiters, w);
-      until = std::min(until, a.due);  // ALARM-2: who moves it wakes us
+      if (a.due < alarm_state::latest) until = std::min(until, a.due);  // ALARM-2: who moves it wakes us
       return true;
     }
     case case_kind::readable:

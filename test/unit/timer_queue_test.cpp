@@ -50,7 +50,7 @@ TEST_CASE("fires in order, only what is due, at most the limit") {
   std::vector<std::int64_t> when(1000);
   for (std::size_t i = 0; i < 1000; ++i) {
     when[i] = static_cast<std::int64_t>(pick.below(500)) + 1;
-    h.add(when[i], w.park(i));
+    REQUIRE(h.add(when[i], w.park(i)));
     CHECK(h.earliest() == *std::min_element(when.begin(), when.begin() + static_cast<long>(i) + 1));
   }
   CHECK(h.size() == 1000);
@@ -78,8 +78,8 @@ TEST_CASE("a wait that ended otherwise wakes nobody") {
   waiters w(2);
   timer_queue h;
   const ticket gone = w.park(0), there = w.park(1);
-  h.add(10, gone);
-  h.add(20, there);
+  REQUIRE(h.add(10, gone));
+  REQUIRE(h.add(20, there));
   CHECK(w.all[0]->word.wake(gone.epoch(), wake_code::ready) == wake_duty::enqueue);
   int woken = 0;
   CHECK(h.fire(30, 10, [&](fiber_record& r) { woken += &r == w.all[1]; }) == 2);
@@ -89,11 +89,11 @@ TEST_CASE("a wait that ended otherwise wakes nobody") {
 TEST_CASE("stale entries do not pile up, and live ones survive the sweeps") {
   waiters w(101);
   timer_queue h;
-  h.add(1'000'000, w.park(100));
+  REQUIRE(h.add(1'000'000, w.park(100)));
   for (int i = 0; i < 100'000; ++i) {
     const auto who = static_cast<std::size_t>(i % 100);
     const ticket t = w.park(who);
-    h.add(2'000'000 + i, t);
+    REQUIRE(h.add(2'000'000 + i, t));
     static_cast<void>(w.all[who]->word.wake(t.epoch(), wake_code::ready));
   }
   CHECK(h.size() < 2000);
@@ -108,7 +108,7 @@ TEST_CASE("moved to another queue: every deadline is there, in order, whichever 
   for (const std::size_t mine : {3u, 60u}) {
     waiters w(63);
     timer_queue from, to;
-    for (std::size_t i = 0; i < 63; ++i) (i < mine ? from : to).add(100 + static_cast<std::int64_t>(i * 37 % 63), w.park(i));
+    for (std::size_t i = 0; i < 63; ++i) REQUIRE((i < mine ? from : to).add(100 + static_cast<std::int64_t>(i * 37 % 63), w.park(i)));
     from.move_to(to);
     CHECK(from.size() == 0);
     CHECK(from.earliest() == timer_queue::never);
@@ -147,7 +147,7 @@ TEST_CASE("whatever comes when: all that is due, in order, and nothing else") {
       for (auto n = pick.below(40); n > 0 && next < w.all.size(); --n) {
         const ticket t = w.park(next);
         const due d{some_time(), w.all[next++], pick.below(3) == 0};
-        q.add(d.when, t);
+        REQUIRE(q.add(d.when, t));
         if (d.stale) static_cast<void>(d.who->word.wake(t.epoch(), wake_code::ready));
         there.push_back(d);
       }

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// support/failing_memory.hpp - operator new, malloc and realloc that fail at the nth call of a thread. Include it in one file
+// of a test, which is linked with -Wl,--wrap=malloc,--wrap=realloc: what weft's own code calls is meant, not the C library's.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+
+extern "C" {
+void* __real_malloc(std::size_t);
+void* __real_realloc(void*, std::size_t);
+}
+
+namespace weft::test {
+
+enum class failing : std::uint8_t { once, from_then_on };
+
+/// Of the calling thread. Not inline: a fiber may ask on another thread than before.
+class memory {
+ public:
+  [[gnu::noinline]] static void fail_at(std::uint64_t nth, failing how) noexcept {
+    how_ = how;
+    calls_ = 0;
+    nth_ = nth;
+  }
+  /// As ever from now on. True: a call has failed.
+  [[gnu::noinline]] static bool recover() noexcept {
+    const bool failed = nth_ != 0 && calls_ >= nth_;
+    nth_ = 0;
+    return failed;
+  }
+  [[gnu::noinline]] static bool fails_now() noexcept {
+    if (nth_ == 0) return false;
+    ++calls_;
+    return calls_ == nth_ || (calls_ > nth_ && how_ == failing::from_then_on);
+  }
+
+ private:
+  static inline thread_local constinit std::uint64_t nth_ = 0, calls_ = 0;  // nth_ 0: none fails
+  static inline thread_local constinit failing how_ = failing::once;
+};
+
+}  // namespace weft::test
+
+extern "C" {
+void* __wrap_malloc(std::size_t n) { return weft::test::memory::fails_now() ? nullptr : __real_malloc(n); }
+void* __wrap_realloc(void* p, std::size_t n) { return weft::test::memory::fails_now() ? nullptr : __real_realloc(p, n); }
+}
+
+// GCC takes the free in a replaced operator delete for one of memory that new gave.
+#pragma GCC diagnostic push
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
+void* operator new(std::size_t n) {
+  if (weft::test::memory::fails_now()) throw std::bad_alloc();
+  if (void* p = __real_malloc(n != 0 ? n : 1)) return p;
+  throw std::bad_alloc();
+}
+void* operator new[](std::size_t n) { return ::operator new(n); }
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
+  return weft::test::memory::fails_now() ? nullptr : __real_malloc(n != 0 ? n : 1);
+}
+void* operator new[](std::size_t n, const std::nothrow_t& t) noexcept { return ::operator new(n, t); }
+void* operator new(std::size_t n, std::align_val_t align) {
+  const auto a = static_cast<std::size_t>(align);
+  if (!weft::test::memory::fails_now())
+    if (void* p = std::aligned_alloc(a, (n + a - 1) / a * a)) return p;
+  throw std::bad_alloc();
+}
+void* operator new[](std::size_t n, std::align_val_t align) { return ::operator new(n, align); }
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+#pragma GCC diagnostic pop

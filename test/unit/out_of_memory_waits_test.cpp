@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSL-1.0
+// unit/out_of_memory_waits_test.cpp - as out_of_memory_test: waits with deadlines, and what there is to wait for.
+#include "support/out_of_memory.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <mutex>
+#include <shared_mutex>
+#include <stop_token>
+#include <string>
+#include <system_error>
+
+#include <doctest/doctest.h>
+
+#include <weft/weft.hpp>
+
+using namespace std::chrono_literals;
+using namespace weft::test;
+
+TEST_CASE("out of memory: every wait with a deadline") {
+  for (const failing how : {failing::once, failing::from_then_on}) {
+    bool reached = true;
+    for (std::uint64_t n = 1; reached; n = how == failing::once ? n + 1 : n + 7) {
+      REQUIRE(n < most_allocations);
+      weft::runtime rt(one_worker());  // whose timers have no room yet
+      rt.spawn([&] {
+          weft::mutex m, own;
+          weft::shared_mutex sm;
+          weft::counting_semaphore<> s(0);
+          weft::latch l(1);
+          weft::event e;
+          weft::wait_group wg(1);
+          weft::channel<int> c;
+          weft::condition_variable cv;
+          weft::rate_limiter slow(1000.0, 1);
+          weft::timer timer(2ms);
+          std::atomic<bool> done{false};
+          auto owner = weft::spawn([&] {
+            const std::scoped_lock both(m, sm);
+            while (!done) weft::this_fiber::sleep_for(500us);
+          });
+          while (m.try_lock()) {
+            m.unlock();
+            weft::this_fiber::yield();
+          }
+          const auto t = 700us;
+          int steps = 0;
+          bool threw = false;
+          memory::fail_at(n, how);
+          try {
+            EXPECT(weft::this_fiber::sleep_for(t) == weft::wait_result::timeout), ++steps;
+            EXPECT(!m.try_lock_for(t)), ++steps;
+            EXPECT(!sm.try_lock_for(t)), ++steps;
+            EXPECT(!sm.try_lock_shared_for(t)), ++steps;
+            EXPECT(!s.try_acquire_for(t)), ++steps;
+            EXPECT(!l.wait_for(t)), ++steps;
+            EXPECT(!e.wait_for(t)), ++steps;
+            EXPECT(!wg.wait_for(t)), ++steps;
+            EXPECT(c.receive_for(t).status() == weft::channel_status::timeout), ++steps;
+            EXPECT(c.send_for(1, t).status() == weft::channel_status::timeout), ++steps;
+            std::unique_lock guard(own);
+            EXPECT(!cv.wait_for(guard, t, [] { return false; })), ++steps;
+            EXPECT(!owner.join_for(t)), ++steps;
+            EXPECT(timer.wait()), ++steps;
+            slow.acquire(), slow.acquire(), ++steps;
+            bool over = false;
+            weft::select(weft::on_timeout(t, [&] { over = true; }), weft::on_receive(c, [](auto) {}));
+            EXPECT(over), ++steps;
+          } catch (...) {
+            threw = true;
+          }
+          reached = memory::recover();
+          done = true;
+          owner.join();
+          CAPTURE(n);
+          CHECK(!threw);  // a wait that has begun asks nobody for memory that it cannot do without
+          CHECK(steps == 15);
+          CHECK(wrong == 0);
+          wrong = 0;
+          // Nobody has left an entry of a frame that is gone.
+          CHECK(m.try_lock());
+          m.unlock();
+          e.set();
+          s.release();
+          CHECK(c.try_send(1) == false);
+        }).join();
+      CHECK(rt.shutdown() == 0);
+    }
+  }
+}
+
+TEST_CASE("out of memory: channels, selects, tokens, locals") {
+  in_a_fiber("a channel", [] {
+    weft::channel<int> c(1000);
+    EXPECT(c.try_send(1));
+    EXPECT(c.receive() == 1);
+  });
+  in_a_fiber("a select over many", [] {
+    static weft::channel<int> c[20];
+    weft::selector s;
+    for (auto& one : c) s.add(weft::on_receive(one, [](auto) {}));
+    s.add(weft::on_timeout(100us, [] {}));
+    static_cast<void>(s.select());
+  });
+  in_a_fiber("a stop token", [] {
+    auto child = weft::spawn([] {
+      ++ran;
+      const std::stop_token token = weft::this_fiber::stop_token();
+      while (!token.stop_requested()) weft::this_fiber::yield();
+    });
+    ++spawned;
+    weft::this_fiber::yield();
+    child.request_stop();
+    child.join();
+  });
+  in_a_fiber("a fiber_local", [] {
+    static weft::fiber_local<std::string> text;
+    auto child = weft::spawn([] {
+      ++ran;
+      *text = "a text that is longer than a string holds within itself";
+    });
+    ++spawned;
+    child.join();
+  });
+  in_a_fiber("reports", [] {
+    static_cast<void>(weft::debug::dump_fibers());
+    static_cast<void>(weft::debug::find_deadlocks());
+  });
+}
+
+TEST_CASE("out of memory: offload") {
+  for (const failing how : {failing::once, failing::from_then_on}) {
+    bool reached = true;
+    for (std::uint64_t n = 1; reached; ++n) {
+      REQUIRE(n < most_allocations);
+      weft::runtime rt(one_worker());  // whose pool has no thread yet
+      rt.spawn([&] {
+          bool called = false, threw = false;
+          memory::fail_at(n, how);
+          try {
+            EXPECT(weft::offload([&] { return called = true; }));
+          } catch (const std::bad_alloc&) {
+            threw = true;
+          } catch (const std::system_error&) {
+            threw = true;
+          }
+          reached = memory::recover();
+          CHECK(called == !threw);
+          CHECK(wrong == 0);
+          CHECK(weft::offload([] { return 3; }) == 3);
+        }).join();
+      CHECK(rt.shutdown() == 0);
+    }
+  }
+}
+
+TEST_CASE("out of memory: connections") {
+  in_a_fiber("listen, connect, accept", [] {
+    weft::net::tcp_listener listener(weft::net::endpoint("127.0.0.1", 0));
+    auto client = weft::net::tcp_stream::connect(listener.local_endpoint());
+    auto server = listener.accept();
+    const std::byte sent{7};
+    client.write_all({&sent, 1});
+    std::byte got{};
+    EXPECT(server.read_some({&got, 1}) == 1);
+    EXPECT(got == sent);
+  });
+}
