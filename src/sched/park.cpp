@@ -167,6 +167,23 @@ wake_code finish_park(fiber_record& self, std::int64_t deadline_ns) {
   return code;
 }
 
+wake_code finish_park_if_stored(fiber_record& self, std::int64_t deadline_ns, bool& starved) {
+  if (deadline_ns == timer_queue::never || self.has(fiber_record::is_thread) || self.word.woken_early())
+    return finish_park(self, deadline_ns);
+  worker* w = enter_to_park();
+  if (w->held != nullptr) [[likely]] {
+    if (!w->held->timers.add(deadline_ns, self.make_ticket(self.word.epoch()))) [[unlikely]] {
+      starved = cancel_park(self);
+      leave(*w);
+      return starved ? wake_code::timeout : self.word.code();
+    }
+    deadline_ns = timer_queue::never;  // it is stored already
+  }
+  leave(*leave_to_park(w, self, deadline_ns));
+  self.reason.store(park_reason::none, std::memory_order_relaxed);
+  return self.word.code();
+}
+
 wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadline_ns) {
   if (self.has(fiber_record::is_thread)) {
     const wake_code code = park_thread(self, deadline_ns);

@@ -35,7 +35,11 @@ inline ticket begin_park(fiber_record& self, park_reason why, const void* object
 /// another thread. Must follow every begin_park that was not cancelled.
 wake_code finish_park(fiber_record& self, std::int64_t deadline_ns = timer_queue::never);
 
-/// The same for whoever has been inside weft since begin_park, and stays there: `w` is the calling worker, before and
+/// The same, but gives the park up if there is no memory for its deadline, and nobody has won the wake: `starved` then, and
+/// the code is timeout.
+wake_code finish_park_if_stored(fiber_record& self, std::int64_t deadline_ns, bool& starved);
+
+/// As finish_park, for whoever has been inside weft since begin_park, and stays there: `w` is the calling worker, before and
 /// after; null on a plain thread.
 wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadline_ns = timer_queue::never);
 

@@ -36,8 +36,10 @@ void barrier_complete(barrier_state& b) noexcept {
 wait_end barrier_wait(barrier_state& b, std::uint64_t phase, const wait_limit& limit) {
   make_way_if_asked();
   waiter me(park_reason::barrier, &b);
-  return wait_unless<waiting_env>(me, b.waiters, &b, limit,
-                                  [&] { return b.phase.load(std::memory_order_acquire) != phase; });
+  return wait_or_throw(me, [&] {
+    return wait_unless<waiting_env>(me, b.waiters, &b, limit,
+                                    [&] { return b.phase.load(std::memory_order_acquire) != phase; });
+  });
 }
 
 }  // namespace weft::detail

@@ -36,7 +36,7 @@ void take_note(mutex_state& m, fiber_record& self, const void* from, const void*
 
 bool mutex_lock(mutex_state& m, const wait_limit& limit) {
   waiter me(park_reason::mutex, &m);
-  return lock_contended<waiting_env>(m, me, limit);
+  return wait_or_throw(me, [&] { return lock_contended<waiting_env>(m, me, limit); });
 }
 
 void mutex_unlock(mutex_state& m) noexcept {

@@ -10,7 +10,7 @@ namespace weft::detail {
 wait_end semaphore_acquire(semaphore_state& s, const wait_limit& limit) {
   make_way_if_asked();
   waiter me(park_reason::semaphore, &s);
-  return acquire_permit<waiting_env>(s, me, limit);
+  return wait_or_throw(me, [&] { return acquire_permit<waiting_env>(s, me, limit); });
 }
 
 void semaphore_release_contended(semaphore_state& s, std::ptrdiff_t n) noexcept {

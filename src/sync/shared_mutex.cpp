@@ -30,7 +30,7 @@ bool shared_mutex_lock(shared_mutex_state& m, sharing how, const wait_limit& lim
   make_way_if_asked();
   waiter me(park_reason::shared_mutex, &m);
   me.kind = static_cast<std::uint8_t>(how);
-  return lock_queued<waiting_env>(m, me, limit);
+  return wait_or_throw(me, [&] { return lock_queued<waiting_env>(m, me, limit); });
 }
 
 void shared_mutex_unlock(shared_mutex_state& m, sharing how) noexcept {

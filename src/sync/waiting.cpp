@@ -12,6 +12,11 @@ struct wake_with_stop {
   void operator()() const noexcept { wake(who, wake_code::stop); }
 };
 
+wake_code finish(waiter& w, const wait_limit& l) {
+  if (w.gives_up) return finish_park_if_stored(w.self, steady_ns(l.deadline), w.starved);
+  return finish_park(w.self, steady_ns(l.deadline));
+}
+
 wait_end end_of(wake_code code) noexcept {
   switch (code) {
     case wake_code::timeout:
@@ -45,11 +50,11 @@ bool waiting_env::is_over(const wait_limit& l) noexcept {
 wait_end waiting_env::park(waiting_guard& g, waiter& w, const wait_limit& l) {
   w.who = begin_park(w.self, w.reason, w.object);
   g.unlock();
-  if (l.stop == nullptr) return end_of(finish_park(w.self, steady_ns(l.deadline)));
+  if (l.stop == nullptr) return end_of(finish(w, l));
   // The callback may run here and now. Its end is waited for, if it runs elsewhere, before this
   // returns.
   const std::stop_callback callback(*l.stop, wake_with_stop{w.who});
-  return end_of(finish_park(w.self, steady_ns(l.deadline)));
+  return end_of(finish(w, l));
 }
 
 }  // namespace weft::detail
