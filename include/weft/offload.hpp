@@ -2,7 +2,7 @@
 #pragma once
 // weft/offload.hpp - calls that are known to block: on a thread of the pool, or right here.
 //
-// Neither is needed for correctness: a call that blocks undeclared loses its processor to others after 0.1 ms. Saying so
+// Neither is needed for correctness: a call that blocks undeclared loses its processor to others after 0.2 to 4 ms. Saying so
 // saves the others that time, and offload bounds the number of threads.
 
 #include <chrono>

@@ -81,14 +81,15 @@ class runtime {
 /// runtime::runtime.   Example: test/unit/default_runtime_test.cpp [its options]
 void set_default_options(const options& o);
 
+namespace detail {
+void check_run_outside_fiber();
+}
+
 /// Starts a runtime, runs `main` as its first fiber, shuts it down when that returns, and returns what it returned
 /// (0 if it returns nothing). Fibers still there are treated as runtime::shutdown says.
 ///
 /// Blocks: the calling thread.   Throws: what `main` threw; as runtime::runtime.
 /// From within a fiber it throws std::system_error, resource_deadlock_would_occur.
-namespace detail {
-void check_run_outside_fiber();
-}
 template <class F>
   requires std::invocable<std::decay_t<F>>
 [[gnu::always_inline]] inline auto run(const options& o, F&& main) {  // so that the tracer names the caller

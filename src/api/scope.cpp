@@ -5,6 +5,10 @@
 //            that try_spawn has taken for a child it is still making.
 //   SCOPE-2  pending_ == 0 and joiner_ set never hold together outside the lock: whoever takes the last child out
 //            takes the joiner with it.
+//   STOP-1  a listener outlives every call of it: stop_work pins it under the fiber's lock and unpins it
+//           (release) after the call; the listener's end takes it out and waits for zero (acquire).
+//   STOP-2  a request is heard: the listener is stored, then the flag read; the request stores the flag,
+//           then reads the listener. All four seq_cst.
 //   SCOPE-3  after the unlock that made pending_ zero, nothing of the scope is touched: its owner may destroy it.
 //   SCOPE-4  a place that becomes free while somebody waits is given to the first who does, under the lock: its child is
 //            among the children before the waiter runs. One who was woken by a stop request meanwhile is passed over, keeps

@@ -3,6 +3,8 @@
 // base/futex_lock.hpp - the four-byte lock weft uses inside itself, for sections of nanoseconds.
 //   lock:    0 -> 1 by CAS; else spin a little; else exchange to 2 and sleep until that returned 0
 //   unlock:  exchange to 0; if it was 2, wake one
+// LOCK-1  a critical section sees what the ones before it wrote: unlock's exchange is a release,
+//         every way to take the lock an acquire.
 // (Drepper, "Futexes are tricky", the second mutex.) It blocks the thread, never parks the fiber:
 // do not hold one across anything that can park. Works with std::lock_guard and std::unique_lock.
 // Rejected: std::mutex (40 bytes), a pure spin lock (a preempted holder would make everybody else

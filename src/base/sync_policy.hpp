@@ -6,7 +6,7 @@
 // An asymmetric pair: the frequent side calls light_fence(), the rare side heavy_fence(), and
 // together they order as two seq_cst fences would. Heavy is membarrier(2), light then only a
 // compiler barrier.
-//   [SYNC-1] light may be weak only if every heavy is a membarrier. `light_fence_is_weak` turns
+//   SYNC-1  light may be weak only if every heavy is a membarrier. `light_fence_is_weak` turns
 //   true after registration succeeded and never turns back; heavy_fence() registers before it
 //   decides, so a heavy side without membarrier proves that no light side ever was or will be weak. A membarrier that is
 //   refused later is the process's end (os::membarrier). To go over to full fences then would need the flag turned back, and

@@ -3,6 +3,8 @@
 //
 // One slab is 1024 records, populated by one call; the table of slabs is static and of fixed size, so that an index
 // finds its record with two loads and no lock.
+// REC-1  an index below `count` finds its slab, with every record constructed: the slab's pointer and
+//        then `count` are released by carve, and acquired by the reader in the other order.
 #include "fiber/record.hpp"
 
 #include <mutex>

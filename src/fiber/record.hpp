@@ -129,7 +129,7 @@ struct alignas(base::cache_line) fiber_record : task {
   [[nodiscard]] bool has_any(std::uint8_t mask) const noexcept {
     return (flags.load(std::memory_order_relaxed) & mask) != 0;
   }
-  /// Must its end do more than publish a result?
+  /// True if its end only publishes a result: it has no extras and is in no scope.
   [[nodiscard]] bool ends_plainly() const noexcept {
     return (flags.load(std::memory_order_relaxed) & (has_extras | in_scope)) == 0;
   }
@@ -214,6 +214,11 @@ class record_cache {
 /// For threads without a cache.
 [[nodiscard]] fiber_record& take_record();
 void give_record(fiber_record& r) noexcept;
+
+// REC-2  `extras` is released after it is filled, so who acquires the pointer sees name, attributes and
+//        locals as they were set at the spawn.
+// REC-3  a record is given back to the runtime it came from, or to the table; so a cache never exchanges
+//        records with another runtime's.
 
 /// While one of these lives, no record goes from one runtime to another [REC-3]: their caches exchange records through
 /// the table only. For short walks.

@@ -107,7 +107,7 @@ class stack_cache {
     base::asan_unpoison(stack.top() - min_slot_usable, min_slot_usable);
     m.slots[m.count++] = stack.limit;
   }
-  /// Everything back to the global pool: a worker that retires or sleeps for long.
+  /// Everything back to the global pool: a worker whose thread ends.
   void flush() noexcept;
 
  private:

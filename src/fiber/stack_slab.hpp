@@ -10,6 +10,8 @@
 // STACK-1  a guarded slot is on a free list, in a cache or out only if its guard page is installed. A forked child in which
 //          guards are lost (os::guard_generation) installs them again.
 // STACK-2  every list has room for every slot of its class, so giving a stack back cannot fail.
+// STACK-3  a slab in `all_slabs` is complete: it is pushed by a release and found by an acquire, and no
+//          slab ever leaves the list.
 
 #include <array>
 #include <atomic>

@@ -6,7 +6,7 @@
 //   errno                      likewise
 //   floating point control     the jump itself keeps it per fiber; see set_float_environment
 //   sanitizers                 are told before and after
-// The only user of Boost.Context. The pointers into thread-local storage come from the worker that is running,
+// Boost.Context's jump is called here and in src/sched, by what this header offers. The pointers into thread-local storage come from the worker that is running,
 // never from a cached address: the fiber may come back on another thread.
 
 #include <cstddef>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// os/os.hpp - the whole kernel surface of weft, and the only place that knows Linux.
+// os/os.hpp - what the scheduler needs of the kernel: threads, futexes, clocks, signals, memory, CPUs.
+// Sockets and epoll are src/net's, maps and unwinding src/debug's, files src/trace's.
 // Functions return errors, never throw, and are safe from any thread. "AS-safe" marks those that
 // may be called in a signal handler. Where the kernel is too old or a sandbox forbids a call, the
 // function falls back and says so; test_hooks forces each fallback and failure.

@@ -14,6 +14,9 @@
 // [SIG-3] A dispatch that is called from within the previous action of another one, for the same delivery, is the end of the
 // chain: a handler from before us that has been installed again, in front, calls us twice otherwise, and again.
 
+// SIG-1  a dispatch that finds a handler finds the previous action, too: `previous` is written, then the
+//        handler released; a dispatch that finds none chains on.
+
 #include <array>
 #include <cerrno>
 #include <mutex>

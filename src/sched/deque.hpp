@@ -10,13 +10,13 @@
 // After Le, Pop, Cohen, Zappa Nardelli (PPoPP'13) with the known repair: a grown ring is published with
 // release and loaded by thieves with acquire. `take` is ours: only the owner moves `bottom`, so it knows
 // what lies below and may move `top` over several entries with one CAS; the run it claimed that way,
-// [claim_, claim_end_), is its own and costs one plain load per entry. A claim is never more than half of
-// what is there, so that thieves always find the rest.
+// [claim_, claim_end_), is its own and costs one plain load per entry. A claim is at most half
+// of what is there, rounded up, so thieves find the rest unless there is only one.
 //
 // A pop and a steal need a full fence each between their two accesses. Fork-join pops at every join and is stolen from
 // once in a thousand, so the owner's fence is asymmetric: a thief announces itself and runs a membarrier, and only
 // then owes the owner's pops their fences. The announcement outlasts the raid, so that raids in a row pay one
-// membarrier (8 us); the owner takes it back after `pops_per_announcement` pops (5 ns each) [DEQ-4].
+// membarrier (7-8 us); the owner takes it back after `pops_per_announcement` pops (5 ns each) [DEQ-4].
 // Rejected: stealing several entries with one CAS (the owner pops without a CAS, so an entry would be
 // run twice); a bounded ring with overflow (its limit turns into a stall); taking one at a time (a CAS
 // per scheduling step is a third of the whole step).

@@ -108,7 +108,7 @@ class stop_batch {
 /// Sets the stop flag of `f` and ends a stoppable wait. The caller keeps the record alive.
 void request_stop(fiber_record& f) noexcept;
 
-// ---- the end of a fiber, outside weft (src/api/spawn.cpp) -----------------------------------------
+// ---- the end of a fiber, outside weft (src/api/tasks.cpp) -----------------------------------------
 void drop_locals(fiber_record& f) noexcept;  // it has extras
 /// Everything of the user's that must run before the result is published: fiber-local values, the scope's count;
 /// a result or an error nobody can take any more.

@@ -7,8 +7,8 @@
 //                   0: the processor is the taker's.   1: it goes back, nothing happened.
 //
 // The asymmetric Dekker: entering weft is a store and a load for the worker, thousands of times a
-// millisecond; the 7 us of the membarrier fall on the taker, who is the monitor (retake) or a thief on its
-// last pass who found nothing but a next slot or a claimed run behind a fiber that does not come back.
+// millisecond; the membarrier (7-8 us) falls on the taker. Only the monitor takes: to retake, and to put a
+// next slot and a claimed run where thieves reach them (share_out).
 // Rejected: a CAS per entry (6 ns on every call); a signal to ask the worker (EINTR for the user's code).
 #pragma once
 

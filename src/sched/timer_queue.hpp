@@ -194,7 +194,7 @@ class timer_queue {
   }
   // Of the ring, in slots of time; begin_ + slots if it is empty.
   [[nodiscard]] std::int64_t first_in_use() const noexcept {
-    if (in_ring_ == 0) return begin_ + slots;
+    if (in_ring_ == 0) return begin_ + slots;  // TIMER-2
     for (std::int64_t at = begin_;; at = (at | 63) + 1) {  // at most round once
       const auto slot = static_cast<std::size_t>(at) % slots;
       if (const std::uint64_t here = used_[slot / 64] >> slot % 64) return at + std::countr_zero(here);

@@ -28,7 +28,7 @@ void barrier_complete(barrier_state& b) noexcept {
   wake_list out;
   waiting_guard g(&b);
   splice_back(local, b.waiters);
-  b.pending = b.expected;
+  b.pending = b.expected;  // BAR-2: nobody arrives meanwhile
   b.phase.store(b.phase.load(std::memory_order_relaxed) + 1, std::memory_order_release);  // BAR-1
   wake_all<waiting_env>(g, out, local);
 }

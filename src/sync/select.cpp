@@ -9,7 +9,7 @@
 //   6  out of all the other queues
 // Nothing is claimed by a select that could be claimed itself: it does so in 1 and 3 only, before its ticket is out.
 // So two selects that want each other cannot both think they have won (SELECT-1, README.md).
-// Sources other than channels stay ready (a fiber that has ended, a time that has come, a descriptor): they only wake the
+// SELECT-2: sources other than channels stay ready (a fiber that has ended, a time that has come, a descriptor): they only wake the
 // select, and step 1 takes them.
 // Rejected: claiming with the ticket out, one lock at a time (two selects can cancel each other for ever).
 #include <algorithm>

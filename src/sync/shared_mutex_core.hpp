@@ -14,6 +14,8 @@
 //         gives up), the readers behind it are looked at, too.
 //   RW-4  an owner that leaves writes the word before the claims, and after them only for a waiter
 //         that gave up, which is still inside its call.
+//   RW-5  with assertions, the writer is written before `owned` is set (release), and read after
+//         `owned` was seen (acquire).
 
 #include <weft/shared_mutex.hpp>
 
