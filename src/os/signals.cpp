@@ -5,13 +5,13 @@
 // that core dumps and exit codes look as if weft had never been there. Rejected: replacing handlers
 // outright (crash reporters, Go and Java runtimes live in one process).
 //
-// [SIG-2] dispatch is installed once for a signal, and never in front of a handler that may lead back to it: whoever installs
+// SIG-2  dispatch is installed once for a signal, and never in front of a handler that may lead back to it: whoever installs
 // one later has ours as his previous, and calls it, or puts it back and raises again. What is found installed later:
 //   ours                          nothing to be done
 //   what was there before us      the same again: whoever was in front has taken himself out, and us with him: in front again
 //   the default, or "ignore"      it calls nobody: in front of it
 //   anything else                 stands in front of us, and is left there
-// [SIG-3] A dispatch that is called from within the previous action of another one, for the same delivery, is the end of the
+// SIG-3  a dispatch that is called from within the previous action of another one, for the same delivery, is the end of the
 // chain: a handler from before us that has been installed again, in front, calls us twice otherwise, and again.
 
 // SIG-1  a dispatch that finds a handler finds the previous action, too: `previous` is written, then the

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/service_order.hpp - whom a processor serves next (ORDER-1..7, README).
+// sched/service_order.hpp - whom a processor serves next (ORDER-1..6, README).
 //
 //   next      the slot: readied last, by the fiber that ran before; what it touches is warm
 //   ready     those whose wait has ended: by a timer, a descriptor, another thread, or displaced from the slot

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "model/holds.hpp"
 #include "model/waiting_env.hpp"
 
 using namespace weft;
@@ -15,6 +16,8 @@ using model::execution;
 using model::strand;
 
 namespace {
+
+using model::holds;
 
 // Time is an atomic that a thread moves; the timer heap is a thread per strand that wakes each park of it once time has
 // reached its limit, as often as it parks.
@@ -159,11 +162,6 @@ void fire_against_deadline(execution& x) {
   });
 }
 
-void holds(const model::program& p, const model::options& o = {}) {
-  const auto r = model::explore(o, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-  if (r.ok()) MESSAGE(r.report);
-}
 model::options with_switches(int n) {
   model::options o;
   o.preemptions = n;

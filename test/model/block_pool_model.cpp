@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
@@ -18,6 +18,8 @@ using namespace weft::detail::trace;
 using model::execution;
 
 namespace {
+
+using model::holds;
 
 class spin_lock {
  public:
@@ -142,12 +144,6 @@ model::program in_flight(int events, std::uint32_t blocks) {
       for (std::size_t i = 1; i < left.size(); ++i) model::check(left[i] == left[i - 1] + 1, "without a gap");
     });
   };
-}
-
-void holds(const model::program& p, const model::options& o = {}) {
-  const auto r = model::explore(o, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-  if (r.ok()) MESSAGE(r.report);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 #include "sched/idle_gate.hpp"
 
@@ -19,6 +19,9 @@ using namespace weft::detail;
 using model::execution;
 
 namespace {
+
+using model::holds;
+using model::bounded;
 
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
@@ -126,19 +129,6 @@ model::program scenario(unsigned jobs, bool again) {
       model::check(s->gate.searching() == 0, "IDLE-2: none searching");
     });
   };
-}
-
-void holds(const model::program& p, const model::options& o = {}) {
-  const auto r = model::explore(o, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-  if (r.ok()) MESSAGE(r.report);
-}
-
-model::options bounded(int preemptions) {
-  model::options o;
-  o.preemptions = preemptions;
-  o.spurious_failures = 0;
-  return o;
 }
 
 // Workers and monitor at the count alone, everything: never more claims than surplus, never fewer than one left.

@@ -15,13 +15,15 @@
 #include <utility>
 #include <vector>
 
-#include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
 using model::execution;
 
 namespace {
+
+using model::holds;
 
 struct item {
   model::plain<int> uses{0};
@@ -104,12 +106,6 @@ model::options bounded(int preemptions) {
   model::options o;
   o.preemptions = preemptions;
   return o;
-}
-
-void holds(const model::program& p, const model::options& o = {}) {
-  const auto r = model::explore(o, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-  if (r.ok()) MESSAGE(r.report);
 }
 
 }  // namespace

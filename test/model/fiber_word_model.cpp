@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
@@ -19,6 +19,8 @@ using namespace weft::detail;
 using model::execution;
 
 namespace {
+
+using model::holds;
 
 using word = basic_fiber_word<model::sync>;
 
@@ -209,12 +211,6 @@ void cancelled(execution& x) {
     model::check(f->wins[0] == f->wins[1], "both agree whether it was woken");
     model::check(f->state.state() == fiber_state::running, "and it runs");
   });
-}
-
-void holds(const model::program& p) {
-  const auto r = model::explore({}, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-  if (r.ok()) MESSAGE(r.report);
 }
 
 }  // namespace

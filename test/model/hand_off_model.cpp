@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "base/parker.hpp"
-#include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
@@ -21,6 +21,8 @@ using namespace weft::detail;
 using model::execution;
 
 namespace {
+
+using model::bounded;
 
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
@@ -343,13 +345,6 @@ void holds(setting with, const model::options& o) {
   const auto r = model::explore(o, scenario<model::sync>(with));
   CHECK_MESSAGE(r.ok(), r.report);
   if (r.ok()) MESSAGE(r.report);
-}
-
-model::options bounded(int preemptions) {
-  model::options o;
-  o.preemptions = preemptions;
-  o.spurious_failures = 0;
-  return o;
 }
 
 // For what is too large to be explored.

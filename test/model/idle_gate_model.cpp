@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
@@ -20,6 +20,9 @@ using namespace weft::detail;
 using model::execution;
 
 namespace {
+
+using model::holds;
+using model::bounded;
 
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
@@ -129,20 +132,7 @@ model::program scenario(std::uint32_t workers, unsigned submitters, unsigned eac
   };
 }
 
-void holds(const model::program& p, const model::options& o = {}) {
-  const auto r = model::explore(o, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-  if (r.ok()) MESSAGE(r.report);
-}
-
 // Everything for one worker and one job; beyond that, all schedules with so few preemptions.
-model::options bounded(int preemptions) {
-  model::options o;
-  o.preemptions = preemptions;
-  o.spurious_failures = 0;
-  return o;
-}
-
 }  // namespace
 
 TEST_CASE("IDLE-1: no lost wake-up") {

@@ -9,13 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
 using model::execution;
 
 namespace {
+
+using model::holds;
 
 using word = detail::basic_join_word<model::sync>;
 constexpr word::ticket_bits ticket = 0x100;
@@ -160,11 +162,6 @@ void runtime_ends_first(execution& x) {
     model::check(r->rung <= 1, "JOIN-1: woken once");
     freed_once(r);
   });
-}
-
-void holds(const model::program& p) {
-  const auto r = model::explore({}, p);
-  CHECK_MESSAGE(r.ok(), r.report);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include "debug/look_request.hpp"
 #include "fiber/fiber_word.hpp"
-#include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 #include "sched/frozen_place.hpp"
 
@@ -17,6 +17,8 @@ using model::execution;
 
 namespace {
 
+using model::holds;
+
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
 constexpr auto release = std::memory_order_release;
@@ -25,11 +27,6 @@ using word = basic_fiber_word<model::sync>;
 using request = basic_look_request<model::sync>;
 using frozen = basic_frozen_place<model::sync>;
 
-void holds(const model::program& p, const model::options& o = {}) {
-  const auto r = model::explore(o, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-  if (r.ok()) MESSAGE(r.report);
-}
 void fails(const model::program& p, const model::options& o = {}) {
   const auto r = model::explore(o, p);
   CHECK_MESSAGE(r.end == model::verdict::violated, r.report);

@@ -8,6 +8,7 @@
 
 #include <memory>
 
+#include "model/holds.hpp"
 #include "model/waiting_env.hpp"
 
 using namespace weft;
@@ -16,6 +17,9 @@ using model::strand;
 using env = model::waiting_env;
 
 namespace {
+
+using model::holds;
+using model::holds_in_sample;
 
 constexpr std::uint32_t locked = 1;
 constexpr std::int64_t for_ever = 2 * detail::mutex_patience_ns;
@@ -315,16 +319,6 @@ void reader_gives_up(execution& x) {
   x.finally([=] { all_gone(w); });
 }
 
-void holds(const model::program& p, const model::options& o = {}) {
-  const auto r = model::explore(o, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-}
-// Four threads have too many ways: a sample, the same every time.
-void holds_in_sample(const model::program& p) {
-  model::options sample;
-  sample.random_executions = 20'000;
-  holds(p, sample);
-}
 model::options with_switches(int n) {
   model::options few;
   few.preemptions = n;

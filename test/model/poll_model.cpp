@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
@@ -21,6 +21,9 @@ using detail::wait_offer;
 using model::execution;
 
 namespace {
+
+using model::holds;
+using model::bounded;
 
 constexpr auto acquire = std::memory_order_acquire;
 constexpr auto release = std::memory_order_release;
@@ -207,19 +210,6 @@ void data_and_end(execution& x) {
     fetch(s);
   });
   x.thread("poller", [=] { fetch(s); });
-}
-
-void holds(const model::program& p, const model::options& o = {}) {
-  const auto r = model::explore(o, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-  if (r.ok()) MESSAGE(r.report);
-}
-
-model::options bounded(int preemptions) {
-  model::options o;
-  o.preemptions = preemptions;
-  o.spurious_failures = 0;
-  return o;
 }
 
 }  // namespace

@@ -10,13 +10,15 @@
 #include <string>
 #include <vector>
 
-#include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
 using model::execution;
 
 namespace {
+
+using model::holds;
 
 struct processor {
   model::plain<int> visits{0};
@@ -85,12 +87,6 @@ void worker_detaches(execution& x) {
     visit(s->mine);
     s->gate.keep();
   });
-}
-
-void holds(const model::program& p) {
-  const auto r = model::explore({}, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-  if (r.ok()) MESSAGE(r.report);
 }
 
 }  // namespace

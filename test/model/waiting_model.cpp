@@ -7,6 +7,7 @@
 
 #include <memory>
 
+#include "model/holds.hpp"
 #include "model/waiting_env.hpp"
 #include "sync/condition_core.hpp"
 #include "sync/countdown_core.hpp"
@@ -20,16 +21,9 @@ using env = model::waiting_env;
 
 namespace {
 
-void holds(const model::program& p, const model::options& o = {}) {
-  const auto r = model::explore(o, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-}
-// Four threads have too many ways: a sample, the same every time.
-void holds_in_sample(const model::program& p) {
-  model::options sample;
-  sample.random_executions = 20'000;
-  holds(p, sample);
-}
+using model::holds;
+using model::holds_in_sample;
+
 model::options with_switches(int n) {
   model::options few;
   few.preemptions = n;

@@ -33,6 +33,13 @@ inline constexpr std::size_t worker_counts[] = {1, 2, 8};
 
 inline std::atomic<int> nested_runtimes{0};
 
+/// Everything as usual, but so many workers.
+[[nodiscard]] inline options workers(std::size_t n) {
+  options o;
+  o.workers = n;
+  return o;
+}
+
 /// Nested ones leave the stacks to the outermost: another runtime's workers keep some in their caches.
 template <class Body>
 void with_runtime(const options& o, Body&& body) {
@@ -55,9 +62,7 @@ template <class Body>
 void each_runtime(Body body) {
   for (const std::size_t n : worker_counts) {
     CAPTURE(n);
-    options o;
-    o.workers = n;
-    with_runtime(o, body);
+    with_runtime(workers(n), body);
   }
 }
 

@@ -18,6 +18,7 @@
 
 #include "base/sanitizers.hpp"
 #include "sched/scheduler.hpp"
+#include "support/runtimes.hpp"
 
 namespace weft::detail {
 
@@ -64,12 +65,6 @@ inline bool no_preemption_here() {
 #else
   return false;
 #endif
-}
-
-inline weft::options workers(std::size_t n) {
-  weft::options o;
-  o.workers = n;
-  return o;
 }
 
 /// Computes, without a call into weft, until the flag is set by somebody else.

@@ -26,6 +26,7 @@
 #include "trace/reason.hpp"
 
 using namespace weft;
+
 using kind = tools::event;
 
 namespace {
@@ -47,12 +48,6 @@ tools::trace read_whole(const std::string& path) {
   CHECK(t.complete);
   for (const auto& p : t.problems) FAIL_CHECK(p);
   return t;
-}
-
-options with_workers(std::size_t n) {
-  options o;
-  o.workers = n;
-  return o;
 }
 
 constexpr std::size_t sleepers = 50, yields = 20;
@@ -83,7 +78,7 @@ TEST_CASE("trace: the counts of a program that knows what it did [example]") {
   for (const std::size_t workers : test::worker_counts) {
     CAPTURE(workers);
     trace::start(file.path);
-    weft::run(with_workers(workers), [] { do_known_things(); });
+    weft::run(weft::test::workers(workers), [] { do_known_things(); });
     trace::stop();
     CHECK(trace::look().dropped == 0);
 
@@ -136,7 +131,7 @@ TEST_CASE("trace: what is not written is put in again: creations in a row, and s
   for (const std::size_t workers : {1U, 2U}) {
     CAPTURE(workers);
     trace::start(file.path);
-    weft::run(with_workers(workers), [] {
+    weft::run(weft::test::workers(workers), [] {
       std::vector<weft::fiber<void>> all;
       for (std::size_t i = 0; i < n; ++i) all.push_back(weft::spawn([] {}));
       for (auto& f : all) f.join();
@@ -164,7 +159,7 @@ TEST_CASE("trace: what is not written is put in again: creations in a row, and s
 TEST_CASE("trace: a fiber that runs when the recording ends, and has told nothing, is seen to run") {
   const temporary_file file;
   std::atomic<bool> runs{false}, ends{false};
-  weft::runtime rt(with_workers(1));
+  weft::runtime rt(weft::test::workers(1));
   trace::start(file.path);
   std::uint64_t quiet = 0;
   auto parent = rt.spawn([&] {
@@ -194,7 +189,7 @@ TEST_CASE("trace: who woke whom") {
   const temporary_file file;
   trace::start(file.path);
   std::uint64_t waiter = 0, waker = 0;
-  weft::run(with_workers(1), [&] {
+  weft::run(weft::test::workers(1), [&] {
     weft::event go;
     auto a = weft::spawn([&] {
       waiter = this_fiber::get_id().value();
@@ -221,7 +216,7 @@ TEST_CASE("trace: who woke whom") {
 
 TEST_CASE("trace: started and stopped while fibers run; each generation stands alone") {
   const temporary_file file;
-  weft::run(with_workers(2), [&] {
+  weft::run(weft::test::workers(2), [&] {
     std::atomic<bool> ends{false};
     auto busy = weft::spawn([&] {
       while (!ends) static_cast<void>(this_fiber::sleep_for(std::chrono::microseconds(50)));
@@ -313,7 +308,7 @@ TEST_CASE("flight recorder: the last moments, again and again") {
   trace::flight_options o;
   o.memory = 1 << 20;
   trace::start_flight_recorder(o);
-  weft::run(with_workers(2), [&] {
+  weft::run(weft::test::workers(2), [&] {
     for (int round = 0; round < 3; ++round) {
       for (int i = 0; i < 400'000 / (WEFT_TSAN ? 20 : 1); ++i) weft::spawn([] {}).join();
       trace::log("round " + std::to_string(round));

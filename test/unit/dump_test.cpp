@@ -23,12 +23,7 @@
 namespace {
 
 using namespace std::chrono_literals;
-
-weft::options workers(std::size_t n) {
-  weft::options o;
-  o.workers = n;
-  return o;
-}
+using weft::test::workers;
 
 bool matches(const std::string& text, const std::string& pattern) { return std::regex_search(text, std::regex(pattern)); }
 

@@ -21,12 +21,6 @@ namespace net = weft::net;
 
 namespace {
 
-weft::options workers(std::size_t n) {
-  weft::options o;
-  o.workers = n;
-  return o;
-}
-
 // The listener is known to `first`'s poller from now on.
 void register_with(weft::runtime& first, net::tcp_listener& listener) {
   first.spawn([&] {
