@@ -166,18 +166,10 @@ channel_core::~channel_core() {
   {
     const channel_guard g(*this);  // those who have given up are about to leave
   }
-<<<<<<< HEAD
   for (const auto& [queue, does] : {std::pair(&senders_, " sends into it"), std::pair(&receivers_, " receives from it")})
     for (const channel_waiter* w = queue->first(); w != nullptr; w = w->next)
       if (!is_left_behind(*w->self))
         report_misuse("a channel is destroyed while " + strand_name(*w->self) + does);
-=======
-  // CHAN-1: one queue at the most has waiters.
-  const channel_waiter* w = !senders_.empty() ? senders_.first() : receivers_.first();
-  if (w != nullptr)
-    report_misuse("a channel is destroyed while " + strand_name(*w->self) +
-                  (senders_.empty() ? " receives from it" : " sends into it"));
->>>>>>> 8a76eae (House rules: tags are stated once, named files exist; false words go)
 #endif
   for (std::size_t n = size(); n > 0; --n) {
     type_.destroy(slot(head_));
