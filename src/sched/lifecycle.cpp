@@ -87,6 +87,9 @@ worker* scheduler::make_worker() noexcept try {
   workers_[i]->index = static_cast<std::uint32_t>(i);
   workers_[i]->home = this;
   workers_[i]->random = base::rng(i + 1);
+  // Room for what a poll brings, so that all of it comes this way: what is queued one by one goes to the next slot, where a
+  // worker that has found nothing else, and retires, does not look.
+  workers_[i]->ready.reserve(poll_source::longest_batch);
   worker_count_.store(i + 1, std::memory_order_release);  // [LIFE-5]
   return workers_[i].get();
 } catch (const std::bad_alloc&) {
