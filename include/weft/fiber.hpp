@@ -58,7 +58,8 @@ class [[nodiscard]] fiber {
   /// Waits for the end and returns the result, or rethrows what the fiber threw. The handle is empty then.
   ///
   /// Blocks: the calling fiber, or the thread outside one. A child that has not started may run right here, on the
-  /// caller's stack, if at least three quarters of a stack are left.
+  /// caller's stack, if at least three quarters of a stack are left. Not where the caller stands on another stack than its
+  /// fiber's, such as a coroutine's; one that lies inside of the fiber's own (a local array) cannot be told from it.
   /// Orders: everything the fiber did, before the return.
   /// Throws: std::system_error: invalid_argument if not joinable; resource_deadlock_would_occur if it is the
   ///         caller itself; no_such_process if its runtime has ended and left it behind (runtime::shutdown); what the

@@ -16,7 +16,8 @@ namespace weft::detail {
 void submit_task_at(task& t, const void* site) noexcept;  // api/tasks.cpp
 void leave_scope(fiber_record& f) noexcept;   // api/scope.cpp
 
-/// Is there room for it? A child is promised three quarters of its stack size.
+/// Is there room for it? A child is promised three quarters of its stack size. A frame that is not on the fiber's own stack
+/// is on one that the application made (a ucontext, a coroutine's): nobody knows where that ends, so the child gets its own.
 [[nodiscard]] inline bool fits_here(const worker& w, const fiber_record& child) noexcept {
   constexpr std::uint8_t alien = fiber_record::pinned | fiber_record::is_thread;
   if ((child.flags.load(std::memory_order_relaxed) & alien) != 0 || child.context != nullptr) [[unlikely]]
@@ -26,6 +27,7 @@ void leave_scope(fiber_record& f) noexcept;   // api/scope.cpp
   asm("mov %%rsp, %0" : "=r"(here));  // the frame may be on ASan's fake stack
 #endif
   const auto left = static_cast<std::size_t>(here - w.current->stack_limit);
+  if (left >= slot_size(w.current->stack)) [[unlikely]] return false;
   return left / (min_stack_size / 4) >> static_cast<unsigned>(child.stack) >= 3;
 }
 
@@ -46,6 +48,7 @@ struct joiners_state {
   worker* w = &joiners;
   fiber_record& parent = *w->current;
   child.stack_limit = parent.stack_limit;
+  child.stack = parent.stack;
   child.flags.store((child.flags.load(std::memory_order_relaxed) & ~fiber_record::timed) | fiber_record::inlined,
                     std::memory_order_relaxed);
   child.outer = &parent;

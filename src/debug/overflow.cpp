@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <charconv>
 #include <csignal>
 #include <cstdint>
@@ -204,10 +205,12 @@ bool on_fault(int, siginfo_t* info, void* context) {
   const worker* w = this_worker();
   if (w == nullptr) return false;
   const fiber_record* f = fiber_on(*w, stack);
-  // A red zone below the stack pointer is still the stack's; what lies further off was reached by a pointer.
+  // A red zone below the stack pointer is still the stack's; what lies further off was reached by a pointer. So was it if
+  // the stack pointer is not near this stack at all, but on one that the application made.
   constexpr std::uintptr_t red_zone = 256;
   const fault_place at = place_of(context);
-  if (f == nullptr || at.stack_pointer >= reinterpret_cast<std::uintptr_t>(stack.limit) + red_zone) return false;
+  const std::uintptr_t lowest = reinterpret_cast<std::uintptr_t>(stack.limit) - std::bit_ceil(stack.size);
+  if (f == nullptr || at.stack_pointer - lowest >= std::bit_ceil(stack.size) + red_zone) return false;
 
   report(*f, stack, at.instruction);
 }

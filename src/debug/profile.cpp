@@ -91,12 +91,13 @@ __attribute__((no_sanitize("address", "thread"))) void note(profile_sample& s, c
     if (at.stack_pointer - own < w.own_bounds.size) end = own + w.own_bounds.size;
     s.at = profile_sample::where::scheduler;
   } else {
-    const fiber_record* on = f;
-    for (int levels = 0; on->has(fiber_record::inlined) && on->outer != nullptr && levels < 10'000; ++levels) on = on->outer;
-    const auto limit = reinterpret_cast<std::uintptr_t>(on->stack_limit);
-    const std::size_t size = slot_size(on->stack) - os::page_size();
-    if (limit != 0 && at.stack_pointer - limit < size) {
-      end = limit + size;
+    const stack_ref stack = stack_of(*f);
+    const auto limit = reinterpret_cast<std::uintptr_t>(stack.limit);
+    const bool on_own = limit != 0 && at.stack_pointer - limit < stack.size;
+    // Outside weft it is that fiber in any case: on a stack of the application's own making, read to the end of the page.
+    if (on_own || !w.gate.inside()) {
+      const std::uintptr_t page = os::page_size();
+      end = on_own ? limit + stack.size : at.stack_pointer + (page - at.stack_pointer % page);
       s.at = profile_sample::where::fiber;
       s.fiber = f->id;
       if (f->spawned_id == f->id) s.spawned_at = reinterpret_cast<std::uintptr_t>(f->spawned_at);

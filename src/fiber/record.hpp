@@ -22,6 +22,8 @@
 #include "fiber/fiber_word.hpp"
 #include "fiber/join_word.hpp"
 #include "fiber/stack_pool.hpp"
+#include "fiber/switch.hpp"
+#include "os/os.hpp"
 #include "trace/reason.hpp"
 
 namespace weft::detail {
@@ -87,7 +89,7 @@ struct alignas(base::cache_line) fiber_record : task {
   std::uint64_t id = 0;
   fiber_record* link = nullptr;        // cache, mailbox, a list of the woken
   std::uint32_t index = 0;             // in the table of records; constant
-  stack_class stack{};
+  stack_class stack{};                 // of the stack it runs on, as `stack_limit`; before the start: of the one it wants
   std::atomic<std::uint8_t> flags{0};  // relaxed: the owner writes
   std::atomic<park_reason> reason{park_reason::none};
   std::atomic<bool> stop_requested{false};
@@ -113,6 +115,9 @@ struct alignas(base::cache_line) fiber_record : task {
   std::uint64_t spawned_id = 0;
 #if WEFT_TSAN
   void* tsan_fiber = nullptr;
+#endif
+#if WEFT_ASAN
+  stack_bounds rests_on;               // with `context`: the stack it left, which need not be its own; null: it is
 #endif
 
   void set(flag f) noexcept {
@@ -149,6 +154,13 @@ struct alignas(base::cache_line) fiber_record : task {
   fiber_extras& need_extras();         // the fiber itself, or before its start
   void take_extras(fiber_extras* x) noexcept;  // the same; it has none yet
 };
+
+/// The stack `f` was started on: its own, or its joiner's if it is inlined. It may stand on another one, which the
+/// application made. Null before the start and of a thread's record. AS-safe.
+[[nodiscard]] inline stack_ref stack_of(const fiber_record& f) noexcept {
+  if (f.stack_limit == nullptr) return {};
+  return {f.stack_limit, slot_size(f.stack) - os::page_size()};
+}
 
 /// The record behind a ticket.
 [[nodiscard]] fiber_record& record_of(ticket t) noexcept;

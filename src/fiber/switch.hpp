@@ -83,6 +83,8 @@ inline float_environment this_float_environment() noexcept {
 transfer jump_watched(context to, void* data, const stack_bounds& target, bool dying) noexcept;
 /// First thing on a stack that was never jumped to before.
 void arrived_first_time() noexcept;
+/// ASan: of the stack this thread has jumped from last. It is the jumping fiber's own, or one the application put it on.
+[[nodiscard, gnu::noinline]] stack_bounds left_bounds() noexcept;
 #endif
 
 #if defined(__x86_64__) && !defined(__CET__) && !defined(__ILP32__)

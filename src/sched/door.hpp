@@ -38,10 +38,18 @@ inline worker* enter_to_park() noexcept {
 // ---- what the arriving side does for the side that left (run.cpp) --------------------------------
 [[gnu::noinline]] void settle_rare(worker& w, context from) noexcept;
 
+/// Where `f` goes on. On the stack it was left on: its own, or one that the application made and put it on.
+inline void rest_at(fiber_record& f, context from) noexcept {
+  f.context = from;
+#if WEFT_ASAN
+  f.rests_on = left_bounds();
+#endif
+}
+
 inline void settle_left(worker& w, context from) noexcept {
   fiber_record* f = w.left;
   if (w.action == leave_action::yield) [[likely]] {
-    f->context = from;
+    rest_at(*f, from);
     f->word.set(fiber_state::runnable);
     w.held->local.push(f);
     return;
@@ -57,14 +65,17 @@ inline void settle_left(worker& w, context from) noexcept {
 
 inline stack_bounds bounds_of([[maybe_unused]] const fiber_record& f) noexcept {
 #if WEFT_ASAN || WEFT_TSAN
+  const stack_ref own = stack_of(f);
+  stack_bounds b{own.limit, own.size, nullptr};
+#if WEFT_ASAN
+  if (f.rests_on.bottom != nullptr) b = f.rests_on;
+#endif
+#if WEFT_TSAN
   const fiber_record* on = &f;
   while (on->has(fiber_record::inlined)) on = on->outer;
-#if WEFT_TSAN
-  void* const tsan = on->tsan_fiber;
-#else
-  void* const tsan = nullptr;
+  b.tsan = on->tsan_fiber;
 #endif
-  return {on->stack_limit, slot_size(on->stack) - os::page_size(), tsan};
+  return b;
 #else
   return {};
 #endif

@@ -31,10 +31,6 @@ void bind(worker& w, fiber_record& f) noexcept {
   ++w.bound_fibers;
 }
 
-stack_ref stack_of(const fiber_record& f) noexcept {
-  return {f.stack_limit, slot_size(f.stack) - os::page_size()};
-}
-
 // Those that follow frame pointers end at the calling function's caller. What make_fcontext left there is an address in
 // the code, not a frame.
 [[gnu::always_inline]] inline void end_of_frames() noexcept {
@@ -135,7 +131,7 @@ void settle_rare(worker& w, context from) noexcept {
   switch (w.action) {
     case leave_action::park: {
       fiber_record& f = *w.left;
-      f.context = from;
+      rest_at(f, from);
       if (f.word.commit([&] { return f.stop_requested.load(std::memory_order_seq_cst); }) ==
           commit_duty::enqueue) {
         tell_ready(&w, f, 0);  // whoever came first has gone
@@ -148,7 +144,7 @@ void settle_rare(worker& w, context from) noexcept {
     }
     case leave_action::requeue:
       trace::emit(trace::event::requeue, w.left->id);
-      w.left->context = from;
+      rest_at(*w.left, from);
       w.left->word.set(fiber_state::runnable);
       w.home->inject(*w.left);
       return;

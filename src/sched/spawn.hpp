@@ -10,6 +10,9 @@ namespace weft::detail {
 
 inline void scheduler::reset(fiber_record& f, std::uint64_t id) noexcept {
   f.context = nullptr;
+#if WEFT_ASAN
+  f.rests_on = {};
+#endif
   f.set_home(this);
   f.join.reset();
   f.stack_limit = nullptr;

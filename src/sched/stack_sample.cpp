@@ -55,12 +55,11 @@ take_words(std::uint64_t* to, std::size_t most, std::uintptr_t from, std::uintpt
 }  // namespace
 
 void tell_interrupted_stack(const fiber_record& f, const void* context) noexcept {
-  const fiber_record* on = &f;
-  while (on->has(fiber_record::inlined)) on = on->outer;
-  if (on->stack_limit == nullptr) return;
+  const stack_ref stack = stack_of(f);
+  if (!stack) return;
   sample s;
   const std::uintptr_t sp = take_registers(s, static_cast<const ucontext_t*>(context)->uc_mcontext);
-  const auto low = reinterpret_cast<std::uintptr_t>(on->stack_limit), top = low + slot_size(on->stack) - os::page_size();
+  const auto low = reinterpret_cast<std::uintptr_t>(stack.limit), top = low + stack.size;
   std::size_t words = s.head.registers;
   // Code on a stack of its own making is still told of by its registers.
   if (sp >= low && sp < top && sp % 8 == 0)

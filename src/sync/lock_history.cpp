@@ -24,15 +24,19 @@ entry& entry_of(const void* mutex) noexcept {
   return table[(bits >> 3 ^ bits >> 13) % table_size];
 }
 
-const std::byte* end_of_stack(const fiber_record& self) noexcept {
+// How far a walk from `frame` may read. On a stack that the application made, to the end of the page: nobody knows its end.
+const std::byte* end_of_stack(const fiber_record& self, const std::byte* frame) noexcept {
+  stack_ref own;
   if (self.has(fiber_record::is_thread)) {
     // The thread's own, and never a fiber's: a fiber is not is_thread.
     static thread_local const stack_bounds bounds = this_thread_bounds();
-    return static_cast<const std::byte*>(bounds.bottom) + bounds.size;
+    own = {static_cast<std::byte*>(const_cast<void*>(bounds.bottom)), bounds.size};
+  } else {
+    own = stack_of(self);
   }
-  const fiber_record* on = &self;
-  while (on->has(fiber_record::inlined)) on = on->outer;
-  return on->stack_limit + slot_size(on->stack) - os::page_size();
+  if (static_cast<std::size_t>(frame - own.limit) < own.size) return own.top();
+  const std::size_t page = os::page_size();
+  return frame + (page - reinterpret_cast<std::uintptr_t>(frame) % page);
 }
 
 // Reads nothing but the caller's stack, below `end`, whatever the frames hold.
@@ -53,7 +57,8 @@ __attribute__((no_sanitize("address", "thread"))) lock_calls walk(const std::byt
 }  // namespace
 
 void remember_lock(const void* mutex, const fiber_record& self, const void* frame) noexcept {
-  const lock_calls calls = walk(static_cast<const std::byte*>(frame), end_of_stack(self));
+  const auto* const at = static_cast<const std::byte*>(frame);
+  const lock_calls calls = walk(at, end_of_stack(self, at));
   entry& e = entry_of(mutex);
   const std::lock_guard guard(e.lock);
   e.mutex = mutex;
