@@ -360,7 +360,7 @@ scope_base::scope_base(std::size_t limit, std::chrono::steady_clock::time_point 
   ::new (static_cast<void*>(storage_)) scope_core(limit, deadline);
 }
 scope_base::~scope_base() { core().~scope_core(); }
-void scope_base::submit(task& t) { core().submit(record_of(t), __builtin_return_address(0)); }
+[[gnu::noinline]] void scope_base::submit(task& t) { core().submit(record_of(t), __builtin_return_address(0)); }
 bool scope_base::reserve() { return core().reserve(); }
 void scope_base::submit_reserved(task& t) noexcept {
   core().submit_reserved(record_of(t), __builtin_return_address(0));

@@ -79,7 +79,7 @@ task& allocate_task(scheduler* s) {
 }
 task& allocate_task(scheduler* s, const attributes& a) { return allocate_for(s, &a); }
 
-task& spawn_words(const task_operations& operations, words callable) {
+[[gnu::noinline]] task& spawn_words(const task_operations& operations, words callable) {
   const void* const site = __builtin_return_address(0);
   if (worker* w = enter()) [[likely]] {
     if (fiber_record* f = w->home->allocate_quick(*w)) [[likely]] {
@@ -105,9 +105,9 @@ void abandon_task(task& t) noexcept {
   f.home->forget(this_worker(), f);
 }
 
-void submit_task(task& t) noexcept { submit(record_of(t), __builtin_return_address(0)); }
+[[gnu::noinline]] void submit_task(task& t) noexcept { submit(record_of(t), __builtin_return_address(0)); }
 void submit_task_at(task& t, const void* site) noexcept { submit(record_of(t), site); }
-void submit_detached_task(task& t) noexcept {
+[[gnu::noinline]] void submit_detached_task(task& t) noexcept {
   fiber_record& f = record_of(t);
   f.join.reset_detached();
   submit(f, __builtin_return_address(0));

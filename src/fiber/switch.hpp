@@ -87,6 +87,30 @@ void arrived_first_time() noexcept;
 [[nodiscard, gnu::noinline]] stack_bounds left_bounds() noexcept;
 #endif
 
+// A function that a switch happens in. Not inlined and not looked into: an asm names the registers of the target it was
+// compiled for, and with LTO a caller compiled for AVX-512 would keep values in those it does not name.
+#if defined(__GNUC__) && !defined(__clang__)
+#define WEFT_SWITCHES gnu::noipa
+#else
+#define WEFT_SWITCHES gnu::noinline
+#endif
+
+// What jump_fcontext does not keep, beyond what every x86-64 has; a compiler names none but its target's.
+#if defined(__AVX512F__)
+#define WEFT_AVX512_REGISTERS                                                                                      \
+  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",    \
+      "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#else
+#define WEFT_AVX512_REGISTERS
+#endif
+#if defined(__APX_F__)
+#define WEFT_APX_REGISTERS                                                                                         \
+  , "r16", "r17", "r18", "r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27", "r28", "r29", "r30", "r31"
+#else
+#define WEFT_APX_REGISTERS
+#endif
+
+// Elsewhere, on aarch64 too, it is a plain call: the compiler knows what a call may change, vectors and predicates included.
 #if defined(__x86_64__) && !defined(__CET__) && !defined(__ILP32__)
 // jump_fcontext is left by a jump, not by a return. Called the plain way, every switch would leave one entry too
 // many on the processor's return predictor, and the next `ret` - the one to the user's code - would be predicted
@@ -108,7 +132,7 @@ void arrived_first_time() noexcept;
       : "rcx", "r8", "r9", "r10", "r11", "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
         "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st",
         "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "mm0", "mm1", "mm2", "mm3", "mm4",
-        "mm5", "mm6", "mm7");
+        "mm5", "mm6", "mm7" WEFT_AVX512_REGISTERS WEFT_APX_REGISTERS);
   return t;
 }
 #else

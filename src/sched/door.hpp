@@ -9,7 +9,7 @@
 
 namespace weft::detail {
 
-[[gnu::noinline, gnu::cold]] worker* enter_slow(worker* w) noexcept;
+[[WEFT_SWITCHES, gnu::cold]] worker* enter_slow(worker* w) noexcept;
 [[gnu::noinline, gnu::cold]] worker* enter_to_park_slow(worker* w) noexcept;
 
 /// The calling worker, inside weft and holding a processor; null on a plain thread. May park the calling fiber, if

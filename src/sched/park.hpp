@@ -33,7 +33,7 @@ inline ticket begin_park(fiber_record& self, park_reason why, const void* object
 
 /// Waits until somebody wins the wake of this park, or until the deadline (CLOCK_MONOTONIC, ns) does. May return on
 /// another thread. Must follow every begin_park that was not cancelled.
-wake_code finish_park(fiber_record& self, std::int64_t deadline_ns = timer_queue::never);
+[[WEFT_SWITCHES]] wake_code finish_park(fiber_record& self, std::int64_t deadline_ns = timer_queue::never);
 
 /// The same, but gives the park up if there is no memory for its deadline, and nobody has won the wake: `starved` then, and
 /// the code is timeout.
@@ -41,7 +41,7 @@ wake_code finish_park_if_stored(fiber_record& self, std::int64_t deadline_ns, bo
 
 /// As finish_park, for whoever has been inside weft since begin_park, and stays there: `w` is the calling worker, before and
 /// after; null on a plain thread.
-wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadline_ns = timer_queue::never);
+[[WEFT_SWITCHES]] wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadline_ns = timer_queue::never);
 
 /// Undoes begin_park, if the ticket was given to nobody or a condition came true meanwhile. False: somebody has
 /// won the wake already, and self.word.code() says with what.
@@ -59,7 +59,7 @@ inline bool cancel_park(fiber_record& self) noexcept {
 extern constinit std::atomic<void (*)(fiber_record&) noexcept> before_park;
 
 /// Behind the others that wait for this processor; on a plain thread, for a CPU.
-void yield() noexcept;
+[[WEFT_SWITCHES]] void yield() noexcept;
 
 /// For calls that may park: a fiber whose slice is over gives way there even if it need not wait, and so cannot keep its
 /// processor by never having to. Outside weft, before such a call or after it: then nothing of it is disturbed. What only

@@ -193,7 +193,7 @@ class scheduler {
   void kick(worker& w) noexcept;
 
   // run.cpp
-  void run(worker& w, fiber_record& f) noexcept;
+  [[WEFT_SWITCHES]] void run(worker& w, fiber_record& f) noexcept;
 
   // monitor.cpp
   void monitor_main() noexcept;

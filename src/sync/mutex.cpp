@@ -45,7 +45,7 @@ void mutex_unlock(mutex_state& m) noexcept {
   unlock_contended<waiting_env>(m);
 }
 
-bool mutex_try_lock_checked(mutex_state& m) noexcept {
+[[gnu::noinline]] bool mutex_try_lock_checked(mutex_state& m) noexcept {
   make_way_if_asked();
   if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0)
     return false;  // [MUTEX-1]
@@ -53,7 +53,7 @@ bool mutex_try_lock_checked(mutex_state& m) noexcept {
   return true;
 }
 
-bool mutex_lock_checked(mutex_state& m, const wait_limit& limit) {
+[[gnu::noinline]] bool mutex_lock_checked(mutex_state& m, const wait_limit& limit) {
   make_way_if_asked();
   fiber_record& self = this_strand();
   if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0) {  // [MUTEX-1]
