@@ -94,7 +94,8 @@ std::invoke_result_t<F, A...> offload_within(const wait_limit& limit, F&& f, A&&
 /// Runs f(args...) on a thread of the pool and returns, or throws, what it does. Other fibers run meanwhile. At most
 /// options::offload_threads such calls run at a time; beyond that callers wait in line, first come, first served. The
 /// line is the waiting fibers themselves: it takes no memory and needs no limit.
-/// Within f the calling thread is no fiber's: this_fiber, fiber_local and thread_local are the pool thread's.
+/// Within f the calling thread is no fiber's: this_fiber, fiber_local and thread_local are the pool thread's. An offload from there is
+/// the plain call, on the same thread: it needs no second one, and no runtime.
 ///
 /// Blocks: the calling fiber, or thread.   Throws: what f throws; std::system_error, resource_unavailable_try_again, if
 /// no thread can be made.   Orders: what came before the call, before f; f, before the return.

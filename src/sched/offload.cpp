@@ -17,7 +17,11 @@ namespace {
 // offload). Longer helps nobody and takes a CPU from the workers.
 constexpr std::int64_t spin_ns = 10'000;
 
+constinit thread_local bool serves_a_pool = false;
+
 }  // namespace
+
+bool offload_pool::on_pool_thread() noexcept { return serves_a_pool; }
 
 void offload_pool::line_up(offload_job& job) noexcept {
   job.where = offload_job::state::queued;
@@ -106,6 +110,7 @@ std::error_code offload_pool::start(offload_job& job) noexcept {
 
 void offload_pool::main(pool_thread& t) noexcept {
   os::inherit_signal_mask(signals_);
+  serves_a_pool = true;
   os::set_thread_name(name_, "-off");
   trace::thread_begins(trace::thread_role::offload, runtime_, 0);
   offload_job* job = t.job;

@@ -45,6 +45,8 @@ class offload_pool {
   [[nodiscard]] late withdraw(offload_job& job, fiber_record& self) noexcept;
   /// Runs what is in line and ends the threads. `leave`: those that are stuck in a call are left behind, with the pool.
   enum class leftovers : std::uint8_t { join, leave };
+  /// Is the caller a thread of some runtime's pool, and so already where a call may block? Not inlined: of this thread.
+  [[nodiscard, gnu::noinline]] static bool on_pool_thread() noexcept;
   void end(leftovers how) noexcept;
   [[nodiscard]] offload_statistics look() const noexcept;
   /// How long a thread lies idle before it ends; tests shorten it.

@@ -40,6 +40,29 @@ TEST_CASE("what comes back: nothing, move-only, references, exceptions; argument
 
 TEST_CASE("from a plain thread") { CHECK(weft::offload([](int x) { return x + 1; }, 41) == 42); }
 
+TEST_CASE("nested: the plain call, on the thread of the pool it is on, also if that has no second one") {
+  weft::options o = workers(1);
+  o.offload_threads = 1;
+  weft::runtime rt(o);
+  weft::runtime other(o);
+  const auto nested = [] {
+    const auto here = std::this_thread::get_id();
+    weft::offload([&] { CHECK(std::this_thread::get_id() == here); });
+    weft::offload_for(1h, [&] { CHECK(std::this_thread::get_id() == here); });
+    CHECK(thrown_by([] { weft::offload([] { throw std::system_error(std::make_error_code(std::errc::io_error)); }); }) ==
+          std::errc::io_error);
+    std::stop_source stop;
+    stop.request_stop();
+    CHECK(thrown_by([&] { weft::offload(stop.get_token(), [] {}); }) == std::errc::operation_canceled);
+    return weft::offload([] { return weft::offload([] { return 7; }); });
+  };
+  std::vector<weft::fiber<int>> all;
+  for (int i = 0; i < 8; ++i) all.push_back((i % 2 == 0 ? rt : other).spawn([&] { return weft::offload(nested); }));
+  for (auto& f : all) CHECK(f.join() == 7);
+  CHECK(rt.offloads().threads == 1);
+  CHECK(rt.offloads().completed == 4);  // not those within
+}
+
 TEST_CASE("beyond offload_threads calls wait in line, and are served in order") {
   weft::options o = workers(2);
   o.offload_threads = 1;
