@@ -22,6 +22,7 @@
 #include "debug/dump_trigger.hpp"
 #include "debug/longest_waits.hpp"
 #include "debug/running_look.hpp"
+#include "os/errno_guard.hpp"
 #include "os/os.hpp"
 #include "sched/aide_bell.hpp"
 #include "sched/scheduler.hpp"
@@ -79,7 +80,7 @@ class connection {
     std::array<char, longest_question> text;
     while (line.size() < longest_question && wait_at_most(SO_RCVTIMEO, until)) {
       const ssize_t n = recv(fd_, text.data(), longest_question - line.size(), 0);
-      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && os::error_number() == EINTR) continue;
       if (n <= 0) return false;
       line.append(text.data(), static_cast<std::size_t>(n));
       if (const std::size_t end = line.find('\n'); end != std::string::npos) {
@@ -93,7 +94,7 @@ class connection {
     const auto until = std::chrono::steady_clock::now() + 12 * door_patience;  // and the answer, which may be long
     while (!text.empty() && wait_at_most(SO_SNDTIMEO, until)) {
       const ssize_t n = send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
-      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && os::error_number() == EINTR) continue;
       if (n <= 0) return;
       text.remove_prefix(static_cast<std::size_t>(n));
     }

@@ -35,6 +35,7 @@
 #include "base/sanitizers.hpp"
 #include "debug/code_location.hpp"
 #include "debug/profile_ring.hpp"
+#include "os/errno_guard.hpp"
 #include "os/os.hpp"
 #include "os/signal_context.hpp"
 #include "sched/scheduler.hpp"
@@ -282,7 +283,7 @@ class collector {
     for (const auto& [line, count] : lines)
       good &= std::fprintf(file_, "%s %llu\n", line.c_str(), static_cast<unsigned long long>(count)) > 0;
     good &= std::fclose(file_) == 0;
-    if (!good) throw std::system_error(errno, std::generic_category(), "weft::profile::stop: " + options_.path);
+    if (!good) throw std::system_error(os::error_number(), std::generic_category(), "weft::profile::stop: " + options_.path);
   }
 
   struct stack_key {
@@ -342,7 +343,7 @@ void start(const options& o) {
   if (const auto ec = os::install_signal_handler(o.signal, &on_profile_signal))
     throw std::system_error(ec, "weft::profile: no handler for options::signal " + std::to_string(o.signal));
   std::FILE* file = std::fopen(o.path.c_str(), "we");
-  if (file == nullptr) throw std::system_error(errno, std::generic_category(), "weft::profile: " + o.path);
+  if (file == nullptr) throw std::system_error(os::error_number(), std::generic_category(), "weft::profile: " + o.path);
   running = new collector(o, file);
   stop_at_exit();
 }

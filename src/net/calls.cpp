@@ -105,6 +105,18 @@ int call_prepare(int s) noexcept {
   return ::fcntl(s, F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
 }
 
+bool call_is_plain_tcp(int s) noexcept {
+  int domain = 0, protocol = 0;
+  socklen_t size = sizeof domain;
+  if (::getsockopt(s, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return false;
+  size = sizeof protocol;
+  if (::getsockopt(s, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0) return false;
+  if ((domain != AF_INET && domain != AF_INET6) || protocol != IPPROTO_TCP) return false;
+  char above[16] = "";  // "tls"; none: ENOENT, an empty name, or an old kernel
+  size = sizeof above;
+  return ::getsockopt(s, IPPROTO_TCP, TCP_ULP, above, &size) != 0 || size == 0 || above[0] == '\0';
+}
+
 int call_local(int s, net::endpoint& out) noexcept {
   return name_of(s, out, ::getsockname);
 }

@@ -13,23 +13,25 @@
 
 namespace weft::detail {
 
-ssize_t call_recv(int s, void* to, std::size_t size) noexcept;
-ssize_t call_send(int s, const void* from, std::size_t size) noexcept;  // raises no SIGPIPE
+[[gnu::noinline]] ssize_t call_recv(int s, void* to, std::size_t size) noexcept;
+[[gnu::noinline]] ssize_t call_send(int s, const void* from, std::size_t size) noexcept;  // raises no SIGPIPE
 /// Non-blocking and close-on-exec, as is what call_socket makes.
-int call_accept(int s, net::endpoint& peer) noexcept;
-int call_socket(const net::endpoint& family_of) noexcept;  // TCP
-int call_connect(int s, const net::endpoint& peer) noexcept;
+[[gnu::noinline]] int call_accept(int s, net::endpoint& peer) noexcept;
+[[gnu::noinline]] int call_socket(const net::endpoint& family_of) noexcept;  // TCP
+[[gnu::noinline]] int call_connect(int s, const net::endpoint& peer) noexcept;
 /// Allows the address to be used again, binds, listens.
-int call_listen(int s, const net::endpoint& at, int backlog) noexcept;
-int call_shutdown(int s, int how) noexcept;
-int call_no_delay(int s, bool on) noexcept;
+[[gnu::noinline]] int call_listen(int s, const net::endpoint& at, int backlog) noexcept;
+[[gnu::noinline]] int call_shutdown(int s, int how) noexcept;
+[[gnu::noinline]] int call_no_delay(int s, bool on) noexcept;
 /// Makes any stream socket non-blocking and close-on-exec.
-int call_prepare(int s) noexcept;
-int call_local(int s, net::endpoint& out) noexcept;
-int call_remote(int s, net::endpoint& out) noexcept;
-void call_close(int s) noexcept;
+[[gnu::noinline]] int call_prepare(int s) noexcept;
+/// TCP with nothing on top: such a stream has no boundaries. A Unix socket has (descriptors, credentials), TLS in the kernel has.
+[[gnu::noinline]] bool call_is_plain_tcp(int s) noexcept;
+[[gnu::noinline]] int call_local(int s, net::endpoint& out) noexcept;
+[[gnu::noinline]] int call_remote(int s, net::endpoint& out) noexcept;
+[[gnu::noinline]] void call_close(int s) noexcept;
 /// Another number for the same open descriptor, close-on-exec.
-int call_duplicate(int s) noexcept;
+[[gnu::noinline]] int call_duplicate(int s) noexcept;
 /// The soft limit of descriptors of this process.
 [[nodiscard]] unsigned long descriptor_limit() noexcept;
 

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "os/errno_guard.hpp"
 #include "os/os.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -25,7 +26,7 @@ constexpr std::int64_t forever = INT64_MAX;
 
 int need_number(int n, const char* what) {
   if (n >= 0) return n;
-  const int error = errno;
+  const int error = os::error_number();
   std::string text = std::string("weft: the netpoller could not make its ") + what;
   if (error == EMFILE)
     text += ": this process has no descriptor left, raise its limit (`ulimit -n`)";
@@ -130,7 +131,7 @@ std::error_code netpoller::add(poll_descriptor& d, const scheduler& mine) noexce
     return std::make_error_code(std::errc::operation_canceled);
   }
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, number, &e) == 0) return {};
-  const int error = errno;
+  const int error = os::error_number();
   remove(d, keep_open::no);
   return {error, std::system_category()};
 }
@@ -186,7 +187,7 @@ int netpoller::wait(void* events, int room, std::int64_t deadline_ns) noexcept {
     const timespec timeout{left / second, left % second};
     const int n = ::epoll_pwait2(epoll_.get(), to, room, &timeout, nullptr);
     // EPERM: container filters of that age refuse what they do not know.
-    if (n >= 0 || (errno != ENOSYS && errno != EPERM)) return n;
+    if (n >= 0 || (os::error_number() != ENOSYS && os::error_number() != EPERM)) return n;
     nanoseconds_.store(false, std::memory_order_relaxed);
   }
   return wait_milliseconds(to, room, left);

@@ -114,6 +114,7 @@ poll_descriptor& make_descriptor(int number) {
   }
   d->word.reset();
   d->drained_at.store(poll_word::unknown, std::memory_order_relaxed);
+  d->short_read_proves = false;
   d->read_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
   d->write_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
   d->remote = {};

@@ -52,6 +52,8 @@ struct alignas(base::cache_line) poll_descriptor {
   // The count of edges before a read that came back short: while it stands there is nothing to
   // read.
   std::atomic<std::uint32_t> drained_at{poll_word::unknown};
+  // Does a read end short only where nothing is left [POLL-4]? Written before the socket object is made.
+  bool short_read_proves = false;
   std::atomic<std::uint32_t> generation{0};  // of this record; tells late events apart
   // -- rarely
   std::atomic<std::int64_t> read_deadline{no_deadline};

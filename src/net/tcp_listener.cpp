@@ -90,6 +90,7 @@ tcp_stream tcp_listener::accept(std::error_code& ec, endpoint* peer) noexcept {
   try {
     tcp_stream s(detail::make_descriptor(number));
     s.descriptor()->remote = from;
+    s.descriptor()->short_read_proves = true;
     if (peer != nullptr) *peer = from;
     return s;
   } catch (const std::system_error& e) {

@@ -55,6 +55,7 @@ tcp_stream tcp_stream::connect(const endpoint& peer, time_point deadline,
     return {};
   }
   s.descriptor()->remote = peer;
+  s.descriptor()->short_read_proves = true;
   s.set_write_deadline(deadline);
   {
     const descriptor_use use(s.descriptor());
@@ -94,6 +95,7 @@ tcp_stream tcp_stream::adopt(int native_handle) {
                                 " (expected a connected stream socket)");
   tcp_stream s(detail::make_descriptor(native_handle));
   static_cast<void>(detail::call_remote(native_handle, s.descriptor()->remote));
+  s.descriptor()->short_read_proves = detail::call_is_plain_tcp(native_handle);
   return s;
 }
 
@@ -112,7 +114,7 @@ std::size_t tcp_stream::read_some(std::span<std::byte> buffer, std::error_code& 
       const ssize_t n = detail::call_recv(use.number(), buffer.data(), buffer.size());
       if (n > 0) {
         const auto got = static_cast<std::size_t>(n);
-        const bool drained = got < buffer.size() && poll_word::regular(seen);
+        const bool drained = got < buffer.size() && poll_word::regular(seen) && use->short_read_proves;
         use->drained_at.store(drained ? seen : poll_word::unknown, std::memory_order_relaxed);
         return got;
       }

@@ -9,6 +9,7 @@
 
 #include "net/netpoller.hpp"
 #include "net/poll_descriptor.hpp"
+#include "os/errno_guard.hpp"
 #include "os/os.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -38,7 +39,9 @@ std::error_code wait_on_thread(poll_descriptor& d, direction dir,
   }
   const int n = ::ppoll(&p, 1, limited ? &left : nullptr, nullptr);
   if (n == 0 && os::now_ns() >= deadline_ns) return timed_out();
-  if (n < 0 && errno != EINTR) return {errno, std::system_category()};
+  if (n >= 0) return {};
+  const int error = os::error_number();
+  if (error != EINTR) return {error, std::system_category()};
   return {};
 }
 

@@ -38,7 +38,7 @@ bool futex_wait_until(const std::atomic<std::uint32_t>& word, std::uint32_t expe
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_boot);
   const timespec at{static_cast<time_t>(seconds.count()),
                     static_cast<long>((since_boot - seconds).count())};
-  return wait(word, expected, &at) == 0 || errno != ETIMEDOUT;
+  return wait(word, expected, &at) == 0 || error_number() != ETIMEDOUT;
 }
 
 int futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept {

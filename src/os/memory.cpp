@@ -18,6 +18,7 @@
 
 #include "os/advice.hpp"
 #include "os/os.hpp"
+#include "os/errno_guard.hpp"
 
 namespace weft::os {
 namespace {
@@ -35,7 +36,7 @@ bool hooked(const std::atomic<bool>& hook) {
 }
 
 std::error_code last_error() {
-  return {errno, std::generic_category()};
+  return {error_number(), std::generic_category()};
 }
 
 constinit std::atomic<bool> vectored_missing{false};  // relaxed: a cached answer, no data behind it
@@ -44,7 +45,7 @@ static_assert(sizeof(range) == sizeof(iovec) && offsetof(range, size) == offseto
 
 std::error_code advise_one(range r, int advice) noexcept {
   while (madvise(r.begin, r.size, advice) != 0) {
-    if (errno != EINTR && errno != EAGAIN) return last_error();
+    if (error_number() != EINTR && error_number() != EAGAIN) return last_error();
   }
   return {};
 }
@@ -66,7 +67,7 @@ progress advise_prefix(std::span<const range> ranges, int advice) noexcept {
   const std::size_t count = std::min<std::size_t>(ranges.size(), IOV_MAX);
   const long advised = syscall(sys_process_madvise, pidfd_self,
                                reinterpret_cast<const iovec*>(ranges.data()), count, advice, 0U);
-  if (advised < 0) return {0, errno};
+  if (advised < 0) return {0, error_number()};
   auto bytes = static_cast<std::size_t>(advised);
   std::size_t done = 0;
   while (done < count && bytes >= ranges[done].size) bytes -= ranges[done++].size;

@@ -144,7 +144,7 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
   entry& e = table[static_cast<std::size_t>(signal)];
   const std::lock_guard hold(lock);
   struct sigaction current {};
-  if (sigaction(signal, nullptr, &current) != 0) return {errno, std::generic_category()};
+  if (sigaction(signal, nullptr, &current) != 0) return {error_number(), std::generic_category()};
   const bool in_front = !ours(current) && (!e.installed || calls_nobody(current) || same_handler(current, e.previous));
   std::size_t n = 0;
   // relaxed: written under the lock only.
@@ -162,7 +162,7 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
   // A handler that wants its calls interrupted keeps that. A default action never comes back, or interrupts nothing.
   if (!calls_nobody(current)) mine.sa_flags &= current.sa_flags | ~SA_RESTART;
   sigemptyset(&mine.sa_mask);
-  if (sigaction(signal, &mine, nullptr) != 0) return {errno, std::generic_category()};
+  if (sigaction(signal, &mine, nullptr) != 0) return {error_number(), std::generic_category()};
   if (!std::exchange(e.installed, true)) stay_loaded();
   return {};
 }
@@ -204,7 +204,7 @@ std::error_code signal_thread(pid_t thread, int signal) noexcept {
   if (const int forced = test_hooks.signal_error.load(std::memory_order_relaxed))
     return {forced, std::generic_category()};
   if (syscall(SYS_tgkill, getpid(), thread, signal) == 0) return {};
-  return {errno, std::generic_category()};
+  return {error_number(), std::generic_category()};
 }
 
 std::error_code nudge_thread(pid_t thread, int signal) noexcept {
@@ -218,7 +218,7 @@ std::error_code nudge_thread(pid_t thread, int signal) noexcept {
   info.si_uid = getuid();
   info.si_value.sival_ptr = &table;
   if (syscall(SYS_rt_tgsigqueueinfo, getpid(), thread, signal, &info) == 0) return {};
-  return {errno, std::generic_category()};
+  return {error_number(), std::generic_category()};
 }
 
 bool is_nudge(const siginfo_t* info) noexcept {

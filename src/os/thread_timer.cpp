@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "os/os.hpp"
+#include "os/errno_guard.hpp"
 
 #ifndef sigev_notify_thread_id  // glibc before 2.38 has no name for it
 #define sigev_notify_thread_id _sigev_un._tid
@@ -18,13 +19,13 @@ std::error_code thread_timer::start(pid_t thread, int signal, std::int64_t perio
   event.sigev_notify_thread_id = thread;
   // As pthread_getcpuclockid makes it: the kernel's numbering of per-thread scheduling clocks.
   const clockid_t clock = static_cast<clockid_t>(~static_cast<unsigned>(thread) << 3 | 6);
-  if (timer_create(clock, &event, &timer_) != 0) return {errno, std::generic_category()};
+  if (timer_create(clock, &event, &timer_) != 0) return {error_number(), std::generic_category()};
   itimerspec when{};
   when.it_interval = {static_cast<time_t>(period_ns / 1'000'000'000), static_cast<long>(period_ns % 1'000'000'000)};
   when.it_value = when.it_interval;
   runs_ = true;
   if (timer_settime(timer_, 0, &when, nullptr) == 0) return {};
-  const int error = errno;
+  const int error = error_number();
   stop();
   return {error, std::generic_category()};
 }

@@ -110,7 +110,7 @@ alternate_stack::alternate_stack() noexcept {
   mine.ss_sp = base + page_size();
   mine.ss_size = size();
   if (!(error_ = guard_page(guard)) && sigaltstack(&mine, &before_) != 0) {
-    error_ = {errno, std::generic_category()};
+    error_ = {error_number(), std::generic_category()};
   }
   if (error_) {
     release(base, mapped);
@@ -132,7 +132,7 @@ void write_stderr(std::string_view text) noexcept {
   const errno_guard keep;
   while (!text.empty()) {
     const ssize_t n = write(STDERR_FILENO, text.data(), text.size());
-    if (n < 0 && errno != EINTR) return;  // nobody is left to tell
+    if (n < 0 && error_number() != EINTR) return;  // nobody is left to tell
     if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
   }
 }

@@ -18,6 +18,7 @@
 #include <mutex>
 
 #include "os/os.hpp"
+#include "os/errno_guard.hpp"
 #include "sched/door.hpp"
 #include "sched/preempt_trace.hpp"
 #include "trace/event.hpp"
@@ -33,12 +34,12 @@ bool on_preempt_signal(int, siginfo_t* info, void* context) {
   if (!os::is_nudge(info)) return false;
   worker* w = this_worker();
   if (w == nullptr || !w->preemption.accept()) return true;  // [PREEMPT-2] a late one
-  const int saved = errno;
+  const int saved = os::error_number();
   if (w->gate.inside() || base::locks_held != 0)
     w->attention.store(1, std::memory_order_relaxed);
   else
     w->home->freeze(*w, context);
-  errno = saved;
+  os::set_error_number(saved);
   return true;
 }
 

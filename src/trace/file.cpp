@@ -11,6 +11,7 @@
 #include <link.h>
 #include <unistd.h>
 
+#include "os/errno_guard.hpp"
 #include "trace/clock.hpp"
 #include "trace/event.hpp"
 #include "trace/places.hpp"
@@ -60,14 +61,14 @@ void refresh_modules() noexcept {
 
 int trace_file::open(const char* path) noexcept {
   fd_ = ::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  error_ = fd_ < 0 ? errno : 0;
+  error_ = fd_ < 0 ? os::error_number() : 0;
   size_ = 0;
   used_ = 0;
   return error_;
 }
 
 int trace_file::close() noexcept {
-  if (fd_ >= 0 && ::close(fd_) != 0 && error_ == 0) error_ = errno;
+  if (fd_ >= 0 && ::close(fd_) != 0 && error_ == 0) error_ = os::error_number();
   fd_ = -1;
   return error_;
 }
@@ -75,7 +76,7 @@ int trace_file::close() noexcept {
 void trace_file::write_all(std::span<const std::byte> bytes) noexcept {
   while (!bytes.empty() && error_ == 0) {
     const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
-    if (n < 0 && errno != EINTR) error_ = errno;
+    if (n < 0 && os::error_number() != EINTR) error_ = os::error_number();
     if (n <= 0) continue;
     bytes = bytes.subspan(static_cast<std::size_t>(n));
     size_ += static_cast<std::uint64_t>(n);

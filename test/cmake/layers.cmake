@@ -32,6 +32,14 @@ foreach(file IN LISTS files)
     complain("${file}: ${lines} lines, a room too many things live in")
   endif()
 
+  # A compiler keeps errno's address over a switch, and a program built with LTO inlines across files (os/errno_guard.hpp).
+  if(file MATCHES "^src/" AND NOT file MATCHES "^src/(os/errno|net/calls|fiber/switch)\\.cpp$")
+    string(REGEX REPLACE "//[^\n]*|#include <cerrno>" "" code "${text}")
+    if(code MATCHES "[^a-z_]errno[^a-z_.]")
+      complain("${file}: names errno; os::error_number() reads that of the thread one is on")
+    endif()
+  endif()
+
   file(STRINGS ${ROOT}/${file} includes REGEX "^#include \"")
   foreach(include IN LISTS includes)
     string(REGEX REPLACE "^#include \"([^\"]*)\".*" "\\1" included "${include}")
