@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <weft/detail/requirements.hpp>
+
 namespace weft::debug {
 
 /// All fibers of all runtimes in words: id, name, what each does or waits for, since when, who holds it, and its calls.

@@ -7,6 +7,8 @@
 #include <memory>
 #include <utility>
 
+#include <weft/detail/requirements.hpp>
+
 namespace weft {
 
 namespace detail {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // weft/no_preempt.hpp - a region that the preemption signal leaves alone.
+#include <weft/detail/requirements.hpp>
 
 namespace weft {
 

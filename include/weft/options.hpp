@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include <weft/detail/requirements.hpp>
+
 namespace weft {
 
 /// What an unhandled-exception handler is told.

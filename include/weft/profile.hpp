@@ -19,6 +19,8 @@
 #include <cstdint>
 #include <string>
 
+#include <weft/detail/requirements.hpp>
+
 namespace weft::profile {
 
 struct options {

@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+#include <weft/detail/requirements.hpp>
+
 namespace weft::trace {
 
 struct options {

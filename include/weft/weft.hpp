@@ -2,6 +2,8 @@
 #pragma once
 // weft/weft.hpp - everything. Each header also stands alone.
 
+#include <weft/detail/requirements.hpp>
+
 #include <weft/barrier.hpp>
 #include <weft/channel.hpp>
 #include <weft/condition_variable.hpp>

@@ -5,6 +5,11 @@
 #define WEFT_STRING_OF(x) #x
 #define WEFT_STRING(x) WEFT_STRING_OF(x)
 
+// Those that this library was built with; a program built otherwise looks for another one.
+extern "C" {
+constexpr char WEFT_BUILT_STRINGS = 0, WEFT_BUILT_ASAN = 0, WEFT_BUILT_TSAN = 0;
+}
+
 namespace weft {
 
 const char* version() noexcept {

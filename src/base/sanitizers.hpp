@@ -1,31 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// base/sanitizers.hpp - which sanitizer this build has: WEFT_TSAN and WEFT_ASAN are 0 or 1.
-// One place, because gcc and clang announce them differently.
+// base/sanitizers.hpp - what the sanitizers are told. WEFT_TSAN and WEFT_ASAN, 0 or 1, are of weft/detail/requirements.hpp.
 
 #include <cstddef>
 
-#if defined(__SANITIZE_THREAD__)
-#define WEFT_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WEFT_TSAN 1
-#endif
-#endif
-#ifndef WEFT_TSAN
-#define WEFT_TSAN 0
-#endif
-
-#if defined(__SANITIZE_ADDRESS__)
-#define WEFT_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WEFT_ASAN 1
-#endif
-#endif
-#ifndef WEFT_ASAN
-#define WEFT_ASAN 0
-#endif
+#include <weft/detail/requirements.hpp>
 
 #if WEFT_ASAN
 #include <sanitizer/asan_interface.h>

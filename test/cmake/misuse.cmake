@@ -4,7 +4,11 @@ file(STRINGS ${FILE} expectations REGEX "^// expect: ")
 if(NOT expectations)
   message(FATAL_ERROR "${FILE} states no '// expect: text' line")
 endif()
-execute_process(COMMAND ${COMPILER} -std=c++20 -Werror -fsyntax-only -I${INCLUDE} ${FILE}
+# `// flags: ...` come last, and so count.
+file(STRINGS ${FILE} flags REGEX "^// flags: ")
+string(REPLACE "// flags: " "" flags "${flags}")
+separate_arguments(flags UNIX_COMMAND "${flags}")
+execute_process(COMMAND ${COMPILER} -std=c++20 -Werror -fsyntax-only -I${INCLUDE} ${flags} ${FILE}
                 RESULT_VARIABLE result OUTPUT_VARIABLE text ERROR_VARIABLE text)
 if(result EQUAL 0)
   message(FATAL_ERROR "${FILE} compiles, and must not")

@@ -20,6 +20,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/detail/requirements.hpp>
+
 namespace weft {
 struct attributes;
 struct options;

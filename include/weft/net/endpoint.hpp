@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include <weft/detail/requirements.hpp>
+
 struct sockaddr;
 struct sockaddr_storage;
 

@@ -9,6 +9,8 @@
 #include <system_error>
 #include <type_traits>
 
+#include <weft/detail/requirements.hpp>
+
 namespace weft::net {
 
 enum class net_errc {
