@@ -27,8 +27,10 @@ void leave_scope(fiber_record& f) noexcept;   // api/scope.cpp
   asm("mov %%rsp, %0" : "=r"(here));  // the frame may be on ASan's fake stack
 #endif
   const auto left = static_cast<std::size_t>(here - w.current->stack_limit);
-  if (left >= slot_size(w.current->stack)) [[unlikely]] return false;
-  return left / (min_stack_size / 4) >> static_cast<unsigned>(child.stack) >= 3;
+  const std::size_t quarters = left / (min_stack_size / 4) >> static_cast<unsigned>(child.stack);
+  const stack_class size = w.current->stack;
+  if (child.stack == size) [[likely]] return quarters == 3;  // with more the frame would be elsewhere
+  return left < slot_size(size) && quarters >= 3;
 }
 
 /// What the child must not see of the joiner, and gets back afterwards; rare.
