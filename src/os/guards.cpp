@@ -48,12 +48,12 @@ bool hooked(const std::atomic<bool>& hook) {
 }
 
 std::error_code last_error() {
-  return {errno, std::generic_category()};
+  return {error_number(), std::generic_category()};
 }
 
 // The kernel writes there for us, and so no signal strikes if it cannot.
 bool refuses_writes(std::byte* page) noexcept {
-  return syscall(SYS_clock_gettime, CLOCK_MONOTONIC, page) != 0 && errno == EFAULT;
+  return syscall(SYS_clock_gettime, CLOCK_MONOTONIC, page) != 0 && error_number() == EFAULT;
 }
 
 bool advice_works() noexcept {
@@ -78,7 +78,7 @@ bool write_protect(int fd, range page) noexcept {
   w.range = {reinterpret_cast<std::uintptr_t>(page.begin), page.size};
   w.mode = UFFDIO_WRITEPROTECT_MODE_WP;
   while (ioctl(fd, UFFDIO_WRITEPROTECT, &w) != 0)
-    if (errno != EAGAIN && errno != EINTR) return false;
+    if (error_number() != EAGAIN && error_number() != EINTR) return false;
   return true;
 }
 

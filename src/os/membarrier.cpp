@@ -64,13 +64,13 @@ void membarrier() noexcept {
   const errno_guard keep;
   constexpr int most_tries = 1000;
   for (int tries = 0; tries < most_tries; ++tries) {
-    errno = test_hooks.membarrier_error.load(std::memory_order_relaxed);
-    if (errno == 0 && call(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0) return;
-    if (errno != ENOMEM) break;
+    set_error_number(test_hooks.membarrier_error.load(std::memory_order_relaxed));
+    if (error_number() == 0 && call(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0) return;
+    if (error_number() != ENOMEM) break;
     constexpr timespec pause{0, 1'000'000};
     nanosleep(&pause, nullptr);
   }
-  write_stderr(errno == ENOMEM
+  write_stderr(error_number() == ENOMEM
                    ? "weft: membarrier(2) has failed for want of memory for a second; aborting\n"
                    : "weft: membarrier(2), which the kernel allowed when weft started, is refused now. A sandbox (seccomp) "
                      "that is installed later must allow it; one that is there before the first runtime need not; aborting\n");

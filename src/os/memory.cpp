@@ -150,7 +150,7 @@ std::error_code reserve_bare(std::size_t size, std::byte*& out) noexcept {
   if (mapped == MAP_FAILED) return last_error();
   out = static_cast<std::byte*>(mapped);
   static_cast<void>(madvise(out, size, MADV_NOHUGEPAGE));
-  if (madvise(out, page_size(), MADV_DONTNEED) != 0 && errno == EINVAL &&
+  if (madvise(out, page_size(), MADV_DONTNEED) != 0 && error_number() == EINVAL &&
       syscall(SYS_mlock2, out, size, mlock_onfault) != 0) {
     const auto error = last_error();
     release(out, size);
