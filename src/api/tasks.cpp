@@ -16,9 +16,12 @@ namespace weft::detail {
 namespace {
 
 [[gnu::noinline]] task& allocate_for(scheduler* s, const attributes* attrs) {
-  worker* w = this_worker();
-  scheduler& target = s != nullptr ? *s : w != nullptr ? *w->home : default_scheduler();
-  return target.allocate(w != nullptr && w->home == &target ? w : nullptr, attrs);
+  if (s == nullptr) {
+    const worker* here = this_worker();
+    s = here != nullptr ? here->home : &default_scheduler();
+  }
+  worker* w = this_worker();  // asked for behind the making of a runtime
+  return s->allocate(w != nullptr && w->home == s ? w : nullptr, attrs);
 }
 
 // Takes the child, if it lies newest on the caller's deque. Then: the worker, inside weft. Else null, outside.

@@ -166,6 +166,7 @@ channel_core::~channel_core() {
   {
     const channel_guard g(*this);  // those who have given up are about to leave
   }
+  // CHAN-1 is of those who can be claimed: both may hold some that were left behind.
   for (const auto& [queue, does] : {std::pair(&senders_, " sends into it"), std::pair(&receivers_, " receives from it")})
     for (const channel_waiter* w = queue->first(); w != nullptr; w = w->next)
       if (!is_left_behind(*w->self))
