@@ -7,8 +7,6 @@
 #define WEFT_VERSION_MINOR 1
 #define WEFT_VERSION_PATCH 0
 
-#include <weft/detail/requirements.hpp>
-
 namespace weft {
 
 /// The version of the library linked, as "major.minor.patch".

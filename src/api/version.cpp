@@ -2,6 +2,8 @@
 // api/version.cpp - the version compiled into the library.
 #include <weft/version.hpp>
 
+#include <weft/detail/requirements.hpp>
+
 #define WEFT_STRING_OF(x) #x
 #define WEFT_STRING(x) WEFT_STRING_OF(x)
 

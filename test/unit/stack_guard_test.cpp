@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -151,7 +152,11 @@ TEST_CASE("userfaultfd: a forked child has its guards, and so have those it make
     const child_end inner = in_child([] {
       return run(options{.workers = 1}, [] { return join_doomed([] { descend_for_ever(0); }); });
     });
-    if (inner.signal != SIGBUS) return 71;  // in_child has taken the report away
+    // The report, or the bare signal where in_child has taken the report away.
+    if (inner.signal != SIGBUS && !(inner.signal == SIGABRT && has(inner, "stack overflow"))) {
+      std::fprintf(stderr, "inner child: signal %d, %s\n", inner.signal, inner.errors.c_str());
+      return 71;
+    }
     return sleepers(1000);  // and the parent's are as they were
   });
   CAPTURE(end.errors);

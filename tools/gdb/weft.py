@@ -168,7 +168,7 @@ def thread_of(fiber):
     """The gdb thread a running fiber is on."""
     for worker in workers():
         if int(worker["current"]) == fiber.address:
-            lwp = int(worker["thread_id"])
+            lwp = number(worker["tid"])
             return next((t for t in gdb.selected_inferior().threads() if lwp in (t.ptid[1], t.ptid[2])), None)
     return None
 
