@@ -51,7 +51,7 @@ std::string said(const std::string& all, const std::string& command) {
 bool has(const std::string& text, const std::string& what) { return text.find(what) != std::string::npos; }
 
 const std::vector<std::string> questions = {"info fibers", "fiber 2", "bt", "print local", "print numbers", "print lock",
-                                            "fiber 3", "bt 3", "fiber none", "bt 1", "info fibers locker", "fiber apply 2 3 bt 20", "fiber 1", "fiber 77"};
+                                            "fiber 3", "bt 9", "fiber none", "bt 1", "info fibers locker", "fiber apply 2 3 bt 20", "fiber 1", "fiber 77"};
 
 void check(const std::string& all) {
   CAPTURE(all);
@@ -68,7 +68,7 @@ void check(const std::string& all) {
   CHECK(has(said(all, "print numbers"), "0 of 4 items, 1 waiting receivers"));
   CHECK(has(said(all, "print lock"), "locked"));
   CHECK(has(said(all, "print lock"), "waited for"));
-  CHECK(has(said(all, "bt 3"), "lock_in_here"));
+  CHECK(has(said(all, "bt 9"), "lock_in_here"));
   CHECK(!has(said(all, "bt 1"), "lock_in_here"));
   CHECK(has(said(all, "info fibers locker"), "1 fibers"));
   CHECK(has(said(all, "fiber apply 2 3 bt 20"), "wait_in_here"));
