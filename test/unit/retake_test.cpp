@@ -291,6 +291,7 @@ TEST_CASE("classic deadlock: a recursive lock, held across a park by a pinned fi
 TEST_CASE("retake off: the others wait, and get their turn when the call returns") {
   weft::options o = workers(1);
   o.retake = false;
+  o.time_slice = 0ms;  // on a busy machine the fiber may be preempted before it blocks
   weft::runtime rt(o);
   latch_pipe pipe;
   std::atomic<bool> other_ran{false};
