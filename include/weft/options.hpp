@@ -132,8 +132,26 @@ struct attributes {
   std::string name{};
   /// As options::stack_size, of which three quarters are promised; 0 is the runtime's.
   std::size_t stack_size = 0;
-  /// Always resumed on the same OS thread, the one that first runs it. For libraries that keep state in
-  /// thread-local storage. Costs a thread switch per resume when that thread is busy elsewhere.
+  /// Runs on an OS thread of its own, from its first step to its end: no other fiber runs there meanwhile, so nobody changes
+  /// what the thread keeps between two calls of this one, and nobody who computes or blocks holds it up. Go's LockOSThread.
+  ///
+  /// For libraries with state per thread: OpenSSL (its error queue), OpenMP, oneTBB's arenas, errno-like results, uselocale,
+  /// signal masks, setns and unshare, JNI, Python's thread states, GL contexts. Without it any `thread_local` may be another
+  /// one after each call that can wait: the fiber may go on on another thread.
+  /// Costs a thread of options::max_threads for as long as the fiber lives, and one or two thread switches per wait or yield.
+  /// Its children are fibers as any, and never run inline on its thread. If there is no thread for it, join() throws
+  /// std::system_error with resource_unavailable_try_again. When it has ended, the thread serves others: whoever changes the thread
+  /// itself (its signal mask, namespaces, locale) puts it back first.
+  /// Example: test/unit/examples_fibers_test.cpp [own_thread]
+  /// ```
+  ///   auto handshake = weft::spawn({.own_thread = true}, [&] {
+  ///     counted_here = 1;              // a thread_local, as a library may have
+  ///     weft::this_fiber::sleep_for(1ms);  // others run, elsewhere
+  ///     return counted_here;           // the same one, and nobody has touched it
+  ///   });
+  /// ```
+  bool own_thread = false;
+  /// The same as own_thread. (Once: the same thread at each resume, but shared with others.)
   bool pinned = false;
   /// False: never preempted by the signal, however long it computes. See also weft::no_preempt.
   bool preemptible = true;

@@ -20,7 +20,8 @@ void leave_scope(fiber_record& f) noexcept;   // api/scope.cpp
 /// is on one that the application made (a ucontext, a coroutine's): nobody knows where that ends, so the child gets its own.
 [[nodiscard]] inline bool fits_here(const worker& w, const fiber_record& child) noexcept {
   constexpr std::uint8_t alien = fiber_record::pinned | fiber_record::is_thread;
-  if ((child.flags.load(std::memory_order_relaxed) & alien) != 0 || child.context != nullptr) [[unlikely]]
+  const auto flags = child.flags.load(std::memory_order_relaxed) | w.current->flags.load(std::memory_order_relaxed);
+  if ((flags & alien) != 0 || child.context != nullptr) [[unlikely]]  // the joiner's, too: nobody else on its thread [OWN-1]
     return false;
   const auto* here = static_cast<const std::byte*>(__builtin_frame_address(0));
 #if WEFT_ASAN && defined(__x86_64__)
@@ -54,10 +55,6 @@ struct joiners_state {
   child.flags.store((child.flags.load(std::memory_order_relaxed) & ~fiber_record::timed) | fiber_record::inlined,
                     std::memory_order_relaxed);
   child.outer = &parent;
-  if (parent.has(fiber_record::pinned)) [[unlikely]] {  // it shares a stack that must not change threads
-    child.set(fiber_record::pinned);
-    child.bound = parent.bound;
-  }
   child.word.set(fiber_state::running);
   w->current = &child;
   joiners_state hidden;

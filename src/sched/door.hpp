@@ -132,7 +132,7 @@ inline fiber_record* pick_local(worker& w) noexcept {
   fiber_record* f = take_own(p.order, p);
   if (f == nullptr) return nullptr;
   if (f->has_any(fiber_record::pinned | fiber_record::timed)) [[unlikely]] {
-    if (f->has(fiber_record::pinned) && f->bound != nullptr && f->bound != &w) {  // its thread must run it: see hand_off
+    if (f->has(fiber_record::pinned)) {  // its own thread must run it, from its loop: see run_bound
       p.set_aside = f;
       w.attention.store(1, std::memory_order_relaxed);
       return nullptr;

@@ -61,6 +61,10 @@ void scheduler::loop(worker& w) noexcept {
     if (w.held == nullptr && !sleep(w)) return;
     if (threads_end_.load(std::memory_order_relaxed)) [[unlikely]] return;  // stragglers are left behind
     if (census_.surplus() > 0 && rest(w)) [[unlikely]] continue;
+    if (w.own_fiber != nullptr) [[unlikely]] {  // before the frozen ones: it was given the processor for its own
+      if (!wait_for_own(w)) return;
+      continue;
+    }
     fiber_record* f = find(w);
     if (f == nullptr) {
       if (w.held == nullptr) continue;
@@ -70,10 +74,7 @@ void scheduler::loop(worker& w) noexcept {
       continue;
     }
     if (w.searching) stop_searching(w);
-    if (f->has(fiber_record::pinned) && f->bound != nullptr && f->bound != &w)
-      hand_off(w, *f);
-    else
-      run(w, *f);
+    if (!f->has(fiber_record::pinned) || run_bound(w, *f)) run(w, *f);
   }
 }
 

@@ -13,7 +13,7 @@
 // [TIMER-1] A sleeper in the poller publishes until when, then reads the heaps; a retirer fences, then reads until
 // when. Both seq_cst: one of the two sees the other. Timers of busy processors are their own business, and the
 // monitor's when they are late.
-// The lists obey BED-1, ROLE-1 and MAIL-1 (README; test/model/hand_off_model.cpp).
+// The lists obey BED-1..2, ROLE-1 and MAIL-1 (README; test/model/hand_off_model.cpp).
 // Rejected: a dedicated poller thread (two wake-ups per readiness), one wake per submit, timers on a thread of
 // their own (a second timeout mechanism is how wake-ups get lost).
 #include <algorithm>
@@ -66,6 +66,8 @@ void scheduler::attach(worker& w, processor& p) noexcept {
   w.held = &p;
   p.holder.store(&w, std::memory_order_relaxed);
   p.looked_ns.store(os::now_ns(), std::memory_order_relaxed);
+  if (w.own_fiber != nullptr) [[unlikely]]
+    p.ask_to_check();  // [OWN-1] pick_local finds nothing here
   w.gate.attach(&p);
   wake_monitor();
 }
@@ -94,12 +96,13 @@ void scheduler::wake_one() noexcept {
       WEFT_ASSERT(!idle_processors_.empty(), "a claimed idle processor is not in the list");
       w->assigned.store(idle_processors_.back(), std::memory_order_release);  // [WAKE-1] sleep
       idle_processors_.pop_back();
+    } else {
+      // Every thread is in user code, detached, or about to lie down: the next to come takes the processor [BED-2]. So it must
+      // be counted again before that one can look.
+      idle_.undo_claim_wake();
     }
   }
-  if (w == nullptr) {  // every thread is in user code, detached; the next to come back takes the processor
-    idle_.undo_claim_wake();
-    return;
-  }
+  if (w == nullptr) return;
   trace::emit(trace::event::worker_wake, 0, w->index);
   if (in_poller)
     poller_->interrupt();
@@ -142,7 +145,7 @@ bool scheduler::retire(worker& w) noexcept {
   {
     const std::lock_guard guard(idle_lock_);
     idle_processors_.push_back(p);
-    parked_.push_back(w);
+    (w.own_fiber != nullptr ? own_asleep_ : parked_).push_back(w);
   }
   idle_.retire(searching);
   // [TIMER-1] whoever sleeps in the poller must know of the timers I leave behind.
@@ -150,7 +153,9 @@ bool scheduler::retire(worker& w) noexcept {
   if (mine < poll_until_.load(std::memory_order_seq_cst) &&
       poll_until_.load(std::memory_order_seq_cst) != INT64_MIN)
     poller_->interrupt();
-  if (work_in_sight() && idle_.try_unretire()) {
+  if (w.own_fiber != nullptr) {
+    if (work_in_sight()) wake_one_if_needed();  // [OWN-3] not for us
+  } else if (work_in_sight() && idle_.try_unretire()) {
     const std::lock_guard guard(idle_lock_);
     // Reserved meanwhile: the monitor counts on us, and its rounds see the work we saw (watch_idle).
     if (w.assigned.load(std::memory_order_acquire) == nullptr && !w.reserved) {
@@ -178,8 +183,8 @@ bool scheduler::sleep(worker& w) noexcept {
         if (w.linked()) w.unlink();
         return false;
       }
-      // Whoever looked for a sleeper while we were in no list found none, and left its work to us.
-      if (!w.reserved && work_in_sight() && idle_.try_unretire()) {
+      // [BED-2] Whoever looked for a sleeper while we were in no list found none, and left its work to us.
+      if (!w.reserved && w.own_fiber == nullptr && work_in_sight() && idle_.try_unretire()) {
         if (w.linked()) w.unlink();
         attach(w, *idle_processors_.back());
         idle_processors_.pop_back();
@@ -199,6 +204,8 @@ bool scheduler::sleep(worker& w) noexcept {
       reserved = w.reserved;
       if (reserved) {
         // In no list: whoever reserved us wakes us, or puts us into one.
+      } else if (w.own_fiber != nullptr) {
+        if (!w.linked()) own_asleep_.push_back(w);
       } else if (in_poller_ == nullptr) {
         in_poller_ = &w;
         if (w.linked()) w.unlink();
@@ -217,7 +224,7 @@ bool scheduler::sleep(worker& w) noexcept {
     if (poll) {
       if (sleep_in_poller(w)) return true;
     } else {
-      if (!expires || reserved) {
+      if (!expires || reserved || w.own_fiber != nullptr) {
         w.parker.park();  // [WAKE-1] kick
       } else if (!w.parker.park_until(os::now_ns() + idle_thread_ns_.load(std::memory_order_relaxed))) {
         if (may_end(w)) return false;
@@ -233,11 +240,12 @@ bool scheduler::sleep(worker& w) noexcept {
 bool scheduler::may_end(worker& w) noexcept {
   const std::lock_guard guard(idle_lock_);
   // Woken or reserved just now; a fiber that lives needs this very thread.
-  if (!w.linked() || w.reserved || w.mail != nullptr || w.bound_fibers > 0) return false;
+  if (!w.linked() || w.reserved || w.mail != nullptr || w.own_fiber != nullptr) return false;
   std::size_t sleepers = 0;
   for ([[maybe_unused]] worker& s : parked_) ++sleepers;
   if (sleepers <= idle_processors_.size() + census_.serving()) return false;
   w.unlink();
+  if (own_ended_ > 0) --own_ended_;  // [OWN-2] it may be one of those
   w.started.store(0, std::memory_order_release);  // [MON-2] nobody asks its thread any more
   return true;
 }

@@ -198,9 +198,16 @@ bool scheduler::watch_idle(std::int64_t now) noexcept {
     for (const auto& p : processors())
       if (p->holder.load(std::memory_order_relaxed) == nullptr) acted |= fire_late_timers(*p, now);
   if (idle_.searching() == 0 && (injected_size_.load(std::memory_order_relaxed) > 0 ||
-                                 frozen_count_.load(std::memory_order_relaxed) > 0))
+                                 frozen_count_.load(std::memory_order_relaxed) > 0 || left_behind()))
     wake_one_if_needed();
   return acted;
+}
+
+// [OWN-3] A thread of one fiber's lays its processor down with what lies in its queues.
+bool scheduler::left_behind() const noexcept {
+  return std::any_of(processors().begin(), processors().end(), [](const auto& p) {
+    return p->holder.load(std::memory_order_relaxed) == nullptr && p->stealable() > 0;
+  });
 }
 
 bool scheduler::others_wait(processor& p) noexcept {

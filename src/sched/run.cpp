@@ -25,12 +25,6 @@
 namespace weft::detail {
 namespace {
 
-// The thread must stay while the fiber lives (may_end).
-void bind(worker& w, fiber_record& f) noexcept {
-  f.bound = &w;
-  ++w.bound_fibers;
-}
-
 // Those that follow frame pointers end at the calling function's caller. What make_fcontext left there is an address in
 // the code, not a frame.
 [[gnu::always_inline]] inline void end_of_frames() noexcept {
@@ -64,7 +58,6 @@ void bind(worker& w, fiber_record& f) noexcept {
 #if WEFT_TSAN
         next->tsan_fiber = tsan;
 #endif
-        if (next->has(fiber_record::pinned)) bind(*w, *next);
         next->word.set(fiber_state::running);
         w->current = next;
         break;
@@ -120,7 +113,6 @@ bool prepare_start(worker& w, fiber_record& f) noexcept {
   std::byte* top = coloured_top(stack);
   f.context = boost::context::detail::make_fcontext(
       top, static_cast<std::size_t>(top - stack.limit), &fiber_entry);
-  if (f.has(fiber_record::pinned)) bind(w, f);
 #if WEFT_TSAN
   f.tsan_fiber = make_tsan_fiber();
 #endif
@@ -168,8 +160,8 @@ void scheduler::run(worker& w, fiber_record& f) noexcept {
 }
 
 worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
-  if (f.has(fiber_record::pinned) && f.bound != nullptr) [[unlikely]] --w.bound_fibers;
   trace::emit_end(f.id);
+  if (f.has(fiber_record::pinned) && w.own_fiber == &f) [[unlikely]] end_own_thread(w);
   f.word.set(fiber_state::dead);
   worker* now = &w;
   const std::uint64_t id = f.id;  // a joiner that gives up in this moment may free the record
@@ -205,13 +197,19 @@ void scheduler::tell_drained() noexcept {
 
 // The fiber never ran: its joiner gets the reason as if the fiber had thrown it.
 void scheduler::fail_start(worker& w, fiber_record& f, std::error_code why) noexcept {
+  std::exception_ptr error;
+  try {
+    error = std::make_exception_ptr(make_stack_error(why, f.stack));
+  } catch (...) {
+    error = std::current_exception();
+  }
+  end_unstarted(w, f, std::move(error));
+}
+
+void scheduler::end_unstarted(worker& w, fiber_record& f, std::exception_ptr why) noexcept {
   leave(w);
   f.operations->invoke(f, start::discard);
-  try {
-    f.error = std::make_exception_ptr(make_stack_error(why, f.stack));
-  } catch (...) {
-    f.error = std::current_exception();
-  }
+  f.error = std::move(why);
   f.word.set(fiber_state::running);
   finish_in_user_mode(f);
   static_cast<void>(end_fiber(*enter(), f));

@@ -4,6 +4,7 @@
 //
 //   spawn.cpp      a record, filled; onto the local deque, or the inject queue from outside
 //   idle.cpp       who sleeps, who is woken
+//   own_thread.cpp a fiber that has a thread to itself
 //   find.cpp       a worker looks for a fiber: its own queues in the order of service_order.hpp, inject queue, timers, poller, steal
 //   run.cpp        onto its stack; to the next one; its end
 //   park.cpp       a fiber waits; somebody readies it
@@ -21,6 +22,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -194,6 +196,13 @@ class scheduler {
 
   // run.cpp
   [[WEFT_SWITCHES]] void run(worker& w, fiber_record& f) noexcept;
+  void end_unstarted(worker& w, fiber_record& f, std::exception_ptr why) noexcept;
+
+  // own_thread.cpp
+  bool run_bound(worker& w, fiber_record& f) noexcept;  // false: w is not to run it
+  void give_thread(worker& w, fiber_record& f) noexcept;
+  bool wait_for_own(worker& w) noexcept;                 // false: the threads end
+  void end_own_thread(worker& w) noexcept;
 
   // monitor.cpp
   void monitor_main() noexcept;
@@ -205,6 +214,7 @@ class scheduler {
   void ask_to_make_way(processor& p, worker& w, std::int64_t now) noexcept;
   void count_resched_request() noexcept;
   bool watch_idle(std::int64_t now) noexcept;
+  [[nodiscard]] bool left_behind() const noexcept;
   bool rage(processor& p, worker& w, std::uint32_t storm) noexcept;
   [[nodiscard]] bool may_sleep() noexcept;
   bool fire_late_timers(processor& p, std::int64_t now) noexcept;
@@ -309,6 +319,8 @@ class scheduler {
   std::vector<processor*> idle_processors_;
   std::vector<processor*> resting_;                  // made, and not serving [REST-2]
   base::intrusive_list<worker> parked_;
+  base::intrusive_list<worker> own_asleep_;          // threads of one fiber each, which waits [OWN-1]
+  std::size_t own_ended_ = 0;                        // threads that were made for such, and are everybody's now [OWN-2]
   base::intrusive_list<worker> frozen_;              // preempted, each in its handler, oldest first
   worker* in_poller_ = nullptr;
 

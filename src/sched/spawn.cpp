@@ -90,7 +90,7 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
   if (a != nullptr) [[unlikely]] {
     if (a->stack_size != 0) f.stack = stack_class_for(a->stack_size);
     if (!a->preemptible) f.set(fiber_record::unpreemptible);
-    if (a->pinned) f.set(fiber_record::pinned);
+    if (a->pinned || a->own_thread) f.set(fiber_record::pinned);
     if (named != nullptr) f.take_extras(named.release());
   }
   if (w != nullptr)

@@ -43,6 +43,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   basic_processor_gate<processor> gate;  // and takers, see there
   processor* held = nullptr;             // what the gate gave, valid inside weft
   fiber_record* current = nullptr;       // the fiber it runs; null on its own context
+  const fiber_record* own_fiber = nullptr;  // attributes::own_thread: it runs no other [OWN-1]
   fiber_record* left = nullptr;          // who was left, for `action`
   leave_action action = leave_action::own_context;
   bool searching = false;                // counted as such in the idle gate
@@ -102,7 +103,6 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   fiber_record* mail = nullptr;              // bound fibers to run, by `link`
 
   std::vector<fiber_record*> ready;           // own thread: what a poll brought
-  std::uint32_t bound_fibers = 0;             // own thread: pinned fibers that have run here and not ended
   void count_spawn() noexcept {
     --spawn_allowance;
     spawned.store(spawned.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);

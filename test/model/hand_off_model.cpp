@@ -4,132 +4,22 @@
 // monitor, which reserves sleepers and puts them back (reserve_spare, release_spare).
 // What the idle lock guards is one word, which is the lock, too: who has locked it has read it. Each worker function here is
 // named after the one it repeats; `mistake` leaves one step of one of them out.
-#include "sched/idle_gate.hpp"
-
 #include <doctest/doctest.h>
 
-#include <array>
-#include <memory>
 #include <utility>
 
-#include "base/parker.hpp"
+#include "model/hand_off_world.hpp"
 #include "model/holds.hpp"
-#include "model/sync.hpp"
 
 using namespace weft;
+using namespace weft::model_hand_off;
 using namespace weft::detail;
 using model::execution;
 
 namespace {
 
 using model::bounded;
-
-constexpr auto relaxed = std::memory_order_relaxed;
-constexpr auto acquire = std::memory_order_acquire;
-constexpr auto release = std::memory_order_release;
-constexpr auto acq_rel = std::memory_order_acq_rel;
-
-enum class mistake {
-  none,
-  mail_not_looked_at,   // by who lies down
-  poller_woken_twice,   // hand_off takes a sleeper that has been given a processor already
-  not_counted,          // hand_off wakes a sleeper that nobody counts as searching
-  role_ends_with_wake,  // the next one may wait in the poller before the woken one has left it
-  blind_second_look,    // retire takes a processor though it has been given one
-  put_back_silently,    // release_spare wakes nobody for what came meanwhile
-  put_back_twice,       // release_spare puts a sleeper into the list that has not left the poller yet
-};
-
-using index = std::uint32_t;
-constexpr index nobody = 7;
-constexpr index bound_to = 1;  // the worker all bound fibers are bound to
-
-// Under the idle lock.
-struct lists {
-  std::uint32_t idle = 0, parked = 0, reserved = 0;  // bit i: processor, worker i
-  std::uint32_t mail = 0;                            // fibers bound to `bound_to`, at its door
-  index in_poller = nobody;
-
-  static constexpr std::uint32_t locked = 1U << 31;
-  [[nodiscard]] std::uint32_t pack() const { return idle | parked << 4 | reserved << 8 | mail << 12 | in_poller << 16; }
-  static lists of(std::uint32_t w) { return {w & 15, w >> 4 & 15, w >> 8 & 15, w >> 12 & 15, w >> 16 & 7}; }
-};
-
-index take_lowest(std::uint32_t& set) {
-  const auto i = static_cast<index>(__builtin_ctz(set));
-  set &= set - 1;
-  return i;
-}
-
-template <class Sync>
-struct scene {
-  mistake wrong = mistake::none;
-  basic_idle_gate<Sync> gate;
-  model::atomic<std::uint32_t> guarded{0};
-  model::atomic<unsigned> unbound{0}, bound{0};  // on the inject queue
-  model::atomic<unsigned> interrupts{0};         // the poller's eventfd
-  model::atomic<unsigned> attention{0};          // of `bound_to`
-  struct worker {
-    model::atomic<unsigned> assigned{0};         // a processor's index + 1
-    base::basic_parker<Sync> parker;
-  };
-  std::array<worker, 3> workers;
-  std::array<model::plain<int>, 2> visits{};     // of processors: two holders are a race
-  model::atomic<unsigned> ran{0}, ran_bound{0};
-
-  lists lock() {
-    std::uint32_t w = 0;
-    while (w & lists::locked || !guarded.compare_exchange_strong(w, w | lists::locked, acquire, relaxed)) {
-      if (!(w & lists::locked)) continue;
-      Sync::pause();
-      w = guarded.load(relaxed);
-    }
-    return lists::of(w);
-  }
-  void unlock(const lists& l) { guarded.store(l.pack(), release); }
-  bool work_in_sight() { return unbound.load(relaxed) != 0 || bound.load(relaxed) != 0; }
-  bool wakeable_in_poller(const lists& l) {
-    return l.in_poller != nobody && !(l.reserved >> l.in_poller & 1) && workers[l.in_poller].assigned.load(relaxed) == 0;
-  }
-
-  void interrupt() {
-    interrupts.store(1, release);
-    interrupts.futex_wake(1);
-  }
-  void kick(index w) { workers[w].parker.unpark(); }
-
-  void wake_one_if_needed() {
-    if (!gate.must_wake() || !gate.try_claim_wake()) return;
-    lists l = lock();
-    index w = nobody;
-    const bool in_poller = wakeable_in_poller(l) && (__builtin_popcount(l.idle) == 1 || l.parked == 0);
-    if (in_poller)
-      w = l.in_poller;
-    else if (l.parked != 0)
-      w = take_lowest(l.parked);
-    if (w != nobody) {
-      model::check(l.idle != 0, "IDLE-2: who has the right to one finds an idle processor");
-      workers[w].assigned.store(take_lowest(l.idle) + 1, release);
-      if (in_poller && wrong == mistake::role_ends_with_wake) l.in_poller = nobody;
-    }
-    unlock(l);
-    if (w == nobody)
-      gate.undo_claim_wake();
-    else if (in_poller)
-      interrupt();
-    else
-      kick(w);
-  }
-};
-template <class Sync>
-using shared = std::shared_ptr<scene<Sync>>;
-
-bool take(model::atomic<unsigned>& jobs) {
-  unsigned n = jobs.load(relaxed);
-  while (n != 0)
-    if (jobs.compare_exchange_strong(n, n - 1, acquire, relaxed)) return true;
-  return false;
-}
+using weft::model_hand_off::index;  // there is a function of that name, too
 
 template <class Sync>
 struct worker {
@@ -137,6 +27,18 @@ struct worker {
   const index me;
   index held = nobody;
   bool searching = false;
+
+  [[nodiscard]] bool own() const { return s.own && me == bound_to; }
+  void lie_down(lists& l) const {
+    if (own())
+      l.own_asleep = true;
+    else
+      l.parked |= 1U << me;
+  }
+  void get_up(lists& l) const {
+    l.parked &= ~(1U << me);
+    if (me == bound_to) l.own_asleep = false;
+  }
 
   void visit() {
     s.visits[held] = s.visits[held] + 1;
@@ -152,7 +54,7 @@ struct worker {
     return true;
   }
   void take_idle(lists& l, bool search) {
-    l.parked &= ~(1U << me);
+    get_up(l);
     held = take_lowest(l.idle);
     searching = search;
   }
@@ -167,10 +69,12 @@ struct worker {
     const bool searched = std::exchange(searching, false);
     lists l = s.lock();
     l.idle |= 1U << std::exchange(held, nobody);
-    l.parked |= 1U << me;
+    lie_down(l);
     s.unlock(l);
     s.gate.retire(searched);
-    if (s.work_in_sight() && s.gate.try_unretire()) {
+    if (own()) {
+      if (s.wrong != mistake::own_leaves_silently && s.work_in_sight()) s.wake_one_if_needed();
+    } else if (s.work_in_sight() && s.gate.try_unretire()) {
       l = s.lock();
       const bool mine = s.workers[me].assigned.load(acquire) == 0 && !(l.reserved >> me & 1);
       if (mine || s.wrong == mistake::blind_second_look) {
@@ -191,7 +95,7 @@ struct worker {
       lists l = s.lock();
       const bool reserved = l.reserved >> me & 1;
       if (take_assigned(l)) return s.unlock(l);
-      if (!reserved && s.work_in_sight() && s.gate.try_unretire()) {
+      if (!reserved && !own() && s.work_in_sight() && s.gate.try_unretire()) {
         take_idle(l, true);
         return s.unlock(l);
       }
@@ -204,6 +108,8 @@ struct worker {
         s.attention.store(0, relaxed);
       }
       if (reserved) {
+      } else if (own()) {
+        lie_down(l);
       } else if (l.in_poller == nobody) {
         l.in_poller = me;
         l.parked &= ~(1U << me);
@@ -239,8 +145,9 @@ struct worker {
     ++l.mail;
     s.attention.store(1, release);
     const bool polls = l.in_poller == to && (s.wakeable_in_poller(l) || s.wrong == mistake::poller_woken_twice);
-    if (!(l.parked >> to & 1) && !polls) return s.unlock(l);
+    if (!(l.parked >> to & 1) && !l.own_asleep && !polls) return s.unlock(l);
     l.parked &= ~(1U << to);
+    l.own_asleep = false;
     s.workers[to].assigned.store(std::exchange(held, nobody) + 1, release);
     if (s.wrong != mistake::not_counted) s.gate.begin_search_for_sleeper();
     s.unlock(l);
@@ -264,9 +171,11 @@ struct worker {
     for (;;) {
       if (held == nobody) sleep();
       visit();
-      if (take_mail() || (me == bound_to && take(s.bound))) {
+      if (take_mail() || (me == bound_to && !own() && take(s.bound))) {
         stop_searching();
         s.ran_bound.fetch_add(1, relaxed);
+      } else if (own()) {
+        retire();
       } else if (me != bound_to && take(s.bound)) {
         stop_searching();
         hand_off(bound_to);
@@ -285,6 +194,7 @@ struct setting {
   bool others_asleep;     // all but the first: the second in the poller, or parked behind it
   unsigned bound, unbound;
   enum { none, parked, in_poller } monitor;  // reserves such a sleeper and puts it back
+  bool own = false;       // the bound fibers have their thread to themselves
 };
 
 template <class Sync>
@@ -292,6 +202,7 @@ model::program scenario(setting with, mistake wrong = mistake::none) {
   return [=](execution& x) {
     auto s = std::make_shared<scene<Sync>>();
     s->wrong = wrong;
+    s->own = with.own;
     const std::uint32_t busy = with.others_asleep ? 1 : with.processors;
     lists l;
     for (index p = busy; p < with.processors; ++p) {
@@ -369,6 +280,9 @@ constexpr setting three{3, 1, true, 1, 1, setting::none};            // one in t
 constexpr setting reserved{3, 2, true, 1, 0, setting::parked};          // the monitor has plans for a sleeper
 
 constexpr setting reserved_in_poller{3, 2, true, 1, 1, setting::in_poller};
+constexpr setting own_asleep{2, 1, true, 1, 1, setting::none, true};
+constexpr setting own_lies_down{3, 2, false, 1, 1, setting::none, true};   // it holds a processor, and work waits behind it
+constexpr setting own_beside_monitor{3, 2, true, 1, 1, setting::parked, true};
 
 }  // namespace
 
@@ -389,6 +303,12 @@ TEST_CASE("RETAKE-3: a sleeper is reserved meanwhile, and put back") {
   holds(reserved_in_poller, walks());
 }
 
+TEST_CASE("OWN-1 OWN-3: a thread that runs one fiber only lies down, and gets it back") {
+  holds(own_asleep, walks());
+  holds(own_lies_down, walks());
+  holds(own_beside_monitor, walks());
+}
+
 TEST_CASE("known mistakes of who hands over and who lies down") {
   CHECK(caught(lying_down, mistake::mail_not_looked_at));
   CHECK(caught(two_processors, mistake::poller_woken_twice));
@@ -397,4 +317,6 @@ TEST_CASE("known mistakes of who hands over and who lies down") {
   CHECK(caught(two_processors, mistake::blind_second_look));
   CHECK(caught(reserved, mistake::put_back_silently));
   CHECK(caught(reserved_in_poller, mistake::put_back_twice));
+  CHECK(caught(own_asleep, mistake::own_leaves_silently));
+  CHECK(caught(own_asleep, mistake::undone_late));
 }

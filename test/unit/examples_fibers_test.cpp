@@ -25,6 +25,21 @@ TEST_CASE("example: fiber") {
   });
 }
 
+namespace {
+thread_local int counted_here = 0;
+}
+
+TEST_CASE("example: own_thread") {
+  weft::run([] {
+    auto handshake = weft::spawn({.own_thread = true}, [&] {
+      counted_here = 1;              // a thread_local, as a library may have
+      weft::this_fiber::sleep_for(1ms);  // others run, elsewhere
+      return counted_here;           // the same one, and nobody has touched it
+    });
+    CHECK(handshake.join() == 1);
+  });
+}
+
 TEST_CASE("example: this_fiber") {
   weft::run([] {
     std::atomic<int> rounds{0};

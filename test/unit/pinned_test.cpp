@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-// Pinned fibers come back to the thread that first ran them.
+// Fibers with a thread of their own come back to it, and nobody else runs there or holds them up.
 #include <atomic>
 #include <chrono>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -90,8 +92,86 @@ TEST_CASE("pinned ones among others, woken from everywhere") {
   });
 }
 
+// Until it has ticked twenty times: its neighbour does not end before.
+TEST_CASE("who blocks or computes does not hold up a fiber with its own thread") {
+  for (const bool computes : {false, true}) {
+    weft::options o;
+    o.workers = 1;
+    with_runtime(o, [&](weft::runtime& rt) {
+      std::atomic<int> ticks{0};
+      auto ticker = rt.spawn({.own_thread = true}, [&] {
+        for (int i = 0; i < 20; ++i, ++ticks) static_cast<void>(weft::this_fiber::sleep_for(1ms));
+      });
+      const auto limit = std::chrono::steady_clock::now() + 20s;
+      auto rude = rt.spawn([&] {
+        while (ticks < 20 && std::chrono::steady_clock::now() < limit)
+          if (!computes) std::this_thread::sleep_for(300ms);
+      });
+      while (ticks < 20 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(1ms);
+      CHECK(ticks == 20);
+      rude.join();
+      ticker.join();
+    });
+    if (WEFT_TSAN != 0) break;  // no preemption there
+  }
+}
+
+namespace {
+thread_local std::uint64_t touched_by = 0;
+[[gnu::noinline]] std::uint64_t touch(std::uint64_t by) {
+  asm volatile("" ::: "memory");
+  return std::exchange(touched_by, by);
+}
+}  // namespace
+
+TEST_CASE("nobody else runs on its thread, children included") {
+  each_runtime([](weft::runtime& rt) {
+    std::atomic<bool> end{false};
+    std::vector<weft::fiber<>> noise;
+    for (std::uint64_t i = 1; i < 8; ++i)
+      noise.push_back(rt.spawn([&, i] {
+        while (!end) {
+          touch(i);
+          weft::this_fiber::yield();
+        }
+      }));
+    std::vector<weft::fiber<int>> all;
+    for (std::uint64_t i = 100; i < 106; ++i)
+      all.push_back(rt.spawn({.own_thread = true}, [i] {
+        int wrong = 0;
+        touch(i);
+        for (int k = 0; k < static_cast<int>(scaled(100)); ++k) {
+          if (k % 3 == 0) weft::this_fiber::yield();
+          if (k % 3 == 1) static_cast<void>(weft::this_fiber::sleep_for(50us));
+          if (k % 3 == 2) weft::spawn([] { touch(50); }).join();
+          wrong += touch(i) != i;
+        }
+        return wrong;
+      }));
+    for (auto& f : all) CHECK(f.join() == 0);
+    end = true;
+    for (auto& f : noise) f.join();
+  });
+}
+
+TEST_CASE("its thread counts, is said to be missing, and serves the next one afterwards") {
+  weft::options o;
+  o.workers = 1;
+  o.max_threads = 3;
+  with_runtime(o, [](weft::runtime& rt) {
+    for (int i = 0; i < 20; ++i) CHECK(rt.spawn({.own_thread = true}, [i] { return i; }).join() == i);
+    std::vector<weft::fiber<>> all;
+    for (int i = 0; i < 2; ++i) all.push_back(rt.spawn({.own_thread = true}, [] { park_until_stopped(); }));
+    auto one_too_many = rt.spawn({.own_thread = true}, [] {});
+    CHECK_THROWS_WITH_AS(one_too_many.join(), doctest::Contains("own_thread"), std::system_error);
+    CHECK(rt.spawn([] { return 1; }).join() == 1);
+    for (auto& f : all) f.request_stop();
+    for (auto& f : all) f.join();
+  });
+}
+
 TEST_CASE("a pinned fiber is woken again and again while all others sleep") {
-  // The thread it is bound to retires each time; its mail must be seen (MAIL-1).
+  // Its thread lies down each time; its mail must be seen (MAIL-1).
   weft::options o;
   o.workers = 2;
   with_runtime(o, [](weft::runtime& rt) {
