@@ -88,7 +88,8 @@ template <class Rep, class Period>
 /// ```
 class ticker {
  public:
-  /// Throws: std::invalid_argument unless period > 0.
+  /// Throws: std::invalid_argument unless period > 0, and if the first tick is beyond what the steady clock can say (292
+  /// years): such a ticker never ticks. A timer takes such a time, as "never".
   template <class Rep, class Period>
   explicit ticker(const std::chrono::duration<Rep, Period>& period) {
     reset(period);
@@ -108,7 +109,10 @@ class ticker {
   void reset(const std::chrono::duration<Rep, Period>& period) {
     const std::int64_t ns = detail::saturated_ns(period);
     if (ns <= 0) throw std::invalid_argument("weft::ticker: the period must be more than nothing");
-    detail::alarm_set(state_, detail::deadline_after(period), ns);
+    const detail::steady_time first = detail::deadline_after(period);
+    if (first == detail::steady_time::max())
+      throw std::invalid_argument("weft::ticker: with a period of more than 292 years it would never tick; use weft::timer for never");
+    detail::alarm_set(state_, first, ns);
   }
   /// No more ticks.
   void stop() noexcept { detail::alarm_stop(state_); }
