@@ -21,7 +21,7 @@ struct pair_of_fibers {
 
   // Parks until the other side passes the turn here.
   void pass(int me) {
-    fiber_record& self = this_strand();
+    fiber_record& self = this_agent();
     waiting[me] = begin_park(self, park_reason::event);
     if (const ticket other = std::exchange(waiting[1 - me], ticket{})) wake(other);
     static_cast<void>(finish_park(self));

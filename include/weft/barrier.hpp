@@ -37,7 +37,7 @@ struct no_completion {
 
 }  // namespace detail
 
-/// A number of strands meet, again and again. The last to arrive runs the completion function; then
+/// A number of execution agents meet, again and again. The last to arrive runs the completion function; then
 /// all go on.
 ///
 /// Blocks: `wait` and `arrive_and_wait` the calling fiber, or thread; an arrival cannot be taken

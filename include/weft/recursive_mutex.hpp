@@ -13,7 +13,7 @@
 namespace weft {
 namespace detail {
 /// Who calls: the fiber, or the thread outside one.
-[[nodiscard]] void* strand_key();
+[[nodiscard]] void* agent_key();
 [[noreturn]] void recursive_unlock_by_stranger(const void* mutex, void* owner) noexcept;
 }  // namespace detail
 
@@ -49,13 +49,13 @@ class recursive_mutex {
   recursive_mutex& operator=(const recursive_mutex&) = delete;
 
   void lock() {
-    void* const me = detail::strand_key();
+    void* const me = detail::agent_key();
     if (again(me)) return;
     mutex_.lock();
     begin(me);
   }
   [[nodiscard]] bool try_lock() {
-    void* const me = detail::strand_key();
+    void* const me = detail::agent_key();
     if (again(me)) return true;
     return mutex_.try_lock() && begin(me);
   }
@@ -65,31 +65,31 @@ class recursive_mutex {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline) {
-    void* const me = detail::strand_key();
+    void* const me = detail::agent_key();
     if (again(me)) return true;
     return mutex_.try_lock_until(deadline) && begin(me);
   }
   /// As weft::mutex: gives up when `stop` is requested, or after that time as well. True: locked.
   [[nodiscard]] bool lock(const std::stop_token& stop) {
-    void* const me = detail::strand_key();
+    void* const me = detail::agent_key();
     return again(me) || (mutex_.lock(stop) && begin(me));
   }
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::stop_token& stop,
                                   const std::chrono::duration<Rep, Period>& timeout) {
-    void* const me = detail::strand_key();
+    void* const me = detail::agent_key();
     return again(me) || (mutex_.try_lock_for(stop, timeout) && begin(me));
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(const std::stop_token& stop,
                                     const std::chrono::time_point<Clock, Duration>& deadline) {
-    void* const me = detail::strand_key();
+    void* const me = detail::agent_key();
     return again(me) || (mutex_.try_lock_until(stop, deadline) && begin(me));
   }
   void unlock() {
     // Relaxed, here and below: only the owner finds itself.
     void* const owner = owner_.load(std::memory_order_relaxed);
-    if (owner != detail::strand_key()) [[unlikely]]
+    if (owner != detail::agent_key()) [[unlikely]]
       detail::recursive_unlock_by_stranger(this, owner);
     if (--depth_ != 0) return;
     owner_.store(nullptr, std::memory_order_relaxed);

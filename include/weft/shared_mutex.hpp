@@ -38,7 +38,7 @@ void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept;
 ///
 /// Fairness: whoever finds somebody waiting queues behind, so neither writers nor readers starve.
 /// The lock is handed over in the order of the queue; readers that stand one behind the other get
-/// it together. A strand that has it shared must not lock it shared again: a writer may have come
+/// it together. An execution agent that has it shared must not lock it shared again: a writer may have come
 /// between. Take several in one fixed order: std::lock, which holds one and tries the next, can go on for
 /// long while hundreds queue for each, for the next one always belongs to somebody (weft::mutex is fit for it).
 /// Orders: what was done before an unlock, before the return of every later lock that excludes it.

@@ -15,7 +15,7 @@ std::uint32_t new_local_key() noexcept {
 }
 
 void* find_local(std::uint32_t key) noexcept {
-  const fiber_extras* x = this_strand().extras.load(std::memory_order_relaxed);
+  const fiber_extras* x = this_agent().extras.load(std::memory_order_relaxed);
   if (x == nullptr) return nullptr;
   for (const local_value& v : x->locals)
     if (v.key == key) return v.value;
@@ -23,7 +23,7 @@ void* find_local(std::uint32_t key) noexcept {
 }
 
 void put_local(std::uint32_t key, void* value, void (*destroy)(void*) noexcept) {
-  this_strand().need_extras().locals.push_back({key, value, destroy});
+  this_agent().need_extras().locals.push_back({key, value, destroy});
 }
 
 // A destructor may use other fiber-locals, even make new ones: until none is left.

@@ -31,7 +31,7 @@ void offload(offload_job& job, const wait_limit& limit) {
   if (limit.stop != nullptr && limit.stop->stop_requested()) throw_not_begun(std::errc::operation_canceled);
   // Nested: here it may block, and a second thread of a pool whose threads all wait for one would never come.
   if (offload_pool::on_pool_thread()) return job.run(job);
-  fiber_record& self = this_strand();
+  fiber_record& self = this_agent();
   worker* w = enter();  // inside weft, so that nobody stops us with the pool's lock
   offload_pool& pool = (w != nullptr ? *w->home : default_scheduler()).offloads();
   const offload_pool::awaiting counted(pool);

@@ -90,7 +90,7 @@ class scope_core {
 
   void join(stoppable st) {
     run_children_here(st);
-    fiber_record& self = this_strand();
+    fiber_record& self = this_agent();
     for (;;) {
       {
         std::unique_lock guard(lock_);
@@ -197,7 +197,7 @@ class scope_core {
         return;
       }
     }
-    fiber_record& self = this_strand();
+    fiber_record& self = this_agent();
     place_waiter me(f);
     stoppable st = stoppable::yes;
     for (;;) {
@@ -301,7 +301,7 @@ class scope_core {
   // The newest children that have not started run here, as long as they are what lies newest. The worker is asked for
   // anew in each round: `enter`, and whatever the children do, may bring this fiber to another thread.
   void run_children_here(stoppable st) {
-    fiber_record& self = this_strand();
+    fiber_record& self = this_agent();
     if (self.has(fiber_record::is_thread)) return;
     std::optional<listening> heard;
     for (;;) {

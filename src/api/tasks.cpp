@@ -127,7 +127,7 @@ void check_not_left_behind(const fiber_record& child) {
 
 [[gnu::noinline]] void wait_for_end(fiber_record& child) {
   if (is_current_task(child)) throw_deadlock();
-  fiber_record& self = this_strand();
+  fiber_record& self = this_agent();
   const ticket mine = begin_park(self, park_reason::join, &child);
   if (child.join.wait_on(mine.bits))
     static_cast<void>(finish_park(self));
@@ -174,7 +174,7 @@ bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline, co
   make_way_if_asked();
   if (child.join.is_done()) return true;
   if (is_current_task(t)) throw_deadlock();
-  fiber_record& self = this_strand();
+  fiber_record& self = this_agent();
   const ticket mine = begin_park(self, park_reason::join, &child);
   if (!child.join.wait_on(mine.bits)) {
     cancel_park(self);

@@ -14,7 +14,7 @@
 namespace weft::detail {
 
 wait_result sleep_until(std::chrono::steady_clock::time_point deadline) {
-  fiber_record& self = this_strand();
+  fiber_record& self = this_agent();
   if (self.stop_requested.load(std::memory_order_relaxed)) return wait_result::stopped;
   const std::int64_t until = steady_ns(deadline);
   // The processor's last look at the clock was not long ago, and what lies well after that lies ahead; if not, it is found
@@ -39,7 +39,7 @@ wait_result sleep_until(std::chrono::steady_clock::time_point deadline) {
 
 wait_result sleep_until(const std::stop_token& stop, std::chrono::steady_clock::time_point deadline) {
   if (!stop.stop_possible()) return sleep_until(deadline);
-  fiber_record& self = this_strand();
+  fiber_record& self = this_agent();
   if (self.stop_requested.load(std::memory_order_relaxed) || stop.stop_requested()) return wait_result::stopped;
   const std::int64_t until = steady_ns(deadline);
   if (until <= os::now_ns()) {
@@ -53,11 +53,11 @@ wait_result sleep_until(const std::stop_token& stop, std::chrono::steady_clock::
 
 // Only the fiber itself writes; its own thread's signal handler reads.
 void forbid_preemption() noexcept {
-  auto& n = this_strand().no_preempt;
+  auto& n = this_agent().no_preempt;
   n.store(n.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 void allow_preemption() noexcept {
-  auto& n = this_strand().no_preempt;
+  auto& n = this_agent().no_preempt;
   n.store(n.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }
 
@@ -65,22 +65,22 @@ void allow_preemption() noexcept {
 
 namespace weft::this_fiber {
 
-fiber_id get_id() noexcept { return fiber_id(detail::this_strand().id); }
+fiber_id get_id() noexcept { return fiber_id(detail::this_agent().id); }
 
 std::string_view name() noexcept {
   const detail::fiber_extras* x =
-      detail::this_strand().extras.load(std::memory_order_relaxed);
+      detail::this_agent().extras.load(std::memory_order_relaxed);
   return x != nullptr ? std::string_view(x->name) : std::string_view();
 }
 
-bool is_fiber() noexcept { return !detail::this_strand().has(detail::fiber_record::is_thread); }
+bool is_fiber() noexcept { return !detail::this_agent().has(detail::fiber_record::is_thread); }
 
 bool stop_requested() noexcept {
-  return detail::this_strand().stop_requested.load(std::memory_order_acquire);
+  return detail::this_agent().stop_requested.load(std::memory_order_acquire);
 }
 
 std::stop_token stop_token() {
-  detail::fiber_record& self = detail::this_strand();
+  detail::fiber_record& self = detail::this_agent();
   detail::fiber_extras& x = self.need_extras();
   std::unique_lock guard(self.lock);  // against request_stop
   if (!x.stop.stop_possible()) {

@@ -213,7 +213,7 @@ std::string head_text(const paragraph& p, const wait_graph& graph, std::int64_t 
   if (p.count > 1) text = std::to_string(p.count) + (p.first.home != nullptr ? " fibers" : " threads") + " alike: ";
   std::vector<fiber_record*> named = p.named;
   std::sort(named.begin(), named.end(), [](const fiber_record* a, const fiber_record* b) { return a->index < b->index; });
-  for (std::size_t i = 0; i < named.size(); ++i) text += (i > 0 ? ", " : "") + strand_text(*named[i]);
+  for (std::size_t i = 0; i < named.size(); ++i) text += (i > 0 ? ", " : "") + agent_text(*named[i]);
   if (p.count > p.named.size()) text += ", ...";
   text += ": " + place_text(p.first);
   if (p.first.place == fiber_place::parked && p.youngest > 0) {
@@ -293,7 +293,7 @@ std::vector<deadlock> find_deadlocks() {
   std::vector<deadlock> out;
   for (const wait_graph::cycle& c : graph.cycles()) {
     deadlock d;
-    for (const wait_graph::edge& e : c) d.cycle.push_back({e.id, strand_text(*e.who), wait_graph::text_of(e)});
+    for (const wait_graph::edge& e : c) d.cycle.push_back({e.id, agent_text(*e.who), wait_graph::text_of(e)});
     d.text = wait_graph::text_of(c);
     out.push_back(std::move(d));
   }

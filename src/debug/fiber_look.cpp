@@ -29,7 +29,7 @@ const fiber_record& owner_of_stack(const fiber_record& f) noexcept {
 
 }  // namespace
 
-std::string strand_text(fiber_record& f) {
+std::string agent_text(fiber_record& f) {
   const std::uint64_t id = peek(f.id);
   if ((id & thread_bit) != 0) return "thread " + std::to_string(id & ~thread_bit);
   std::string text = "fiber " + std::to_string(id);

@@ -82,7 +82,7 @@ class fiber_looker {
 };
 
 /// `fiber 12 "reader"`, `thread 3`.
-[[nodiscard]] std::string strand_text(fiber_record& f);
+[[nodiscard]] std::string agent_text(fiber_record& f);
 
 /// [low, high) of the stack it runs on, which is its joiner's if it runs inline; empty: none.
 struct stack_range {

@@ -32,7 +32,7 @@ std::string longest_waits(std::size_t most) {
   std::string out;
   for (const fiber_look& l : oldest)
     out += std::to_string(std::max<std::int64_t>(now - l.since_ns, 0)) + "\t" + to_text(l.reason) + "\t" +
-           strand_text(*l.record) + "\n";
+           agent_text(*l.record) + "\n";
   return out;
 }
 

@@ -33,7 +33,7 @@ std::string case_text(const select_case& c) {
   switch (c.kind) {
     case case_kind::receive: return "receives from channel " + address_text(c.object);
     case case_kind::send: return "sends to channel " + address_text(c.object);
-    case case_kind::join: return "the end of " + strand_text(record_of(*static_cast<task*>(c.object)));
+    case case_kind::join: return "the end of " + agent_text(record_of(*static_cast<task*>(c.object)));
     case case_kind::stop: return "a stop request";
     case case_kind::deadline: return "a deadline";
     case case_kind::alarm: return "timer " + address_text(c.object);
@@ -96,7 +96,7 @@ void wait_graph::resolve(const runtimes_held& runtimes) {
       case park_reason::join: e.whom = const_cast<fiber_record*>(static_cast<const fiber_record*>(e.object)); break;
       case park_reason::mutex: {
         const lock_owner owner = look_at_owner(e.object, *e.who, e.word);
-        e.whom = owner.strand;
+        e.whom = owner.agent;
         e.on_stack = owner.on_stack;
         break;
       }
@@ -233,7 +233,7 @@ std::vector<wait_graph::cycle> wait_graph::cycles() const {
 }
 
 std::string wait_graph::text_of(const edge& e) {
-  const std::string whom = e.whom != nullptr ? strand_text(*e.whom) : "";
+  const std::string whom = e.whom != nullptr ? agent_text(*e.whom) : "";
   switch (e.reason) {
     case park_reason::mutex:
       return "waits for mutex " + address_text(e.object) + ", held by " +
@@ -252,14 +252,14 @@ std::string wait_graph::text_of(const edge& e) {
 
 std::string wait_graph::text_of(const cycle& c) {
   std::string text;
-  for (const edge& e : c) text += (text.empty() ? "" : ",\n    which ") + (text.empty() ? strand_text(*e.who) + " " : "") + text_of(e);
+  for (const edge& e : c) text += (text.empty() ? "" : ",\n    which ") + (text.empty() ? agent_text(*e.who) + " " : "") + text_of(e);
   return text;
 }
 
 std::string wait_graph::text_of(const fiber_look& l) const {
   if (l.place == fiber_place::lending) {
     const auto inner = inner_.find(l.record);
-    return inner != inner_.end() ? "has lent its stack to " + strand_text(*inner->second) + ", which it joins" : "";
+    return inner != inner_.end() ? "has lent its stack to " + agent_text(*inner->second) + ", which it joins" : "";
   }
   if (l.place != fiber_place::parked || l.object == nullptr) return {};
   if (const edge* e = edge_of(l.record); e != nullptr && e->whom != nullptr) return text_of(*e);
@@ -271,12 +271,12 @@ std::string wait_graph::text_of(const fiber_look& l) const {
       return e != nullptr ? text_of(*e) : std::string("waits for ") + to_text(l.reason) + at;
     }
     case park_reason::join:
-      return "waits for the end of " + strand_text(*const_cast<fiber_record*>(static_cast<const fiber_record*>(l.object)));
+      return "waits for the end of " + agent_text(*const_cast<fiber_record*>(static_cast<const fiber_record*>(l.object)));
     case park_reason::scope_join: {
       const auto children = scopes_.find(l.object);
       if (children == scopes_.end()) return "waits for the end of its scope";
       std::string text = "waits for the end of its scope: " + count_text(children->second.size(), "fiber") + ",";
-      for (std::size_t i = 0; i < children->second.size() && i < 4; ++i) text += " " + strand_text(*children->second[i]);
+      for (std::size_t i = 0; i < children->second.size() && i < 4; ++i) text += " " + agent_text(*children->second[i]);
       return text + (children->second.size() > 4 ? " ..." : "");
     }
     case park_reason::scope_limit: {

@@ -105,7 +105,7 @@ std::error_code wait_for_event(poll_descriptor& d, direction dir, poll_word::edg
   if (this_worker() == nullptr) {
     if (const auto error = wait_on_thread(d, dir, deadline_ns)) return error;
   } else {
-    fiber_record& self = this_strand();
+    fiber_record& self = this_agent();
     // Acquire: not null means that the kernel knows the socket, or that whoever tells it just now
     // wakes us if it cannot. An owner that goes away afterwards counts an edge: try_wait sees it.
     // [POLL-1]

@@ -23,25 +23,25 @@ namespace {
 // A plain thread's record, for as long as the thread lives. Destructors of other thread-locals may run after the
 // record was given back and wait once more: then the thread gets another one, registered in its turn. So this is no
 // object with a destructor, which would run once.
-thread_local constinit fiber_record* strand = nullptr;
+thread_local constinit fiber_record* agent = nullptr;
 std::atomic<std::uint64_t> threads_seen{0};  // relaxed: only uniqueness matters
 
-void end_strand(void*) noexcept {
-  fiber_record& r = *strand;
+void end_agent(void*) noexcept {
+  fiber_record& r = *agent;
   if (fiber_extras* x = r.extras.load(std::memory_order_relaxed)) {
     drop_locals(r);
     const std::lock_guard guard(r.lock);
     r.extras.store(nullptr, std::memory_order_relaxed);
     delete x;
   }
-  strand = nullptr;
+  agent = nullptr;
   r.word.set(fiber_state::unused);
   r.flags.store(0, std::memory_order_relaxed);
   give_record(r);
 }
 
 [[gnu::noinline]] fiber_record& thread_record() {
-  if (strand == nullptr) {
+  if (agent == nullptr) {
     refuse_in_forked_child();  // the lock of the free records may be held by a thread that is not here
     fiber_record& r = take_record();
     r.flags.store(fiber_record::is_thread, std::memory_order_relaxed);
@@ -50,10 +50,10 @@ void end_strand(void*) noexcept {
     // Not the kernel's number: that is used again.
     r.id = (std::uint64_t{1} << 63) | (threads_seen.fetch_add(1, std::memory_order_relaxed) + 1);
     r.word.set(fiber_state::running);
-    strand = &r;
-    abi::__cxa_thread_atexit(&end_strand, nullptr, &__dso_handle);
+    agent = &r;
+    abi::__cxa_thread_atexit(&end_agent, nullptr, &__dso_handle);
   }
-  return *strand;
+  return *agent;
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ void set_on_monitor() noexcept { is_monitor = true; }
 
 void set_this_worker(worker* w) noexcept { current_worker = w; }
 
-fiber_record& this_strand() {
+fiber_record& this_agent() {
   const worker* w = this_worker();
   // `current` is the thread's own: no gate needed to read it.
   if (w != nullptr && w->current != nullptr) return *w->current;

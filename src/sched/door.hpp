@@ -33,7 +33,7 @@ inline worker* enter_to_park() noexcept {
 }
 
 /// The record of the calling fiber, or of the calling plain thread (made on first use).
-[[nodiscard]] fiber_record& this_strand();
+[[nodiscard]] fiber_record& this_agent();
 
 // ---- what the arriving side does for the side that left (run.cpp) --------------------------------
 [[gnu::noinline]] void settle_rare(worker& w, context from) noexcept;

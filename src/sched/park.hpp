@@ -3,7 +3,7 @@
 // sched/park.hpp - waiting and waking: all that the layers above build on.
 //
 //   waits:                                           wakes:
-//     fiber_record& self = this_strand();
+//     fiber_record& self = this_agent();
 //     ticket t = begin_park(self, reason, ...);
 //     ... put t where wakers look (under the object's lock) ...
 //     wake_code why = finish_park(self, deadline);     wake(t, code)
@@ -22,7 +22,7 @@
 namespace weft::detail {
 
 /// The record of the calling fiber, or of the calling plain thread.
-[[nodiscard]] fiber_record& this_strand();
+[[nodiscard]] fiber_record& this_agent();
 
 inline ticket begin_park(fiber_record& self, park_reason why, const void* object = nullptr,
                          stoppable st = stoppable::no) noexcept {

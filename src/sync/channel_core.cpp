@@ -170,7 +170,7 @@ channel_core::~channel_core() {
   for (const auto& [queue, does] : {std::pair(&senders_, " sends into it"), std::pair(&receivers_, " receives from it")})
     for (const channel_waiter* w = queue->first(); w != nullptr; w = w->next)
       if (!is_left_behind(*w->self))
-        report_misuse("a channel is destroyed while " + strand_name(*w->self) + does);
+        report_misuse("a channel is destroyed while " + agent_name(*w->self) + does);
 #endif
   for (std::size_t n = size(); n > 0; --n) {
     type_.destroy(slot(head_));

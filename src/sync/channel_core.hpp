@@ -213,7 +213,7 @@ class channel_guard {
     return worker_ != nullptr && worker_->attention.load(std::memory_order_relaxed) != 0;
   }
   [[nodiscard]] fiber_record& self() const {
-    return worker_ != nullptr && worker_->current != nullptr ? *worker_->current : this_strand();
+    return worker_ != nullptr && worker_->current != nullptr ? *worker_->current : this_agent();
   }
 
   claimed_list out;

@@ -9,7 +9,7 @@
 namespace weft::detail {
 
 struct lock_owner {
-  fiber_record* strand = nullptr;   // known in builds with assertions
+  fiber_record* agent = nullptr;   // known in builds with assertions
   const void* on_stack = nullptr;   // else a place on the owner's stack; null: not known
 };
 
@@ -20,7 +20,7 @@ struct lock_owner {
 struct shared_owner {
   bool written = false;             // by a writer; else `readers`
   std::uint32_t readers = 0;
-  fiber_record* writer = nullptr;   // as lock_owner::strand
+  fiber_record* writer = nullptr;   // as lock_owner::execution agent
   const void* on_stack = nullptr;
 };
 

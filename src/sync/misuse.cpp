@@ -14,7 +14,7 @@
 
 namespace weft::detail {
 
-std::string strand_name(fiber_record& r) {
+std::string agent_name(fiber_record& r) {
   constexpr std::uint64_t thread_bit = std::uint64_t{1} << 63;
   if ((r.id & thread_bit) != 0) return "thread " + std::to_string(r.id & ~thread_bit);
   std::string text = "fiber " + std::to_string(r.id);
@@ -69,7 +69,7 @@ void destroyed_while_waited_for(const wait_list& list) noexcept {
       if (is_left_behind(w.self)) continue;  // it never comes back
       what = to_text(w.reason);
       object = w.object;
-      who += (n++ == 0 ? " " : ", ") + strand_name(w.self);
+      who += (n++ == 0 ? " " : ", ") + agent_name(w.self);
     }
   }
   if (n == 0) return;

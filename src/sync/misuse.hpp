@@ -9,7 +9,7 @@
 namespace weft::detail {
 
 /// `fiber 12 "name"`, or `thread 4711`.
-[[nodiscard]] std::string strand_name(fiber_record& r);
+[[nodiscard]] std::string agent_name(fiber_record& r);
 
 /// An address of code in words (src/debug/code_location.cpp, a layer above).
 [[nodiscard]] std::string describe_code(const void* address);

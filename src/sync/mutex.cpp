@@ -21,7 +21,7 @@ std::string name(const mutex_state& m) {
   return text;
 }
 std::string name(void* owner) {
-  return owner != nullptr ? strand_name(*static_cast<fiber_record*>(owner)) : "somebody";
+  return owner != nullptr ? agent_name(*static_cast<fiber_record*>(owner)) : "somebody";
 }
 
 // `frame`: of the door that was called from `from`.
@@ -49,20 +49,20 @@ void mutex_unlock(mutex_state& m) noexcept {
   make_way_if_asked();
   if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0)
     return false;  // [MUTEX-1]
-  take_note(m, this_strand(), __builtin_return_address(0), __builtin_frame_address(0));
+  take_note(m, this_agent(), __builtin_return_address(0), __builtin_frame_address(0));
   return true;
 }
 
 [[gnu::noinline]] bool mutex_lock_checked(mutex_state& m, const wait_limit& limit) {
   make_way_if_asked();
-  fiber_record& self = this_strand();
+  fiber_record& self = this_agent();
   if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0) {  // [MUTEX-1]
     const bool known =
         (m.word.load(std::memory_order_acquire) & owned) != 0;  // [MUTEX-5] take_note
     if (known && limit.deadline == wait_limit::time_point::max() && limit.stop == nullptr &&
         m.owner.load(std::memory_order_relaxed) == &self)
       report_misuse(
-          "deadlock: " + strand_name(self) + " locks " + name(m) + ", which it has locked already",
+          "deadlock: " + agent_name(self) + " locks " + name(m) + ", which it has locked already",
           "it locked it first by", &m, m.locked_at.load(std::memory_order_relaxed));
     if (!mutex_lock(m, limit)) return false;
   }
@@ -72,14 +72,14 @@ void mutex_unlock(mutex_state& m) noexcept {
 
 void mutex_unlock_checked(mutex_state& m) noexcept {
   const std::uint32_t w = m.word.load(std::memory_order_relaxed);
-  fiber_record& self = this_strand();
+  fiber_record& self = this_agent();
   if ((w & locked) == 0)
-    report_misuse(strand_name(self) + " unlocks " + name(m) + ", which nobody has locked");
+    report_misuse(agent_name(self) + " unlocks " + name(m) + ", which nobody has locked");
   if ((w & owned) != 0) {  // else it was locked by code without assertions
     void* const owner = m.owner.load(std::memory_order_relaxed);
     if (owner != &self)
       report_misuse(
-          strand_name(self) + " unlocks " + name(m) + ", which " + name(owner) + " has locked",
+          agent_name(self) + " unlocks " + name(m) + ", which " + name(owner) + " has locked",
           "its owner locked it by", &m, m.locked_at.load(std::memory_order_relaxed));
     m.owner.store(nullptr, std::memory_order_relaxed);
     m.word.fetch_and(~owned, std::memory_order_relaxed);
@@ -98,14 +98,14 @@ void mutex_destroy_checked(mutex_state& m) noexcept {
         "it was locked by", &m, (w & owned) != 0 ? m.locked_at.load(std::memory_order_relaxed) : nullptr);
 }
 
-void* strand_key() { return &this_strand(); }
+void* agent_key() { return &this_agent(); }
 
 void recursive_unlock_by_stranger(const void* mutex, void* owner) noexcept {
   char where[24];
   std::snprintf(where, sizeof where, "%p", mutex);
-  const std::string what = strand_name(this_strand()) + " unlocks the recursive_mutex at " + where + ", which ";
+  const std::string what = agent_name(this_agent()) + " unlocks the recursive_mutex at " + where + ", which ";
   if (owner == nullptr) report_misuse(what + "nobody has locked");
-  report_misuse(what + strand_name(*static_cast<fiber_record*>(owner)) + " has locked", "its owner locked it by", mutex,
+  report_misuse(what + agent_name(*static_cast<fiber_record*>(owner)) + " has locked", "its owner locked it by", mutex,
                 nullptr);
 }
 

@@ -18,7 +18,7 @@ bool once_begin(once_flag& flag) {
   if (s == once_stage::running) {
     if (flag.runner_.load(std::memory_order_relaxed) == &me.self) {
       g.unlock();
-      report_misuse("deadlock: " + strand_name(me.self) +
+      report_misuse("deadlock: " + agent_name(me.self) +
                     " calls call_once from within the call, with the same flag");
     }
     push_back(flag.waiters_, me);

@@ -292,7 +292,7 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
   ticket t;
   wake_code code = wake_code::ready;
   {
-    fiber_record& self = this_strand();
+    fiber_record& self = this_agent();
     const inside_weft inside;
     {
       claims out;

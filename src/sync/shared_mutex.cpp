@@ -38,14 +38,14 @@ void shared_mutex_unlock(shared_mutex_state& m, sharing how) noexcept {
 }
 
 void shared_mutex_check_lock(const shared_mutex_state& m) {
-  fiber_record& self = this_strand();
+  fiber_record& self = this_agent();
   if (writer_of(m) == &self)
-    report_misuse("deadlock: " + strand_name(self) + " locks " + name(m) + ", which it has locked already",
+    report_misuse("deadlock: " + agent_name(self) + " locks " + name(m) + ", which it has locked already",
                   "it locked it first by", &m, locked_at(m));
 }
 
 void shared_mutex_note_writer(shared_mutex_state& m) {
-  fiber_record& self = this_strand();
+  fiber_record& self = this_agent();
   remember_lock(&m, self, __builtin_frame_address(0));
   m.writer_is.store(&self, std::memory_order_relaxed);
   m.word.fetch_or(shared_mutex_state::owned, std::memory_order_release);  // [RW-5] writer_of
@@ -53,18 +53,18 @@ void shared_mutex_note_writer(shared_mutex_state& m) {
 }
 
 void shared_mutex_check_unlock(shared_mutex_state& m, sharing how) {
-  fiber_record& self = this_strand();
+  fiber_record& self = this_agent();
   const std::uint32_t w = m.word.load(std::memory_order_relaxed);
   if (how == sharing::shared) {
     if (w < shared_mutex_state::reader)
-      report_misuse(strand_name(self) + " unlocks " + name(m) + ", which nobody has locked shared");
+      report_misuse(agent_name(self) + " unlocks " + name(m) + ", which nobody has locked shared");
     return;
   }
   if ((w & shared_mutex_state::writer) == 0)
-    report_misuse(strand_name(self) + " unlocks " + name(m) + ", which nobody has locked exclusively");
+    report_misuse(agent_name(self) + " unlocks " + name(m) + ", which nobody has locked exclusively");
   fiber_record* const writer = writer_of(m);
   if (writer != nullptr && writer != &self)
-    report_misuse(strand_name(self) + " unlocks " + name(m) + ", which " + strand_name(*writer) + " has locked",
+    report_misuse(agent_name(self) + " unlocks " + name(m) + ", which " + agent_name(*writer) + " has locked",
                   "its owner locked it by", &m, locked_at(m));
   m.locked_at.store(nullptr, std::memory_order_relaxed);
   if (writer == nullptr) return;
@@ -76,7 +76,7 @@ void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept {
   if (!m.waiters.empty()) destroyed_while_waited_for(m.waiters);
   if (m.word.load(std::memory_order_relaxed) == 0) return;
   fiber_record* const writer = writer_of(m);
-  report_misuse(name(m) + " is destroyed while " + (writer != nullptr ? strand_name(*writer) : "somebody") +
+  report_misuse(name(m) + " is destroyed while " + (writer != nullptr ? agent_name(*writer) : "somebody") +
                     " has it locked",
                 "it was locked by", &m, writer != nullptr ? locked_at(m) : nullptr);
 }

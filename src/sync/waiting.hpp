@@ -71,7 +71,7 @@ inline void splice_back(wait_list& to, wait_list& from) noexcept {
 // ------------------------------------------------------
 struct waiter : wait_link {
   waiter(park_reason why, const void* what)
-      : wait_link{nullptr, nullptr}, self(this_strand()), reason(why), object(what) {}
+      : wait_link{nullptr, nullptr}, self(this_agent()), reason(why), object(what) {}
   waiter(const waiter&) = delete;
   waiter& operator=(const waiter&) = delete;
 

@@ -13,19 +13,19 @@ using namespace weft;
 using detail::alarm_end;
 using detail::alarm_state;
 using model::execution;
-using model::strand;
+using model::agent;
 
 namespace {
 
 using model::holds;
 
-// Time is an atomic that a thread moves; the timer heap is a thread per strand that wakes each park of it once time has
+// Time is an atomic that a thread moves; the timer heap is a thread per execution agent that wakes each park of it once time has
 // reached its limit, as often as it parks.
 struct alarm_world {
   std::shared_ptr<model::waiting_world> base = model::new_world();
   model::atomic<std::int64_t> time{0};
   struct sleeper {
-    strand s;
+    agent s;
     model::atomic<std::int64_t> until{0};
     model::atomic<std::uint32_t> ended{0};
     int end = -1;
@@ -66,7 +66,7 @@ void wait(const shared& w, alarm_world::sleeper& me, std::int64_t deadline = ala
       [&](std::int64_t due) { return env::limit{std::min(due, deadline), &me}; }));
   me.ended.store(1, std::memory_order_release);
 }
-// Sleeps for ever when its strand has ended: a daemon, which owns nothing.
+// Sleeps for ever when its execution agent has ended: a daemon, which owns nothing.
 void heap(alarm_world& w, alarm_world::sleeper& of) {
   std::uint32_t done = 0;
   for (;;) {

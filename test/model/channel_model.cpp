@@ -30,27 +30,27 @@ struct any_lock {
   model::atomic<int> word{0};
 };
 
-// One strand of the protocol: it parks with its ticket in up to two places, each under its channel's lock.
-struct strand {
+// One execution agent of the protocol: it parks with its ticket in up to two places, each under its channel's lock.
+struct agent {
   basic_fiber_word<model::sync> word;
   model::plain<int> stack{0};
   model::plain<int> got{0};
   int resumed = 0;
 };
 struct place {  // a channel's queue, one waiter long
-  strand* who = nullptr;
+  agent* who = nullptr;
   epoch_t epoch = 0;
   wake_code code{};
 };
 struct world {
   any_lock lock;  // one for all: SELECT takes them together
   model::plain<place> queue[2];
-  strand a, b;
+  agent a, b;
   int taken_from[2] = {};
 };
 using shared = std::shared_ptr<world>;
 
-void resume(strand& s) {
+void resume(agent& s) {
   s.stack = 2;
   ++s.resumed;
   s.word.set(fiber_state::running);
@@ -58,7 +58,7 @@ void resume(strand& s) {
 
 wake_code code_of(int i) { return static_cast<wake_code>(8 + i); }
 
-void park_in(const shared& w, strand& s, std::vector<int> queues) {
+void park_in(const shared& w, agent& s, std::vector<int> queues) {
   s.word.set(fiber_state::running);
   w->lock.lock();
   const epoch_t e = s.word.begin_park(stoppable::no);
@@ -70,7 +70,7 @@ void park_in(const shared& w, strand& s, std::vector<int> queues) {
 
 // put: claims whoever is in queue q, moves the value after the claim, under the lock. True: somebody took it.
 bool put(const shared& w, int q, int value) {
-  strand* to_enqueue = nullptr;
+  agent* to_enqueue = nullptr;
   bool done = false;
   w->lock.lock();
   const place p = w->queue[q];
@@ -109,8 +109,8 @@ void select_two_senders(execution& x) {
 // Two selects, each a sender in the other's queue: under the lock look first, publish after.
 void select_against_select(execution& x) {
   auto w = std::make_shared<world>();
-  const auto side = [=](strand& me, int mine, int other) {
-    strand* to_enqueue = nullptr;
+  const auto side = [=](agent& me, int mine, int other) {
+    agent* to_enqueue = nullptr;
     me.word.set(fiber_state::running);
     w->lock.lock();
     const place p = w->queue[other];
@@ -199,7 +199,7 @@ void after_the_wait(const closing_shared& w) {
   }
   w->of_wait = o;
 }
-strand* claim_first(const closing_shared& w, bool& claimed) {
+agent* claim_first(const closing_shared& w, bool& claimed) {
   const place p = w->queue[0];
   claimed = false;
   if (p.who == nullptr) return nullptr;
@@ -218,7 +218,7 @@ void serve_then_resume(const closing_shared& w, bool closes, int& result, closin
     return;
   }
   if (closes) w->is_closed = true;
-  strand* const owed = closes && how == closing::forgets ? nullptr : claim_first(w, claimed);
+  agent* const owed = closes && how == closing::forgets ? nullptr : claim_first(w, claimed);
   if (claimed && !closes) w->a.got = 5;
   if (claimed) w->outcome.store(static_cast<int>(closes ? ended::closed : ended::moved), std::memory_order_release);
   result = static_cast<int>(claimed ? ended::moved : ended::open);

@@ -13,7 +13,7 @@
 
 using namespace weft;
 using model::execution;
-using model::strand;
+using model::agent;
 using env = model::waiting_env;
 
 namespace {
@@ -28,7 +28,7 @@ struct mutex {
   model::atomic<std::uint32_t> word{0};
   detail::wait_list waiters;
 
-  bool lock(strand& s, env::limit l = {}) {
+  bool lock(agent& s, env::limit l = {}) {
     if ((word.fetch_or(locked, std::memory_order_acquire) & locked) == 0) return true;
     env::waiter me(s);
     return detail::lock_contended<env>(*this, me, l);
@@ -45,12 +45,12 @@ struct world {
   std::shared_ptr<model::waiting_world> base;
   std::unique_ptr<mutex> m = std::make_unique<mutex>();
   model::plain<int> data{0};  // what the mutex protects: two at a time are a race
-  strand a, b, c;
+  agent a, b, c;
   int got[3] = {};
 };
 using shared = std::shared_ptr<world>;
 
-void once(const shared& w, strand& s, int who) {
+void once(const shared& w, agent& s, int who) {
   w->m->lock(s);
   w->data = w->data + 1;
   ++w->got[who];
@@ -179,7 +179,7 @@ void one_of_two_gives_up(execution& x) {
 template <std::int64_t Step>
 void last_destroys(execution& x) {
   auto w = std::make_shared<world>(Step);
-  const auto leave = [w](strand& s) {
+  const auto leave = [w](agent& s) {
     mutex& m = *w->m;
     m.lock(s);
     w->data = w->data + 1;
@@ -196,7 +196,7 @@ struct shared_lock {
   model::atomic<std::uint32_t> word{0};
   detail::wait_list waiters;
 
-  bool lock(strand& s, detail::sharing how) {
+  bool lock(agent& s, detail::sharing how) {
     std::uint32_t w = 0;
     if (how == detail::sharing::exclusive) {
       if (word.compare_exchange_strong(w, 1, std::memory_order_acquire, std::memory_order_relaxed))
@@ -231,16 +231,16 @@ struct rw_world {
   std::shared_ptr<model::waiting_world> base = model::new_world();
   std::unique_ptr<shared_lock> object = std::make_unique<shared_lock>();
   model::plain<int> data{0};
-  strand a, b, c;
+  agent a, b, c;
 };
 using rw = std::shared_ptr<rw_world>;
 
-void write(const rw& w, strand& s) {
+void write(const rw& w, agent& s) {
   if (!w->object->lock(s, detail::sharing::exclusive)) return;
   w->data = w->data + 1;
   w->object->unlock(detail::sharing::exclusive);
 }
-void read(const rw& w, strand& s) {
+void read(const rw& w, agent& s) {
   if (!w->object->lock(s, detail::sharing::shared)) return;
   model::check(w->data >= 0, "reads what is written alone");
   w->object->unlock(detail::sharing::shared);

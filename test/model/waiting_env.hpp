@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// test/model/waiting_env.hpp - what the templates of src/sync run on in a model test: strands that
+// test/model/waiting_env.hpp - what the templates of src/sync run on in a model test: execution agents that
 // park on the real fiber word, one lock that outlives every object, timers as threads.
 //
-// Of one execution, reached through `here`: set it first thing in every scenario. A strand is a
+// Of one execution, reached through `here`: set it first thing in every scenario. An execution agent is a
 // thread with a word and a bell; who wins its wake after it has committed rings the bell.
 
 #include <memory>
@@ -16,12 +16,12 @@
 
 namespace weft::model {
 
-struct strand {
+struct agent {
   detail::basic_fiber_word<sync> word;
   atomic<std::uint32_t> bell{0};
   atomic<std::uint32_t> ticket{0};  // for timers: the epoch of the park, 0 before the first
 
-  strand() { word.set(detail::fiber_state::running); }
+  agent() { word.set(detail::fiber_state::running); }
 };
 
 struct waiting_world {
@@ -42,8 +42,8 @@ struct waiting_env {
   using atomic = model::atomic<T>;
 
   struct waiter : detail::wait_link {
-    explicit waiter(strand& s) : detail::wait_link{nullptr, nullptr}, self(s) {}
-    strand& self;
+    explicit waiter(agent& s) : detail::wait_link{nullptr, nullptr}, self(s) {}
+    agent& self;
     detail::epoch_t who = 0;
     std::int64_t since = 0;
     bool given = false, parks = false;
@@ -85,22 +85,22 @@ struct waiting_env {
    public:
     ~wake_list() { flush(); }
     bool claim(waiter& w) {
-      strand& s = w.self;
+      agent& s = w.self;
       const detail::wake_duty duty = s.word.wake(w.who, detail::wake_code::ready);
       if (duty == detail::wake_duty::enqueue) owed_.push_back(&s);
       return duty != detail::wake_duty::stale;
     }
     void flush() {
-      for (strand* s : owed_) s->bell.store(1, std::memory_order_release);
+      for (agent* s : owed_) s->bell.store(1, std::memory_order_release);
       owed_.clear();
     }
 
    private:
-    std::vector<strand*> owed_;
+    std::vector<agent*> owed_;
   };
 
   static detail::wait_end park(guard& g, waiter& w, const limit&) {
-    strand& s = w.self;
+    agent& s = w.self;
     w.who = s.word.begin_park(detail::stoppable::no);
     s.ticket.store(w.who, std::memory_order_release);
     g.unlock();
@@ -120,12 +120,12 @@ struct waiting_env {
   }
 
   /// A timer, or a stop request, that comes at any moment: before the park, during, or after.
-  static void expire(strand& s, detail::wake_code code = detail::wake_code::timeout) {
+  static void expire(agent& s, detail::wake_code code = detail::wake_code::timeout) {
     const detail::epoch_t e = s.ticket.load(std::memory_order_acquire);
     if (e != 0 && s.word.wake(e, code) == detail::wake_duty::enqueue)
       s.bell.store(1, std::memory_order_release);
   }
-  static void expire_once_it_waits(strand& s) {
+  static void expire_once_it_waits(agent& s) {
     while (s.ticket.load(std::memory_order_acquire) == 0) sync::pause();
     expire(s);
   }

@@ -16,7 +16,7 @@
 using namespace weft;
 using detail::wait_end;
 using model::execution;
-using model::strand;
+using model::agent;
 using env = model::waiting_env;
 
 namespace {
@@ -42,7 +42,7 @@ struct world {
   std::shared_ptr<model::waiting_world> base = model::new_world();
   std::unique_ptr<Object> object = std::make_unique<Object>();
   model::plain<int> data{0};
-  strand a, b, c;
+  agent a, b, c;
   int got[3] = {};
 };
 
@@ -61,7 +61,7 @@ struct flag {
     detail::wake_all<env>(g, out, local);
   }
   bool is_set() { return set.load(std::memory_order_acquire) != 0; }
-  bool wait(strand& s) {
+  bool wait(agent& s) {
     if (is_set()) return true;
     env::waiter me(s);
     return detail::wait_unless<env>(me, waiters, this, {}, [&] { return is_set(); }) ==
@@ -100,7 +100,7 @@ void two_waiters_one_gives_up(execution& x) {
 struct count {
   model::atomic<std::int64_t> state{4};  // two to go
   detail::wait_list waiters;
-  bool wait(strand& s) {
+  bool wait(agent& s) {
     if (state.load(std::memory_order_acquire) / 2 == 0) return true;
     env::waiter me(s);
     return detail::wait_for_zero<env>(*this, me, {}) == wait_end::ready;
@@ -175,7 +175,7 @@ void count_given_up(execution& x) {
 struct semaphore {
   model::atomic<std::int64_t> word{0};
   detail::wait_list waiters;
-  bool acquire(strand& s) {
+  bool acquire(agent& s) {
     std::int64_t w = word.load(std::memory_order_relaxed);
     while (w >= 2)
       if (word.compare_exchange_weak(w, w - 2, std::memory_order_acquire,
@@ -278,7 +278,7 @@ struct cv_world : world<condition> {
 };
 using cv = std::shared_ptr<cv_world>;
 
-wait_end wait(const cv& w, strand& s) {
+wait_end wait(const cv& w, agent& s) {
   env::waiter me(s);
   const wait_end end =
       detail::wait_for_notification<env>(*w->object, me, env::limit{}, [&] { w->lock.unlock(); });
@@ -383,13 +383,13 @@ TEST_CASE("WAIT-1, WAIT-2, WAIT-3, EVENT: through or given up; the waiter may de
 TEST_CASE("COUNT: the waiter may destroy it; the bit goes with the list") {
   holds_widely(count_to_zero);
   holds_in_sample(count_given_up);
-  holds([](execution& x) { given_up_alone<count>(x, [](count& c, strand& s) { return c.wait(s); }, 4); });
+  holds([](execution& x) { given_up_alone<count>(x, [](count& c, agent& s) { return c.wait(s); }, 4); });
 }
 
 TEST_CASE("SEM: permits are kept; who acquired may destroy it") {
   holds(permit_destroys);
   holds_in_sample(permits_are_kept);
-  holds([](execution& x) { given_up_alone<semaphore>(x, [](semaphore& c, strand& s) { return c.acquire(s); }, 0); });
+  holds([](execution& x) { given_up_alone<semaphore>(x, [](semaphore& c, agent& s) { return c.acquire(s); }, 0); });
 }
 
 TEST_CASE("CV: notify, timeout, stop") {

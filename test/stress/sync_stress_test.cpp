@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// stress/sync_stress_test.cpp - thousands of strands do random things with a few objects; an oracle
+// stress/sync_stress_test.cpp - thousands of execution agents do random things with a few objects; an oracle
 // counts.
 //
 // Oracle: what a mutex or a writer protects is plain data whose sum must come out; permits and
-// tokens are counted on both sides; every strand must end. Timeouts, stops and yields are strewn
+// tokens are counted on both sides; every execution agent must end. Timeouts, stops and yields are strewn
 // in. WEFT_SEED repeats a run.
 #include <doctest/doctest.h>
 
@@ -29,14 +29,14 @@
 
 #include "base/rng.hpp"
 #include "base/sanitizers.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::strands;
+using weft::test::agents;
 
 namespace {
 
-constexpr int strands_per_run = WEFT_TSAN ? 300 : 2000;
+constexpr int agents_per_run = WEFT_TSAN ? 300 : 2000;
 constexpr int steps = WEFT_TSAN || WEFT_ASAN ? 20 : 60;
 constexpr int of_each = 3;
 
@@ -76,8 +76,8 @@ struct stage {
   weft::event gates[of_each];  // set and reset
   weft::once_flag once[of_each];
   std::atomic<int> once_ran[of_each]{};
-  weft::wait_group alive{strands_per_run};
-  weft::latch begun{strands_per_run};
+  weft::wait_group alive{agents_per_run};
+  weft::latch begun{agents_per_run};
   std::stop_source stop;
 };
 
@@ -199,14 +199,14 @@ std::uint64_t seed() {
   return std::random_device{}();
 }
 
-void run(strands::kind kind, std::uint64_t seed) {
+void run(agents::kind kind, std::uint64_t seed) {
   auto s = std::make_unique<stage>();
   {
-    strands all(kind);
-    const bool threads_too = kind == strands::kind::mixed || kind == strands::kind::threads;
-    const int n = strands_per_run / (threads_too ? 10 : 1);
-    s->alive.done(strands_per_run - n);
-    s->begun.count_down(strands_per_run - n);
+    agents all(kind);
+    const bool threads_too = kind == agents::kind::mixed || kind == agents::kind::threads;
+    const int n = agents_per_run / (threads_too ? 10 : 1);
+    s->alive.done(agents_per_run - n);
+    s->begun.count_down(agents_per_run - n);
     for (int i = 0; i < n; ++i)
       all.start([&s = *s, seed, i] {
         weft::base::rng random(seed + static_cast<std::uint64_t>(i));
@@ -242,20 +242,20 @@ void run(strands::kind kind, std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("stress: random operations on every object, on every kind of strand") {
+TEST_CASE("stress: random operations on every object, on every kind of agent") {
   const std::uint64_t s = seed();
   MESSAGE("WEFT_SEED=" << s);
-  for (const strands::kind k : strands::all) {
-    CAPTURE(strands::name(k));
+  for (const agents::kind k : agents::all) {
+    CAPTURE(agents::name(k));
     run(k, s);
   }
 }
 
-TEST_CASE("stress: barrier, phase after phase, with strands that drop out") {
+TEST_CASE("stress: barrier, phase after phase, with agents that drop out") {
   const std::uint64_t s = seed();
   MESSAGE("WEFT_SEED=" << s);
-  for (const strands::kind k : strands::all) {
-    CAPTURE(strands::name(k));
+  for (const agents::kind k : agents::all) {
+    CAPTURE(agents::name(k));
     constexpr int n = 40;
     weft::base::rng random(s);
     int leave_after[n], longest = 0, phases = 0;
@@ -264,7 +264,7 @@ TEST_CASE("stress: barrier, phase after phase, with strands that drop out") {
       longest = std::max(longest, l);
     }
     weft::barrier b(n, [&]() noexcept { ++phases; });
-    strands all(k);
+    agents all(k);
     for (const int mine : leave_after)
       all.start([&, mine] {
         for (int p = 0; p < mine; ++p) {

@@ -22,7 +22,7 @@ inline std::uint64_t seed() {
   return value;
 }
 
-/// One stream of choices per strand of a test.
+/// One stream of choices per execution agent of a test.
 class choices {
  public:
   explicit choices(std::uint64_t stream) : engine_(seed() * 0x9e3779b97f4a7c15u + stream) {}

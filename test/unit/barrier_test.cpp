@@ -11,11 +11,11 @@
 #include <weft/this_fiber.hpp>
 
 #include "support/in_child.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 TEST_CASE("barrier [example]: a computation in steps") {
   weft::run([] {
@@ -36,7 +36,7 @@ TEST_CASE("barrier [example]: a computation in steps") {
 }
 
 TEST_CASE("barrier: the completion runs once per phase, alone") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     constexpr int n = 12, phases = 60;
     int completed = 0;
     std::atomic<int> arrived{0};
@@ -64,7 +64,7 @@ TEST_CASE("barrier: the completion runs once per phase, alone") {
 }
 
 TEST_CASE("barrier: arrive_and_drop shrinks it") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     constexpr int n = 8;
     int phases = 0;
     weft::barrier b(n, [&]() noexcept { ++phases; });

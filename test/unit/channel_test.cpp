@@ -16,12 +16,12 @@
 #include <weft/this_fiber.hpp>
 
 #include "support/in_child.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
 using weft::channel_status;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 namespace {
 
@@ -69,8 +69,8 @@ TEST_CASE("channel: smoke, without anybody waiting") {
   CHECK(!c.try_send(4));
 }
 
-TEST_CASE("channel [ping-pong]: rendezvous on every kind of strand") {
-  on_all_strands([](strands& s) {
+TEST_CASE("channel [ping-pong]: rendezvous on every kind of agent") {
+  on_all_agents([](agents& s) {
     weft::channel<int> ping(0), pong(0);
     int sum = 0;
     s.start([&] {
@@ -90,7 +90,7 @@ TEST_CASE("channel [ping-pong]: rendezvous on every kind of strand") {
 }
 
 TEST_CASE("channel: many to many, nothing lost, nothing doubled, each sender's order kept") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (const std::size_t capacity : {0, 1, 10}) {
       CAPTURE(capacity);
       constexpr int senders = 5, each = 400, receivers = 4;
@@ -125,7 +125,7 @@ TEST_CASE("channel: many to many, nothing lost, nothing doubled, each sender's o
 }
 
 TEST_CASE("channel: a blocked receive ends with the close, and with the value sent before it") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::channel<int> c(1);
     std::optional<int> first, second = 5;
     s.start([&] {
@@ -203,7 +203,7 @@ TEST_CASE("channel: the buffer keeps order past senders that wait for room") {
 }
 
 TEST_CASE("channel: timed and stopped operations say why they ended") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     s.start([] {
       weft::channel<int> c(1);
       CHECK(c.receive_for(1ms).status() == channel_status::timeout);
@@ -228,7 +228,7 @@ TEST_CASE("channel: timed and stopped operations say why they ended") {
 }
 
 TEST_CASE("channel: a stop request ends a wait that has begun") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::channel<int> c(0);
     std::stop_source stop;
     std::atomic<bool> waiting{false};
@@ -262,7 +262,7 @@ TEST_CASE("channel: request_stop on the fiber does not end a plain receive, but 
 }
 
 TEST_CASE("channel: whoever got the value may destroy the channel at once") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (int round = 0; round < 200; ++round) {
       auto* c = new weft::channel<int>(round % 2);
       std::atomic<int> got{0};

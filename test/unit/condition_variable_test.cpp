@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // unit/condition_variable_test.cpp - as the standard library's own tests ask, on every kind of
-// strand.
+// execution agent.
 #include <weft/condition_variable.hpp>
 
 #include <doctest/doctest.h>
@@ -16,11 +16,11 @@
 #include <weft/this_fiber.hpp>
 
 #include "support/in_child.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 static_assert(sizeof(weft::condition_variable) <= 24);
 constinit weft::condition_variable at_namespace_scope;
@@ -95,7 +95,7 @@ TEST_CASE("condition_variable: notify_one wakes one, the oldest; notify_all the 
 }
 
 TEST_CASE("condition_variable: bounded buffer, nothing lost, nothing doubled") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::mutex lock;
     weft::condition_variable not_empty, not_full;
     std::deque<int> queue;
@@ -128,7 +128,7 @@ TEST_CASE("condition_variable: bounded buffer, nothing lost, nothing doubled") {
 
 // CV-1: as many tokens as notifications; who times out must not take one along.
 TEST_CASE("condition_variable: a waiter that times out does not swallow a notification") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::mutex lock;
     weft::condition_variable c;
     int tokens = 0, taken = 0;
@@ -168,7 +168,7 @@ TEST_CASE("condition_variable: a waiter that times out does not swallow a notifi
 }
 
 TEST_CASE("condition_variable: a stop request ends the wait, locked") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::mutex lock;
     weft::condition_variable c;
     std::stop_source stop;
@@ -218,7 +218,7 @@ TEST_CASE("condition_variable: what the condition throws comes out, locked") {
 }
 
 TEST_CASE("condition_variable: any lock") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     std::mutex os_lock;  // never held across a wait but by the wait itself
     weft::condition_variable_any c;
     bool go = false;
@@ -236,7 +236,7 @@ TEST_CASE("condition_variable: any lock") {
 }
 
 TEST_CASE("condition_variable: may be destroyed once everybody was notified") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (int round = 0; round < 50; ++round) {
       weft::mutex lock;
       auto c = std::make_unique<weft::condition_variable>();

@@ -11,11 +11,11 @@
 
 #include <weft/this_fiber.hpp>
 
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 static_assert(sizeof(weft::event) <= 24);
 static_assert(!std::is_copy_constructible_v<weft::event>);
@@ -52,7 +52,7 @@ TEST_CASE("event: stays set until reset") {
 }
 
 TEST_CASE("event: lets everybody through at once") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::event e;
     std::atomic<int> through{0};
     constexpr int n = 200;
@@ -72,7 +72,7 @@ TEST_CASE("event: lets everybody through at once") {
 }
 
 TEST_CASE("event: a waiter may destroy it while set is on its way out") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (int i = 0; i < 300; ++i) {
       auto e = std::make_unique<weft::event>();
       weft::event* const seen = e.get();
@@ -87,7 +87,7 @@ TEST_CASE("event: a waiter may destroy it while set is on its way out") {
 }
 
 TEST_CASE("event: a stop request ends a wait that was given the token") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::event never, last;
     std::stop_source stop;
     std::atomic<int> waiting{0}, stopped{0};
@@ -121,7 +121,7 @@ TEST_CASE("event: the fiber's own stop request, by its token") {
 }
 
 TEST_CASE("event: set and timeout race, nothing is lost") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (int round = 0; round < 20; ++round) {
       weft::event e, done;
       s.start([&] {

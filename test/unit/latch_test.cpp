@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/latch_test.cpp - as the standard library's own tests ask, on every kind of strand.
+// unit/latch_test.cpp - as the standard library's own tests ask, on every kind of execution agent.
 #include <weft/latch.hpp>
 
 #include <doctest/doctest.h>
@@ -12,11 +12,11 @@
 #include <weft/this_fiber.hpp>
 
 #include "support/in_child.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 static_assert(weft::latch::max() > 1'000'000);
 
@@ -55,7 +55,7 @@ TEST_CASE("latch: counts down, once") {
 }
 
 TEST_CASE("latch: arrive_and_wait lets nobody through early") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     constexpr int n = 50;
     weft::latch l(n);
     std::atomic<int> arrived{0};
@@ -70,7 +70,7 @@ TEST_CASE("latch: arrive_and_wait lets nobody through early") {
 }
 
 TEST_CASE("latch: a waiter may destroy it while count_down is on its way out") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (int round = 0; round < 100; ++round) {
       auto l = std::make_shared<weft::latch>(1);
       weft::latch* const seen = l.get();

@@ -17,12 +17,12 @@
 #include <weft/this_fiber.hpp>
 
 #include "support/in_child.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
 using weft::test::in_child;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 static_assert(sizeof(weft::mutex) <= 40);
 constinit weft::mutex at_namespace_scope;
@@ -63,8 +63,8 @@ TEST_CASE("mutex: std::unique_lock, try_lock, scoped_lock") {
   b.unlock();
 }
 
-TEST_CASE("mutex: one at a time, on every kind of strand") {
-  on_all_strands([](strands& s) {
+TEST_CASE("mutex: one at a time, on every kind of agent") {
+  on_all_agents([](agents& s) {
     weft::mutex lock;
     long plain = 0;
     bool inside = false;
@@ -86,7 +86,7 @@ TEST_CASE("mutex: one at a time, on every kind of strand") {
 }
 
 TEST_CASE("mutex: timed locks come and go, none is lost") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::mutex lock;
     long plain = 0;
     std::atomic<long> locked{0};
@@ -112,7 +112,7 @@ TEST_CASE("mutex: timed locks come and go, none is lost") {
 }
 
 TEST_CASE("mutex: the last to lock may destroy it after the unlock") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     struct counted {
       weft::mutex lock;
       int references = 0;
@@ -133,13 +133,13 @@ TEST_CASE("mutex: the last to lock may destroy it after the unlock") {
   });
 }
 
-// One strand takes the mutex again the moment it lets go, and holds it nearly all the time. The
+// One execution agent takes the mutex again the moment it lets go, and holds it nearly all the time. The
 // other gets its turns all the same: with barging alone it might never.
 TEST_CASE("mutex: no_starvation") {
-  for (const auto kind : {strands::kind::one_worker, strands::kind::two_workers,
-                          strands::kind::threads, strands::kind::mixed}) {
-    CAPTURE(strands::name(kind));
-    strands s(kind);
+  for (const auto kind : {agents::kind::one_worker, agents::kind::two_workers,
+                          agents::kind::threads, agents::kind::mixed}) {
+    CAPTURE(agents::name(kind));
+    agents s(kind);
     weft::mutex lock;
     std::atomic<bool> stop{false};
     for (int i = 0; i < 2; ++i)

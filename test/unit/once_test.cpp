@@ -11,10 +11,10 @@
 #include <weft/this_fiber.hpp>
 
 #include "support/in_child.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 constinit weft::once_flag at_namespace_scope;
 
@@ -45,7 +45,7 @@ TEST_CASE("once: arguments, move-only ones too") {
 }
 
 TEST_CASE("once: a call that throws does not count, another one tries") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (int round = 0; round < 20; ++round) {
       weft::once_flag flag;
       std::atomic<int> tried{0}, failed{0};

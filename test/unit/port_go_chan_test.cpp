@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // unit/port_go_chan_test.cpp - what Go's runtime asks of channels and select in its own tests, by renaming: `go f()` -> a
-// strand, `ch <- v` -> send, `<-ch` -> receive, `select` -> weft::select. Written after the ideas of those tests. What
+// execution agent, `ch <- v` -> send, `<-ch` -> receive, `select` -> weft::select. Written after the ideas of those tests. What
 // differs: a send into a closed channel returns false (Go panics), and so does closing twice.
 #include <doctest/doctest.h>
 
@@ -17,12 +17,12 @@
 #include <weft/wait_group.hpp>
 
 #include "support/runtimes.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_strands;
+using weft::test::on_all_agents;
 using weft::test::scaled;
-using weft::test::strands;
+using weft::test::agents;
 
 namespace {
 const auto nothing = [] {};
@@ -31,7 +31,7 @@ const auto sent = [](bool ok) { CHECK(ok); };
 }  // namespace
 
 TEST_CASE("port go: every capacity: order, blocking, close, drained") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (const std::size_t capacity : {0, 1, 2, 10, 100}) {
       CAPTURE(capacity);
       {  // receive blocks until there is something; so does a select
@@ -91,7 +91,7 @@ TEST_CASE("port go: every capacity: order, blocking, close, drained") {
 
 // A select with a default must not say "nothing" while one of its channels has been ready since before it began.
 TEST_CASE("port go: a select with a default finds what is ready, while others take the rest") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (std::size_t round = 0; round < scaled(1000); ++round) {
       weft::channel<int> a(1), b(1), done(1);
       a.send(1);
@@ -108,7 +108,7 @@ TEST_CASE("port go: a select with a default finds what is ready, while others ta
   });
 }
 TEST_CASE("port go: the same with a channel that is closed instead of filled") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (std::size_t round = 0; round < scaled(1000); ++round) {
       weft::channel<int> a(1), b(0), done(1);
       a.send(1);
@@ -126,7 +126,7 @@ TEST_CASE("port go: the same with a channel that is closed instead of filled") {
 }
 
 TEST_CASE("port go: a select takes each of two that are always ready, never leaving one out") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     constexpr int trials = 2000;
     weft::channel<int> a(trials + 1), b(trials + 1), c(0), d(0), done(0);
     for (int i = 0; i <= trials; ++i) a.send(1), b.send(2);
@@ -145,7 +145,7 @@ TEST_CASE("port go: a select takes each of two that are always ready, never leav
 
 // Pseudo-random send: both values come out of a select with two sends to one channel.
 TEST_CASE("port go: of two sends to one channel both are chosen") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (const std::size_t capacity : {0, 1}) {
       weft::channel<int> c(capacity);
       constexpr int n = 1000;
@@ -168,7 +168,7 @@ TEST_CASE("port go: of two sends to one channel both are chosen") {
 }
 
 TEST_CASE("port go: four channels of different capacities, by plain calls and by select, in all four roles") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     std::array<std::unique_ptr<weft::channel<int>>, 4> c;
     constexpr std::size_t capacities[] = {0, 0, 2, 3};
     for (std::size_t i = 0; i < 4; ++i) c[i] = std::make_unique<weft::channel<int>>(capacities[i]);
@@ -212,7 +212,7 @@ TEST_CASE("port go: four channels of different capacities, by plain calls and by
 
 // Sends and receives of one channel in one select, from two sides: nobody meets himself.
 TEST_CASE("port go: a select that sends and receives on one channel never gets its own value") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (const std::size_t capacity : {0, 10}) {
       weft::channel<int> c(capacity);
       weft::wait_group parties;
@@ -241,7 +241,7 @@ TEST_CASE("port go: a select that sends and receives on one channel never gets i
 }
 
 TEST_CASE("port go: a channel of channels, closed from within one another") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     using inner = std::shared_ptr<weft::channel<int>>;
     weft::channel<inner> requests(0);
     s.start([&] {
@@ -266,7 +266,7 @@ TEST_CASE("port go: a channel of channels, closed from within one another") {
 
 // Closing while others wait for it in every way at once: everybody ends, each exactly once.
 TEST_CASE("port go: close wakes plain receivers, senders, selects and those who come later") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (int round = 0; round < 50; ++round) {
       weft::channel<int> in(0), out(0), never(0);
       std::atomic<int> ended{0};
@@ -291,7 +291,7 @@ TEST_CASE("port go: close wakes plain receivers, senders, selects and those who 
 }
 
 TEST_CASE("port go: several workers between two channels: every item once, the sum right") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     constexpr int workers = 5;
     const int n = static_cast<int>(scaled(2000));
     weft::channel<int> q(n / 10 + 1), r(n / 10 + 1);
@@ -370,7 +370,7 @@ TEST_CASE("port go: a daisy chain") {
 
 // A duplicated select on one channel with a timer: the timer's case does not swallow a value.
 TEST_CASE("port go: a select beside a short time loses no value") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::channel<int> c(0);
     const int n = static_cast<int>(scaled(500));
     int got = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // unit/port_std_locks_test.cpp - what the standard library's own tests ask of mutexes, of fibers and threads, by renaming:
-// std::mutex -> weft::mutex, std::thread -> a strand. Written after the ideas of those tests.
+// std::mutex -> weft::mutex, std::thread -> an execution agent. Written after the ideas of those tests.
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -16,11 +16,11 @@
 #include <weft/shared_mutex.hpp>
 #include <weft/this_fiber.hpp>
 
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 namespace {
 
@@ -52,7 +52,7 @@ constinit weft::shared_mutex global_shared_mutex;
 
 TEST_CASE_TEMPLATE("port std: lock, try_lock, unlock, seen from elsewhere", M, weft::mutex, weft::timed_mutex,
                    weft::recursive_mutex, weft::recursive_timed_mutex, weft::shared_mutex, weft::shared_timed_mutex) {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     M m;
     weft::binary_semaphore locked(0), seen(0);
     s.start([&] {
@@ -76,7 +76,7 @@ TEST_CASE_TEMPLATE("port std: lock, try_lock, unlock, seen from elsewhere", M, w
 
 TEST_CASE_TEMPLATE("port std: try_lock_for and try_lock_until wait as long as they say, on any clock", M, weft::timed_mutex,
                    weft::recursive_timed_mutex, weft::shared_timed_mutex) {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     M m;
     weft::binary_semaphore locked(0), tried(0);
     s.start([&] {
@@ -112,7 +112,7 @@ TEST_CASE_TEMPLATE("port std: try_lock_for and try_lock_until wait as long as th
 }
 
 TEST_CASE("port std: a recursive mutex is free when it was unlocked as often as locked") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::recursive_timed_mutex m;
     weft::binary_semaphore locked(0), tried(0);
     s.start([&] {
@@ -137,7 +137,7 @@ TEST_CASE("port std: a recursive mutex is free when it was unlocked as often as 
 }
 
 TEST_CASE("port std: std::lock, std::try_lock and scoped_lock over several kinds, from both ends") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::mutex a;
     weft::timed_mutex b;
     weft::recursive_mutex c;
@@ -198,7 +198,7 @@ TEST_CASE("port std: unique_lock's life: adopt, defer, try, release, swap, error
 }
 
 TEST_CASE("port std: shared_mutex has readers together and writers alone") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::shared_timed_mutex m;
     weft::binary_semaphore shared(0), tried(0), alone(0), refused(0);
     s.start([&] {
@@ -242,8 +242,8 @@ TEST_CASE("port std: shared_mutex has readers together and writers alone") {
   });
 }
 
-TEST_CASE("port std: many mutexes, many strands, no mixed-up locks") {
-  on_all_strands([](strands& s) {
+TEST_CASE("port std: many mutexes, many agents, no mixed-up locks") {
+  on_all_agents([](agents& s) {
     constexpr std::size_t cells = 7, each = 400;
     struct cell {
       weft::mutex m;

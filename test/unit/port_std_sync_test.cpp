@@ -24,11 +24,11 @@
 #include <weft/this_fiber.hpp>
 
 #include "support/runtimes.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 namespace {
 
@@ -53,7 +53,7 @@ constinit weft::once_flag global_flag;
 }  // namespace
 
 TEST_CASE("port std: condition_variable: notify_one, notify_all, predicates, each with its lock held after") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::condition_variable cv;
     weft::mutex m;
     int ready = 0, through = 0;
@@ -84,7 +84,7 @@ TEST_CASE("port std: condition_variable: notify_one, notify_all, predicates, eac
 }
 
 TEST_CASE("port std: condition_variable: wait_for and wait_until say whether the time is over, on any clock") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::condition_variable cv;
     weft::mutex m;
     s.start([&] {
@@ -109,7 +109,7 @@ TEST_CASE("port std: condition_variable: wait_for and wait_until say whether the
 }
 
 TEST_CASE("port std: condition_variable_any takes any lock; a stop request ends its wait with the predicate's value") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::condition_variable_any cv;
     weft::shared_mutex m;
     std::stop_source stop;
@@ -155,7 +155,7 @@ TEST_CASE("port std: condition_variable_any takes any lock; a stop request ends 
 }
 
 TEST_CASE("port std: a stop callback that runs while the waiter leaves; the token outlives nothing") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (int round = 0; round < 50; ++round) {
       weft::condition_variable_any cv;
       weft::mutex m;
@@ -179,7 +179,7 @@ TEST_CASE("port std: a stop callback that runs while the waiter leaves; the toke
 }
 
 TEST_CASE("port std: semaphores count, time out and hand over") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::counting_semaphore<> c(3);
     weft::binary_semaphore b(1);
     s.start([&] {
@@ -214,7 +214,7 @@ TEST_CASE("port std: semaphores count, time out and hand over") {
 }
 
 TEST_CASE("port std: latch: arrive_and_wait, count_down by several, a const one can be waited for") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::latch start(3), done(4);
     const weft::latch& seen = done;
     std::atomic<int> before{0};
@@ -238,7 +238,7 @@ TEST_CASE("port std: latch: arrive_and_wait, count_down by several, a const one 
 }
 
 TEST_CASE("port std: barrier: phases, completion before anybody leaves, arrive with tokens, drop") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     constexpr int parties = 3, phases = 40;
     int completed = 0, work[parties] = {};
     auto all_equal = [&]() noexcept {
@@ -273,7 +273,7 @@ TEST_CASE("port std: barrier: phases, completion before anybody leaves, arrive w
 }
 
 TEST_CASE("port std: call_once: once, its arguments, its exceptions, from within another, and many at once") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::once_flag flag;
     std::atomic<int> calls{0}, thrown{0}, after{0};
     for (int i = 0; i < 6; ++i)
@@ -318,7 +318,7 @@ TEST_CASE("port std: sleep_until on a clock that runs slower") {
 }
 
 TEST_CASE("port std: a time beyond the clock's range is for ever, a negative one is over, whatever its unit") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::mutex lock;
     weft::condition_variable cv;
     weft::counting_semaphore<> permits(0);

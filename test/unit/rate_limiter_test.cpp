@@ -11,12 +11,12 @@
 
 #include <weft/this_fiber.hpp>
 
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 TEST_CASE("rate_limiter [example]: a burst at once, the rest at their rate") {
   weft::run([] {
@@ -34,17 +34,17 @@ TEST_CASE("rate_limiter [example]: a burst at once, the rest at their rate") {
   });
 }
 
-TEST_CASE("rate_limiter: from many strands never faster than its rate") {
-  on_all_strands([](strands& s) {
-    constexpr int strands_count = 6, each = 10, burst = 4;
+TEST_CASE("rate_limiter: from many agents never faster than its rate") {
+  on_all_agents([](agents& s) {
+    constexpr int agents_count = 6, each = 10, burst = 4;
     const auto start = clock_type::now();
     weft::rate_limiter limit(5000.0, burst);
-    for (int i = 0; i < strands_count; ++i)
+    for (int i = 0; i < agents_count; ++i)
       s.start([&] {
         for (int k = 0; k < each; ++k) limit.acquire();
       });
     s.join();
-    CHECK(clock_type::now() - start >= (strands_count * each - burst) * 200us - 1us);
+    CHECK(clock_type::now() - start >= (agents_count * each - burst) * 200us - 1us);
   });
 }
 

@@ -10,11 +10,11 @@
 #include <weft/this_fiber.hpp>
 
 #include "support/in_child.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 TEST_CASE("recursive_mutex [example]: a locked function calls another") {
   weft::recursive_mutex lock;
@@ -51,8 +51,8 @@ TEST_CASE("recursive_mutex: as many unlocks as locks") {
   CHECK(!taken_by_others());
 }
 
-TEST_CASE("recursive_mutex: one at a time, on every kind of strand") {
-  on_all_strands([](strands& s) {
+TEST_CASE("recursive_mutex: one at a time, on every kind of agent") {
+  on_all_agents([](agents& s) {
     weft::recursive_mutex lock;
     long plain = 0;
     for (int i = 0; i < 10; ++i)

@@ -10,19 +10,19 @@
 #include <weft/channel.hpp>
 #include <weft/this_fiber.hpp>
 
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
 using weft::wait_result;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 namespace this_fiber = weft::this_fiber;
 
 constexpr auto none = clock_type::time_point::max();
 
 TEST_CASE("scope_deadline [example]: what is not done by then is asked to stop") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     s.start([] {
       const auto deadline = clock_type::now() + 5ms;
       wait_result slow{};

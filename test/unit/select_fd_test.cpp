@@ -25,7 +25,7 @@
 #include "base/sanitizers.hpp"
 #include "support/net.hpp"
 #include "support/runtimes.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
 using namespace weft::test;
@@ -167,7 +167,7 @@ TEST_CASE("select fd: what is no descriptor, or none that could be waited for, i
 }
 
 TEST_CASE("select fd: bytes, room, a connection and an event end a wait that has begun") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     s.start([] {
       weft::channel<int> never(0);
       const auto keep = [](std::optional<int>) { FAIL("nobody sends"); };
@@ -256,7 +256,7 @@ TEST_CASE("select fd: a number closed while selected is watched to the end, and 
 }
 
 TEST_CASE("select fd: many wait for one descriptor, in one select and in many") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     const descriptor event = new_eventfd();
     net::tcp_listener listener(any_port);
     constexpr int waiting = 6, each = 50;

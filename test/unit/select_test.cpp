@@ -12,11 +12,11 @@
 
 #include <weft/this_fiber.hpp>
 
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 namespace {
 const auto nothing = [] {};
@@ -86,7 +86,7 @@ TEST_CASE("select: each ready case is chosen as often as the others") {
 }
 
 TEST_CASE("select: two selects that want each other meet exactly once per round") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::channel<int> a(0), b(0);
     constexpr int rounds = 2000;
     int sent[2] = {}, received[2] = {};
@@ -105,7 +105,7 @@ TEST_CASE("select: two selects that want each other meet exactly once per round"
 }
 
 TEST_CASE("select: many selects over many channels lose and double nothing") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     constexpr int channels = 4, each = 1000, readers = 3;
     std::vector<std::unique_ptr<weft::channel<int>>> c;
     for (int i = 0; i < channels; ++i) c.push_back(std::make_unique<weft::channel<int>>(i));
@@ -136,7 +136,7 @@ TEST_CASE("select: many selects over many channels lose and double nothing") {
 }
 
 TEST_CASE("select: a channel in two cases, as sender and receiver, never meets itself") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::channel<int> c(0);
     constexpr int rounds = 500;
     std::atomic<int> sent{0}, received{0};
@@ -153,7 +153,7 @@ TEST_CASE("select: a channel in two cases, as sender and receiver, never meets i
 }
 
 TEST_CASE("select: a fiber's end, a stop request, a time, each ends a wait that has begun") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     s.start([] {
       weft::channel<int> never(0);
       const auto drop = [](std::optional<int>) { FAIL("nobody sends"); };
@@ -182,7 +182,7 @@ TEST_CASE("select: a fiber's end, a stop request, a time, each ends a wait that 
 }
 
 TEST_CASE("select: closing a channel ends the selects that wait in it") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::channel<int> in(0), out(0), other(0);
     bool closed = false, refused = false;
     s.start([&] {
@@ -202,7 +202,7 @@ TEST_CASE("select: closing a channel ends the selects that wait in it") {
 }
 
 TEST_CASE("select: timers and tickers as cases") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     s.start([] {
       weft::timer t(1ms), idle;
       weft::ticker every(1ms);
@@ -222,7 +222,7 @@ TEST_CASE("select: timers and tickers as cases") {
 }
 
 TEST_CASE("select [selector]: cases known at run time, more than fit on the stack") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     constexpr int n = 40;
     std::vector<std::unique_ptr<weft::channel<int>>> channels;
     for (int i = 0; i < n; ++i) channels.push_back(std::make_unique<weft::channel<int>>(0));

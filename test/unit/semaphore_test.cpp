@@ -13,11 +13,11 @@
 #include <weft/this_fiber.hpp>
 
 #include "support/in_child.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 static_assert(weft::binary_semaphore::max() == 1);
 static_assert(sizeof(weft::binary_semaphore) <= 24);
@@ -55,8 +55,8 @@ TEST_CASE("semaphore: try_acquire and the timed forms") {
   CHECK(!s.try_acquire());
 }
 
-TEST_CASE("semaphore: permits are kept, on every kind of strand") {
-  on_all_strands([](strands& s) {
+TEST_CASE("semaphore: permits are kept, on every kind of agent") {
+  on_all_agents([](agents& s) {
     constexpr int permits = 3;
     weft::counting_semaphore<> sem(permits);
     std::atomic<int> inside{0};
@@ -86,7 +86,7 @@ TEST_CASE("semaphore: permits are kept, on every kind of strand") {
 }
 
 TEST_CASE("semaphore: several permits at once, and stopped waiters") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::counting_semaphore<> sem(0);
     std::stop_source stop;
     std::atomic<int> got{0}, stopped{0};
@@ -138,7 +138,7 @@ TEST_CASE("semaphore: waiters are served in order, nobody overtakes") {
 }
 
 TEST_CASE("semaphore: who acquired may destroy it while release is on its way out") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (int round = 0; round < 200; ++round) {
       auto b = std::make_shared<weft::binary_semaphore>(0);
       auto* const seen = b.get();

@@ -19,11 +19,11 @@
 #include <weft/this_fiber.hpp>
 
 #include "support/in_child.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 static_assert(sizeof(weft::shared_mutex) <= 40);
 constinit weft::shared_mutex at_namespace_scope;
@@ -62,7 +62,7 @@ TEST_CASE("shared_mutex: who keeps whom out") {
 }
 
 TEST_CASE("shared_mutex: readers are in it together") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::shared_mutex lock;
     constexpr int n = 10;
     weft::latch all_inside(n);
@@ -75,8 +75,8 @@ TEST_CASE("shared_mutex: readers are in it together") {
   });
 }
 
-TEST_CASE("shared_mutex: writers are alone, on every kind of strand") {
-  on_all_strands([](strands& s) {
+TEST_CASE("shared_mutex: writers are alone, on every kind of agent") {
+  on_all_agents([](agents& s) {
     weft::shared_mutex lock;
     long a = 0, b = 0;
     std::atomic<int> readers{0};
@@ -113,9 +113,9 @@ TEST_CASE("shared_mutex: writers are alone, on every kind of strand") {
 // Two readers that overlap all the time would keep a writer out for ever if newcomers passed it.
 TEST_CASE("shared_mutex: no_starvation of writers") {
   for (const auto kind :
-       {strands::kind::one_worker, strands::kind::two_workers, strands::kind::mixed}) {
-    CAPTURE(strands::name(kind));
-    strands s(kind);
+       {agents::kind::one_worker, agents::kind::two_workers, agents::kind::mixed}) {
+    CAPTURE(agents::name(kind));
+    agents s(kind);
     weft::shared_mutex lock;
     std::atomic<bool> written{false};
     for (int i = 0; i < 4; ++i)
@@ -138,7 +138,7 @@ TEST_CASE("shared_mutex: no_starvation of writers") {
 }
 
 TEST_CASE("shared_mutex: a writer that gives up lets the readers behind it in") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::shared_mutex lock;
     weft::event done, gave_up;
     lock.lock_shared();
@@ -162,7 +162,7 @@ TEST_CASE("shared_mutex: a writer that gives up lets the readers behind it in") 
 }
 
 TEST_CASE("shared_mutex: the last to lock may destroy it after the unlock") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     struct counted {
       weft::shared_mutex lock;
       std::atomic<int> references{0};

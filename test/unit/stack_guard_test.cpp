@@ -220,7 +220,7 @@ TEST_CASE("stacks without a guard: an overflow is found at the end, at a deep pa
   SUBCASE("by a frame that jumps over the red zone") {
     const child_end end = beyond_the_guards([] {
       return join_doomed([] {
-        const detail::fiber_record& self = detail::this_strand();
+        const detail::fiber_record& self = detail::this_agent();
         auto* const below = self.stack_limit - os::page_size() - 64 * 1024;
         *static_cast<volatile std::byte*>(below - 8) = std::byte{1};
       });

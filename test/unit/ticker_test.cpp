@@ -9,15 +9,15 @@
 #include <weft/fiber.hpp>
 #include <weft/this_fiber.hpp>
 
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 TEST_CASE("ticker: no tick before its time") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     s.start([] {
       const auto start = clock_type::now();
       weft::ticker t(2ms);
@@ -45,7 +45,7 @@ TEST_CASE("ticker: missed ticks are dropped, the next comes at its time") {
 }
 
 TEST_CASE("ticker: stop, reset, and a period of nothing") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     s.start([] {
       CHECK_THROWS_AS(weft::ticker(0ms), std::invalid_argument);
       weft::ticker t(1h);

@@ -10,12 +10,12 @@
 #include <weft/select.hpp>
 #include <weft/this_fiber.hpp>
 
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 TEST_CASE("timer [example]: serves until nobody asks for a while") {
   weft::run([] {
@@ -39,7 +39,7 @@ TEST_CASE("timer [example]: serves until nobody asks for a while") {
 }
 
 TEST_CASE("timer: fires not before its time, once") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     s.start([] {
       const auto start = clock_type::now();
       weft::timer t(3ms);
@@ -59,7 +59,7 @@ TEST_CASE("timer: fires not before its time, once") {
 }
 
 TEST_CASE("timer: stop ends the waits, reset moves them; nothing is left over") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::timer t(1h);
     std::atomic<int> fired{0}, ended{0};
     for (int i = 0; i < 4; ++i)
@@ -87,7 +87,7 @@ TEST_CASE("timer: stop ends the waits, reset moves them; nothing is left over") 
 }
 
 TEST_CASE("timer: a firing against a stop: exactly one of them has it") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     constexpr int rounds = 100;
     weft::channel<int> turn(0);
     weft::timer t;

@@ -14,11 +14,11 @@
 #include <weft/this_fiber.hpp>
 
 #include "support/in_child.hpp"
-#include "support/strands.hpp"
+#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_strands;
-using weft::test::strands;
+using weft::test::on_all_agents;
+using weft::test::agents;
 
 static_assert(sizeof(weft::wait_group) <= 24);
 constinit weft::wait_group at_namespace_scope;
@@ -57,8 +57,8 @@ TEST_CASE("wait_group: zero lets through, more does not") {
   CHECK(w.count() == 0);
 }
 
-TEST_CASE("wait_group: rounds, on every kind of strand") {
-  on_all_strands([](strands& s) {
+TEST_CASE("wait_group: rounds, on every kind of agent") {
+  on_all_agents([](agents& s) {
     weft::wait_group w;
     for (int round = 0; round < 10; ++round) {
       constexpr int n = 60;
@@ -84,7 +84,7 @@ TEST_CASE("wait_group: rounds, on every kind of strand") {
 }
 
 TEST_CASE("wait_group: a waiter may destroy it while the last done is on its way out") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     for (int round = 0; round < 100; ++round) {
       auto w = std::make_shared<weft::wait_group>(3);
       weft::wait_group* const seen = w.get();
@@ -99,7 +99,7 @@ TEST_CASE("wait_group: a waiter may destroy it while the last done is on its way
 }
 
 TEST_CASE("wait_group: timed and stopped waiters come and go") {
-  on_all_strands([](strands& s) {
+  on_all_agents([](agents& s) {
     weft::wait_group w(1), never(1);
     std::stop_source stop;
     std::atomic<int> stopped{0}, done{0};

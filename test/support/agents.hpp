@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// support/strands.hpp - the same body from fibers of one runtime, of two, from plain threads, and
+// support/agents.hpp - the same body from fibers of one runtime, of two, from plain threads, and
 // from all at once.
 
 #include <doctest/doctest.h>
@@ -17,15 +17,15 @@
 
 namespace weft::test {
 
-/// Where strands come from; `start(f)` runs f on the next one in turn, `join` waits for all of
+/// Where execution agents come from; `start(f)` runs f on the next one in turn, `join` waits for all of
 /// them.
-class strands {
+class agents {
  public:
   enum class kind { one_worker, two_workers, eight_workers, two_runtimes, threads, mixed };
   static constexpr kind all[] = {kind::one_worker,   kind::two_workers, kind::eight_workers,
                                  kind::two_runtimes, kind::threads,     kind::mixed};
 
-  explicit strands(kind k) {
+  explicit agents(kind k) {
     const auto add = [this](std::size_t workers) {
       options o;
       o.workers = workers;
@@ -36,9 +36,9 @@ class strands {
     if (k == kind::eight_workers) add(8);
     with_threads_ = k == kind::threads || k == kind::mixed;
   }
-  ~strands() { join(); }
-  strands(const strands&) = delete;
-  strands& operator=(const strands&) = delete;
+  ~agents() { join(); }
+  agents(const agents&) = delete;
+  agents& operator=(const agents&) = delete;
 
   template <class F>
   void start(F f) {
@@ -70,12 +70,12 @@ class strands {
   std::vector<std::thread> threads_;
 };
 
-/// body(strands&), once for each kind.
+/// body(execution agents&), once for each kind.
 template <class Body>
-void on_all_strands(Body&& body) {
-  for (const strands::kind k : strands::all) {
-    CAPTURE(strands::name(k));
-    strands s(k);
+void on_all_agents(Body&& body) {
+  for (const agents::kind k : agents::all) {
+    CAPTURE(agents::name(k));
+    agents s(k);
     body(s);
   }
 }
