@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// api/metrics.cpp - the doors of weft/metrics.hpp; the sums are sched/metrics.cpp, the text is prometheus.cpp.
+// api/metrics.cpp - the entry points of weft/metrics.hpp; the sums are sched/metrics.cpp, the text is prometheus.cpp.
 #include <weft/metrics.hpp>
 #include <weft/runtime.hpp>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// api/offload.cpp - the doors of weft/offload.hpp.
+// api/offload.cpp - the entry points of weft/offload.hpp.
 #include <weft/offload.hpp>
 
 #include <system_error>
 
 #include "api/inline_join.hpp"
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/offload.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// api/tasks.cpp - the doors of weft/detail/task.hpp: spawn, join, detach, stop.
+// api/tasks.cpp - the entry points of weft/detail/task.hpp: spawn, join, detach, stop.
 #include <weft/fiber.hpp>
 
 #include <cstring>
@@ -8,7 +8,7 @@
 #include <system_error>
 
 #include "api/inline_join.hpp"
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
 

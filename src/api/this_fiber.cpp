@@ -7,7 +7,7 @@
 #include <stop_token>
 
 #include "api/inline_join.hpp"
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
 #include "trace/event.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// api/trace.cpp - the doors of weft/trace.hpp, the environment, and the table of fibers for the recorder.
+// api/trace.cpp - the entry points of weft/trace.hpp, the environment, and the table of fibers for the recorder.
 #include <weft/trace.hpp>
 
 #include <charconv>
@@ -9,7 +9,7 @@
 
 #include "debug/peek.hpp"
 #include "os/os.hpp"
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/clock.hpp"
 #include "trace/file.hpp"
 #include "trace/session.hpp"

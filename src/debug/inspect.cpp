@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug/inspect.cpp - the process's side of the door; the table of what can be asked is at its end.
+// debug/inspect.cpp - the process's side of the port; the table of what can be asked is at its end.
 #include "debug/inspect.hpp"
 
 #include <algorithm>
@@ -57,8 +57,8 @@ class connection {
  public:
   explicit connection(std::uint64_t knock) noexcept : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (fd_ < 0) return;
-    const door_address to(knock);
-    wait_at_most(SO_SNDTIMEO, std::chrono::steady_clock::now() + door_patience);
+    const port_address to(knock);
+    wait_at_most(SO_SNDTIMEO, std::chrono::steady_clock::now() + port_timeout);
     connected_ = ::connect(fd_, to.get(), to.size) == 0;
   }
   ~connection() {
@@ -67,7 +67,7 @@ class connection {
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
 
-  // DOOR-1. The credentials are those the listener had when it began to listen.
+  // DIAG-1. The credentials are those the listener had when it began to listen.
   [[nodiscard]] bool is_trusted() const noexcept {
     ucred peer{};
     socklen_t size = sizeof peer;
@@ -76,7 +76,7 @@ class connection {
   }
   // Up to the newline; false: none came.
   [[nodiscard]] bool read_line(std::string& line) const {
-    const auto until = std::chrono::steady_clock::now() + door_patience;  // DOOR-3: for the question as a whole
+    const auto until = std::chrono::steady_clock::now() + port_timeout;  // DIAG-3: for the question as a whole
     std::array<char, longest_question> text;
     while (line.size() < longest_question && wait_at_most(SO_RCVTIMEO, until)) {
       const ssize_t n = recv(fd_, text.data(), longest_question - line.size(), 0);
@@ -91,7 +91,7 @@ class connection {
     return false;
   }
   void write(std::string_view text) const noexcept {
-    const auto until = std::chrono::steady_clock::now() + 12 * door_patience;  // and the answer, which may be long
+    const auto until = std::chrono::steady_clock::now() + 12 * port_timeout;  // and the answer, which may be long
     while (!text.empty() && wait_at_most(SO_SNDTIMEO, until)) {
       const ssize_t n = send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
       if (n < 0 && os::error_number() == EINTR) continue;
@@ -104,7 +104,7 @@ class connection {
   // The next call's patience, and the deadline of all of them. False: it has passed.
   bool wait_at_most(int option, std::chrono::steady_clock::time_point until) const noexcept {
     using namespace std::chrono;
-    const auto left = std::min<microseconds>(duration_cast<microseconds>(until - steady_clock::now()), door_patience);
+    const auto left = std::min<microseconds>(duration_cast<microseconds>(until - steady_clock::now()), port_timeout);
     if (left <= microseconds::zero()) return false;
     const timeval patience{left.count() / 1'000'000, left.count() % 1'000'000};
     return setsockopt(fd_, SOL_SOCKET, option, &patience, sizeof patience) == 0;
@@ -134,7 +134,7 @@ void answer_knocks() noexcept {
     if (slot.load(std::memory_order_relaxed) == 0) continue;
     const std::uint64_t knock = slot.exchange(0, std::memory_order_acquire);
     if (knock == 0) continue;  // another runtime's aide was quicker
-    if (answers.fetch_add(1, std::memory_order_relaxed) >= most_answers) {  // DOOR-2
+    if (answers.fetch_add(1, std::memory_order_relaxed) >= most_answers) {  // DIAG-2
       answers.fetch_sub(1, std::memory_order_relaxed);
       continue;
     }
@@ -144,11 +144,11 @@ void answer_knocks() noexcept {
         os::set_thread_name("weft-inspect");
         try {
           converse(knock);
-        } catch (const std::exception&) {  // no memory: DOOR-2
+        } catch (const std::exception&) {  // no memory: DIAG-2
         }
         answers.fetch_sub(1, std::memory_order_relaxed);
       }).detach();
-    } catch (const std::exception&) {  // no thread, no memory: DOOR-2
+    } catch (const std::exception&) {  // no thread, no memory: DIAG-2
       answers.fetch_sub(1, std::memory_order_relaxed);
     }
   }
@@ -223,7 +223,7 @@ bool answer_inspection(std::string_view line, std::string& out) {
   return false;
 }
 
-void open_inspection_door(int signal) noexcept {
+void open_diagnostics_port(int signal) noexcept {
   aide_errand.store(&answer_knocks, std::memory_order_release);
   if (signal == 0) return;
   install_running_look(signal);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/inspect.hpp - the inspection door: a tool asks a running process, which has nothing open and no thread more until
+// debug/inspect.hpp - the diagnostics port: a tool asks a running process, which has nothing open and no thread more until
 // somebody asks.
 //
 //   tool      1 listens on a socket in the abstract namespace, named after a random knock   2 sends the process
@@ -9,13 +9,13 @@
 //   aide      4 makes a thread for it, so that a tool that is slow never keeps a runtime from its spare threads
 //   thread    5 connects; the listener must be of the same user, or root   6 reads one line, the verb and its arguments
 //             7 writes a line, "ok N" or "error N", and N bytes   8 closes, ends
-// DOOR-1  who has not the right to signal the process cannot knock (the kernel's rule), and nothing is told to a socket
+// DIAG-1  who has not the right to signal the process cannot knock (the kernel's rule), and nothing is told to a socket
 //         of another user's.
-// DOOR-2  a knock that finds no room, no thread or no aide is lost; the tool's next one is not. Answering twice does no
+// DIAG-2  a knock that finds no room, no thread or no aide is lost; the tool's next one is not. Answering twice does no
 //         harm: the second finds nobody listening.
-// DOOR-3  a tool that does not read, does not write, does so byte by byte, or dies ends its thread: after `patience` for the
+// DIAG-3  a tool that does not read, does not write, does so byte by byte, or dies ends its thread: after `patience` for the
 //         question as a whole, after twelve of them for the answer.
-// With preempt_signal 0 there is no door. Abstract names belong to a network namespace: a tool outside of the process's
+// With preempt_signal 0 there is no port. Abstract names belong to a network namespace: a tool outside of the process's
 // finds nobody calling back.
 // Rejected: a socket in the file system (something open, to be cleaned up, in every process); ptrace (stops the process, and
 // is forbidden in most containers).
@@ -40,8 +40,8 @@ inline constexpr std::uint64_t knock_mark = 0x77ef, knock_mark_shift = 48;
 [[nodiscard]] constexpr bool is_knock(std::uint64_t value) noexcept { return value >> knock_mark_shift == knock_mark; }
 
 /// The socket that belongs to a knock.
-struct door_address {
-  explicit door_address(std::uint64_t knock) noexcept {
+struct port_address {
+  explicit port_address(std::uint64_t knock) noexcept {
     where.sun_family = AF_UNIX;
     // The first byte stays 0: an abstract name.
     const int n = std::snprintf(where.sun_path + 1, sizeof where.sun_path - 1, "weft-inspect.%016llx",
@@ -53,11 +53,11 @@ struct door_address {
   socklen_t size;
 };
 
-inline constexpr std::chrono::seconds door_patience{5};
+inline constexpr std::chrono::seconds port_timeout{5};
 
 // ---- the process's side
 /// Before a runtime's own handler for `signal` is installed; 0: nothing. Idempotent.
-void open_inspection_door(int signal) noexcept;
+void open_diagnostics_port(int signal) noexcept;
 
 /// The answer to one line, "verb arguments"; false: `out` says what is wrong with it.
 [[nodiscard]] bool answer_inspection(std::string_view line, std::string& out);

@@ -16,7 +16,7 @@
 #include <algorithm>
 #include <mutex>
 
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {

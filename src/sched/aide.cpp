@@ -17,7 +17,7 @@
 #include <algorithm>
 
 #include "fiber/stack_trim.hpp"
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/session.hpp"
 
 namespace weft::detail {

@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
 #include "trace/event.hpp"
 

@@ -10,7 +10,7 @@
 // Rejected: a counter of free threads (two truths); leaving it all to the monitor (0.1 ms in which the others stand).
 #include <mutex>
 
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {

@@ -21,7 +21,7 @@
 
 #include "base/check.hpp"
 
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
 #include "trace/event.hpp"
 

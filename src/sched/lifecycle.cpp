@@ -10,7 +10,7 @@
 #include <system_error>
 
 #include "base/check.hpp"
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/fork.hpp"
 #include "sched/park.hpp"
 #include "trace/recorder.hpp"

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <numeric>
 
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 
 namespace weft {
 

@@ -26,7 +26,7 @@
 
 #include <weft/detail/waiting.hpp>
 
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
 #include "sched/stack_look.hpp"
 #include "trace/recorder.hpp"

@@ -14,7 +14,7 @@
 #include <mutex>
 #include <system_error>
 
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {

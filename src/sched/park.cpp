@@ -15,7 +15,7 @@
 #include "base/check.hpp"
 #include "base/futex_lock.hpp"
 #include "os/os.hpp"
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/fork.hpp"
 #include "trace/event.hpp"
 

@@ -19,7 +19,7 @@
 
 #include "os/os.hpp"
 #include "os/errno_guard.hpp"
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/preempt_trace.hpp"
 #include "trace/event.hpp"
 

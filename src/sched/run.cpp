@@ -16,7 +16,7 @@
 #include <cxxabi.h>
 
 #include "base/check.hpp"
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
 #include "sched/spawn.hpp"
 #include "sched/stack_look.hpp"

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 
 namespace weft::detail {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <system_error>
 
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/fork.hpp"
 #include "sched/spawn.hpp"
 #include "trace/event.hpp"

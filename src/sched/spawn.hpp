@@ -3,7 +3,7 @@
 // sched/spawn.hpp - the short way of a spawn and of an end, inline: a spawn and an inline join are 20 ns together, and
 // each call that is not one is a nanosecond of them.
 
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {

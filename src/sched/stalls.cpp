@@ -11,7 +11,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/session.hpp"
 
 namespace weft::detail {

@@ -11,7 +11,7 @@
 #include <mutex>
 #include <utility>
 
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 
 namespace weft::detail {
 namespace {

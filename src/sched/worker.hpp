@@ -116,7 +116,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   std::thread thread;                         // spare_lock_, once the runtime has started
 };
 
-/// The one door to thread-local state. Null on a thread that is no worker. Never inlined: a compiler may otherwise
+/// The one accessor of thread-local state. Null on a thread that is no worker. Never inlined: a compiler may otherwise
 /// keep the address of the thread-local over a switch.
 [[gnu::noinline]] worker* this_worker() noexcept;
 void set_this_worker(worker* w) noexcept;  // once per thread

@@ -28,7 +28,7 @@
 #include <weft/detail/channel.hpp>
 
 #include "base/check.hpp"
-#include "sched/door.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
 #include "sync/biased_lock.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sync/condition_variable.cpp - the doors of condition_variable.hpp.
+// sync/condition_variable.cpp - the entry points of condition_variable.hpp.
 #include <weft/condition_variable.hpp>
 
 #include "sync/condition_core.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sync/countdown.cpp - the doors of detail/countdown.hpp.
+// sync/countdown.cpp - the entry points of detail/countdown.hpp.
 #include <weft/detail/countdown.hpp>
 
 #include "sync/countdown_core.hpp"

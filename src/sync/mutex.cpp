@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sync/mutex.cpp - the doors of mutex.hpp, and what is checked where assertions are on.
+// sync/mutex.cpp - the entry points of mutex.hpp, and what is checked where assertions are on.
 #include <weft/mutex.hpp>
 #include <weft/recursive_mutex.hpp>
 
@@ -24,7 +24,7 @@ std::string name(void* owner) {
   return owner != nullptr ? agent_name(*static_cast<fiber_record*>(owner)) : "somebody";
 }
 
-// `frame`: of the door that was called from `from`.
+// `frame`: of the entry point that was called from `from`.
 void take_note(mutex_state& m, fiber_record& self, const void* from, const void* frame) noexcept {
   remember_lock(&m, self, frame);
   m.owner.store(&self, std::memory_order_relaxed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sync/semaphore.cpp - the doors of semaphore.hpp.
+// sync/semaphore.cpp - the entry points of semaphore.hpp.
 #include <weft/semaphore.hpp>
 
 #include "sync/misuse.hpp"

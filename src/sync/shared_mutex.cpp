@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sync/shared_mutex.cpp - the doors of shared_mutex.hpp, and what is checked where assertions are on.
+// sync/shared_mutex.cpp - the entry points of shared_mutex.hpp, and what is checked where assertions are on.
 #include "sync/shared_mutex_core.hpp"
 
 #include <cstdio>

@@ -172,7 +172,7 @@ struct waiting_env {
   static wait_end park(guard& g, waiter& w, const limit& l);
 };
 
-// ---- a door whose wait can be called off as if its time were over: for want of memory it throws instead, and nothing has
+// ---- an entry point whose wait can be called off as if its time were over: for want of memory it throws instead, and nothing has
 // changed. (A wait that cannot keeps its deadline on its stack, in a list that is searched [TIMER-4]: that is for few.)
 [[nodiscard]] inline bool has_succeeded(bool locked) noexcept { return locked; }
 [[nodiscard]] inline bool has_succeeded(wait_end end) noexcept { return end == wait_end::ready; }

@@ -139,7 +139,7 @@ struct worker {
     return claimed;
   }
 
-  // `to` is another worker; its fiber comes with our processor, or waits at its door.
+  // `to` is another worker; its fiber comes with our processor, or waits in its bound queue.
   void hand_off(index to) {
     lists l = s.lock();
     ++l.mail;

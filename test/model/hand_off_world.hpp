@@ -39,7 +39,7 @@ constexpr index bound_to = 1;  // the worker all bound fibers are bound to
 // Under the idle lock.
 struct lists {
   std::uint32_t idle = 0, parked = 0, reserved = 0;  // bit i: processor, worker i
-  std::uint32_t mail = 0;                            // fibers bound to `bound_to`, at its door
+  std::uint32_t mail = 0;                            // fibers bound to `bound_to`, in its bound queue
   index in_poller = nobody;
   bool own_asleep = false;                           // `bound_to`, if it is a thread of one fiber's
 

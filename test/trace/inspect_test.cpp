@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/trace/inspect_test.cpp - the inspection door: who may ask, what the process may be doing meanwhile, and what a tool
+// test/trace/inspect_test.cpp - the diagnostics port: who may ask, what the process may be doing meanwhile, and what a tool
 // that misbehaves does to it. This process asks itself, through the tool's own side.
 #include <doctest/doctest.h>
 
@@ -29,7 +29,7 @@ extern char** environ;
 
 namespace {
 
-using weft::detail::door_address;
+using weft::detail::port_address;
 using weft::detail::make_knock;
 
 std::string ask(const std::string& question, pid_t pid = getpid()) {
@@ -70,7 +70,7 @@ std::size_t answering_threads() {
 class raw_tool {
  public:
   raw_tool() : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const door_address here(knock_);
+    const port_address here(knock_);
     REQUIRE(bind(fd_, here.get(), here.size) == 0);
     REQUIRE(listen(fd_, 4) == 0);
   }
@@ -94,7 +94,7 @@ class raw_tool {
 
 }  // namespace
 
-TEST_CASE("DOOR: answers while every worker computes, and while every worker is blocked in the kernel") {
+TEST_CASE("DIAG: answers while every worker computes, and while every worker is blocked in the kernel") {
   weft::runtime rt(two_workers("busy"));
   std::atomic<bool> go_on{true};
   std::atomic<int> running{0};
@@ -127,7 +127,7 @@ TEST_CASE("DOOR: answers while every worker computes, and while every worker is 
   close(pipe_ends[1]);
 }
 
-TEST_CASE("DOOR: one answer for several runtimes; the next one, when one has ended") {
+TEST_CASE("DIAG: one answer for several runtimes; the next one, when one has ended") {
   weft::runtime a(two_workers("first"));
   {
     weft::runtime b(two_workers("second"));
@@ -140,7 +140,7 @@ TEST_CASE("DOOR: one answer for several runtimes; the next one, when one has end
   CHECK(one.find("\"second\"") == std::string::npos);
 }
 
-TEST_CASE("DOOR: a question it does not know is answered with those it does") {
+TEST_CASE("DIAG: a question it does not know is answered with those it does") {
   const weft::runtime rt(two_workers());
   const std::string text = refusal({.pid = getpid(), .question = "nonsense about things"});
   CHECK(text.find("cannot answer \"nonsense\"") != std::string::npos);
@@ -148,7 +148,7 @@ TEST_CASE("DOOR: a question it does not know is answered with those it does") {
   CHECK(ask("help").find("version") != std::string::npos);
 }
 
-TEST_CASE("DOOR: a hundred questions, then thirty at a time; nothing stays open") {
+TEST_CASE("DIAG: a hundred questions, then thirty at a time; nothing stays open") {
   const weft::runtime rt(two_workers());
   REQUIRE(ask("version").starts_with("weft "));
   weft::test::until([] { return answering_threads() == 0; });
@@ -157,7 +157,7 @@ TEST_CASE("DOOR: a hundred questions, then thirty at a time; nothing stays open"
   std::atomic<int> answered{0};
   {
     std::vector<std::jthread> tools;
-    for (int i = 0; i < 30; ++i)  // more than there is room for: DOOR-2
+    for (int i = 0; i < 30; ++i)  // more than there is room for: DIAG-2
       tools.emplace_back([&] { answered += refusal({.pid = getpid(), .question = "runtimes"}).starts_with("answered: runtime") ? 1 : 0; });
   }
   CHECK(answered == 30);
@@ -165,7 +165,7 @@ TEST_CASE("DOOR: a hundred questions, then thirty at a time; nothing stays open"
   CHECK(open_files() == files);
 }
 
-TEST_CASE("DOOR-3: tools that die in the middle") {
+TEST_CASE("DIAG-3: tools that die in the middle") {
   const weft::runtime rt(two_workers());
   REQUIRE(ask("version").starts_with("weft "));
   weft::test::until([] { return answering_threads() == 0; });
@@ -191,7 +191,7 @@ TEST_CASE("DOOR-3: tools that die in the middle") {
   CHECK(ask("version").starts_with("weft "));
 }
 
-TEST_CASE("DOOR-1: nothing is told to another user") {
+TEST_CASE("DIAG-1: nothing is told to another user") {
   if (geteuid() != 0) {
     MESSAGE("only root can be two users");
     return;
@@ -206,7 +206,7 @@ TEST_CASE("DOOR-1: nothing is told to another user") {
   const pid_t child = fork();
   if (child == 0) {
     const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    const door_address here(knock);
+    const port_address here(knock);
     if (setuid(nobody) != 0 || bind(fd, here.get(), here.size) != 0 || listen(fd, 1) != 0) _exit(90);
     if (::write(told[1], "x", 1) != 1) _exit(91);
     const int peer = accept(fd, nullptr, nullptr);
@@ -267,7 +267,7 @@ TEST_CASE("the tool: no answer, half an answer, and one it does not understand")
     const std::jthread other([&] {
       weft::test::until([] { return heard != 0; });
       const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-      const door_address there(heard);
+      const port_address there(heard);
       CHECK(connect(fd, there.get(), there.size) == 0);
       char line[16];
       CHECK(recv(fd, line, sizeof line, 0) == 5);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/task.hpp - the part of a fiber record that templates may see, and the doors behind it.
+// weft/detail/task.hpp - the part of a fiber record that templates may see, and the entry points behind it.
 //
 // A spawn is: allocate_task, put the callable into it (inline if it fits), submit_task. The callable moves to the
-// fiber's stack when it starts, so the same bytes then hold the result. What is small and trivial goes through one door
-// instead, in two registers (spawn_words), and so does its result (join_words): each door costs two nanoseconds.
+// fiber's stack when it starts, so the same bytes then hold the result. What is small and trivial goes through one entry point
+// instead, in two registers (spawn_words), and so does its result (join_words): each entry point costs two nanoseconds.
 
 #include <chrono>
 #include <cstddef>
@@ -44,7 +44,7 @@ struct task_operations {
   void (*drop_result)(task&) noexcept;  // null: nothing to destroy
 };
 
-/// What a door takes in registers.
+/// What an entry point takes in registers.
 struct words {
   std::uint64_t first, second;
 };
@@ -92,7 +92,7 @@ struct alignas(64) task {
   }
 };
 
-// ---- the doors (src/api/) ----------------------------------------------------------------------------
+// ---- the entry points (src/api/) ----------------------------------------------------------------------------
 /// A record for a new fiber of `s`, or of the current or default runtime for null. Throws
 /// std::system_error when the runtime is stopped or its fiber limit is reached.
 [[nodiscard]] task& allocate_task(scheduler* s);

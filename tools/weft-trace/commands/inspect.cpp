@@ -26,7 +26,7 @@ namespace weft::tools {
 namespace {
 
 using clock = std::chrono::steady_clock;
-using detail::door_address;
+using detail::port_address;
 
 [[noreturn]] void fail(const inspection& what, std::string_view text) {
   throw std::runtime_error(fmt::format("process {}: {}", what.pid, text));
@@ -107,7 +107,7 @@ int call(const inspection& what) {
   std::uint64_t random = 0;
   if (getrandom(&random, sizeof random, 0) != sizeof random) fail(what, "no random number to be had");
   const std::uint64_t value = detail::make_knock(random);
-  const door_address here(value);
+  const port_address here(value);
   const descriptor door(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (door.get() < 0 || bind(door.get(), here.get(), here.size) != 0 || listen(door.get(), 4) != 0)
     fail(what, fmt::format("cannot listen for its answer: {}", std::strerror(errno)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// tools/weft-trace/commands/inspect.hpp - asks a running process through its inspection door (src/debug/inspect.hpp).
+// tools/weft-trace/commands/inspect.hpp - asks a running process through its diagnostics port (src/debug/inspect.hpp).
 
 #include <chrono>
 #include <csignal>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/door.cpp - thread-local state, and coming back without a processor.
-#include "sched/door.hpp"
+// sched/runtime_entry.cpp - thread-local state, and coming back without a processor.
+#include "sched/runtime_entry.hpp"
 
 #include <cxxabi.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/door.hpp - into weft and out again (processor_gate.hpp), and the one jump between stacks.
+// sched/runtime_entry.hpp - into weft and out again (processor_gate.hpp), and the one jump between stacks.
 
 #include "fiber/switch.hpp"
 #include "sched/scheduler.hpp"
