@@ -59,7 +59,7 @@ void offload(offload_job& job, const wait_limit& limit) {
 
 bool begin_blocking() noexcept {
   worker* w = enter();
-  return w != nullptr && w->home->hand_over(*w);
+  return w != nullptr && w->home->handoff_processor(*w);
 }
 
 }  // namespace weft::detail

@@ -106,7 +106,7 @@ struct scheduler::check_env {
   processor& p;
 
   [[nodiscard]] processor& queues() noexcept { return p; }
-  [[nodiscard]] bool asked() const noexcept { return w.attention.load(std::memory_order_acquire) != 0; }  // [MAIL-1] hand_off
+  [[nodiscard]] bool asked() const noexcept { return w.attention.load(std::memory_order_acquire) != 0; }  // [MAIL-1] send_to_bound_worker
   [[nodiscard]] bool check_is_due() const noexcept { return p.look_is_due(); }
   [[nodiscard]] bool some_frozen() const noexcept { return s.frozen_count_.load(std::memory_order_relaxed) > 0; }
   [[nodiscard]] bool thaw() noexcept { return s.thaw(w); }

@@ -13,7 +13,7 @@
 // [TIMER-1] A sleeper in the poller publishes until when, then reads the heaps; a retirer fences, then reads until
 // when. Both seq_cst: one of the two sees the other. Timers of busy processors are their own business, and the
 // monitor's when they are late.
-// The lists obey BED-1..2, ROLE-1 and MAIL-1 (README; test/model/hand_off_model.cpp).
+// The lists obey BED-1..2, ROLE-1 and MAIL-1 (README; test/model/bound_worker_model.cpp).
 // Rejected: a dedicated poller thread (two wake-ups per readiness), one wake per submit, timers on a thread of
 // their own (a second timeout mechanism is how wake-ups get lost).
 #include <algorithm>
@@ -120,7 +120,7 @@ bool scheduler::take_idle_processor(worker& w) noexcept {
 
 // Under the idle lock: what a waker left for us.
 bool scheduler::take_assigned(worker& w) noexcept {
-  processor* p = w.assigned.load(std::memory_order_acquire);  // [WAKE-1] wake_one, hand_off, freeze, retake
+  processor* p = w.assigned.load(std::memory_order_acquire);  // [WAKE-1] wake_one, send_to_bound_worker, freeze, retake
   if (p == nullptr) return false;
   w.assigned.store(nullptr, std::memory_order_relaxed);
   w.reserved = false;
@@ -314,7 +314,7 @@ void scheduler::tell_of_timer(std::int64_t when) noexcept {
 }
 
 // `f` must run on its own thread: give that thread our processor, or leave it the fiber if it has one already.
-void scheduler::hand_off(worker& w, fiber_record& f) noexcept {
+void scheduler::send_to_bound_worker(worker& w, fiber_record& f) noexcept {
   worker& to = *f.bound;
   bool in_poller = false;
   {
@@ -333,7 +333,7 @@ void scheduler::hand_off(worker& w, fiber_record& f) noexcept {
     to.assigned.store(std::exchange(w.held, nullptr), std::memory_order_release);  // [WAKE-1] sleep
     idle_.begin_search_for_sleeper();
   }
-  trace::emit(trace::event::hand_off, f.id, to.index);
+  trace::emit(trace::event::send_to_bound_worker, f.id, to.index);
   if (in_poller)
     poller_->interrupt();
   else

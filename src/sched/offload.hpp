@@ -6,7 +6,7 @@
 //   thread   runs the call; takes the next of the line; else lies down on top of the idle ones, spins for a moment,
 //            sleeps, and ends after ten seconds of that
 // Last in, first out keeps few threads warm and lets the others end. A call that comes while its thread still spins costs
-// no system call to hand over, which is most of a round trip of small calls.
+// no system call to hand-off of the processor, which is most of a round trip of small calls.
 // POOL-1  a job's fields, and who waits for it, change under the lock; a thread's `given` only while it is in no list.
 // POOL-2  while a job is in line, no thread is idle and all that may exist do.
 // POOL-4  a thread that lay idle for too long leaves its slot, and joins the one that did so before: one at most is not joined.

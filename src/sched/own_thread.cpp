@@ -4,8 +4,8 @@
 //   start   whoever finds the fiber becomes its thread [OWN-1], after it has seen to it that another thread takes its place
 //           among everybody's [OWN-2]; made, or left over from such a fiber that has ended
 //   waits   the thread lays its processor down, deque and all, wakes somebody for it, and sleeps in a list of its own, where
-//           only hand_off finds it
-//   goes on whoever finds the fiber sends it by mail, with a processor (hand_off, MAIL-1)
+//           only send_to_bound_worker finds it
+//   goes on whoever finds the fiber sends it by mail, with a processor (send_to_bound_worker, MAIL-1)
 //   ends    the thread is everybody's again
 // Retaken and frozen it is as any other. Its processor's queues are left to others, not run: pick_local finds nothing on such a
 // thread, for every step is one that has to check, which only a worker's loop does, and this one's does not.
@@ -23,7 +23,7 @@ bool scheduler::run_bound(worker& w, fiber_record& f) noexcept {
   if (f.bound == nullptr)
     give_thread(w, f);
   else if (f.bound != &w)
-    hand_off(w, f);
+    send_to_bound_worker(w, f);
   else
     return true;
   return false;
@@ -66,7 +66,7 @@ void scheduler::give_thread(worker& w, fiber_record& f) noexcept {
 
 // Its fiber waits, or has given way. With a processor: mail, or away with that.
 bool scheduler::wait_for_own(worker& w) noexcept {
-  if (w.attention.load(std::memory_order_acquire) != 0)  // [MAIL-1] hand_off
+  if (w.attention.load(std::memory_order_acquire) != 0)  // [MAIL-1] send_to_bound_worker
     if (fiber_record* f = take_mail(w)) {
       if (w.searching) stop_searching(w);
       run(w, *f);

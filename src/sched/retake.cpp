@@ -47,7 +47,7 @@ worker* scheduler::reserve_spare() noexcept {
   return s;
 }
 
-// A new thread, reserved for the caller: the aide, and workers in hand_over.
+// A new thread, reserved for the caller: the aide, and workers in handoff_processor.
 worker* scheduler::make_spare() noexcept {
   const std::lock_guard guard(spare_lock_);
   if (threads_end_.load(std::memory_order_relaxed)) return nullptr;  // written under this lock

@@ -8,7 +8,7 @@
 //   find.cpp       a worker looks for a fiber: its own queues in the order of service_order.hpp, inject queue, timers, poller, steal
 //   run.cpp        onto its stack; to the next one; its end
 //   park.cpp       a fiber waits; somebody readies it
-//   monitor.cpp    watches processors; retake.cpp, preempt.cpp take them away; hand_over.cpp gives one away
+//   monitor.cpp    watches processors; retake.cpp, preempt.cpp take them away; handoff_processor.cpp gives one away
 //   thaw.cpp       a preempted thread goes on
 //   adjust.cpp     as many processors as the machine grants CPUs
 //   aide.cpp       does for the monitor what may block
@@ -121,10 +121,10 @@ class scheduler {
   [[nodiscard]] static std::vector<runtime_metrics> measure_all();
   void count_outside_wake(fiber_record& f) noexcept;
 
-  // ---- hand_over.cpp
+  // ---- handoff_processor.cpp
   /// The caller's thread is about to block: its processor goes to another one. Inside weft; leaves. False: there is
   /// no other thread, the monitor will see what it can do.
-  bool hand_over(worker& w) noexcept;
+  bool handoff_processor(worker& w) noexcept;
 
   // ---- run.cpp
   void end_inline(worker& w, fiber_record& f) noexcept; // run by its joiner
@@ -190,7 +190,7 @@ class scheduler {
   bool work_in_sight() noexcept;
   [[nodiscard]] std::int64_t earliest_timer() const noexcept;
   bool appoint_poller() noexcept;        // true: somebody is on the way
-  void hand_off(worker& w, fiber_record& f) noexcept;
+  void send_to_bound_worker(worker& w, fiber_record& f) noexcept;
   void attach(worker& w, processor& p) noexcept;
   void kick(worker& w) noexcept;
 

@@ -17,7 +17,7 @@
 //   CHAN-6  whoever was claimed is queued, however the claimer's call ends: a move may throw.
 // A waiter that has given up (another case of its select, time, stop) may still be linked; a claim of it fails, and it
 // is skipped. The lock is not in the channel (CHAN-5), but one of a few, handed out in turn.
-// Rejected: a lock-free ring (closing, select and hand-over all need both queues and the ring in one step); waking
+// Rejected: a lock-free ring (closing, select and hand-off of the processor all need both queues and the ring in one step); waking
 // whom a value is for without giving it the value (it may find it gone); moving before the claim (select).
 
 #include <atomic>

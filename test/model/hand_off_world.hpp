@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// model/hand_off_world.hpp - what hand_off_model.cpp's workers share: the lists, who is woken, and the mistakes.
+// model/hand_off_world.hpp - what bound_worker_model.cpp's workers share: the lists, who is woken, and the mistakes.
 #include "sched/idle_gate.hpp"
 
 #include <array>
@@ -22,8 +22,8 @@ constexpr auto acq_rel = std::memory_order_acq_rel;
 enum class mistake {
   none,
   mail_not_looked_at,   // by who lies down
-  poller_woken_twice,   // hand_off takes a sleeper that has been given a processor already
-  not_counted,          // hand_off wakes a sleeper that nobody counts as searching
+  poller_woken_twice,   // send_to_bound_worker takes a sleeper that has been given a processor already
+  not_counted,          // send_to_bound_worker wakes a sleeper that nobody counts as searching
   role_ends_with_wake,  // the next one may wait in the poller before the woken one has left it
   blind_second_look,    // retire takes a processor though it has been given one
   put_back_silently,    // release_spare wakes nobody for what came meanwhile

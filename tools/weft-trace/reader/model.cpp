@@ -167,7 +167,7 @@ class builder : rows {
         ++m_.threads[w].retaken;
         return goes_away(w, e.ns);
       }
-      case event::hand_over:
+      case event::handoff_processor:
         return goes_away(e.thread, e.ns);
       case event::worker_sleep:
         close_slice(e.thread, e.ns, slice_end::cut_off);

@@ -70,7 +70,7 @@ class writer {
     std::uint64_t stolen = 0;
     for (const thread_row& r : m_.threads) stolen += r.stolen;
     line("steals {} ({} fibers), retakes {}, preemptions {}, handed over {}, polls {}, offloaded calls {}",
-         events(event::steal), stolen, events(event::retake), events(event::preempt), events(event::hand_over),
+         events(event::steal), stolen, events(event::retake), events(event::preempt), events(event::handoff_processor),
          events(event::poll), m_.offloads.size());
   }
 

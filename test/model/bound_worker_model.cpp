@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/hand_off_model.cpp - the lists of sched/idle.cpp over sched/idle_gate.hpp: workers lie down, in the poller or parked,
-// and are woken with a processor: for work (wake_one), for a fiber that is bound to their thread (hand_off), or by the
+// test/model/bound_worker_model.cpp - the lists of sched/idle.cpp over sched/idle_gate.hpp: workers lie down, in the poller or parked,
+// and are woken with a processor: for work (wake_one), for a fiber that is bound to their thread (send_to_bound_worker), or by the
 // monitor, which reserves sleepers and puts them back (reserve_spare, release_spare).
 // What the idle lock guards is one word, which is the lock, too: who has locked it has read it. Each worker function here is
 // named after the one it repeats; `mistake` leaves one step of one of them out.
@@ -140,7 +140,7 @@ struct worker {
   }
 
   // `to` is another worker; its fiber comes with our processor, or waits in its bound queue.
-  void hand_off(index to) {
+  void send_to_bound_worker(index to) {
     lists l = s.lock();
     ++l.mail;
     s.attention.store(1, release);
@@ -178,7 +178,7 @@ struct worker {
         retire();
       } else if (me != bound_to && take(s.bound)) {
         stop_searching();
-        hand_off(bound_to);
+        send_to_bound_worker(bound_to);
       } else if (take(s.unbound)) {
         stop_searching();
         s.ran.fetch_add(1, relaxed);

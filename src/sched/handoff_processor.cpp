@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/hand_over.cpp - a worker that is about to block gives its processor away itself.
+// sched/handoff_processor.cpp - a worker that is about to block gives its processor away itself.
 //
 //   1 a sleeper: parked, or in the poller; made if there is none - before anything is given up
 //   2 detach the processor [GATE-1]: inside weft, so only a taker's hand on it can be in the way; settle, again
@@ -15,7 +15,7 @@
 
 namespace weft::detail {
 
-bool scheduler::hand_over(worker& w) noexcept {
+bool scheduler::handoff_processor(worker& w) noexcept {
   worker* made = nullptr;
   for (;;) {
     bool in_poller = false;
@@ -50,7 +50,7 @@ bool scheduler::hand_over(worker& w) noexcept {
       continue;
     }
     if (made != nullptr) release_spare(*made);
-    trace::emit(trace::event::hand_over, 0, s->index);
+    trace::emit(trace::event::handoff_processor, 0, s->index);
     if (in_poller)
       poller_->interrupt();
     else

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/hand_over_model.cpp - a processor leaves a worker in user code: by the handler of the preemption signal
+// test/model/handoff_processor_model.cpp - a processor leaves a worker in user code: by the handler of the preemption signal
 // (sched/preempt_request.hpp and processor_gate.hpp; freeze and thaw of preempt.cpp), by the monitor's retake, and by both at
 // once. The signal finds the worker in user code or inside weft; spares sleep until a processor is assigned to them.
 // The processor is plain data: two holders, or one that misses the last one's writes, is a race.
