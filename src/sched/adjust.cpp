@@ -83,7 +83,7 @@ bool scheduler::rest(worker& w) noexcept {
   p.share();  // the hints
   p.order = {};  // whoever looks at the inject queue next looks at the frozen ones, too
   move_timers(p);
-  while (!w.gate.detach(&p)) static_cast<void>(w.gate.settle());
+  while (!w.gate.detach(&p)) static_cast<void>(w.gate.await_taker());
   w.held = nullptr;
   p.holder.store(nullptr, std::memory_order_relaxed);
   {

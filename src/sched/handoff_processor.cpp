@@ -2,7 +2,7 @@
 // sched/handoff_processor.cpp - a worker that is about to block gives its processor away itself.
 //
 //   1 a sleeper: parked, or in the poller; made if there is none - before anything is given up
-//   2 detach the processor [GATE-1]: inside weft, so only a taker's hand on it can be in the way; settle, again
+//   2 detach the processor [GATE-1]: inside weft, so only a taker's hand on it can be in the way; await_taker, again
 //   3 under the idle lock, where sleepers change their minds: assign it, wake     4 leave: detached from here on
 // The way back is that of a retaken worker (enter_slow): an idle processor, or queue up.
 // The sleeper is woken even if nothing waits: somebody must look after the timers and the poller, and by the time we know
@@ -33,7 +33,7 @@ bool scheduler::handoff_processor(worker& w) noexcept {
       }
       if (s != nullptr) {
         p = w.held;
-        while (!w.gate.detach(p)) static_cast<void>(w.gate.settle());
+        while (!w.gate.detach(p)) static_cast<void>(w.gate.await_taker());
         w.held = nullptr;
         p->holder.store(nullptr, std::memory_order_relaxed);
         p->order.thaw_first = frozen_count_.load(std::memory_order_relaxed) > 0;

@@ -138,7 +138,7 @@ bool scheduler::take_assigned(worker& w) noexcept {
 bool scheduler::retire(worker& w) noexcept {
   processor* p = w.held;
   p->count_steps();
-  while (!w.gate.detach(p)) static_cast<void>(w.gate.settle());
+  while (!w.gate.detach(p)) static_cast<void>(w.gate.await_taker());
   w.held = nullptr;
   p->holder.store(nullptr, std::memory_order_relaxed);
   const bool searching = std::exchange(w.searching, false);
@@ -328,7 +328,7 @@ void scheduler::send_to_bound_worker(worker& w, fiber_record& f) noexcept {
     if (!asleep) return;
     in_poller = in_poller_ == &to;
     if (!in_poller) to.unlink();
-    while (!w.gate.detach(w.held)) static_cast<void>(w.gate.settle());
+    while (!w.gate.detach(w.held)) static_cast<void>(w.gate.await_taker());
     w.held->holder.store(nullptr, std::memory_order_relaxed);
     to.assigned.store(std::exchange(w.held, nullptr), std::memory_order_release);  // [WAKE-1] sleep
     idle_.begin_search_for_sleeper();

@@ -28,7 +28,7 @@ class basic_processor_gate {
 
  public:
   // ---- the worker ----------------------------------------------------------------------------------
-  // The processor, or null if it was taken or is being fought over: then see `settle`.
+  // The processor, or null if it was taken or is being fought over: then see `await_taker`.
   Processor* enter() {
     in_weft_.store(1, std::memory_order_relaxed);
     Sync::light_fence();  // [GATE-1] heavy_fence in try_take
@@ -38,7 +38,7 @@ class basic_processor_gate {
   void leave() { in_weft_.store(0, std::memory_order_release); }  // [GATE-2] acquire in try_take
 
   // After enter returned null: waits out a taker. Null now means the processor is gone for good.
-  Processor* settle() {
+  Processor* await_taker() {
     for (;;) {
       const std::uintptr_t p = processor_.load(std::memory_order_acquire);  // [GATE-2] give_back
       if (!(p & contested)) return reinterpret_cast<Processor*>(p);
@@ -50,7 +50,7 @@ class basic_processor_gate {
   void attach(Processor* p) {
     processor_.store(reinterpret_cast<std::uintptr_t>(p), std::memory_order_release);
   }
-  // False if a taker has its hand on it: settle and look again.
+  // False if a taker has its hand on it: await_taker and look again.
   bool detach(Processor* p) {
     std::uintptr_t expected = reinterpret_cast<std::uintptr_t>(p);
     return processor_.compare_exchange_strong(expected, 0, std::memory_order_acq_rel,

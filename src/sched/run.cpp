@@ -3,7 +3,7 @@
 //
 //   fiber_entry   the bottom of every fiber stack. One stack runs fiber after fiber as long as the next one is
 //                 fresh and asks for the same size: no switch, no stack to get, and the hot one is used again.
-//   settle_rare   what the arriving side owes to the stack that was left
+//   finish_switch_slow   what the arriving side owes to the stack that was left
 // A fiber's end publishes its result first and frees its stack after: the stack is still in use until the next
 // one has been arrived at.
 #include <cstdio>
@@ -90,7 +90,7 @@ void fiber_entry(transfer t) noexcept {
   arrived_first_time();
 #endif
   worker* w = static_cast<worker*>(t.data);
-  settle_left(*w, t.fctx);
+  finish_switch(*w, t.fctx);
   run_fibers(w);
 }
 
@@ -119,7 +119,7 @@ bool prepare_start(worker& w, fiber_record& f) noexcept {
   return true;
 }
 
-void settle_rare(worker& w, context from) noexcept {
+void finish_switch_slow(worker& w, context from) noexcept {
   switch (w.action) {
     case leave_action::park: {
       fiber_record& f = *w.left;

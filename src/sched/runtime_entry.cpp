@@ -91,7 +91,7 @@ worker* enter_slow(worker* w) noexcept {
 
 worker* enter_to_park_slow(worker* w) noexcept {
   refuse_in_forked_child();
-  w->held = w->gate.settle();
+  w->held = w->gate.await_taker();
   w->detached.store(false, std::memory_order_relaxed);
   if (w->held == nullptr) static_cast<void>(w->home->take_idle_processor(*w));
   return w;

@@ -36,7 +36,7 @@ inline worker* enter_to_park() noexcept {
 [[nodiscard]] fiber_record& this_agent();
 
 // ---- what the arriving side does for the side that left (run.cpp) --------------------------------
-[[gnu::noinline]] void settle_rare(worker& w, context from) noexcept;
+[[gnu::noinline]] void finish_switch_slow(worker& w, context from) noexcept;
 
 /// Where `f` goes on. On the stack it was left on: its own, or one that the application made and put it on.
 inline void rest_at(fiber_record& f, context from) noexcept {
@@ -46,7 +46,7 @@ inline void rest_at(fiber_record& f, context from) noexcept {
 #endif
 }
 
-inline void settle_left(worker& w, context from) noexcept {
+inline void finish_switch(worker& w, context from) noexcept {
   fiber_record* f = w.left;
   if (w.action == leave_action::yield) [[likely]] {
     rest_at(*f, from);
@@ -58,7 +58,7 @@ inline void settle_left(worker& w, context from) noexcept {
     w.own = from;
     return;
   }
-  settle_rare(w, from);
+  finish_switch_slow(w, from);
 }
 
 [[gnu::noinline, gnu::cold]] void sample_wake(worker& w, fiber_record& f) noexcept;  // metrics.cpp
@@ -99,7 +99,7 @@ inline std::uint64_t id_of_current(const worker& w) noexcept { return w.current 
   const int error_number = *w.state.error_number;
   const transfer t = jump(to, &w, bounds, false);
   worker& now = *static_cast<worker*>(t.data);
-  settle_left(now, t.fctx);
+  finish_switch(now, t.fctx);
   *now.state.exceptions = exceptions;
   *now.state.error_number = error_number;
   return &now;

@@ -34,7 +34,7 @@ bool scheduler::thaw(worker& w) noexcept {
     frozen_count_.fetch_sub(1, std::memory_order_relaxed);
   }
   if (w.searching) stop_searching(w);
-  while (!w.gate.detach(w.held)) static_cast<void>(w.gate.settle());
+  while (!w.gate.detach(w.held)) static_cast<void>(w.gate.await_taker());
   processor* p = std::exchange(w.held, nullptr);
   p->holder.store(nullptr, std::memory_order_relaxed);
   begin_turn(*p);

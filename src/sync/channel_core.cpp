@@ -147,7 +147,7 @@ channel_status try_pass(channel_core& c, void* value) {
   constexpr int spins = 100;
   for (int i = 0; i < spins; ++i) {
     os::cpu_relax();
-    if (const outcome o = w.end.load(std::memory_order_acquire); o != outcome::open) return o;  // [CHAN-3] settle
+    if (const outcome o = w.end.load(std::memory_order_acquire); o != outcome::open) return o;  // [CHAN-3] publish_outcome
   }
   const worker* const here = this_worker();
   const bool outside = here != nullptr && !here->gate.inside();
@@ -210,10 +210,10 @@ channel_step channel_core::put(void* value, claimed_list& out) {
     try {
       deliver(w->value, value);
     } catch (...) {
-      claimed_list::settle(*w, outcome::again);
+      claimed_list::publish_outcome(*w, outcome::again);
       throw;
     }
-    claimed_list::settle(*w, outcome::moved);
+    claimed_list::publish_outcome(*w, outcome::moved);
     return channel_step::done;
   }
   if (size() == capacity_) return channel_step::blocked;
@@ -229,10 +229,10 @@ channel_step channel_core::get(void* to, claimed_list& out) {
       try {
         push(w->value);
       } catch (...) {  // it is the sender's to throw: it will, when it tries again
-        claimed_list::settle(*w, outcome::again);
+        claimed_list::publish_outcome(*w, outcome::again);
         continue;
       }
-      claimed_list::settle(*w, outcome::moved);
+      claimed_list::publish_outcome(*w, outcome::moved);
       break;
     }
     return channel_step::done;
@@ -242,10 +242,10 @@ channel_step channel_core::get(void* to, claimed_list& out) {
     try {
       deliver(to, w->value);
     } catch (...) {
-      claimed_list::settle(*w, outcome::again);
+      claimed_list::publish_outcome(*w, outcome::again);
       throw;
     }
-    claimed_list::settle(*w, outcome::moved);
+    claimed_list::publish_outcome(*w, outcome::moved);
     return channel_step::done;
   }
   return closed_.load(std::memory_order_relaxed) ? channel_step::closed : channel_step::blocked;
@@ -254,11 +254,11 @@ channel_step channel_core::get(void* to, claimed_list& out) {
 bool channel_core::close(claimed_list& out) noexcept {
   if (closed_.load(std::memory_order_relaxed)) return false;
   closed_.store(true, std::memory_order_release);  // [CHAN-4] is_closed
-  channel_waiter* served = nullptr;  // by `next`; each stays until it is settled
+  channel_waiter* served = nullptr;  // by `next`; each stays until it is finished
   for (waiter_queue* q : {&senders_, &receivers_})
     while (channel_waiter* w = q->pop_front())
       if (out.claim(*w)) w->next = std::exchange(served, w);
-  while (served != nullptr) claimed_list::settle(*std::exchange(served, served->next), outcome::closed);  // CHAN-5
+  while (served != nullptr) claimed_list::publish_outcome(*std::exchange(served, served->next), outcome::closed);  // CHAN-5
   return true;
 }
 

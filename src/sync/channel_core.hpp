@@ -12,7 +12,7 @@
 //   CHAN-2  size_ > 0 implies that nobody in receivers_ can be claimed; size_ < capacity_, that nobody in senders_ can.
 //   CHAN-3  a value is moved after the claim of who waits for it, and under the lock: a claim that fails moves nothing.
 //   CHAN-4  once closed, senders_ stays empty; so does receivers_, as closing finds a ring that is empty or nobody in it.
-//   CHAN-5  once the last of those it has claimed is settled, a call does not touch the channel: whom it served may destroy
+//   CHAN-5  once the last of those it has claimed is finished, a call does not touch the channel: whom it served may destroy
 //           it, before the lock is let go of. Not so one that is told to try again: it comes back to the lock first.
 //   CHAN-6  whoever was claimed is queued, however the claimer's call ends: a move may throw.
 // A waiter that has given up (another case of its select, time, stop) may still be linked; a claim of it fails, and it
@@ -116,7 +116,7 @@ class claimed_list {
     return duty != wake_duty::stale;
   }
   /// The last word about a claimed waiter: it may be gone after this.
-  static void settle(channel_waiter& w, outcome o) noexcept {
+  static void publish_outcome(channel_waiter& w, outcome o) noexcept {
     w.end.store(o, std::memory_order_release);  // [CHAN-3] outcome_of
   }
   /// `w`: the calling worker, inside weft; or null.
@@ -233,9 +233,9 @@ class channel_guard {
 
 [[nodiscard]] outcome await_outcome(const channel_waiter& w, channel_lock& lock) noexcept;
 
-/// For a waiter that was claimed: waits for the claimer to settle it, if it has not yet.
+/// For a waiter that was claimed: waits for the claimer to publish_outcome it, if it has not yet.
 inline outcome outcome_of(const channel_waiter& w, channel_lock& lock) noexcept {
-  const outcome o = w.end.load(std::memory_order_acquire);  // [CHAN-3] settle
+  const outcome o = w.end.load(std::memory_order_acquire);  // [CHAN-3] publish_outcome
   return o != outcome::open ? o : await_outcome(w, lock);
 }
 

@@ -86,7 +86,7 @@ void count_drop(ring* r) noexcept {
 
 [[gnu::noinline]] void write_end(thread_slot& t, std::uint64_t fiber) noexcept {
   if (ring* const r = ring_with_room(t)) {
-    settle_more(*r);
+    flush_counts(*r);
     r->at = put_event(r->at, r->context, static_cast<std::uint8_t>(event::fiber_end), ticks_now(), fiber, 0, 0);
     publish_event(*r);
   }
@@ -97,7 +97,7 @@ void count_drop(ring* r) noexcept {
 
 void write_create(thread_slot& t, std::uint64_t fiber, std::uint64_t site, std::uint64_t parent) noexcept {
   if (ring* const r = ring_with_room(t)) {
-    settle_more(*r);
+    flush_counts(*r);
     if (site != r->site) {
       r->site_number = place_number(site);
       r->site = site;
@@ -134,7 +134,7 @@ void record(event e, when time, std::uint64_t fiber, std::uint64_t number, std::
   if (ring* const r = ring_with_room(t)) [[likely]] {
     const auto id = static_cast<std::uint8_t>(e);
     event_context& c = r->context;
-    settle_more(*r);
+    flush_counts(*r);
     if (!names_a_fiber(e)) fiber = c.fiber;
     if (carries_text(e)) [[unlikely]] {
       const auto* text = reinterpret_cast<const void*>(other);
@@ -154,7 +154,7 @@ void record(event e, when time, std::uint64_t fiber, std::uint64_t number, std::
 
 void time_has_passed() noexcept { shared.moment.fetch_add(1, std::memory_order_relaxed); }
 
-void settle_more(ring& r) noexcept {
+void flush_counts(ring& r) noexcept {
   r.next_created = 0;
   const std::uint32_t more = unpack(r.out).more;
   if (more == 0) return;
@@ -164,7 +164,7 @@ void settle_more(ring& r) noexcept {
 }
 
 void close_block(ring& r) noexcept {
-  settle_more(r);
+  flush_counts(r);
   r.current->events = r.events;
   r.current->last_ticks = r.context.ticks;
 }

@@ -82,7 +82,7 @@ inline void record_create(std::uint64_t fiber, std::uint64_t site, std::uint64_t
 }
 
 /// What is only counted so far becomes an event. Before any other event, and before the block is given away.
-void settle_more(ring& r) noexcept;
+void flush_counts(ring& r) noexcept;
 void close_block(ring& r) noexcept;
 /// A ring for the calling thread; null if all are taken. Does not allocate for weft's own threads.
 [[nodiscard]] ring* take_ring(thread_slot& t) noexcept;

@@ -266,7 +266,7 @@ void cancel_against_sender(execution& x) {
     w->lock.unlock();
     *cancelled = w->a.word.cancel_park();
     if (!*cancelled) model::check(w->a.word.code() == code_of(0), "SELECT-1: the code says which");
-    w->lock.lock();  // step 6; and a claim was settled by then
+    w->lock.lock();  // step 6; and a claim was finished by then
     w->queue[0] = place{};
     if (*cancelled)
       model::check(w->a.got == 0, "CHAN-3: a claim that fails moves nothing");

@@ -99,7 +99,7 @@ void handler(const shared<Sync>& s) {
 template <class Sync>
 bool step(const shared<Sync>& s) {
   processor* p = s->gate.enter();
-  if (p == nullptr) p = s->gate.settle();
+  if (p == nullptr) p = s->gate.await_taker();
   if (p == nullptr) {
     s->queued.fetch_add(1, relaxed);
     return false;

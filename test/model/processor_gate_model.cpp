@@ -46,7 +46,7 @@ model::program scenario(int entries, std::vector<then> takers) {
     x.thread("worker", [=] {
       for (int i = 0; i < entries; ++i) {
         processor* p = s->gate.enter();
-        if (p == nullptr) p = s->gate.settle();
+        if (p == nullptr) p = s->gate.await_taker();
         if (p == nullptr) return;  // detached: the processor is gone for good
         visit(*p);
         s->gate.leave();
@@ -75,7 +75,7 @@ void worker_detaches(execution& x) {
   x.thread("worker", [=] {
     processor* p = s->gate.enter();
     while (p == nullptr || !s->gate.detach(p)) {
-      p = s->gate.settle();
+      p = s->gate.await_taker();
       if (p == nullptr) return;
     }
     visit(*p);  // still the worker's: nobody can reach it through the gate
