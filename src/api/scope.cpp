@@ -305,7 +305,7 @@ class scope_core {
     if (self.has(fiber_record::is_thread)) return;
     std::optional<listening> heard;
     for (;;) {
-      make_way_if_asked();
+      yield_if_requested_slow();
       worker* w = enter();
       auto& local = w->held->local;
       fiber_record* f = local.pop();  // only then may it be looked at: thieves

@@ -28,9 +28,9 @@ namespace {
 [[gnu::always_inline]] inline worker* take_newest(fiber_record& child) noexcept {
   worker* w = enter();
   if (w == nullptr) return nullptr;
-  if (w->attention.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+  if (w->resched_requested.load(std::memory_order_relaxed) != 0) [[unlikely]] {
     leave(*w);
-    make_way();
+    yield_if_requested();
     w = enter();
   }
   auto& local = w->held->local;
@@ -62,9 +62,9 @@ inline void submit(fiber_record& f, const void* site) noexcept {
   const bool at_home = w != nullptr && w->home == f.home;
   f.home->submit(at_home ? w : nullptr, f, site);
   if (w == nullptr) return;
-  const bool asked = w->attention.load(std::memory_order_relaxed) != 0;
+  const bool asked = w->resched_requested.load(std::memory_order_relaxed) != 0;
   leave(*w);
-  if (asked) [[unlikely]] make_way();
+  if (asked) [[unlikely]] yield_if_requested();
 }
 
 inline void free_record(fiber_record& f) noexcept {
@@ -89,9 +89,9 @@ task& allocate_task(scheduler* s, const attributes& a) { return allocate_for(s, 
       f->operations = &operations;
       std::memcpy(f->storage, &callable, sizeof callable);
       w->home->submit(w, *f, site);
-      const bool asked = w->attention.load(std::memory_order_relaxed) != 0;
+      const bool asked = w->resched_requested.load(std::memory_order_relaxed) != 0;
       leave(*w);
-      if (asked) [[unlikely]] make_way();
+      if (asked) [[unlikely]] yield_if_requested();
       return *f;
     }
     leave(*w);
@@ -171,7 +171,7 @@ bool join_words(task& t, words& result) {
 
 bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline, const std::stop_token* stop) {
   fiber_record& child = record_of(t);
-  make_way_if_asked();
+  yield_if_requested_slow();
   if (child.join.is_done()) return true;
   if (is_current_task(t)) throw_deadlock();
   fiber_record& self = this_agent();

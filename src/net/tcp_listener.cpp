@@ -65,7 +65,7 @@ tcp_listener::tcp_listener(const endpoint& at, int backlog) {
 tcp_stream tcp_listener::accept(std::error_code& ec, endpoint* peer) noexcept {
   using detail::direction;
   ec.clear();
-  detail::make_way_if_asked();
+  detail::yield_if_requested_slow();
   const detail::descriptor_use use(descriptor());
   if (!use) {
     ec = std::make_error_code(std::errc::bad_file_descriptor);

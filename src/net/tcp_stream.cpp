@@ -101,7 +101,7 @@ tcp_stream tcp_stream::adopt(int native_handle) {
 
 std::size_t tcp_stream::read_some(std::span<std::byte> buffer, std::error_code& ec) noexcept {
   ec.clear();
-  detail::make_way_if_asked();
+  detail::yield_if_requested_slow();
   const descriptor_use use(descriptor());
   if (!use) return ec = closed(), 0;
   if (buffer.empty()) return 0;
@@ -133,7 +133,7 @@ std::size_t tcp_stream::read_some(std::span<std::byte> buffer, std::error_code& 
 
 std::size_t tcp_stream::write_some(std::span<const std::byte> data, std::error_code& ec) noexcept {
   ec.clear();
-  detail::make_way_if_asked();
+  detail::yield_if_requested_slow();
   const descriptor_use use(descriptor());
   if (!use) return ec = closed(), 0;
   if (data.empty()) return 0;

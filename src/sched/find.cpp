@@ -106,7 +106,7 @@ struct scheduler::check_env {
   processor& p;
 
   [[nodiscard]] processor& queues() noexcept { return p; }
-  [[nodiscard]] bool asked() const noexcept { return w.attention.load(std::memory_order_acquire) != 0; }  // [MAIL-1] send_to_bound_worker
+  [[nodiscard]] bool asked() const noexcept { return w.resched_requested.load(std::memory_order_acquire) != 0; }  // [MAIL-1] send_to_bound_worker
   [[nodiscard]] bool check_is_due() const noexcept { return p.look_is_due(); }
   [[nodiscard]] bool some_frozen() const noexcept { return s.frozen_count_.load(std::memory_order_relaxed) > 0; }
   [[nodiscard]] bool thaw() noexcept { return s.thaw(w); }
@@ -305,7 +305,7 @@ fiber_record* scheduler::take_mail(worker& w) noexcept {
   const std::lock_guard guard(idle_lock_);
   fiber_record* f = w.mail;
   if (f != nullptr) w.mail = f->link;
-  w.attention.store(w.mail != nullptr, std::memory_order_relaxed);
+  w.resched_requested.store(w.mail != nullptr, std::memory_order_relaxed);
   return f;
 }
 

@@ -199,7 +199,7 @@ bool scheduler::sleep(worker& w) noexcept {
           return true;
         }
         left = std::exchange(w.mail, nullptr);
-        w.attention.store(0, std::memory_order_relaxed);
+        w.resched_requested.store(0, std::memory_order_relaxed);
       }
       reserved = w.reserved;
       if (reserved) {
@@ -323,7 +323,7 @@ void scheduler::send_to_bound_worker(worker& w, fiber_record& f) noexcept {
     fiber_record** end = &to.mail;
     while (*end != nullptr) end = &(*end)->link;
     *end = &f;
-    to.attention.store(1, std::memory_order_release);  // [MAIL-1] find
+    to.resched_requested.store(1, std::memory_order_release);  // [MAIL-1] find
     const bool asleep = (to.linked() && !to.frozen) || (in_poller_ == &to && wakeable_in_poller());
     if (!asleep) return;
     in_poller = in_poller_ == &to;

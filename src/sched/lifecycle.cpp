@@ -361,7 +361,7 @@ void scheduler::end_threads() noexcept {
     // [PREEMPT-3] A frozen straggler may hold a lock that those who stay need. Nobody will thaw it, so all that are, and all that
     // freeze on a late request, go on: to the end of what they are in, or for ever.
     w.runs_detached.store(1, std::memory_order_release);  // freeze
-    w.attention.store(1, std::memory_order_release);  // stragglers that still run: out at the next step
+    w.resched_requested.store(1, std::memory_order_release);  // stragglers that still run: out at the next step
     kick(w);
   });
   // A straggler in an endless loop, or in the kernel, never takes that step. Its thread is left behind with it.

@@ -253,7 +253,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   if (w->gate.inside()) {  // for moments: it calls weft again and again, and never has to wait
     if (fire_late_timers(p, now)) p.seen.urgent = true;
     p.seen.others_waited = others_wait(p);
-    ask_to_make_way(p, *w, now);
+    request_resched(p, *w, now);
     return stuck_inside(p, *w, now) && thaw_detached();  // [PREEMPT-3]
   }
   p.seen.inside_looks = 0;
@@ -290,7 +290,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   }
   const std::int64_t slice = span_ns(options_.time_slice);
   if (slice == 0 || !p.seen.others_waited) return acted;
-  ask_to_make_way(p, *w, now);
+  request_resched(p, *w, now);
   if (held_for < (p.seen.urgent ? slice / urgent_share : slice) || now < p.seen.ask_ns) return acted;
   p.seen.ask_pause = std::clamp(p.seen.ask_pause * 2, first_ask_pause_ns, longest_ask_pause_ns);
   p.seen.ask_ns = now + p.seen.ask_pause;
@@ -300,14 +300,14 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   return acted;
 }
 
-// First without a signal: who makes calls that may park gives way at the next one (make_way), and is never stopped. At
+// First without a signal: who makes calls that may park gives way at the next one (yield_if_requested), and is never stopped. At
 // once, if a timer or a descriptor became ready, or somebody came from outside: it costs a yield. After a millisecond, if
 // another's wait is over.
-void scheduler::ask_to_make_way(processor& p, worker& w, std::int64_t now) noexcept {
+void scheduler::request_resched(processor& p, worker& w, std::int64_t now) noexcept {
   const std::int64_t slice = span_ns(options_.time_slice);
   const bool soon = p.seen.urgent || injected_size_.load(std::memory_order_relaxed) > 0;
   if (slice == 0 || !others_wait(p) || (!soon && now - p.seen.since_ns < patience(p, slice))) return;
-  w.attention.store(1, std::memory_order_relaxed);
+  w.resched_requested.store(1, std::memory_order_relaxed);
   asks_to_make_way_ = true;
 }
 

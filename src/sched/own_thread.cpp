@@ -66,7 +66,7 @@ void scheduler::give_thread(worker& w, fiber_record& f) noexcept {
 
 // Its fiber waits, or has given way. With a processor: mail, or away with that.
 bool scheduler::wait_for_own(worker& w) noexcept {
-  if (w.attention.load(std::memory_order_acquire) != 0)  // [MAIL-1] send_to_bound_worker
+  if (w.resched_requested.load(std::memory_order_acquire) != 0)  // [MAIL-1] send_to_bound_worker
     if (fiber_record* f = take_mail(w)) {
       if (w.searching) stop_searching(w);
       run(w, *f);

@@ -207,7 +207,7 @@ void yield() noexcept {
   w = enter(w);
   fiber_record& self = *w->current;
   fiber_record* f = pick_prepared(*w);
-  if (f != nullptr || w->held->look_is_due() || w->attention.load(std::memory_order_relaxed) != 0) {
+  if (f != nullptr || w->held->look_is_due() || w->resched_requested.load(std::memory_order_relaxed) != 0) {
     trace::emit(trace::event::fiber_yield, self.id);
     w = leave_stack(*w, self, f, leave_action::yield);
   }
@@ -216,14 +216,14 @@ void yield() noexcept {
 
 constinit std::atomic<std::uint32_t> resched_requests{0};
 
-void make_way() noexcept {
+void yield_if_requested() noexcept {
   const worker* w = this_worker();
   if (w == nullptr || w->current == nullptr || running_callbacks::of(*w->current)) return;  // CB-1
   WEFT_ASSERT(base::locks_held == 0, "a fiber gives way with a lock of weft's");
   yield();
 }
 
-void resched_if_requested() noexcept { make_way_if_asked(); }
+void resched_if_requested() noexcept { yield_if_requested_slow(); }
 
 bool wake(ticket t, wake_code code) noexcept {
   fiber_record& f = record_of(t);

@@ -64,11 +64,11 @@ extern constinit std::atomic<void (*)(fiber_record&) noexcept> before_park;
 /// For calls that may park: a fiber whose slice is over gives way there even if it need not wait, and so cannot keep its
 /// processor by never having to. Outside weft, before such a call or after it: then nothing of it is disturbed. What only
 /// wakes others (set, notify, release, unlock, close) does not: it is called by destructors and stop callbacks.
-[[gnu::noinline, gnu::cold]] void make_way() noexcept;
-inline void make_way_if_asked() noexcept {
+[[gnu::noinline, gnu::cold]] void yield_if_requested() noexcept;
+inline void yield_if_requested_slow() noexcept {
   const worker* w = this_worker();
-  if (w != nullptr && w->attention.load(std::memory_order_relaxed) != 0) [[unlikely]]  // the monitor's; late will do
-    make_way();
+  if (w != nullptr && w->resched_requested.load(std::memory_order_relaxed) != 0) [[unlikely]]  // the monitor's; late will do
+    yield_if_requested();
 }
 
 /// Ends the park the ticket belongs to. False: it has ended already.

@@ -3,7 +3,7 @@
 // fiber, in a signal handler, until some worker gives it a processor again.
 //
 //   monitor   1 reserves a spare as the worker's successor   2 notes the tick   3 sends the signal
-//   handler   1 inside weft, or in a section of it under a lock: sets attention, returns          2 enters, the tick is the same, nothing forbids it
+//   handler   1 inside weft, or in a section of it under a lock: sets `resched_requested`, returns          2 enters, the tick is the same, nothing forbids it
 //             3 takes the successor, gives it the processor, wakes it          4 sleeps on its futex
 //   spare     puts the frozen thread last in line, runs the others for a slice (service_order.hpp)
 //   thaw      the first in line is given a processor (thaw.cpp); the handler returns into the user's code
@@ -36,7 +36,7 @@ bool on_preempt_signal(int, siginfo_t* info, void* context) {
   if (w == nullptr || !w->preemption.accept()) return true;  // [PREEMPT-2] a late one
   const int saved = os::error_number();
   if (w->gate.inside() || base::locks_held != 0)
-    w->attention.store(1, std::memory_order_relaxed);
+    w->resched_requested.store(1, std::memory_order_relaxed);
   else
     w->home->freeze(*w, context);
   os::set_error_number(saved);

@@ -58,7 +58,7 @@ struct alignas(base::cache_line) processor {
     std::int64_t moved_ns = 0;   // when its clock was last seen to move
     int inside_looks = 0;        // in a row at which it was inside weft, with that tick; since when, and its clock then
     std::int64_t inside_ns = 0, inside_cpu_ns = 0;
-    std::int64_t ask_ns = 0;     // not to be asked to make way before
+    std::int64_t ask_ns = 0;     // not to be asked to yield before
     std::int64_t ask_pause = 0;
   } seen;
   struct stretch {               // over several steps of one holder: how much of it did it run? (blocks_in_bits)

@@ -104,7 +104,7 @@ bool prepare_start(worker& w, fiber_record& f) noexcept {
       w.home->fail_start(w, f, why);
     } else {  // not on this stack, which is the user's: later, on the worker's own
       w.held->local.push(&f);
-      w.attention.store(1, std::memory_order_relaxed);
+      w.resched_requested.store(1, std::memory_order_relaxed);
     }
     return false;
   }

@@ -127,14 +127,14 @@ inline void prefetch_stack(context at) noexcept {
 /// The next fiber of the processor's own queues (service_order.hpp). Null: look further, on the worker's own stack.
 inline fiber_record* pick_local(worker& w) noexcept {
   processor& p = *w.held;
-  if (p.is_due(p.bump_tick()) || w.attention.load(std::memory_order_relaxed) != 0) [[unlikely]]
+  if (p.is_due(p.bump_tick()) || w.resched_requested.load(std::memory_order_relaxed) != 0) [[unlikely]]
     return nullptr;
   fiber_record* f = take_own(p.order, p);
   if (f == nullptr) return nullptr;
   if (f->has_any(fiber_record::pinned | fiber_record::timed)) [[unlikely]] {
     if (f->has(fiber_record::pinned)) {  // its own thread must run it, from its loop: see run_bound
       p.set_aside = f;
-      w.attention.store(1, std::memory_order_relaxed);
+      w.resched_requested.store(1, std::memory_order_relaxed);
       return nullptr;
     }
     if (f->has(fiber_record::timed)) stop_clock(w.counters, *f);

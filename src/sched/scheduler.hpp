@@ -211,7 +211,7 @@ class scheduler {
   bool blocks_in_bits(processor& p, worker& w, std::int64_t now) noexcept;
   bool share_out(processor& p) noexcept;
   [[nodiscard]] bool others_wait(processor& p) noexcept;
-  void ask_to_make_way(processor& p, worker& w, std::int64_t now) noexcept;
+  void request_resched(processor& p, worker& w, std::int64_t now) noexcept;
   void count_resched_request() noexcept;
   bool watch_idle(std::int64_t now) noexcept;
   [[nodiscard]] bool left_behind() const noexcept;

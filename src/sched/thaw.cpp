@@ -114,7 +114,7 @@ bool scheduler::unblock(processor& p, worker& w, std::int64_t now) noexcept {
 }
 
 // Inside weft with the same tick, look after look: asleep, or spinning for a lock that yields and yields - a stop state's, an
-// allocator's. Who merely calls weft again and again gives way when asked (ask_to_make_way), which is another tick.
+// allocator's. Who merely calls weft again and again gives way when asked (request_resched), which is another tick.
 bool scheduler::stuck_inside(processor& p, worker& w, std::int64_t now) noexcept {
   if (!any_frozen() || now - p.seen.since_ns <= stuck_ns) return false;
   if (!w.started.load(std::memory_order_acquire)) return true;  // [MON-2]: it comes up, and may allocate

@@ -64,7 +64,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   stack_bounds own_bounds;
 
   // ---- set by others
-  alignas(base::cache_line) std::atomic<std::uint32_t> attention{0};  // look into the mailbox, or yield
+  alignas(base::cache_line) std::atomic<std::uint32_t> resched_requested{0};  // look into the mailbox, or yield
   base::parker parker;                        // told when a processor was assigned, or the runtime ends [WAKE-1]
   std::atomic<processor*> assigned{nullptr};  // given by whoever wakes it [WAKE-1]
   worker* froze = nullptr;                    // comes with `assigned`: who was preempted for it

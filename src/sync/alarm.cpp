@@ -15,7 +15,7 @@ steady_time time_point_of(std::int64_t due) noexcept {
 }  // namespace
 
 alarm_end alarm_wait(alarm_state& a, const wait_limit& limit) {
-  make_way_if_asked();
+  yield_if_requested_slow();
   return wait_for_alarm<waiting_env>(
       a, [&] { return waiter(park_reason::timer, &a); },
       [&](std::int64_t now) {
@@ -30,7 +30,7 @@ alarm_end alarm_wait(alarm_state& a, const wait_limit& limit) {
 }
 
 bool alarm_take(alarm_state& a) noexcept {
-  make_way_if_asked();
+  yield_if_requested_slow();
   const waiting_guard g(&a);
   return a.due != alarm_state::never && take_if_due(a, os::now_ns());
 }

@@ -34,7 +34,7 @@ void barrier_complete(barrier_state& b) noexcept {
 }
 
 wait_end barrier_wait(barrier_state& b, std::uint64_t phase, const wait_limit& limit) {
-  make_way_if_asked();
+  yield_if_requested_slow();
   waiter me(park_reason::barrier, &b);
   return wait_or_throw(me, [&] {
     return wait_unless<waiting_env>(me, b.waiters, &b, limit,

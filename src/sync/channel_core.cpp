@@ -110,16 +110,16 @@ channel_status pass_value(channel_core& c, void* value, const wait_limit& limit)
   for (;;) {
     channel_guard g(c);
     step = attempt<S>(c, value, g.out);
-    asked = g.asked_to_make_way();
+    asked = g.resched_is_requested();
     if (step != channel_step::blocked) [[likely]]
       break;
     if ((end = wait_for_turn<S>(g, c, value, limit))) break;
   }
   if (end) {
-    make_way_if_asked();  // its time may have been over before it could wait
+    yield_if_requested_slow();  // its time may have been over before it could wait
     return *end;
   }
-  if (asked) [[unlikely]] make_way();
+  if (asked) [[unlikely]] yield_if_requested();
   return status_of(step);
 }
 
@@ -134,9 +134,9 @@ channel_status try_pass(channel_core& c, void* value) {
   {
     channel_guard g(c);
     step = attempt<S>(c, value, g.out);
-    asked = g.asked_to_make_way();
+    asked = g.resched_is_requested();
   }
-  if (asked) [[unlikely]] make_way();
+  if (asked) [[unlikely]] yield_if_requested();
   return step == channel_step::blocked ? channel_status::timeout : status_of(step);
 }
 

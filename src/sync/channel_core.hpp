@@ -208,9 +208,9 @@ class channel_guard {
     return worker_;
   }
 
-  /// Has the monitor told the calling worker to let others run? Then make_way, once the guard is gone.
-  [[nodiscard]] bool asked_to_make_way() const noexcept {
-    return worker_ != nullptr && worker_->attention.load(std::memory_order_relaxed) != 0;
+  /// Has the monitor told the calling worker to let others run? Then yield_if_requested, once the guard is gone.
+  [[nodiscard]] bool resched_is_requested() const noexcept {
+    return worker_ != nullptr && worker_->resched_requested.load(std::memory_order_relaxed) != 0;
   }
   [[nodiscard]] fiber_record& self() const {
     return worker_ != nullptr && worker_->current != nullptr ? *worker_->current : this_agent();

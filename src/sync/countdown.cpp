@@ -13,7 +13,7 @@ void countdown_take(countdown& c, std::int64_t n, const char* underflow) noexcep
 }
 
 wait_end countdown_wait(countdown& c, countdown_kind kind, const wait_limit& limit) {
-  make_way_if_asked();
+  yield_if_requested_slow();
   waiter me(kind == countdown_kind::latch ? park_reason::latch : park_reason::wait_group, &c);
   return wait_or_throw(me, [&] { return wait_for_zero<waiting_env>(c, me, limit); });
 }

@@ -46,7 +46,7 @@ void mutex_unlock(mutex_state& m) noexcept {
 }
 
 [[gnu::noinline]] bool mutex_try_lock_checked(mutex_state& m) noexcept {
-  make_way_if_asked();
+  yield_if_requested_slow();
   if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0)
     return false;  // [MUTEX-1]
   take_note(m, this_agent(), __builtin_return_address(0), __builtin_frame_address(0));
@@ -54,7 +54,7 @@ void mutex_unlock(mutex_state& m) noexcept {
 }
 
 [[gnu::noinline]] bool mutex_lock_checked(mutex_state& m, const wait_limit& limit) {
-  make_way_if_asked();
+  yield_if_requested_slow();
   fiber_record& self = this_agent();
   if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0) {  // [MUTEX-1]
     const bool known =

@@ -32,7 +32,7 @@ bucket make_bucket(double per_second, std::int64_t burst) {
 }
 
 bool bucket_acquire(bucket& b, std::int64_t n, const wait_limit& limit) {
-  make_way_if_asked();
+  yield_if_requested_slow();
   if (n < 1 || n > b.burst)
     throw std::invalid_argument("weft::rate_limiter: " + std::to_string(n) + " tokens were asked for; with a burst of " +
                                 std::to_string(b.burst) + " that many are never there");

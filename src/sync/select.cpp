@@ -341,7 +341,7 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
 }  // namespace
 
 std::size_t select_one(std::span<select_case* const> cases) {
-  make_way_if_asked();
+  yield_if_requested_slow();
   if (cases.size() > most_cases)
     throw std::length_error("weft::select: " + std::to_string(cases.size()) + " cases; at most " +
                             std::to_string(most_cases) + " can be told apart");

@@ -8,7 +8,7 @@
 namespace weft::detail {
 
 wait_end semaphore_acquire(semaphore_state& s, const wait_limit& limit) {
-  make_way_if_asked();
+  yield_if_requested_slow();
   waiter me(park_reason::semaphore, &s);
   return wait_or_throw(me, [&] { return acquire_permit<waiting_env>(s, me, limit); });
 }

@@ -27,7 +27,7 @@ const void* locked_at(const shared_mutex_state& m) noexcept { return m.locked_at
 }  // namespace
 
 bool shared_mutex_lock(shared_mutex_state& m, sharing how, const wait_limit& limit) {
-  make_way_if_asked();
+  yield_if_requested_slow();
   waiter me(park_reason::shared_mutex, &m);
   me.kind = static_cast<std::uint8_t>(how);
   return wait_or_throw(me, [&] { return lock_queued<waiting_env>(m, me, limit); });

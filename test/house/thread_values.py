@@ -19,7 +19,7 @@ import sys
 
 BIND = r'(?:this_worker|enter|enter_to_park|enter_slow|enter_to_park_slow|leave_stack|switch_to|leave_to_park|run_on_this_stack|end_fiber)'
 LEAVES_STACK = {'switch_to', 'leave_stack', 'finish_park', 'park_thread', 'finish_park_inside', 'yield', 'run_on_this_stack',
-                'run_inline', 'make_way', 'invoke', 'finish_in_user_mode', 'finish_rare', 'dispose_result'}
+                'run_inline', 'yield_if_requested', 'invoke', 'finish_in_user_mode', 'finish_rare', 'dispose_result'}
 MAY_ENTER = {'enter', 'enter_slow', 'enter_to_park', 'enter_to_park_slow'}
 # By name these are too common to be followed, or they never leave while the caller is inside (the argument is the worker).
 NOT_FOLLOWED = {'lock', 'unlock', 'wait', 'wake', 'run', 'stop', 'get', 'take', 'add', 'push', 'pop', 'join', 'look', 'main', 'start', 'close',

@@ -105,7 +105,7 @@ struct worker {
           return s.unlock(l);
         }
         left = std::exchange(l.mail, 0);
-        s.attention.store(0, relaxed);
+        s.resched_requested.store(0, relaxed);
       }
       if (reserved) {
       } else if (own()) {
@@ -143,7 +143,7 @@ struct worker {
   void send_to_bound_worker(index to) {
     lists l = s.lock();
     ++l.mail;
-    s.attention.store(1, release);
+    s.resched_requested.store(1, release);
     const bool polls = l.in_poller == to && (s.wakeable_in_poller(l) || s.wrong == mistake::poller_woken_twice);
     if (!(l.parked >> to & 1) && !l.own_asleep && !polls) return s.unlock(l);
     l.parked &= ~(1U << to);
@@ -158,11 +158,11 @@ struct worker {
   }
 
   bool take_mail() {
-    if (me != bound_to || s.attention.load(acquire) == 0) return false;
+    if (me != bound_to || s.resched_requested.load(acquire) == 0) return false;
     lists l = s.lock();
     const bool any = l.mail != 0;
     if (any) --l.mail;
-    s.attention.store(l.mail != 0, relaxed);
+    s.resched_requested.store(l.mail != 0, relaxed);
     s.unlock(l);
     return any;
   }

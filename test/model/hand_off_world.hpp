@@ -64,7 +64,7 @@ struct scene {
   model::atomic<std::uint32_t> guarded{0};
   model::atomic<unsigned> unbound{0}, bound{0};  // on the inject queue
   model::atomic<unsigned> interrupts{0};         // the poller's eventfd
-  model::atomic<unsigned> attention{0};          // of `bound_to`
+  model::atomic<unsigned> resched_requested{0};          // of `bound_to`
   struct worker {
     model::atomic<unsigned> assigned{0};         // a processor's index + 1
     base::basic_parker<Sync> parker;
