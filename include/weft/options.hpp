@@ -97,7 +97,7 @@ struct options {
   /// Calls known to block run on threads of their own (weft::offload): at most so many, made when needed, and ended when
   /// they had nothing to do for ten seconds. Fibers beyond it wait in line.
   std::size_t offload_threads = 64;
-  /// Told, once for each, of a fiber that keeps its thread for `stall_after` without calling weft. Runs on the aide's
+  /// Told, once for each, of a fiber that keeps its thread for `stall_after` without calling weft. Runs on the service thread's
   /// thread, which makes no spare threads meanwhile: be quick, do not throw. The others go on in any case.
   std::function<void(const stall_report&)> on_stall{};
   std::chrono::milliseconds stall_after{100};

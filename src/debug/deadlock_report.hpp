@@ -10,7 +10,7 @@
 namespace weft::detail {
 
 class scheduler;
-/// On the aide's thread. Each state of affairs is told once.
+/// On the service thread's thread. Each state of affairs is told once.
 void check_for_deadlock(scheduler& s);
 
 }  // namespace weft::detail

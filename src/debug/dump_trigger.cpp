@@ -17,7 +17,7 @@
 
 #include "base/sanitizers.hpp"
 #include "os/os.hpp"
-#include "sched/aide_bell.hpp"
+#include "sched/wake_word.hpp"
 #include "sched/fork.hpp"
 #include "sched/worker.hpp"
 
@@ -31,7 +31,7 @@ constinit std::atomic<const worker*> crashed{nullptr};
 
 void ask() noexcept {
   asked.fetch_add(1, std::memory_order_release);  // write_dump_if_asked
-  ring_all_bells();
+  wake_all_service_threads();
 }
 
 bool on_dump_signal(int, siginfo_t*, void*) {
@@ -40,7 +40,7 @@ bool on_dump_signal(int, siginfo_t*, void*) {
 }
 
 bool on_crash(int, siginfo_t*, void* context) {
-  if (is_forked_child() || !any_bell_hangs() || crashing.exchange(true, std::memory_order_relaxed)) return false;
+  if (is_forked_child() || !any_wake_word_registered() || crashing.exchange(true, std::memory_order_relaxed)) return false;
   worker* const w = this_worker();
   std::optional<frozen_place::stay> here;
   if (w != nullptr) {
@@ -82,7 +82,7 @@ void forget_crash_dump() noexcept { crashing.store(true, std::memory_order_relax
 void write_dump_if_asked() noexcept {
   static constinit std::atomic<std::uint32_t> taken{0};
   const std::uint32_t now = asked.load(std::memory_order_acquire);
-  if (taken.exchange(now, std::memory_order_relaxed) == now) return;  // another runtime's aide was quicker
+  if (taken.exchange(now, std::memory_order_relaxed) == now) return;  // another runtime's service thread was quicker
   try {
     const os::block_signals blocked;
     std::thread([] {

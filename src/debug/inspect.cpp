@@ -24,7 +24,7 @@
 #include "debug/running_look.hpp"
 #include "os/errno_guard.hpp"
 #include "os/os.hpp"
-#include "sched/aide_bell.hpp"
+#include "sched/wake_word.hpp"
 #include "sched/scheduler.hpp"
 
 namespace weft::detail {
@@ -43,13 +43,13 @@ bool on_knock(int, siginfo_t* info, void*) {
   const auto value = reinterpret_cast<std::uintptr_t>(info->si_value.sival_ptr);
   if (!is_knock(value)) return false;
   const bool known = std::any_of(knocks.begin(), knocks.end(), [&](const auto& k) {
-    return k.load(std::memory_order_relaxed) == value;  // knocked again before the aide came
+    return k.load(std::memory_order_relaxed) == value;  // knocked again before the service thread came
   });
   for (auto slot = knocks.begin(); !known && slot != knocks.end(); ++slot) {
     std::uint64_t free = 0;
     if (slot->compare_exchange_strong(free, value, std::memory_order_release, std::memory_order_relaxed)) break;
   }
-  ring_all_bells();
+  wake_all_service_threads();
   return true;
 }
 
@@ -127,13 +127,13 @@ void converse(std::uint64_t knock) {
   tool.write(out);
 }
 
-// 4, by an aide.
+// 4, by a service thread.
 void answer_knocks() noexcept {
   write_dump_if_asked();
   for (auto& slot : knocks) {
     if (slot.load(std::memory_order_relaxed) == 0) continue;
     const std::uint64_t knock = slot.exchange(0, std::memory_order_acquire);
-    if (knock == 0) continue;  // another runtime's aide was quicker
+    if (knock == 0) continue;  // another runtime's service thread was quicker
     if (answers.fetch_add(1, std::memory_order_relaxed) >= most_answers) {  // DIAG-2
       answers.fetch_sub(1, std::memory_order_relaxed);
       continue;
@@ -224,7 +224,7 @@ bool answer_inspection(std::string_view line, std::string& out) {
 }
 
 void open_diagnostics_port(int signal) noexcept {
-  aide_errand.store(&answer_knocks, std::memory_order_release);
+  service_callback.store(&answer_knocks, std::memory_order_release);
   if (signal == 0) return;
   install_running_look(signal);
   static_cast<void>(os::install_signal_handler(signal, &on_knock));  // the runtime's own says what is wrong

@@ -5,13 +5,13 @@
 //
 //   tool      1 listens on a socket in the abstract namespace, named after a random knock   2 sends the process
 //             options::preempt_signal with the knock as its value (sigqueue); again until it is heard
-//   handler   3 notes the knock, rings the aides (sched/aide_bell.hpp)
-//   aide      4 makes a thread for it, so that a tool that is slow never keeps a runtime from its spare threads
+//   handler   3 notes the knock, rings the service threads (sched/wake_word.hpp)
+//   service thread      4 makes a thread for it, so that a tool that is slow never keeps a runtime from its spare threads
 //   thread    5 connects; the listener must be of the same user, or root   6 reads one line, the verb and its arguments
 //             7 writes a line, "ok N" or "error N", and N bytes   8 closes, ends
 // DIAG-1  who has not the right to signal the process cannot knock (the kernel's rule), and nothing is told to a socket
 //         of another user's.
-// DIAG-2  a knock that finds no room, no thread or no aide is lost; the tool's next one is not. Answering twice does no
+// DIAG-2  a knock that finds no room, no thread or no service thread is lost; the tool's next one is not. Answering twice does no
 //         harm: the second finds nobody listening.
 // DIAG-3  a tool that does not read, does not write, does so byte by byte, or dies ends its thread: after `patience` for the
 //         question as a whole, after twelve of them for the answer.

@@ -3,8 +3,8 @@
 // fiber/stack_trim.hpp - the memory of a burst goes back: stacks that nobody took for a while lose their pages.
 //
 //   giving back   more than class_pool::kept_warm idle: want_trim
-//   monitor       claim_trim, once: has its aide do it
-//   aide          trim_stacks, from then on every period, in pieces of two milliseconds, until there is nothing left to do
+//   monitor       claim_trim, once: has its service thread do it
+//   service thread          trim_stacks, from then on every period, in pieces of two milliseconds, until there is nothing left to do
 // What was idle in all of a period - the least there was, not what there is at its end - beyond kept_warm is trimmed, oldest
 // first. So a load that comes and goes within a period keeps its stacks as they are.
 // TRIM-1  whoever leaves an excess behind finds it wanted, or somebody at it who looks once more: push, then read the

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/adjust.cpp - as many processors serve as the machine grants CPUs, now: affinity and cgroup quota change.
 //
-//   aide      1 asks the system, about once a second while anything runs; then, to have fewer: notes the surplus [REST-1]
+//   service thread      1 asks the system, about once a second while anything runs; then, to have fewer: notes the surplus [REST-1]
 //             2 lays idle processors down itself
 //   worker    3 its next turn at the scheduler's own loop claims a part of the surplus - a fiber that does not come back
 //               there is preempted or retaken from, as if others waited
 //             4 drains its processor: fibers to the inject queue, deadlines to the first processor, which never rests
 //             5 lays it down: held by nobody, not counted idle, in the list of the resting; the thread becomes a spare
-//   aide      6 to have more: takes back the surplus nobody claimed; then a resting processor, or a new one, becomes an
+//   service thread      6 to have more: takes back the surplus nobody claimed; then a resting processor, or a new one, becomes an
 //               idle one, with a sleeper to be woken for it [REST-3]
 // Fibers do not notice: bound ones need their thread, not its processor, and are handed one by whoever finds them.
 // Only if options::workers was left to us. Nobody asks while the runtime is idle: the monitor sleeps then.
@@ -21,7 +21,7 @@
 
 namespace weft::detail {
 
-// By the monitor, in every round; the work is the aide's, for it may allocate [MON-3].
+// By the monitor, in every round; the work is the service thread's, for it may allocate [MON-3].
 void scheduler::watch_cpus(std::int64_t now) noexcept {
   if (options_.workers != 0) return;  // the user's word
   const bool due = now - cpus_read_ns_ >= cpus_every_ns_.load(std::memory_order_relaxed);
@@ -29,12 +29,12 @@ void scheduler::watch_cpus(std::int64_t now) noexcept {
     cpus_read_ns_ = now;
     cpus_due_.store(true, std::memory_order_relaxed);
   }
-  if (due || (census_.surplus() > 0 && idle_.idle() > 0)) call_aide();
+  if (due || (census_.surplus() > 0 && idle_.idle() > 0)) wake_service_thread();
 }
 
-// By the aide.
+// By the service thread.
 void scheduler::adjust() noexcept {
-  if (cpus_due_.exchange(false, std::memory_order_acq_rel)) {  // [AIDE-3] may_sleep, which then sees us busy
+  if (cpus_due_.exchange(false, std::memory_order_acq_rel)) {  // [SERVICE-3] may_sleep, which then sees us busy
     const auto most = static_cast<std::uint32_t>(processors_.size());
     const std::uint32_t granted = std::clamp(os::usable_cpus(), 1U, most);
     const std::uint32_t wanted = census_.wanted();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/census.hpp - how many processors serve, and how many of them are to be laid down.
 //
-//   aide     shrink:    surplus + n                          grow: serving + 1, after it took back what surplus was left
+//   service thread     shrink:    surplus + n                          grow: serving + 1, after it took back what surplus was left
 //   worker   claim:     surplus - 1, serving - 1 - then the processor it holds rests (adjust.cpp)
 //
 // One word, so that a claim is one step: whoever claims a part of the surplus lays one processor down, and no two claim
@@ -17,7 +17,7 @@
 
 namespace weft::detail {
 
-// REST-1  serving - surplus is what the aide asked for last, whoever claims meanwhile; it is at least one.
+// REST-1  serving - surplus is what the service thread asked for last, whoever claims meanwhile; it is at least one.
 // REST-2  a processor is laid down by the holder that claimed, and only then: so serving counts those in nobody's
 //         resting list, but for the claimers still on their way there.
 template <class Sync = base::real_sync>
@@ -25,7 +25,7 @@ class basic_census {
  public:
   explicit basic_census(std::uint32_t serving) : word_(serving * serving_one) {}
 
-  // ---- the aide ------------------------------------------------------------------------------------
+  // ---- the service thread ------------------------------------------------------------------------------------
   void shrink(std::uint32_t by) { word_.fetch_add(by * surplus_one, std::memory_order_relaxed); }
   // Takes back up to `most` of the surplus; how much it was.
   std::uint32_t withdraw(std::uint32_t most) {

@@ -50,7 +50,7 @@ scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_
       poller_(std::move(poller)),
       creator_mask_(os::signal_mask()),
       offloads_(o.offload_threads, o.name, number_, creator_mask_),
-      bell_(hang_bell()) {
+      wake_word_(register_wake_word()) {
   os::membarrier_register();
   cpus_read_ns_ = os::now_ns();
   try {
@@ -59,7 +59,7 @@ scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_
     const std::lock_guard guard(list.lock);
     list.all.push_back(this);
   } catch (...) {
-    take_down(bell_);
+    take_down(wake_word_);
     throw;
   }
 }
@@ -110,11 +110,11 @@ scheduler::~scheduler() {
   scheduler_list& list = existing();
   const std::lock_guard guard(list.lock);
   std::erase(list.all, this);
-  if (has_bell_) take_down(bell_);
+  if (has_wake_word_) take_down(wake_word_);
 }
 
 std::size_t scheduler::own_threads() const noexcept {
-  return threads_running_.load(std::memory_order_acquire) + (monitor_.joinable() ? 1 : 0) + (aide_.joinable() ? 1 : 0) +
+  return threads_running_.load(std::memory_order_acquire) + (monitor_.joinable() ? 1 : 0) + (service_thread_.joinable() ? 1 : 0) +
          offloads_.look().threads;
 }
 
@@ -138,7 +138,7 @@ void scheduler::start() {
   try {
     const os::block_signals blocked;
     for (; made < n; ++made) start_thread(*workers_[made]);
-    aide_ = std::thread([this] { aide_main(); });
+    service_thread_ = std::thread([this] { service_main(); });
     // For measurements of what the monitor costs, and nothing else: without it one stuck fiber holds up the others.
     if (std::getenv("WEFT_WITHOUT_MONITOR") == nullptr) monitor_ = std::thread([this] { monitor_main(); });
   } catch (...) {
@@ -355,7 +355,7 @@ void scheduler::end_threads() noexcept {
   }
   offloads_.end(stragglers_ == 0 ? offload_pool::leftovers::join : offload_pool::leftovers::leave);
   end_monitor();
-  end_aide();
+  end_service_thread();
   poller_->interrupt();
   for_each_worker([&](worker& w) {
     // [PREEMPT-3] A frozen straggler may hold a lock that those who stay need. Nobody will thaw it, so all that are, and all that

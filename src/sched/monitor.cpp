@@ -12,8 +12,8 @@
 //   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken (retire, wake_one)
 //   affinity, CPU quota   read again once a second (adjust.cpp)
 //   a stack without guard looked at (stack_look.cpp)
-//   many idle stacks      the aide gives their memory back (fiber/stack_trim.hpp)
-// It never allocates, blocks or calls the user: see aide.cpp [MON-3].
+//   many idle stacks      the service thread gives their memory back (fiber/stack_trim.hpp)
+// It never allocates, blocks or calls the user: see service_thread.cpp [MON-3].
 // Rounds come 50 us apart after a retake, and double up to 1 ms while there is none, 4 ms after 0.1 s of that: so late a fiber
 // that blocks is noticed, for 15 us of a CPU a round; one that blocks for less than that, again and again, brings the quick
 // rounds back (blocks_in_bits); a second look follows after 50 us. Timers and ends of slices are kept on time. When all
@@ -41,7 +41,7 @@ constexpr std::int64_t undisturbed_block_ns = 10'000'000;  // nobody waits: a bl
 constexpr std::int64_t timer_grace_ns = 200'000, timer_grace_when_brisk_ns = 1'000'000;
 constexpr std::uint32_t brisk_steps = 64;  // in a round: about one look at the timers
 constexpr std::int64_t quick_rounds_again_ns = 24'000'000;
-constexpr std::int64_t stuck_aide_ns = 20'000'000;  // longer: it may just wait for a new thread's first turn on a CPU
+constexpr std::int64_t stuck_service_ns = 20'000'000;  // longer: it may just wait for a new thread's first turn on a CPU
 constexpr std::int64_t urgent_share = 4;
 // Those whose wait is over: a mutex's next owner, for one, is promised its turn after a millisecond.
 constexpr std::int64_t ready_patience_ns = 1'000'000;
@@ -125,8 +125,8 @@ void scheduler::sleep_until_busy() noexcept {
     } else if (!os::futex_wait_until(monitor_asleep_, 1, steady_at(look_at))) {
       looks = false;
       if (live_fibers() == 0) continue;
-      idle_too_long_.store(true, std::memory_order_release);  // aide_main
-      call_aide();
+      idle_too_long_.store(true, std::memory_order_release);  // service_main
+      wake_service_thread();
     }
   }
 }
@@ -139,9 +139,9 @@ bool scheduler::may_sleep() noexcept {
   }
   release_prepared();
   if (successors_ > 0) return false;
-  // Nor while the aide is about to answer: what it finds is acted on in rounds that follow [AIDE-3].
+  // Nor while the service thread is about to answer: what it finds is acted on in rounds that follow [SERVICE-3].
   return detached_.empty() && census_.surplus() == 0 && !cpus_due_.load(std::memory_order_acquire) &&
-         aide_busy_since_.load(std::memory_order_relaxed) == 0;
+         service_busy_since_.load(std::memory_order_relaxed) == 0;
 }
 
 bool scheduler::watch(std::int64_t now) noexcept {
@@ -153,10 +153,10 @@ bool scheduler::watch(std::int64_t now) noexcept {
   for (const auto& p : processors()) acted |= watch_processor(*p, now);
   count_resched_request();
   acted |= watch_idle(now);
-  if (std::int64_t since = aide_busy_since_.load(std::memory_order_relaxed);
-      since != 0 && now - since > stuck_aide_ns && any_frozen() &&
-      aide_busy_since_.compare_exchange_strong(since, now, std::memory_order_relaxed) &&  // one at a time
-      aide_stat_.look(aide_thread_.load(std::memory_order_relaxed)) != os::thread_activity::runs)  // not for want of a CPU
+  if (std::int64_t since = service_busy_since_.load(std::memory_order_relaxed);
+      since != 0 && now - since > stuck_service_ns && any_frozen() &&
+      service_busy_since_.compare_exchange_strong(since, now, std::memory_order_relaxed) &&  // one at a time
+      aide_stat_.look(service_thread_id_.load(std::memory_order_relaxed)) != os::thread_activity::runs)  // not for want of a CPU
     acted |= thaw_detached();  // [PREEMPT-3]
   if (poller_->in_use() && now - polled_at_.load(std::memory_order_relaxed) > poll_at_least_ns &&
       poll_until_.load(std::memory_order_relaxed) == INT64_MIN) {

@@ -17,7 +17,7 @@
 
 namespace weft::detail {
 
-// A sleeping worker that nobody else will wake. Null if there is none: one is being made (aide.cpp), if
+// A sleeping worker that nobody else will wake. Null if there is none: one is being made (service_thread.cpp), if
 // options::max_threads and the system allow it, and the next round tries again.
 worker* scheduler::reserve_spare() noexcept {
   {
@@ -47,7 +47,7 @@ worker* scheduler::reserve_spare() noexcept {
   return s;
 }
 
-// A new thread, reserved for the caller: the aide, and workers in handoff_processor.
+// A new thread, reserved for the caller: the service thread, and workers in handoff_processor.
 worker* scheduler::make_spare() noexcept {
   const std::lock_guard guard(spare_lock_);
   if (threads_end_.load(std::memory_order_relaxed)) return nullptr;  // written under this lock

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/schedtrace.cpp - WEFT_SCHEDTRACE=ms: a line on stderr every so many ms, for each runtime, by its aide.
+// sched/schedtrace.cpp - WEFT_SCHEDTRACE=ms: a line on stderr every so many ms, for each runtime, by its service thread.
 #include <algorithm>
 #include <charconv>
 #include <cstdio>

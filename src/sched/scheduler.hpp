@@ -11,7 +11,7 @@
 //   monitor.cpp    watches processors; retake.cpp, preempt.cpp take them away; handoff_processor.cpp gives one away
 //   thaw.cpp       a preempted thread goes on
 //   adjust.cpp     as many processors as the machine grants CPUs
-//   aide.cpp       does for the monitor what may block
+//   service_thread.cpp       does for the monitor what may block
 //   offload.cpp    threads for calls known to block
 //   metrics.cpp    what all have counted, summed; schedtrace.cpp prints it
 //   stalls.cpp     tells the user of fibers that keep their thread too long
@@ -34,7 +34,7 @@
 
 #include "base/futex_lock.hpp"
 #include "base/intrusive_list.hpp"
-#include "sched/aide_bell.hpp"
+#include "sched/wake_word.hpp"
 #include "sched/census.hpp"
 #include "sched/idle_gate.hpp"
 #include "sched/inject_queue.hpp"
@@ -54,7 +54,7 @@ bool on_preempt_signal(int signal, siginfo_t* info, void* context);
 using fiber_describer = std::string (*)(fiber_record& f);
 /// The calls of the fiber in that record, if it is still the one with this id (src/debug); may allocate and block.
 using call_finder = std::vector<const void*> (*)(fiber_record& f, std::uint64_t id);
-/// Looks whether fibers of an idle runtime can ever run again (src/debug); on the aide's thread.
+/// Looks whether fibers of an idle runtime can ever run again (src/debug); on the service thread's thread.
 using deadlock_checker = void (*)(scheduler& s);
 
 class scheduler {
@@ -236,7 +236,7 @@ class scheduler {
 
   // adjust.cpp
   void watch_cpus(std::int64_t now) noexcept;            // monitor
-  void adjust() noexcept;                                // aide, as what it calls
+  void adjust() noexcept;                                // service thread, as what it calls
   bool rest_idle() noexcept;
   bool serve_one_more() noexcept;
   bool rest(worker& w) noexcept;
@@ -250,14 +250,14 @@ class scheduler {
   void release_prepared() noexcept;
   bool retake(processor& p, worker& w) noexcept;
 
-  // aide.cpp
-  void aide_main() noexcept;
-  void call_aide() noexcept;
+  // service_thread.cpp
+  void service_main() noexcept;
+  void wake_service_thread() noexcept;
   bool ask_for_spares(std::size_t n) noexcept;           // by the monitor
   void make_spares_asked_for() noexcept;
   void take_made_spares() noexcept;                      // by the monitor
   void tell_stalls() noexcept;
-  void end_aide() noexcept;
+  void end_service_thread() noexcept;
   void watch_idle_stacks() noexcept;                     // by the monitor
   std::int64_t trim_idle_stacks() noexcept;              // when next; INT64_MAX for never
 
@@ -299,8 +299,8 @@ class scheduler {
   const fiber_describer describe_;
   const call_finder calls_of_;
   const deadlock_checker check_idle_;
-  std::atomic<bool> idle_too_long_{false};           // by the monitor, for the aide
-  bool has_bell_ = true;
+  std::atomic<bool> idle_too_long_{false};           // by the monitor, for the service thread
+  bool has_wake_word_ = true;
   // Room for as many as may be from the start: it is read while it grows.
   std::vector<std::unique_ptr<processor>> processors_;  // [0, processor_count_)
   std::atomic<std::size_t> processor_count_{0};         // release by make_processor [LIFE-5]
@@ -362,17 +362,17 @@ class scheduler {
   std::vector<worker*> prepared_;                   // monitor: spares it reserved before it needs them; has room for all
   std::atomic<worker*> made_{nullptr};              // by `next_made`: on their way there
   poll_source::batch watched_ready_;                // monitor
-  std::thread aide_;
-  aide_bell& bell_;                                 // its count changes with every call [AIDE-1]
+  std::thread service_thread_;
+  wake_word& wake_word_;                                 // its count changes with every call [SERVICE-1]
   std::atomic<std::uint32_t> spares_asked_{0};
   std::atomic<std::int64_t> spares_hopeless_until_{0};
-  std::atomic<std::int64_t> aide_busy_since_{0};    // since when it has been at work; 0: it sleeps
-  std::atomic<pid_t> aide_thread_{0};               // relaxed: set before it is first at work
+  std::atomic<std::int64_t> service_busy_since_{0};    // since when it has been at work; 0: it sleeps
+  std::atomic<pid_t> service_thread_id_{0};               // relaxed: set before it is first at work
   os::thread_stat aide_stat_;
-  std::atomic<bool> aide_ends_{false};
-  std::atomic<bool> trims_{false};                  // our aide has the claim (fiber/stack_trim.hpp); relaxed: before it is called
-  std::int64_t schedtrace_every_ns_ = 0, schedtrace_at_ns_ = INT64_MAX;  // aide; 0: not asked for
-  std::unique_ptr<runtime_metrics> schedtrace_last_;  // aide
+  std::atomic<bool> service_ends_{false};
+  std::atomic<bool> trims_{false};                  // our service thread has the claim (fiber/stack_trim.hpp); relaxed: before it is called
+  std::int64_t schedtrace_every_ns_ = 0, schedtrace_at_ns_ = INT64_MAX;  // service thread; 0: not asked for
+  std::unique_ptr<runtime_metrics> schedtrace_last_;  // service thread
   base::ranked_futex_lock<base::lock_rank::scheduler> spare_lock_;
   bool thread_limit_reported_ = false;              // under spare_lock_
   worker* unstarted_ = nullptr;                     // under spare_lock_: the system gave no thread for it

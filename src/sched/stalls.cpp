@@ -5,7 +5,7 @@
 //               a tick that began with a thaw
 //   blocked     time since it was first seen; by then it has usually lost its processor, and is in `detached_`
 // The fiber's name is read while the monitor holds its worker's gate: then the worker is not inside, and `current` rests.
-// Its calls are found by the aide, as for a dump: a signal has the thread copy its stack, unless it sleeps in a call that would end
+// Its calls are found by the service thread, as for a dump: a signal has the thread copy its stack, unless it sleeps in a call that would end
 // early. Rejected: looking up their names there, too (a second of reading debug information, and no spare is made meanwhile).
 #include <algorithm>
 #include <cstring>
@@ -51,17 +51,17 @@ void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int6
   w.stall.told = report_stall(w, took, still ? stall_kind::blocked : stall_kind::computing);
 }
 
-// The user's code is called by the aide: it may take its time, and the monitor must not.
+// The user's code is called by the service thread: it may take its time, and the monitor must not.
 bool scheduler::report_stall(worker& w, std::int64_t took, stall_kind kind) noexcept {
-  if (w.stall.to_tell.load(std::memory_order_acquire)) return false;  // [AIDE-2] the one before is still being told
+  if (w.stall.to_tell.load(std::memory_order_acquire)) return false;  // [SERVICE-2] the one before is still being told
   w.stall.told_record = w.stall.record;
   w.stall.told_fiber = w.stall.fiber;
   w.stall.told_ns = took;
   w.stall.told_kind = kind;
   std::memcpy(w.stall.told_name, w.stall.name, sizeof w.stall.name);
   monitor_counters_.stalls.add();
-  w.stall.to_tell.store(true, std::memory_order_release);  // [AIDE-2] tell_stalls
-  call_aide();
+  w.stall.to_tell.store(true, std::memory_order_release);  // [SERVICE-2] tell_stalls
+  wake_service_thread();
   return true;
 }
 

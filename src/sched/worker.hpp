@@ -87,7 +87,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
     char name[64] = "";
     std::int64_t since_ns = -1, cpu_ns = 0;
     bool told = false;
-    // [AIDE-2] The monitor writes the rest while `to_tell` is false, the aide reads it while it is true.
+    // [SERVICE-2] The monitor writes the rest while `to_tell` is false, the service thread reads it while it is true.
     std::atomic<bool> to_tell{false};
     fiber_record* told_record = nullptr;
     std::uint64_t told_fiber = 0;
@@ -98,7 +98,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   // ---- under the scheduler's idle lock
   bool frozen = false;                       // in the list of the preempted, or reserved out of it
   bool reserved = false;                     // asleep, in no list but perhaps the poller: the monitor has plans for it
-  worker* next_made = nullptr;               // aide.cpp
+  worker* next_made = nullptr;               // service_thread.cpp
   worker* next_ended = nullptr;              // spare_lock_: its thread has ended, another may take its place
   fiber_record* mail = nullptr;              // bound fibers to run, by `link`
 

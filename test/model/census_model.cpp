@@ -35,7 +35,7 @@ struct scene {
   basic_census<Sync> count;
   model::atomic<unsigned> jobs{0};     // on the inject queue
   model::atomic<unsigned> begun{0};
-  model::atomic<unsigned> bell{0};     // wakes on their way
+  model::atomic<unsigned> word{0};     // wakes on their way
   model::atomic<unsigned> resting{0};  // the list
 };
 template <class Sync>
@@ -44,8 +44,8 @@ using shared = std::shared_ptr<scene<Sync>>;
 template <class Sync>
 void wake_one(const shared<Sync>& s) {
   if (!s->gate.must_wake() || !s->gate.try_claim_wake()) return;
-  s->bell.fetch_add(1, acq_rel);
-  s->bell.futex_wake(1);
+  s->word.fetch_add(1, acq_rel);
+  s->word.futex_wake(1);
 }
 
 template <class Sync>
@@ -88,9 +88,9 @@ void work(const shared<Sync>& s, bool first) {
       continue;
     }
     for (;;) {
-      s->bell.futex_wait(0);
-      unsigned n = s->bell.load(relaxed);
-      if (n != 0 && s->bell.compare_exchange_strong(n, n - 1, acquire, relaxed)) break;
+      s->word.futex_wait(0);
+      unsigned n = s->word.load(relaxed);
+      if (n != 0 && s->word.compare_exchange_strong(n, n - 1, acquire, relaxed)) break;
     }
     holds = true;
   }

@@ -34,7 +34,7 @@ struct scene {
   basic_idle_gate<Sync> gate;
   model::atomic<unsigned> jobs{0};   // waiting on all queues together
   model::atomic<unsigned> begun{0};  // jobs taken so far
-  model::atomic<unsigned> bell{0};   // wakes on their way; sleepers wait on it in the kernel
+  model::atomic<unsigned> word{0};   // wakes on their way; sleepers wait on it in the kernel
   unsigned together = 1;             // a job ends only when so many have begun
 };
 template <class Sync>
@@ -42,8 +42,8 @@ using shared = std::shared_ptr<scene<Sync>>;
 
 template <class Sync>
 void ring(const shared<Sync>& s) {
-  s->bell.fetch_add(1, acq_rel);
-  s->bell.futex_wake(1);
+  s->word.fetch_add(1, acq_rel);
+  s->word.futex_wake(1);
 }
 
 template <class Sync>
@@ -74,9 +74,9 @@ void run_job(const shared<Sync>& s) {
 template <class Sync>
 void sleep(const shared<Sync>& s) {
   for (;;) {
-    s->bell.futex_wait(0);
-    unsigned n = s->bell.load(relaxed);
-    if (n != 0 && s->bell.compare_exchange_strong(n, n - 1, acquire, relaxed)) return;
+    s->word.futex_wait(0);
+    unsigned n = s->word.load(relaxed);
+    if (n != 0 && s->word.compare_exchange_strong(n, n - 1, acquire, relaxed)) return;
   }
 }
 

@@ -27,7 +27,7 @@ struct record {
   model::plain<int> result{0};
   model::plain<int> freed{
       0};  // written by the side that is told to free: a second one is a race or a count
-  model::atomic<unsigned> bell{0};  // rung by the finisher for the joiner; counts
+  model::atomic<unsigned> word{0};  // rung by the finisher for the joiner; counts
   int rung = 0;                     // finisher's
 };
 using shared = std::shared_ptr<record>;
@@ -44,11 +44,11 @@ void fiber_ends(const shared& r) {
   if (end.joiner == word::open) return;
   model::check(end.joiner == ticket, "the ticket that was left");
   ++r->rung;
-  r->bell.fetch_add(1, std::memory_order_release);
+  r->word.fetch_add(1, std::memory_order_release);
 }
 
-void wait_for_bell(const shared& r) {
-  while (r->bell.load(std::memory_order_acquire) == 0) model::sync::pause();
+void wait_for_wake(const shared& r) {
+  while (r->word.load(std::memory_order_acquire) == 0) model::sync::pause();
 }
 
 void let_go(const shared& r) {
@@ -63,7 +63,7 @@ void join_waits(execution& x) {
   auto r = std::make_shared<record>();
   x.thread("fiber", [=] { fiber_ends(r); });
   x.thread("handle", [=] {
-    if (r->join.wait_on(ticket)) wait_for_bell(r);  // a lost wake is a deadlock here
+    if (r->join.wait_on(ticket)) wait_for_wake(r);  // a lost wake is a deadlock here
     model::check(r->result == 42, "JOIN-3: done, so the result is there");
     model::check(r->join.is_done(), "woken or refused: done");
     let_go(r);
@@ -91,7 +91,7 @@ void join_gives_up(execution& x) {
   x.thread("handle", [=] {
     if (r->join.wait_on(ticket) && !r->join.leave(ticket)) {
       model::check(r->result == 42, "JOIN-3: too late to leave, so the result is there");
-      wait_for_bell(r);
+      wait_for_wake(r);
     }
     let_go(r);
   });
@@ -128,7 +128,7 @@ void join_comes_back(execution& x) {
     for (int round = 0;; ++round) {
       if (!r->join.wait_on(ticket)) break;
       if (round == 0 && r->join.leave(ticket)) continue;
-      wait_for_bell(r);
+      wait_for_wake(r);
       break;
     }
     model::check(r->result == 42, "JOIN-3: done, so the result is there");
@@ -150,11 +150,11 @@ void runtime_ends_first(execution& x) {
     if (joiner == word::open) return;
     model::check(joiner == ticket && *parks == 1, "JOIN-1: the ticket of a park that has begun");
     ++r->rung;
-    r->bell.fetch_add(1, std::memory_order_release);
+    r->word.fetch_add(1, std::memory_order_release);
   });
   x.thread("handle", [=] {
     *parks = 1;
-    if (r->join.wait_on(ticket)) wait_for_bell(r);
+    if (r->join.wait_on(ticket)) wait_for_wake(r);
     if (!r->join.is_left_behind()) model::check(r->result == 42, "JOIN-3: done, so the result is there");
     let_go(r);
   });

@@ -46,20 +46,20 @@ void dekker(execution& x) {
 template <class Sync>
 void sleep_and_submit(execution& x) {
   struct state {
-    typename Sync::template atomic<unsigned> work{0}, sleeping{0}, bell{0};
+    typename Sync::template atomic<unsigned> work{0}, sleeping{0}, word{0};
   };
   auto s = std::make_shared<state>();
   x.thread("sleeper", [=] {
     s->sleeping.store(1, relaxed);
     Sync::heavy_fence();
-    if (s->work.load(relaxed) == 0) s->bell.futex_wait(0);
+    if (s->work.load(relaxed) == 0) s->word.futex_wait(0);
   });
   x.thread("submitter", [=] {
     s->work.store(1, relaxed);
     Sync::light_fence();
     if (s->sleeping.load(relaxed) != 0) {
-      s->bell.store(1, relaxed);
-      s->bell.futex_wake(1);
+      s->word.store(1, relaxed);
+      s->word.futex_wake(1);
     }
   });
 }

@@ -31,13 +31,13 @@ constexpr auto acq_rel = std::memory_order_acq_rel;
 
 using word = detail::basic_poll_word<model::sync>;
 constexpr unsigned fin = 0x100;        // in `there`: the stream has ended
-constexpr std::uint64_t first = 0x10;  // tickets: first + bell
+constexpr std::uint64_t first = 0x10;  // tickets: first + wake word
 
 struct scene {
   word poll;
   model::atomic<unsigned> there{0};                    // bytes in the socket, and `fin`
   model::atomic<unsigned> event{0};                    // queued in the epoll
-  model::atomic<unsigned> bells[8]{};                  // one per park; rung by who won its wake
+  model::atomic<unsigned> words[8]{};                  // one per park; rung by who won its wake
   model::plain<int> parks[8]{0, 0, 0, 0, 0, 0, 0, 0};  // what a waker must see of the parker
   model::atomic<std::uint64_t> crowd[2]{};             // the list: a place per waiter
   model::plain<int> close_reason{0};                   // what the closer did before
@@ -53,7 +53,7 @@ void arrive(const shared& s, unsigned what) {
 void ring(const shared& s, std::uint64_t ticket) {
   if (ticket == word::empty) return;
   model::check(s->parks[ticket - first] == 1, "the ticket brings its park with it");
-  s->bells[ticket - first].store(1, release);
+  s->words[ticket - first].store(1, release);
 }
 
 void ring_crowd(const shared& s) {
@@ -83,9 +83,9 @@ bool take_byte(const shared& s) {
 }
 
 // False: closed.
-bool wait(const shared& s, word::edge_count seen, unsigned bell, unsigned place) {
-  const std::uint64_t ticket = first + bell;
-  s->parks[bell] = 1;
+bool wait(const shared& s, word::edge_count seen, unsigned word, unsigned place) {
+  const std::uint64_t ticket = first + word;
+  s->parks[word] = 1;
   wait_offer offer = s->poll.try_wait(direction::read, ticket, seen);
   const bool crowded = offer == wait_offer::occupied;
   if (crowded) {
@@ -93,7 +93,7 @@ bool wait(const shared& s, word::edge_count seen, unsigned bell, unsigned place)
     offer = s->poll.join_crowd(seen);
   }
   if (offer == wait_offer::accepted)
-    while (s->bells[bell].load(acquire) == 0) model::sync::pause();
+    while (s->words[word].load(acquire) == 0) model::sync::pause();
   if (crowded) {
     s->poll.leave_crowd();
     s->crowd[place].exchange(word::empty, acq_rel);
@@ -103,11 +103,11 @@ bool wait(const shared& s, word::edge_count seen, unsigned bell, unsigned place)
   return false;
 }
 
-void read_byte(const shared& s, unsigned bell, unsigned place) {
-  for (;; ++bell) {
+void read_byte(const shared& s, unsigned word, unsigned place) {
+  for (;; ++word) {
     const word::edge_count seen = s->poll.edges();
     if (take_byte(s)) return;
-    if (!wait(s, seen, bell, place)) return;
+    if (!wait(s, seen, word, place)) return;
   }
 }
 
@@ -115,7 +115,7 @@ void read_byte(const shared& s, unsigned bell, unsigned place) {
 // POLL-4.
 void read_to_end(const shared& s) {
   word::edge_count drained = word::unknown;
-  for (unsigned bell = 0;; ++bell) {
+  for (unsigned word = 0;; ++word) {
     const word::edge_count seen = s->poll.edges();
     if (drained != seen) {
       if (take_byte(s)) {
@@ -126,7 +126,7 @@ void read_to_end(const shared& s) {
       }
       if ((s->there.fetch_or(0, acq_rel) & fin) != 0) return;
     }
-    if (!wait(s, seen, bell, 0)) return;
+    if (!wait(s, seen, word, 0)) return;
     drained = word::unknown;
   }
 }

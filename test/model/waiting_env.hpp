@@ -4,7 +4,7 @@
 // park on the real fiber word, one lock that outlives every object, timers as threads.
 //
 // Of one execution, reached through `here`: set it first thing in every scenario. An execution agent is a
-// thread with a word and a bell; who wins its wake after it has committed rings the bell.
+// thread with a word and a wake word; who wins its wake after it has committed rings the wake word.
 
 #include <memory>
 #include <vector>
@@ -18,7 +18,7 @@ namespace weft::model {
 
 struct agent {
   detail::basic_fiber_word<sync> word;
-  atomic<std::uint32_t> bell{0};
+  atomic<std::uint32_t> word{0};
   atomic<std::uint32_t> ticket{0};  // for timers: the epoch of the park, 0 before the first
 
   agent() { word.set(detail::fiber_state::running); }
@@ -91,7 +91,7 @@ struct waiting_env {
       return duty != detail::wake_duty::stale;
     }
     void flush() {
-      for (agent* s : owed_) s->bell.store(1, std::memory_order_release);
+      for (agent* s : owed_) s->word.store(1, std::memory_order_release);
       owed_.clear();
     }
 
@@ -105,8 +105,8 @@ struct waiting_env {
     s.ticket.store(w.who, std::memory_order_release);
     g.unlock();
     if (s.word.commit([] { return false; }) == detail::commit_duty::none) {
-      while (s.bell.load(std::memory_order_acquire) == 0) sync::pause();
-      s.bell.store(0, std::memory_order_relaxed);
+      while (s.word.load(std::memory_order_acquire) == 0) sync::pause();
+      s.word.store(0, std::memory_order_relaxed);
     }
     s.word.set(detail::fiber_state::running);
     switch (s.word.code()) {
@@ -123,7 +123,7 @@ struct waiting_env {
   static void expire(agent& s, detail::wake_code code = detail::wake_code::timeout) {
     const detail::epoch_t e = s.ticket.load(std::memory_order_acquire);
     if (e != 0 && s.word.wake(e, code) == detail::wake_duty::enqueue)
-      s.bell.store(1, std::memory_order_release);
+      s.word.store(1, std::memory_order_release);
   }
   static void expire_once_it_waits(agent& s) {
     while (s.ticket.load(std::memory_order_acquire) == 0) sync::pause();

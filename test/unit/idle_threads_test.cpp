@@ -65,7 +65,7 @@ TEST_CASE("the threads of a burst of blocking calls end, and the next burst take
       CHECK(threads >= 60);
       if (round == 0) places = threads;
       CHECK(threads <= places + 2 * n + 2);  // not new ones beside those that are vacant
-      // As many as there are processors, as many again for the next blocks, one in the poller; monitor and aide; one that is
+      // As many as there are processors, as many again for the next blocks, one in the poller; monitor and service thread; one that is
       // not joined yet may be on its way out.
       until([&] { return threads_of_process() <= before + 2 * n + 4; });
     }

@@ -66,7 +66,7 @@ TEST_CASE("preempted with a std::mutex held: its contenders block, the holder ge
   for (auto& o : others) o.join();
 }
 
-TEST_CASE("the aide waits for what a preempted fiber holds: the fiber goes on without a processor") {
+TEST_CASE("the service_thread waits for what a preempted fiber holds: the fiber goes on without a processor") {
   if (no_preemption_here()) return;
   std::mutex m;
   weft::options o = workers(1);

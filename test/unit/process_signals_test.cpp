@@ -47,7 +47,7 @@ blocked_in count_blocked(int signal) {
   return n;
 }
 
-// Every kind of thread that weft makes is there: workers, spares, monitor, aide, offload, profiler, recorder.
+// Every kind of thread that weft makes is there: workers, spares, monitor, service thread, offload, profiler, recorder.
 template <class Body>
 void with_all_threads(const std::string& name, Body&& body) {
   weft::options o;
@@ -147,7 +147,7 @@ TEST_CASE("a signal not blocked where the runtime was made reaches its workers")
     weft::runtime rt(o);
     until([] {  // a thread that comes up blocks all for a moment
       const blocked_in n = count_blocked(SIGUSR1);
-      return n.threads - n.blocked == 3;  // this thread and the two; monitor and aide block all
+      return n.threads - n.blocked == 3;  // this thread and the two; monitor and service thread block all
     });
     return 0;
   });

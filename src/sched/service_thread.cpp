@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/aide.cpp - one thread that does for the monitor what may allocate, block, or run the user's code: it makes spare
+// sched/service_thread.cpp - one thread that does for the monitor what may allocate, block, or run the user's code: it makes spare
 // threads and calls on_stall.
 //
 // [MON-3] The monitor never allocates, and never waits for a lock under which somebody may. The thread that holds
@@ -11,8 +11,8 @@
 //   a spare it lacks      is asked for here; the next round, 50 us later, looks again
 //   memory of idle stacks goes back to the kernel from here, in pieces (fiber/stack_trim.hpp)
 //   a stall it sees       is left in the worker's slot, which is this thread's until it has told the user
-// Signal handlers call it, too, for what a handler must not do (aide_bell.hpp; debug/inspect.cpp).
-// If the aide itself waits for a frozen thread's lock, the monitor thaws it as for a worker [PREEMPT-3].
+// Signal handlers call it, too, for what a handler must not do (wake_word.hpp; debug/inspect.cpp).
+// If the service thread itself waits for a frozen thread's lock, the monitor thaws it as for a worker [PREEMPT-3].
 // Rejected: reserving memory for each of these beforehand (pthread_create alone allocates in five places).
 #include <algorithm>
 
@@ -25,36 +25,36 @@ namespace {
 constexpr std::int64_t pause_after_failure_ns = 5'000'000;  // no thread to be had, or at the limit: not every round
 }  // namespace
 
-void scheduler::aide_main() noexcept {
-  os::set_thread_name(options_.name, "-aide");
-  aide_thread_.store(os::thread_id(), std::memory_order_relaxed);
+void scheduler::service_main() noexcept {
+  os::set_thread_name(options_.name, "-service_thread");
+  service_thread_id_.store(os::thread_id(), std::memory_order_relaxed);
   aide_stat_.open(os::thread_id());
   for (;;) {
-    const std::uint32_t heard = bell_.calls.load(std::memory_order_acquire);  // [AIDE-1] call_aide
-    if (aide_ends_.load(std::memory_order_acquire)) return;
-    aide_busy_since_.store(os::now_ns(), std::memory_order_relaxed);
+    const std::uint32_t heard = wake_word_.calls.load(std::memory_order_acquire);  // [SERVICE-1] wake_service_thread
+    if (service_ends_.load(std::memory_order_acquire)) return;
+    service_busy_since_.store(os::now_ns(), std::memory_order_relaxed);
     make_spares_asked_for();
     if (options_.workers == 0) adjust();
     tell_stalls();
     if (idle_too_long_.exchange(false, std::memory_order_acquire)) check_idle_(*this);
-    if (auto* const errand = aide_errand.load(std::memory_order_acquire)) errand();
+    if (auto* const callback = service_callback.load(std::memory_order_acquire)) callback();
     if (schedtrace_every_ns_ != 0) schedtrace_at_ns_ = print_schedtrace();
     const std::int64_t next = std::min(schedtrace_at_ns_, trim_idle_stacks());
-    aide_busy_since_.store(0, std::memory_order_relaxed);
+    service_busy_since_.store(0, std::memory_order_relaxed);
     if (next == INT64_MAX)
-      os::futex_wait(bell_.calls, heard);
+      os::futex_wait(wake_word_.calls, heard);
     else
-      static_cast<void>(os::futex_wait_until(bell_.calls, heard, steady_at(next)));
+      static_cast<void>(os::futex_wait_until(wake_word_.calls, heard, steady_at(next)));
   }
 }
 
-// [AIDE-1] What is asked is stored first, then the count changes: the aide sees it in this turn, or does not sleep.
-void scheduler::call_aide() noexcept { bell_.ring(); }
+// [SERVICE-1] What is asked is stored first, then the count changes: the service thread sees it in this turn, or does not sleep.
+void scheduler::wake_service_thread() noexcept { wake_word_.ring(); }
 
 // False: there is no hope at present.
 bool scheduler::ask_for_spares(std::size_t n) noexcept {
   if (os::now_ns() < spares_hopeless_until_.load(std::memory_order_relaxed)) return false;
-  if (spares_asked_.exchange(static_cast<std::uint32_t>(n), std::memory_order_relaxed) < n) call_aide();
+  if (spares_asked_.exchange(static_cast<std::uint32_t>(n), std::memory_order_relaxed) < n) wake_service_thread();
   return true;
 }
 
@@ -85,7 +85,7 @@ void scheduler::take_made_spares() noexcept {
 
 void scheduler::tell_stalls() noexcept {
   for_each_worker([&](worker& w) {
-    if (!w.stall.to_tell.load(std::memory_order_acquire)) return;  // [AIDE-2] report_stall
+    if (!w.stall.to_tell.load(std::memory_order_acquire)) return;  // [SERVICE-2] report_stall
     trace::note_stall(w.stall.told_fiber, static_cast<std::uint64_t>(w.stall.told_kind), w.index);
     if (options_.on_stall) {
       fiber_record* const f = w.stall.told_record;
@@ -97,14 +97,14 @@ void scheduler::tell_stalls() noexcept {
       }
       options_.on_stall(report);
     }
-    w.stall.to_tell.store(false, std::memory_order_release);  // [AIDE-2] the slot is the monitor's again
+    w.stall.to_tell.store(false, std::memory_order_release);  // [SERVICE-2] the slot is the monitor's again
   });
 }
 
 void scheduler::watch_idle_stacks() noexcept {
   if (!claim_trim()) return;
   trims_.store(true, std::memory_order_relaxed);
-  call_aide();
+  wake_service_thread();
 }
 
 std::int64_t scheduler::trim_idle_stacks() noexcept {
@@ -115,12 +115,12 @@ std::int64_t scheduler::trim_idle_stacks() noexcept {
   return next;
 }
 
-void scheduler::end_aide() noexcept {
-  aide_ends_.store(true, std::memory_order_release);
-  call_aide();
-  if (aide_.joinable()) aide_.join();
+void scheduler::end_service_thread() noexcept {
+  service_ends_.store(true, std::memory_order_release);
+  wake_service_thread();
+  if (service_thread_.joinable()) service_thread_.join();
   if (trims_.exchange(false, std::memory_order_relaxed)) unclaim_trim();
-  if (std::exchange(has_bell_, false)) take_down(bell_);
+  if (std::exchange(has_wake_word_, false)) take_down(wake_word_);
 }
 
 }  // namespace weft::detail
