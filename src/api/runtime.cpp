@@ -128,7 +128,7 @@ runtime::runtime(const options& o) {
   profile::start_from_environment();
   const options c = checked(o);
   detail::install_dump_triggers(c);
-  detail::open_diagnostics_port(c.preempt_signal);  // first: a knock must not be taken for a request to preempt
+  detail::open_diagnostics_port(c.preempt_signal);  // first: a request must not be taken for a request to preempt
   auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller(), &detail::describe, &detail::calls_of,
                                                &detail::check_for_deadlock);
   s->start();

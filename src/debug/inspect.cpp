@@ -30,22 +30,22 @@
 namespace weft::detail {
 namespace {
 
-constexpr std::size_t most_knocks = 16;
+constexpr std::size_t most_tool_requests = 16;
 constexpr int most_answers = 8;              // at a time
 constexpr std::size_t longest_question = 512;
 
-constinit std::array<std::atomic<std::uint64_t>, most_knocks> knocks{};  // 0: free
+constinit std::array<std::atomic<std::uint64_t>, most_tool_requests> tool_requests{};  // 0: free
 constinit std::atomic<int> answers{0};       // threads at it; relaxed, it only bounds them
 
 // 3, on whatever thread the kernel chose.
-bool on_knock(int, siginfo_t* info, void*) {
+bool on_tool_request(int, siginfo_t* info, void*) {
   if (info->si_code != SI_QUEUE) return false;
   const auto value = reinterpret_cast<std::uintptr_t>(info->si_value.sival_ptr);
-  if (!is_knock(value)) return false;
-  const bool known = std::any_of(knocks.begin(), knocks.end(), [&](const auto& k) {
-    return k.load(std::memory_order_relaxed) == value;  // knocked again before the service thread came
+  if (!is_tool_request(value)) return false;
+  const bool known = std::any_of(tool_requests.begin(), tool_requests.end(), [&](const auto& k) {
+    return k.load(std::memory_order_relaxed) == value;  // asked again before the service thread came
   });
-  for (auto slot = knocks.begin(); !known && slot != knocks.end(); ++slot) {
+  for (auto slot = tool_requests.begin(); !known && slot != tool_requests.end(); ++slot) {
     std::uint64_t free = 0;
     if (slot->compare_exchange_strong(free, value, std::memory_order_release, std::memory_order_relaxed)) break;
   }
@@ -55,9 +55,9 @@ bool on_knock(int, siginfo_t* info, void*) {
 
 class connection {
  public:
-  explicit connection(std::uint64_t knock) noexcept : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit connection(std::uint64_t tool_request) noexcept : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (fd_ < 0) return;
-    const port_address to(knock);
+    const port_address to(tool_request);
     wait_at_most(SO_SNDTIMEO, std::chrono::steady_clock::now() + port_timeout);
     connected_ = ::connect(fd_, to.get(), to.size) == 0;
   }
@@ -113,8 +113,8 @@ class connection {
   bool connected_ = false;
 };
 
-void converse(std::uint64_t knock) {
-  const connection tool(knock);
+void converse(std::uint64_t tool_request) {
+  const connection tool(tool_request);
   std::string line, out;
   if (!tool.is_trusted() || !tool.read_line(line)) return;
   bool good = false;
@@ -128,22 +128,22 @@ void converse(std::uint64_t knock) {
 }
 
 // 4, by a service thread.
-void answer_knocks() noexcept {
+void answer_tool_requests() noexcept {
   write_dump_if_asked();
-  for (auto& slot : knocks) {
+  for (auto& slot : tool_requests) {
     if (slot.load(std::memory_order_relaxed) == 0) continue;
-    const std::uint64_t knock = slot.exchange(0, std::memory_order_acquire);
-    if (knock == 0) continue;  // another runtime's service thread was quicker
+    const std::uint64_t tool_request = slot.exchange(0, std::memory_order_acquire);
+    if (tool_request == 0) continue;  // another runtime's service thread was quicker
     if (answers.fetch_add(1, std::memory_order_relaxed) >= most_answers) {  // DIAG-2
       answers.fetch_sub(1, std::memory_order_relaxed);
       continue;
     }
     try {
       const os::block_signals blocked;
-      std::thread([knock] {
+      std::thread([tool_request] {
         os::set_thread_name("weft-inspect");
         try {
-          converse(knock);
+          converse(tool_request);
         } catch (const std::exception&) {  // no memory: DIAG-2
         }
         answers.fetch_sub(1, std::memory_order_relaxed);
@@ -224,10 +224,10 @@ bool answer_inspection(std::string_view line, std::string& out) {
 }
 
 void open_diagnostics_port(int signal) noexcept {
-  service_callback.store(&answer_knocks, std::memory_order_release);
+  service_callback.store(&answer_tool_requests, std::memory_order_release);
   if (signal == 0) return;
   install_running_look(signal);
-  static_cast<void>(os::install_signal_handler(signal, &on_knock));  // the runtime's own says what is wrong
+  static_cast<void>(os::install_signal_handler(signal, &on_tool_request));  // the runtime's own says what is wrong
 }
 
 }  // namespace weft::detail

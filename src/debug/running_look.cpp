@@ -115,7 +115,7 @@ look_outcome look_at_running(worker& w, const fiber_record& f, int signal, stack
   wanted.copied = false;
   wanted.thread.store(w.thread_id(), std::memory_order_relaxed);
   wanted.state.ask();
-  bool answered = !os::nudge_thread(w.thread_id(), signal) && wait_until_done(answer_ns);
+  bool answered = !os::send_preempt_signal(w.thread_id(), signal) && wait_until_done(answer_ns);
   if (!answered) {
     const auto how = wanted.state.withdraw();
     using enum basic_look_request<>::withdrawal;

@@ -33,7 +33,7 @@ struct hooks {
   std::atomic<int> reserve_error{0};            // reserve() fails with this errno
   std::atomic<int> guard_error{0};              // install_guards() fails with this errno
   std::atomic<int> thread_error{0};             // check_thread_limit() fails with this errno
-  std::atomic<int> signal_error{0};             // signal_thread() and nudge_thread() fail with this errno
+  std::atomic<int> signal_error{0};             // signal_thread() and send_preempt_signal() fail with this errno
   std::atomic<int> alternate_stack_error{0};    // alternate_stack has this error
   std::atomic<unsigned> usable_cpus{0};         // what usable_cpus() says, if not 0
 };
@@ -177,8 +177,8 @@ void prefer_short_waits() noexcept;
 std::error_code signal_thread(pid_t thread, int signal) noexcept;
 /// The same, marked as weft's own: handlers tell it from what others send, so that neither is taken for the other, and one
 /// of ours that comes late ends there. Of two that wait for the same thread the kernel keeps the first. AS-safe.
-std::error_code nudge_thread(pid_t thread, int signal) noexcept;
-[[nodiscard]] bool is_nudge(const siginfo_t* info) noexcept;
+std::error_code send_preempt_signal(pid_t thread, int signal) noexcept;
+[[nodiscard]] bool is_own_signal(const siginfo_t* info) noexcept;
 
 /// Sends a thread of this process `signal`, si_code SI_TIMER and si_value `value`, each time it has used `period_ns` of CPU.
 class thread_timer {

@@ -46,7 +46,7 @@ struct entry {
 };
 constinit std::array<entry, 65> table{};
 constinit base::futex_lock lock;
-constexpr int nudge_code = -119;  // negative: a sender's own; none of those that have a name
+constexpr int own_signal_code = -119;  // negative: a sender's own; none of those that have a name
 
 bool default_is_ignore(int signal) {
   return signal == SIGURG || signal == SIGCHLD || signal == SIGCONT || signal == SIGWINCH;
@@ -207,13 +207,13 @@ std::error_code signal_thread(pid_t thread, int signal) noexcept {
   return {error_number(), std::generic_category()};
 }
 
-std::error_code nudge_thread(pid_t thread, int signal) noexcept {
+std::error_code send_preempt_signal(pid_t thread, int signal) noexcept {
   const errno_guard keep;
   if (const int forced = test_hooks.signal_error.load(std::memory_order_relaxed))
     return {forced, std::generic_category()};
   siginfo_t info{};
   info.si_signo = signal;
-  info.si_code = nudge_code;
+  info.si_code = own_signal_code;
   info.si_pid = getpid();
   info.si_uid = getuid();
   info.si_value.sival_ptr = &table;
@@ -221,8 +221,8 @@ std::error_code nudge_thread(pid_t thread, int signal) noexcept {
   return {error_number(), std::generic_category()};
 }
 
-bool is_nudge(const siginfo_t* info) noexcept {
-  return info->si_code == nudge_code && info->si_value.sival_ptr == &table;
+bool is_own_signal(const siginfo_t* info) noexcept {
+  return info->si_code == own_signal_code && info->si_value.sival_ptr == &table;
 }
 
 }  // namespace weft::os

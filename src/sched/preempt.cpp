@@ -31,7 +31,7 @@ constexpr std::int64_t longest_stand_by_ns = 5'000'000;
 }  // namespace
 
 bool on_preempt_signal(int, siginfo_t* info, void* context) {
-  if (!os::is_nudge(info)) return false;
+  if (!os::is_own_signal(info)) return false;
   worker* w = this_worker();
   if (w == nullptr || !w->preemption.accept()) return true;  // [PREEMPT-2] a late one
   const int saved = os::error_number();
@@ -56,7 +56,7 @@ bool scheduler::ask_to_preempt(processor& p, worker& w) noexcept {
     standing_by_ += s->frozen;
   }
   w.preemption.ask(tick);
-  if (os::nudge_thread(w.thread_id(), options_.preempt_signal)) w.preemption.withdraw();
+  if (os::send_preempt_signal(w.thread_id(), options_.preempt_signal)) w.preemption.withdraw();
   return true;
 }
 

@@ -51,7 +51,7 @@ void look_at_running(processor& p, worker& w) noexcept {
   if (!w.gate.try_take(&p)) return;
   const std::byte* const limit = w.current != nullptr ? w.current->stack_limit : nullptr;
   w.gate.give_back(&p);
-  if (limit != nullptr && ran_off(limit)) static_cast<void>(os::nudge_thread(w.thread_id(), SIGBUS));
+  if (limit != nullptr && ran_off(limit)) static_cast<void>(os::send_preempt_signal(w.thread_id(), SIGBUS));
 }
 
 }  // namespace weft::detail

@@ -30,7 +30,7 @@ extern char** environ;
 namespace {
 
 using weft::detail::port_address;
-using weft::detail::make_knock;
+using weft::detail::make_tool_request;
 
 std::string ask(const std::string& question, pid_t pid = getpid()) {
   weft::tools::inspection what;
@@ -70,25 +70,25 @@ std::size_t answering_threads() {
 class raw_tool {
  public:
   raw_tool() : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const port_address here(knock_);
+    const port_address here(tool_request_);
     REQUIRE(bind(fd_, here.get(), here.size) == 0);
     REQUIRE(listen(fd_, 4) == 0);
   }
   ~raw_tool() { close(fd_); }
-  void knock() const {
+  void tool_request() const {
     sigval with;
-    with.sival_ptr = reinterpret_cast<void*>(knock_);
+    with.sival_ptr = reinterpret_cast<void*>(tool_request_);
     REQUIRE(sigqueue(getpid(), SIGURG, with) == 0);
   }
   [[nodiscard]] int accepted() const { return accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC); }
-  [[nodiscard]] std::uint64_t value() const { return knock_; }
+  [[nodiscard]] std::uint64_t value() const { return tool_request_; }
 
  private:
   static std::uint64_t next() {
     static std::atomic<std::uint64_t> n{static_cast<std::uint64_t>(getpid()) << 16};
     return ++n;
   }
-  const std::uint64_t knock_ = make_knock(next());
+  const std::uint64_t tool_request_ = make_tool_request(next());
   int fd_;
 };
 
@@ -172,7 +172,7 @@ TEST_CASE("DIAG-3: tools that die in the middle") {
   const std::size_t files = open_files();
   {
     const raw_tool silent, half, deaf;
-    for (const raw_tool* t : {&silent, &half, &deaf}) t->knock();
+    for (const raw_tool* t : {&silent, &half, &deaf}) t->tool_request();
     const int s = silent.accepted();
     close(s);
     const int h = half.accepted();
@@ -184,7 +184,7 @@ TEST_CASE("DIAG-3: tools that die in the middle") {
   }
   {
     const raw_tool gone;  // before anybody could connect
-    gone.knock();
+    gone.tool_request();
   }
   weft::test::until([] { return answering_threads() == 0; });
   CHECK(open_files() == files);
@@ -201,12 +201,12 @@ TEST_CASE("DIAG-1: nothing is told to another user") {
   int told[2];
   REQUIRE(pipe(told) == 0);
   // The kernel notes whose a listener is when it begins to listen; so this child makes its own, and this process, who
-  // may, knocks on its behalf.
-  const std::uint64_t knock = make_knock(0x5eed0000 + static_cast<std::uint64_t>(getpid()));
+  // may, requests on its behalf.
+  const std::uint64_t tool_request = make_tool_request(0x5eed0000 + static_cast<std::uint64_t>(getpid()));
   const pid_t child = fork();
   if (child == 0) {
     const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    const port_address here(knock);
+    const port_address here(tool_request);
     if (setuid(nobody) != 0 || bind(fd, here.get(), here.size) != 0 || listen(fd, 1) != 0) _exit(90);
     if (::write(told[1], "x", 1) != 1) _exit(91);
     const int peer = accept(fd, nullptr, nullptr);
@@ -217,7 +217,7 @@ TEST_CASE("DIAG-1: nothing is told to another user") {
   char c;
   REQUIRE(read(told[0], &c, 1) == 1);
   sigval with;
-  with.sival_ptr = reinterpret_cast<void*>(knock);
+  with.sival_ptr = reinterpret_cast<void*>(tool_request);
   REQUIRE(sigqueue(getpid(), SIGURG, with) == 0);
   int status = -1;
   waitpid(child, &status, 0);

@@ -162,7 +162,7 @@ TEST_CASE("a late signal of weft's is not the application's") {
     weft::runtime rt(o);
     rt.spawn([] {
         for (int i = 0; i < 3; ++i)  // nobody asked for it, or no longer
-          CHECK_FALSE(weft::os::nudge_thread(weft::os::thread_id(), SIGUSR2));
+          CHECK_FALSE(weft::os::send_preempt_signal(weft::os::thread_id(), SIGUSR2));
         pthread_kill(pthread_self(), SIGUSR2);
       }).join();
   }

@@ -88,7 +88,7 @@ bool becomes_readable(int fd, std::chrono::milliseconds within) {
   }
 }
 
-void knock_at(const inspection& what, std::uint64_t value) {
+void request_at(const inspection& what, std::uint64_t value) {
   sigval with;
   with.sival_ptr = reinterpret_cast<void*>(value);
   if (sigqueue(what.pid, what.signal, with) == 0 || errno == EAGAIN) return;
@@ -102,11 +102,11 @@ bool is_the_process(int fd, pid_t pid) {
   return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == pid;
 }
 
-// Knocks until the process calls back.
+// Requests until the process calls back.
 int call(const inspection& what) {
   std::uint64_t random = 0;
   if (getrandom(&random, sizeof random, 0) != sizeof random) fail(what, "no random number to be had");
-  const std::uint64_t value = detail::make_knock(random);
+  const std::uint64_t value = detail::make_tool_request(random);
   const port_address here(value);
   const descriptor door(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (door.get() < 0 || bind(door.get(), here.get(), here.size) != 0 || listen(door.get(), 4) != 0)
@@ -114,7 +114,7 @@ int call(const inspection& what) {
   constexpr std::chrono::milliseconds again{200};
   const auto until = clock::now() + what.patience;
   while (clock::now() < until) {
-    knock_at(what, value);
+    request_at(what, value);
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - clock::now());
     if (!becomes_readable(door.get(), std::min(left, again))) continue;
     const int fd = accept4(door.get(), nullptr, nullptr, SOCK_CLOEXEC);
