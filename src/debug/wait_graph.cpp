@@ -176,7 +176,7 @@ std::unordered_set<const fiber_record*> wait_graph::stuck() const {
       changed = true;
     }
   }
-  // What it rests on has not moved meanwhile, or nothing is said this time.
+  // What it becomes inactive on has not moved meanwhile, or nothing is said this time.
   if (has_limits_ && !std::all_of(all.begin(), all.end(), [&](const fiber_record* f) {
         const edge* const e = edge_of(f);
         return e->who->word.still(e->word);

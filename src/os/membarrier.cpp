@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// os/membarrier.cpp - registration decided once, for ever: [SYNC-1] in base/sync_policy.hpp rests
+// os/membarrier.cpp - registration decided once, for ever: [SYNC-1] in base/sync_policy.hpp becomes inactive
 // on it.
 //   unknown -> available | missing, by one CAS; losers of the race adopt the winner's answer.
 

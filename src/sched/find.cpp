@@ -60,7 +60,7 @@ void scheduler::loop(worker& w) noexcept {
   for (;;) {
     if (w.held == nullptr && !sleep(w)) return;
     if (threads_end_.load(std::memory_order_relaxed)) [[unlikely]] return;  // stragglers are left behind
-    if (census_.surplus() > 0 && rest(w)) [[unlikely]] continue;
+    if (counts_.surplus() > 0 && rest(w)) [[unlikely]] continue;
     if (w.own_fiber != nullptr) [[unlikely]] {  // before the frozen ones: it was given the processor for its own
       if (!wait_for_own(w)) return;
       continue;
@@ -155,7 +155,7 @@ bool scheduler::bring_injected(worker& w, processor& p) noexcept {
   if (there <= 0) return false;
   std::size_t brought = late_.load(std::memory_order_relaxed) != nullptr ? bring_late(w, p) : 0;
   const std::size_t share = std::clamp<std::size_t>(
-      static_cast<std::size_t>(there) / census_.serving(), 1, longest_share);
+      static_cast<std::size_t>(there) / counts_.serving(), 1, longest_share);
   fiber_record* got[longest_share];
   const std::size_t n = injected_.try_dequeue_bulk(got, share);
   brought += n;
@@ -234,7 +234,7 @@ std::size_t scheduler::poll_now(worker& w) noexcept {
 }
 
 fiber_record* scheduler::search(worker& w) noexcept {
-  const std::uint32_t serving = census_.serving();
+  const std::uint32_t serving = counts_.serving();
   if (serving == 1) return nullptr;
   const auto count = static_cast<std::uint32_t>(processor_count());
   if (!w.searching) {

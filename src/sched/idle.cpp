@@ -235,7 +235,7 @@ bool scheduler::sleep(worker& w) noexcept {
   }
 }
 
-// Nobody has needed it for long. More sleepers than there are idle processors [REST-3] and, once over, processors that may
+// Nobody has needed it for long. More sleepers than there are idle processors [RESIZE-3] and, once over, processors that may
 // block are a burst's leftovers: those end, the ones that sleep longest first.
 bool scheduler::may_end(worker& w) noexcept {
   const std::lock_guard guard(idle_lock_);
@@ -243,7 +243,7 @@ bool scheduler::may_end(worker& w) noexcept {
   if (!w.linked() || w.reserved || w.mail != nullptr || w.own_fiber != nullptr) return false;
   std::size_t sleepers = 0;
   for ([[maybe_unused]] worker& s : parked_) ++sleepers;
-  if (sleepers <= idle_processors_.size() + census_.serving()) return false;
+  if (sleepers <= idle_processors_.size() + counts_.serving()) return false;
   w.unlink();
   if (own_ended_ > 0) --own_ended_;  // [OWN-2] it may be one of those
   w.started.store(0, std::memory_order_release);  // [MON-2] nobody asks its thread any more

@@ -45,7 +45,7 @@ scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_
       calls_of_(calls_of),
       check_idle_(check_idle),
       processors_(most_processors),
-      census_(static_cast<std::uint32_t>(
+      counts_(static_cast<std::uint32_t>(
           o.workers != 0 ? o.workers : std::clamp<std::size_t>(os::usable_cpus(), 1, most_processors))),
       poller_(std::move(poller)),
       creator_mask_(os::signal_mask()),
@@ -67,10 +67,10 @@ scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_
 // All that grows later, or is read while it grows.
 void scheduler::reserve_room(std::size_t most_processors) {
   workers_.resize(options_.max_threads);
-  for (std::uint32_t i = 0; i < census_.serving(); ++i)
+  for (std::uint32_t i = 0; i < counts_.serving(); ++i)
     if (make_processor() == nullptr || make_worker() == nullptr) throw std::bad_alloc();
   idle_processors_.reserve(most_processors);
-  resting_.reserve(most_processors);
+  inactive_.reserve(most_processors);
   detached_.reserve(options_.max_threads);
   prepared_.reserve(options_.max_threads);
   watched_ready_.reserve(poll_source::longest_batch);

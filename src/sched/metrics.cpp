@@ -92,7 +92,7 @@ runtime_metrics scheduler::measure() {
   m.threads = threads_running_.load(std::memory_order_relaxed);
   m.frozen = frozen_count_.load(std::memory_order_relaxed);
   m.asleep -= std::min(m.asleep, m.frozen);
-  m.serving = census_.serving();
+  m.serving = counts_.serving();
   m.searching = idle_.searching();
   m.injected_now = static_cast<std::size_t>(std::max<std::int64_t>(injected_size_.load(std::memory_order_relaxed), 0));
   m.runnable = m.injected_now + m.frozen;
@@ -107,7 +107,7 @@ runtime_metrics scheduler::measure() {
   }
   {
     const std::lock_guard guard(idle_lock_);
-    for (const processor* p : resting_)
+    for (const processor* p : inactive_)
       if (p->index < m.processors.size()) m.processors[p->index].serving = false;
   }
   m.alive = m.spawned - m.ended;

@@ -10,7 +10,7 @@
 //   computing past its slice, others wait    the thread is preempted (preempt.cpp). Who became ready meanwhile, by
 //                         a timer or a descriptor, waits for a quarter of the slice only
 //   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken (retire, wake_one)
-//   affinity, CPU quota   read again once a second (adjust.cpp)
+//   affinity, CPU quota   read again once a second (resize.cpp)
 //   a stack without guard looked at (stack_look.cpp)
 //   many idle stacks      the service thread gives their memory back (fiber/stack_trim.hpp)
 // It never allocates, blocks or calls the user: see service_thread.cpp [MON-3].
@@ -89,7 +89,7 @@ void scheduler::monitor_main() noexcept {
     trace::time_has_passed();
     watch_cpus(os::now_ns());
     watch_idle_stacks();
-    const bool all_idle = idle_.idle() == census_.serving();
+    const bool all_idle = idle_.idle() == counts_.serving();
     idle = all_idle ? idle + 1 : 0;
     if (all_idle) {
       count_resched_request();
@@ -118,7 +118,7 @@ void scheduler::monitor_main() noexcept {
 void scheduler::sleep_until_busy() noexcept {
   bool looks = options_.on_deadlock != deadlock_policy::ignore;
   const std::int64_t look_at = os::now_ns() + span_ns(options_.deadlock_after);
-  while (idle_.idle() == census_.serving() && monitor_ends_.load(std::memory_order_acquire) == 0 &&
+  while (idle_.idle() == counts_.serving() && monitor_ends_.load(std::memory_order_acquire) == 0 &&
          monitor_asleep_.load(std::memory_order_acquire) != 0) {
     if (!looks) {
       os::futex_wait(monitor_asleep_, 1);
@@ -140,7 +140,7 @@ bool scheduler::may_sleep() noexcept {
   release_prepared();
   if (successors_ > 0) return false;
   // Nor while the service thread is about to answer: what it finds is acted on in rounds that follow [SERVICE-3].
-  return detached_.empty() && census_.surplus() == 0 && !cpus_due_.load(std::memory_order_acquire) &&
+  return detached_.empty() && counts_.surplus() == 0 && !cpus_due_.load(std::memory_order_acquire) &&
          service_busy_since_.load(std::memory_order_relaxed) == 0;
 }
 
@@ -276,7 +276,7 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   p.seen.look_again = first_look;
   if (first_look) return acted;
   const std::int64_t held_for = now - p.seen.since_ns;
-  p.seen.others_waited = others_wait(p) || (p.index != 0 && census_.surplus() > 0);
+  p.seen.others_waited = others_wait(p) || (p.index != 0 && counts_.surplus() > 0);
   if (stands_still) {
     const bool idle_elsewhere = idle_.idle() > 0 || idle_.searching() > 0;
     const bool undisturbed = !p.seen.others_waited && idle_elsewhere && held_for < undisturbed_block_ns &&

@@ -10,7 +10,7 @@
 //   park.cpp       a fiber waits; somebody readies it
 //   monitor.cpp    watches processors; retake.cpp, preempt.cpp take them away; handoff_processor.cpp gives one away
 //   thaw.cpp       a preempted thread goes on
-//   adjust.cpp     as many processors as the machine grants CPUs
+//   resize.cpp     as many processors as the machine grants CPUs
 //   service_thread.cpp       does for the monitor what may block
 //   offload.cpp    threads for calls known to block
 //   metrics.cpp    what all have counted, summed; schedtrace.cpp prints it
@@ -35,7 +35,7 @@
 #include "base/futex_lock.hpp"
 #include "base/intrusive_list.hpp"
 #include "sched/wake_word.hpp"
-#include "sched/census.hpp"
+#include "sched/processor_counts.hpp"
 #include "sched/idle_gate.hpp"
 #include "sched/inject_queue.hpp"
 #include "sched/offload.hpp"
@@ -78,7 +78,7 @@ class scheduler {
   [[nodiscard]] std::size_t live_fibers() const noexcept;  // at some moment of the call, or more
   [[nodiscard]] const options& settings() const noexcept { return options_; }
   [[nodiscard]] std::size_t own_threads() const noexcept;  // that there are now; once it is started
-  [[nodiscard]] std::size_t serving() const noexcept { return census_.serving(); }
+  [[nodiscard]] std::size_t serving() const noexcept { return counts_.serving(); }
   template <class Visit>
   void for_each_worker(Visit&& visit) const {
     const std::size_t n = worker_count_.load(std::memory_order_acquire);  // [LIFE-5]
@@ -234,11 +234,11 @@ class scheduler {
   void begin_detached(worker& w, std::int64_t since) noexcept;  // its gate is taken
   void watch_detached(std::int64_t now) noexcept;
 
-  // adjust.cpp
+  // resize.cpp
   void watch_cpus(std::int64_t now) noexcept;            // monitor
-  void adjust() noexcept;                                // service thread, as what it calls
-  bool rest_idle() noexcept;
-  bool serve_one_more() noexcept;
+  void resize() noexcept;                                // service thread, as what it calls
+  bool deactivate_idle() noexcept;
+  bool activate_one_more() noexcept;
   bool rest(worker& w) noexcept;
   void move_timers(processor& from) noexcept;
 
@@ -304,7 +304,7 @@ class scheduler {
   // Room for as many as may be from the start: it is read while it grows.
   std::vector<std::unique_ptr<processor>> processors_;  // [0, processor_count_)
   std::atomic<std::size_t> processor_count_{0};         // release by make_processor [LIFE-5]
-  census census_;                                       // how many of them serve [REST-1]
+  processor_counts counts_;                                       // how many of them serve [RESIZE-1]
   // Room for options::max_threads from the start: it is read while it grows.
   std::vector<std::unique_ptr<worker>> workers_;     // [0, worker_count_)
   std::atomic<std::size_t> worker_count_{0};         // release by make_worker, acquire by readers [LIFE-5]
@@ -317,7 +317,7 @@ class scheduler {
   base::ranked_futex_lock<base::lock_rank::idle> idle_lock_;
   // under idle_lock_
   std::vector<processor*> idle_processors_;
-  std::vector<processor*> resting_;                  // made, and not serving [REST-2]
+  std::vector<processor*> inactive_;                  // made, and not serving [RESIZE-2]
   base::intrusive_list<worker> parked_;
   base::intrusive_list<worker> own_asleep_;          // threads of one fiber each, which waits [OWN-1]
   std::size_t own_ended_ = 0;                        // threads that were made for such, and are everybody's now [OWN-2]

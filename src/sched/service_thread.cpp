@@ -7,7 +7,7 @@
 // waits for it. So:
 //   what it readies       goes to a chain of records, not to the inject queue (inject, bring_late)
 //   timers                are fired if their lock is free; a worker may be in malloc under it (timer_queue::add)
-//   affinity and quota    are read here (adjust.cpp)
+//   affinity and quota    are read here (resize.cpp)
 //   a spare it lacks      is asked for here; the next round, 50 us later, looks again
 //   memory of idle stacks goes back to the kernel from here, in pieces (fiber/stack_trim.hpp)
 //   a stall it sees       is left in the worker's slot, which is this thread's until it has told the user
@@ -34,7 +34,7 @@ void scheduler::service_main() noexcept {
     if (service_ends_.load(std::memory_order_acquire)) return;
     service_busy_since_.store(os::now_ns(), std::memory_order_relaxed);
     make_spares_asked_for();
-    if (options_.workers == 0) adjust();
+    if (options_.workers == 0) resize();
     tell_stalls();
     if (idle_too_long_.exchange(false, std::memory_order_acquire)) check_idle_(*this);
     if (auto* const callback = service_callback.load(std::memory_order_acquire)) callback();

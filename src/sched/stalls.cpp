@@ -4,7 +4,7 @@
 //   computing   CPU time since the call it came from, its frozen time not counted: the monitor sees the same tick, or
 //               a tick that began with a thaw
 //   blocked     time since it was first seen; by then it has usually lost its processor, and is in `detached_`
-// The fiber's name is read while the monitor holds its worker's gate: then the worker is not inside, and `current` rests.
+// The fiber's name is read while the monitor holds its worker's gate: then the worker is not inside, and `current` becomes inactive.
 // Its calls are found by the service thread, as for a dump: a signal has the thread copy its stack, unless it sleeps in a call that would end
 // early. Rejected: looking up their names there, too (a second of reading debug information, and no spare is made meanwhile).
 #include <algorithm>

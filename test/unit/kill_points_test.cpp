@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Kill points of the monitor's protocols that concern the whole process, each in a child of its own; and the cap. The
-// others stand beside what they kill: retake_test (threads), preempt_test (tgkill, alternate stack), adjust_test.
+// others stand beside what they kill: retake_test (threads), preempt_test (tgkill, alternate stack), resize_test.
 #include <mutex>
 #include <vector>
 

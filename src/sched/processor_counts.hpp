@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/census.hpp - how many processors serve, and how many of them are to be laid down.
+// sched/processor_counts.hpp - how many processors serve, and how many of them are to be laid down.
 //
 //   service thread     shrink:    surplus + n                          grow: serving + 1, after it took back what surplus was left
-//   worker   claim:     surplus - 1, serving - 1 - then the processor it holds rests (adjust.cpp)
+//   worker   claim:     surplus - 1, serving - 1 - then the processor it holds becomes inactive (resize.cpp)
 //
 // One word, so that a claim is one step: whoever claims a part of the surplus lays one processor down, and no two claim
-// the same part. Processors do not care which of them it is, but for the first, which never rests.
+// the same part. Processors do not care which of them it is, but for the first, which never becomes inactive.
 // Rejected: naming the processors that go (the named one may be stuck with a fiber that computes; any other will do).
 #pragma once
 
@@ -17,13 +17,13 @@
 
 namespace weft::detail {
 
-// REST-1  serving - surplus is what the service thread asked for last, whoever claims meanwhile; it is at least one.
-// REST-2  a processor is laid down by the holder that claimed, and only then: so serving counts those in nobody's
-//         resting list, but for the claimers still on their way there.
+// RESIZE-1  serving - surplus is what the service thread asked for last, whoever claims meanwhile; it is at least one.
+// RESIZE-2  a processor is laid down by the holder that claimed, and only then: so serving counts those in nobody's
+//         inactive list, but for the claimers still on their way there.
 template <class Sync = base::real_sync>
-class basic_census {
+class basic_processor_counts {
  public:
-  explicit basic_census(std::uint32_t serving) : word_(serving * serving_one) {}
+  explicit basic_processor_counts(std::uint32_t serving) : word_(serving * serving_one) {}
 
   // ---- the service thread ------------------------------------------------------------------------------------
   void shrink(std::uint32_t by) { word_.fetch_add(by * surplus_one, std::memory_order_relaxed); }
@@ -66,6 +66,6 @@ class basic_census {
   typename Sync::template atomic<std::uint64_t> word_;
 };
 
-using census = basic_census<>;
+using processor_counts = basic_processor_counts<>;
 
 }  // namespace weft::detail

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/adjust.cpp - as many processors serve as the machine grants CPUs, now: affinity and cgroup quota change.
+// sched/resize.cpp - as many processors serve as the machine grants CPUs, now: affinity and cgroup quota change.
 //
-//   service thread      1 asks the system, about once a second while anything runs; then, to have fewer: notes the surplus [REST-1]
+//   service thread      1 asks the system, about once a second while anything runs; then, to have fewer: notes the surplus [RESIZE-1]
 //             2 lays idle processors down itself
 //   worker    3 its next turn at the scheduler's own loop claims a part of the surplus - a fiber that does not come back
 //               there is preempted or retaken from, as if others waited
-//             4 drains its processor: fibers to the inject queue, deadlines to the first processor, which never rests
-//             5 lays it down: held by nobody, not counted idle, in the list of the resting; the thread becomes a spare
-//   service thread      6 to have more: takes back the surplus nobody claimed; then a resting processor, or a new one, becomes an
-//               idle one, with a sleeper to be woken for it [REST-3]
+//             4 drains its processor: fibers to the inject queue, deadlines to the first processor, which never becomes inactive
+//             5 lays it down: held by nobody, not counted idle, in the list of the inactive; the thread becomes a spare
+//   service thread      6 to have more: takes back the surplus nobody claimed; then a inactive processor, or a new one, becomes an
+//               idle one, with a sleeper to be woken for it [RESIZE-3]
 // Fibers do not notice: bound ones need their thread, not its processor, and are handed one by whoever finds them.
 // Only if options::workers was left to us. Nobody asks while the runtime is idle: the monitor sleeps then.
 // Rejected: throttled threads left to the kernel (a quota of two CPUs under eight workers stops all eight for most of each
@@ -29,53 +29,53 @@ void scheduler::watch_cpus(std::int64_t now) noexcept {
     cpus_read_ns_ = now;
     cpus_due_.store(true, std::memory_order_relaxed);
   }
-  if (due || (census_.surplus() > 0 && idle_.idle() > 0)) wake_service_thread();
+  if (due || (counts_.surplus() > 0 && idle_.idle() > 0)) wake_service_thread();
 }
 
 // By the service thread.
-void scheduler::adjust() noexcept {
+void scheduler::resize() noexcept {
   if (cpus_due_.exchange(false, std::memory_order_acq_rel)) {  // [SERVICE-3] may_sleep, which then sees us busy
     const auto most = static_cast<std::uint32_t>(processors_.size());
     const std::uint32_t granted = std::clamp(os::usable_cpus(), 1U, most);
-    const std::uint32_t wanted = census_.wanted();
+    const std::uint32_t wanted = counts_.wanted();
     if (granted < wanted) {
-      census_.shrink(wanted - granted);
+      counts_.shrink(wanted - granted);
     } else if (granted > wanted) {
       std::uint32_t more = granted - wanted;
-      more -= census_.withdraw(more);
-      while (more > 0 && serve_one_more()) --more;
+      more -= counts_.withdraw(more);
+      while (more > 0 && activate_one_more()) --more;
     }
   }
-  while (census_.surplus() > 0 && rest_idle()) continue;
+  while (counts_.surplus() > 0 && deactivate_idle()) continue;
 }
 
 // An idle processor needs no drain but for its deadlines. IDLE-1: it is uncounted by a claim, as if it had been woken; a
 // submitter that finds nobody idle now finds every other holder busy, who looks before it retires.
-bool scheduler::rest_idle() noexcept {
+bool scheduler::deactivate_idle() noexcept {
   processor* p = nullptr;
   {
     const std::lock_guard guard(idle_lock_);
     const auto it = std::find_if(idle_processors_.begin(), idle_processors_.end(),
                                  [](const processor* q) { return q->index != 0; });
-    if (it == idle_processors_.end() || !census_.try_claim()) return false;
+    if (it == idle_processors_.end() || !counts_.try_claim()) return false;
     if (!idle_.try_claim_idle()) {  // all of them have been promised to sleepers
-      census_.undo_claim();
+      counts_.undo_claim();
       return false;
     }
     p = *it;
     *it = idle_processors_.back();
     idle_processors_.pop_back();
-    resting_.push_back(p);
+    inactive_.push_back(p);
   }
   move_timers(*p);
-  trace::emit(trace::event::processor_rest, 0, p->index);
+  trace::emit(trace::event::processor_deactivate, 0, p->index);
   return true;
 }
 
-// Inside weft, on the worker's own stack. True: its processor rests, and it has none.
+// Inside weft, on the worker's own stack. True: its processor becomes inactive, and it has none.
 bool scheduler::rest(worker& w) noexcept {
   processor& p = *w.held;
-  if (p.index == 0 || !census_.try_claim()) return false;
+  if (p.index == 0 || !counts_.try_claim()) return false;
   if (fiber_record* f = std::exchange(p.set_aside, nullptr)) inject(*f);
   p.share();
   while (fiber_record* f = p.ready.take()) inject(*f);
@@ -88,9 +88,9 @@ bool scheduler::rest(worker& w) noexcept {
   p.holder.store(nullptr, std::memory_order_relaxed);
   {
     const std::lock_guard guard(idle_lock_);
-    resting_.push_back(&p);
+    inactive_.push_back(&p);
   }
-  trace::emit(trace::event::processor_rest, 0, p.index);
+  trace::emit(trace::event::processor_deactivate, 0, p.index);
   if (std::exchange(w.searching, false)) static_cast<void>(idle_.end_search());
   // We leave as a retirer does, only that no processor stays behind. What was published while we counted as searching is
   // seen by the look in `sleep`, which takes an idle processor for it; if there is none, the busy ones look before they
@@ -110,9 +110,9 @@ void scheduler::move_timers(processor& from) noexcept {
   if (until != INT64_MIN && earliest < until) poller_->interrupt();
 }
 
-// [REST-3] There are at least as many sleepers as idle processors: a wake-up would find none for this one else, and it
+// [RESIZE-3] There are at least as many sleepers as idle processors: a wake-up would find none for this one else, and it
 // would stand idle beside work. So the sleeper comes first; without one nothing changes until the next time.
-bool scheduler::serve_one_more() noexcept {
+bool scheduler::activate_one_more() noexcept {
   std::size_t sleepers = 0, idle;
   {
     const std::lock_guard guard(idle_lock_);
@@ -128,18 +128,18 @@ bool scheduler::serve_one_more() noexcept {
   processor* p = nullptr;
   {
     const std::lock_guard guard(idle_lock_);
-    if (!resting_.empty()) {
-      p = resting_.back();
-      resting_.pop_back();
+    if (!inactive_.empty()) {
+      p = inactive_.back();
+      inactive_.pop_back();
     }
   }
-  // A claimer may be on its way to the resting ones: then its processor is the one to take, next time.
-  if (p == nullptr && processor_count() == census_.serving()) p = make_processor();
+  // A claimer may be on its way to the inactive ones: then its processor is the one to take, next time.
+  if (p == nullptr && processor_count() == counts_.serving()) p = make_processor();
   if (p == nullptr) return false;
   {
     const std::lock_guard guard(idle_lock_);
     idle_processors_.push_back(p);
-    census_.grow();
+    counts_.grow();
   }
   trace::emit(trace::event::processor_serve, 0, p->index);
   idle_.retire(false);  // [IDLE-1] counts it, and fences

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/census_model.cpp - sched/census.hpp together with sched/idle_gate.hpp: processors are laid down and put
-// back into service (adjust.cpp) while submitters bring work. A processor that rests is in nobody's count, and its worker
+// test/model/processor_counts_model.cpp - sched/processor_counts.hpp together with sched/idle_gate.hpp: processors are laid down and put
+// back into service (resize.cpp) while submitters bring work. A processor that becomes inactive is in nobody's count, and its worker
 // sleeps; then no work may be left, and somebody must serve.
-#include "sched/census.hpp"
+#include "sched/processor_counts.hpp"
 
 #include <doctest/doctest.h>
 
@@ -32,7 +32,7 @@ template <class Sync>
 struct scene {
   explicit scene(std::uint32_t processors) : count(processors) {}
   basic_idle_gate<Sync> gate;
-  basic_census<Sync> count;
+  basic_processor_counts<Sync> count;
   model::atomic<unsigned> jobs{0};     // on the inject queue
   model::atomic<unsigned> begun{0};
   model::atomic<unsigned> word{0};     // wakes on their way
@@ -64,7 +64,7 @@ void rest(const shared<Sync>& s, bool searching) {
   Sync::heavy_fence();
 }
 
-// A worker's walk, as in idle_gate_model.cpp. `first`: it holds the processor that never rests.
+// A worker's walk, as in idle_gate_model.cpp. `first`: it holds the processor that never becomes inactive.
 template <class Sync>
 void work(const shared<Sync>& s, bool first) {
   bool searching = false, holds = true;
@@ -111,9 +111,9 @@ model::program scenario(unsigned jobs, bool again) {
     });
     x.thread("monitor", [=] {
       s->count.shrink(1);
-      model::check(s->count.wanted() == 1, "REST-1: wanted is what was asked for");
+      model::check(s->count.wanted() == 1, "RESIZE-1: wanted is what was asked for");
       if (!again || s->count.withdraw(1) == 1) return;
-      // Somebody has claimed. Once its processor rests, it is idle again (serve_one_more).
+      // Somebody has claimed. Once its processor becomes inactive, it is idle again (activate_one_more).
       while (s->resting.load(relaxed) == 0) Sync::pause();
       s->resting.fetch_sub(1, relaxed);
       s->count.grow();
@@ -123,8 +123,8 @@ model::program scenario(unsigned jobs, bool again) {
     x.finally([=] {
       model::check(s->jobs.load(relaxed) == 0, "IDLE-1: nobody sleeps while there is work");
       model::check(s->begun.load(relaxed) == jobs, "every job ran");
-      model::check(s->count.wanted() == (again ? 2u : 1u), "REST-1: as many as were asked for");
-      model::check(s->count.serving() + s->resting.load(relaxed) == 2, "REST-2: none is lost");
+      model::check(s->count.wanted() == (again ? 2u : 1u), "RESIZE-1: as many as were asked for");
+      model::check(s->count.serving() + s->resting.load(relaxed) == 2, "RESIZE-2: none is lost");
       model::check(s->gate.idle() == s->count.serving(), "IDLE-2: all that serve are idle");
       model::check(s->gate.searching() == 0, "IDLE-2: none searching");
     });
@@ -134,14 +134,14 @@ model::program scenario(unsigned jobs, bool again) {
 // Workers and monitor at the count alone, everything: never more claims than surplus, never fewer than one left.
 void claims(execution& x) {
   struct state {
-    basic_census<model::sync> count{3};
+    basic_processor_counts<model::sync> count{3};
     model::atomic<unsigned> claimed{0};
   };
   auto s = std::make_shared<state>();
   x.thread("monitor", [=] {
     s->count.shrink(2);
     const unsigned back = s->count.withdraw(1);
-    model::check(s->count.wanted() == 1 + back, "REST-1");
+    model::check(s->count.wanted() == 1 + back, "RESIZE-1");
   });
   for (int i = 0; i < 2; ++i)
     x.thread("worker", [=] {
@@ -149,15 +149,15 @@ void claims(execution& x) {
     });
   x.finally([=] {
     const unsigned claimed = s->claimed.load(relaxed);
-    model::check(s->count.serving() == 3 - claimed, "REST-2: a claim is one processor less");
-    model::check(s->count.serving() >= 1, "REST-1: one stays");
+    model::check(s->count.serving() == 3 - claimed, "RESIZE-2: a claim is one processor less");
+    model::check(s->count.serving() >= 1, "RESIZE-1: one stays");
     model::observe({long(claimed), long(s->count.surplus())});
   });
 }
 
 }  // namespace
 
-TEST_CASE("REST-1, REST-2: claims against the monitor's changes of mind") {
+TEST_CASE("RESIZE-1, RESIZE-2: claims against the monitor's changes of mind") {
   holds(claims);
   const auto r = model::explore({}, claims);
   CHECK(r.saw({0, 1}));
@@ -165,12 +165,12 @@ TEST_CASE("REST-1, REST-2: claims against the monitor's changes of mind") {
   CHECK(r.saw({2, 0}));
 }
 
-TEST_CASE("REST-2, IDLE-1: a processor is laid down while work comes") {
+TEST_CASE("RESIZE-2, IDLE-1: a processor is laid down while work comes") {
   holds(scenario<model::sync>(1, false), bounded(2));
   holds(scenario<model::sync>(2, false), bounded(2));
 }
 
-TEST_CASE("REST-1, IDLE-1: a processor is laid down and comes back while work comes") {
+TEST_CASE("RESIZE-1, IDLE-1: a processor is laid down and comes back while work comes") {
   holds(scenario<model::sync>(1, true), bounded(2));
 }
 
