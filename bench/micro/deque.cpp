@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // micro/deque.cpp - the run queue's four operations, each after a push, by one thread (its caches warm, nobody in the
-// way). items/s are entries. Regression guard: a pop nobody raids is all but free; a raid costs three read-modify-writes.
+// way). items/s are entries. Regression guard: a pop nobody steal sessions is all but free; a steal session costs three read-modify-writes.
 
 #include <cstdint>
 
@@ -21,7 +21,7 @@ struct by_take {
   static std::uint64_t* out(entries& q) { return q.take(); }
 };
 struct by_steal {
-  static std::uint64_t* out(entries& q) { return entries::raid(q).steal().second; }
+  static std::uint64_t* out(entries& q) { return entries::steal_session(q).steal().second; }
 };
 
 template <class Way>

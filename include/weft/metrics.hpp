@@ -98,7 +98,7 @@ struct runtime_metrics {
   std::uint64_t steps;                  // see processor_metrics
   std::uint64_t parks, wakes;           // of fibers that left their stack to wait
   std::uint64_t injected;               // fibers taken from the inject queue
-  std::uint64_t steals, stolen;         // successful raids; fibers they brought
+  std::uint64_t steals, stolen;         // successful steal sessions; fibers they brought
   std::uint64_t sleeps;                 // a thread found nothing to do
   std::uint64_t retakes;                // processors taken from threads that blocked
   std::uint64_t preemptions;            // threads frozen

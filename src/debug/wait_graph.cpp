@@ -63,12 +63,12 @@ void wait_graph::add(const fiber_look& l) {
     case park_reason::scope_limit: has_limits_ = true; [[fallthrough]];
     case park_reason::join:
     case park_reason::scope_join: edges_[l.record] = {l.record, l.word, l.id, l.reason, l.object}; break;
-    case park_reason::channel_send: ++crowds_[l.object].senders; return;
-    case park_reason::channel_receive: ++crowds_[l.object].receivers; return;
+    case park_reason::channel_send: ++extra_waiter_lists_[l.object].senders; return;
+    case park_reason::channel_receive: ++extra_waiter_lists_[l.object].receivers; return;
     case park_reason::select: return add_select(l);
     default: break;
   }
-  ++crowds_[l.object].others;
+  ++extra_waiter_lists_[l.object].others;
 }
 
 void wait_graph::add_select(const fiber_look& l) {
@@ -78,8 +78,8 @@ void wait_graph::add_select(const fiber_look& l) {
   std::string text = "selects: ";
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const select_case& c = cases[i];
-    if (c.kind == case_kind::receive) ++crowds_[c.object].receivers;
-    if (c.kind == case_kind::send) ++crowds_[c.object].senders;
+    if (c.kind == case_kind::receive) ++extra_waiter_lists_[c.object].receivers;
+    if (c.kind == case_kind::send) ++extra_waiter_lists_[c.object].senders;
     if (i < most_named) text += (i > 0 ? ", " : "") + case_text(c);
   }
   if (cases.size() > most_named) text += ", and " + std::to_string(cases.size() - most_named) + " more";
@@ -287,8 +287,8 @@ std::string wait_graph::text_of(const fiber_look& l) const {
     case park_reason::channel_send:
     case park_reason::channel_receive: {
       const bool sends = l.reason == park_reason::channel_send;
-      const auto there = crowds_.find(l.object);
-      const crowd c = there != crowds_.end() ? there->second : crowd{};
+      const auto there = extra_waiter_lists_.find(l.object);
+      const extra_waiters c = there != extra_waiter_lists_.end() ? there->second : extra_waiters{};
       const std::size_t same = sends ? c.senders : c.receivers, other = sends ? c.receivers : c.senders;
       std::string text = (sends ? "sends to channel" : "receives from channel") + at;
       if (same > 1) return text + ", as " + count_text(same - 1, "other") + (same == 2 ? " does" : " do");

@@ -54,14 +54,14 @@ class wait_graph {
   [[nodiscard]] static bool still(const cycle& c);
   [[nodiscard]] std::unordered_set<const fiber_record*> stuck() const;
 
-  struct crowd {
+  struct extra_waiters {
     std::size_t senders = 0, receivers = 0, others = 0;
   };
   std::unordered_map<const fiber_record*, edge> edges_;
   bool has_limits_ = false;  // somebody waits at a scope's limit
   std::unordered_map<const fiber_record*, fiber_record*> inner_;        // runs on its stack
   std::unordered_map<const void*, std::vector<fiber_record*>> scopes_;  // children
-  std::unordered_map<const void*, crowd> crowds_;                       // at channels and the like
+  std::unordered_map<const void*, extra_waiters> extra_waiter_lists_;                       // at channels and the like
   std::unordered_map<const fiber_record*, std::string> selects_;        // in words
 };
 

@@ -87,7 +87,7 @@ struct alignas(base::cache_line) fiber_record : task {
   join_word join;
   std::byte* stack_limit = nullptr;    // null: none (not started, thread)
   std::uint64_t id = 0;
-  fiber_record* link = nullptr;        // cache, mailbox, a list of the woken
+  fiber_record* link = nullptr;        // cache, bound queue, a list of the woken
   std::uint32_t index = 0;             // in the table of records; constant
   stack_class stack{};                 // of the stack it runs on, as `stack_limit`; before the start: of the one it wants
   std::atomic<std::uint8_t> flags{0};  // relaxed: the owner writes

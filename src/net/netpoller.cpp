@@ -51,12 +51,12 @@ void wake_waiter(ticket t, wake_sink to) noexcept {
     enqueue(f);
 }
 
-void wake_crowd(poll_descriptor& d, wake_sink to) noexcept {
+void wake_extra_waiters(poll_descriptor& d, wake_sink to) noexcept {
   for (;;) {
     ticket t;
     {
       const std::lock_guard guard(d.lock);
-      crowd_waiter* w = d.crowd.pop_front();
+      extra_waiter* w = d.extra_waiters.pop_front();
       if (w == nullptr) return;
       t = w->who;
     }
@@ -73,8 +73,8 @@ void deliver(poll_descriptor& d, event_kind kind, bool readable, bool writable,
     if (const auto t = d.word.take(direction::read)) wake_waiter(ticket{t}, to);
   if (writable)
     if (const auto t = d.word.take(direction::write)) wake_waiter(ticket{t}, to);
-  if (d.word.crowded()) [[unlikely]]
-    wake_crowd(d, to);
+  if (d.word.has_extra_waiters()) [[unlikely]]
+    wake_extra_waiters(d, to);
 }
 
 netpoller::unique_number::~unique_number() {

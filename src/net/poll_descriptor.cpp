@@ -79,7 +79,7 @@ void close_number(poll_descriptor& d) noexcept {
 void wake_all_closed(poll_descriptor& d) noexcept {
   for (const direction dir : {direction::read, direction::write})
     if (const auto t = d.word.close(dir)) wake(ticket{t});
-  deliver(d, event_kind::irregular, false, false, {});  // the crowd
+  deliver(d, event_kind::irregular, false, false, {});  // the extra waiters
 }
 
 // False: it was closed before.

@@ -33,8 +33,8 @@ namespace weft::detail {
 class netpoller;
 class scheduler;
 
-// On the waiter's stack, in `crowd` while it waits there.
-struct crowd_waiter : base::list_hook<> {
+// On the waiter's stack, in `extra_waiters` while it waits there.
+struct extra_waiter : base::list_hook<> {
   ticket who;
 };
 
@@ -60,7 +60,7 @@ struct alignas(base::cache_line) poll_descriptor {
   std::atomic<std::int64_t> write_deadline{no_deadline};
   base::ranked_futex_lock<base::lock_rank::netpoller> lock;
   std::uint32_t index = 0;                   // constant
-  base::intrusive_list<crowd_waiter> crowd;  // under lock
+  base::intrusive_list<extra_waiter> extra_waiters;  // under lock
   poll_descriptor* link = nullptr;           // free list
   net::endpoint remote;                      // written before the socket object is made
 

@@ -5,7 +5,7 @@
 //   waiter                                        poller, with an event of the kernel's
 //   1 seen = edges()                              1 edge()            ++edges
 //   2 the system call: it would block             2 take(direction)   the ticket out of its slot,
-//   and wake it 3 try_wait: ticket into the slot,             3 crowd() > 0: wake those, too
+//   and wake it 3 try_wait: ticket into the slot,             3 extra_waiters() > 0: wake those, too
 //     then edges again: changed => go to 1
 //   4 park; afterwards withdraw the ticket, unless it was taken
 //
@@ -13,7 +13,7 @@
 // not look again, and nobody can consume a readiness that another waiter has not seen. The lowest
 // bit of the count says that the stream is irregular - its end, an error or urgent data were seen:
 // then a short read does not mean that nothing is left. A slot has room for one; a second waiter of
-// the same direction joins the crowd, a list kept by the descriptor, and is woken by every event.
+// the same direction joins the extra waiters, a list kept by the descriptor, and is woken by every event.
 // Rejected: empty/ready/ticket in one word, as Go has it (a `ready` left behind by data long read
 // costs a system call per request; of two waiters one can eat the other's); a waiter list under a
 // lock for everybody.
@@ -31,7 +31,7 @@ enum class event_kind : std::uint8_t { regular, irregular };
 enum class wait_offer : std::uint8_t {
   accepted,  // park: an event or the closing will wake the ticket
   missed,    // an event came meanwhile: do not park, try the system call
-  occupied,  // somebody else waits in this direction: join_crowd
+  occupied,  // somebody else waits in this direction: join_extra_waiters
   closed,
 };
 
@@ -76,18 +76,18 @@ class basic_poll_word {
   }
 
   // After the caller's ticket was put into the list. A close counts an edge, too.
-  wait_offer join_crowd(edge_count seen) {
-    crowd_.fetch_add(1, std::memory_order_seq_cst);  // [POLL-1] as the slot: crowd() follows edge()
+  wait_offer join_extra_waiters(edge_count seen) {
+    extra_waiters_.fetch_add(1, std::memory_order_seq_cst);  // [POLL-1] as the slot: extra_waiters() follows edge()
     return edges_.load(std::memory_order_seq_cst) == seen ? wait_offer::accepted
                                                           : wait_offer::missed;
   }
-  void leave_crowd() { crowd_.fetch_sub(1, std::memory_order_relaxed); }
+  void leave_extra_waiters() { extra_waiters_.fetch_sub(1, std::memory_order_relaxed); }
 
   // ---- the poller
   void edge(event_kind k) {
     if (k == event_kind::irregular)  // before the count: who sees the new count sees this, too
       edges_.fetch_or(1, std::memory_order_relaxed);
-    edges_.fetch_add(2, std::memory_order_seq_cst);  // [POLL-1] try_wait, join_crowd
+    edges_.fetch_add(2, std::memory_order_seq_cst);  // [POLL-1] try_wait, join_extra_waiters
   }
   // The ticket to wake, or `empty`.
   [[nodiscard]] ticket_bits take(direction d) {
@@ -98,12 +98,12 @@ class basic_poll_word {
     }
     return t > closed ? t : empty;
   }
-  [[nodiscard]] bool crowded() const {
-    return crowd_.load(std::memory_order_seq_cst) != 0;  // [POLL-1] join_crowd
+  [[nodiscard]] bool has_extra_waiters() const {
+    return extra_waiters_.load(std::memory_order_seq_cst) != 0;  // [POLL-1] join_extra_waiters
   }
 
-  // ---- whoever closes: both directions, then edge(), then crowded(). [POLL-2] So a waiter meets
-  // the closed slot, or his ticket is taken here, or - in the crowd - he sees the count changed, or
+  // ---- whoever closes: both directions, then edge(), then has_extra_waiters(). [POLL-2] So a waiter meets
+  // the closed slot, or his ticket is taken here, or - in the extra waiters - he sees the count changed, or
   // is seen there.
   [[nodiscard]] ticket_bits close(direction d) {
     // Acquire: as take(). Release: is_closed().
@@ -120,7 +120,7 @@ class basic_poll_word {
 
   slot_type slots_[2]{};
   typename Sync::template atomic<edge_count> edges_{0};
-  typename Sync::template atomic<std::uint32_t> crowd_{0};
+  typename Sync::template atomic<std::uint32_t> extra_waiters_{0};
 };
 
 using poll_word = basic_poll_word<>;

@@ -82,13 +82,13 @@ bool readiness_wait::arm(ticket t) noexcept {
       at_ = place::slot;
       return true;
     case wait_offer::occupied: {
-      in_crowd_.who = t;
-      at_ = place::crowd;
+      extra_waiting_.who = t;
+      at_ = place::extra_waiters;
       {
         const std::lock_guard guard(d.lock);
-        d.crowd.push_back(in_crowd_);
+        d.extra_waiters.push_back(extra_waiting_);
       }
-      return d.word.join_crowd(seen_) == wait_offer::accepted;
+      return d.word.join_extra_waiters(seen_) == wait_offer::accepted;
     }
     case wait_offer::missed:
     case wait_offer::closed:
@@ -100,10 +100,10 @@ bool readiness_wait::arm(ticket t) noexcept {
 readiness_wait::~readiness_wait() {
   if (at_ == place::slot) {
     (*use_)->word.withdraw(which_, ticket_.bits);
-  } else if (at_ == place::crowd) {
-    (*use_)->word.leave_crowd();
+  } else if (at_ == place::extra_waiters) {
+    (*use_)->word.leave_extra_waiters();
     const std::lock_guard guard((*use_)->lock);
-    if (in_crowd_.linked()) in_crowd_.unlink();
+    if (extra_waiting_.linked()) extra_waiting_.unlink();
   }
   use_.reset();
   if (own_ == nullptr) return;

@@ -44,14 +44,14 @@ class readiness_wait {
   [[nodiscard]] bool arm(ticket t) noexcept;
 
  private:
-  enum class place : std::uint8_t { none, slot, crowd };
+  enum class place : std::uint8_t { none, slot, extra_waiters };
   std::optional<descriptor_use> use_;
   poll_descriptor* own_ = nullptr;  // made for a number
   direction which_ = direction::read;
   place at_ = place::none;
   poll_word::edge_count seen_ = 0;
   ticket ticket_;
-  crowd_waiter in_crowd_;
+  extra_waiter extra_waiting_;
 };
 
 }  // namespace weft::detail

@@ -49,18 +49,18 @@ wake_code undo_park(fiber_record& self) noexcept {
   return cancel_park(self) ? wake_code::ready : self.word.code();
 }
 
-wake_code wait_in_crowd(poll_descriptor& d, poll_word::edge_count seen, ticket t,
+wake_code wait_as_extra(poll_descriptor& d, poll_word::edge_count seen, ticket t,
                         fiber_record& self, std::int64_t deadline_ns) noexcept {
-  crowd_waiter me;
+  extra_waiter me;
   me.who = t;
   {
     const std::lock_guard guard(d.lock);
-    d.crowd.push_back(me);
+    d.extra_waiters.push_back(me);
   }
-  const wait_offer offer = d.word.join_crowd(seen);
+  const wait_offer offer = d.word.join_extra_waiters(seen);
   const wake_code code =
       offer == wait_offer::accepted ? finish_park(self, deadline_ns) : undo_park(self);
-  d.word.leave_crowd();
+  d.word.leave_extra_waiters();
   const std::lock_guard guard(d.lock);
   if (me.linked()) me.unlink();
   return code;
@@ -76,7 +76,7 @@ wake_code wait_on_fiber(poll_descriptor& d, direction dir, poll_word::edge_count
       return code;
     }
     case wait_offer::occupied:
-      return wait_in_crowd(d, seen, t, self, deadline_ns);
+      return wait_as_extra(d, seen, t, self, deadline_ns);
     case wait_offer::missed:
     case wait_offer::closed:
       break;

@@ -2,9 +2,9 @@
 // sched/deque.hpp - the run queue of a processor: Chase-Lev, served from both ends.
 //
 //   owner   push      at the bottom                       one release store
-//           pop       the newest, at the bottom           nothing, while nobody raids   (joins)
+//           pop       the newest, at the bottom           nothing, while nobody steal sessions   (joins)
 //           take      the oldest, at the top              one CAS for a whole run       (scheduling)
-//   thief   raid      announces thieves                   a membarrier, if the last raid is long ago
+//   thief   steal session      announces thieves                   a membarrier, if the last steal session is long ago
 //           steal     the oldest, at the top              fence + CAS
 //
 // After Le, Pop, Cohen, Zappa Nardelli (PPoPP'13) with the known repair: a grown ring is published with
@@ -15,7 +15,7 @@
 //
 // A pop and a steal need a full fence each between their two accesses. Fork-join pops at every join and is stolen from
 // once in a thousand, so the owner's fence is asymmetric: a thief announces itself and runs a membarrier, and only
-// then owes the owner's pops their fences. The announcement outlasts the raid, so that raids in a row pay one
+// then owes the owner's pops their fences. The announcement outlasts the steal session, so that steal sessions in a row pay one
 // membarrier (7-8 us); the owner takes it back after `pops_per_announcement` pops (5 ns each) [DEQ-4].
 // Rejected: stealing several entries with one CAS (the owner pops without a CAS, so an entry would be
 // run twice); a bounded ring with overflow (its limit turns into a stall); taking one at a time (a CAS
@@ -39,7 +39,7 @@ enum class steal_status : std::uint8_t { empty, lost_race, stolen };
 // DEQ-1  an entry is handed out exactly once.
 // DEQ-2  whoever is handed an entry sees all that was written before its push.
 // DEQ-3  a slot is not reused while its entry is claimed and not yet taken.
-// DEQ-4  from the end of a raid's construction to its destruction, every pop that begins sees a thief announced.
+// DEQ-4  from the end of a steal session's construction to its destruction, every pop that begins sees a thief announced.
 template <class T, class Sync = base::real_sync, std::uint32_t pops_per_announcement = 4096>
 class deque {
   template <class U>
@@ -127,9 +127,9 @@ class deque {
 
   // ---- anyone ------------------------------------------------------------------------------------
   // The right to steal, for a short while: the owner's pops are dearer meanwhile.
-  class raid {
+  class steal_session {
    public:
-    explicit raid(deque& victim) : victim_(victim) {
+    explicit steal_session(deque& victim) : victim_(victim) {
       // The bit `fenced` was set after a heavy fence and under a count, and is taken back only by the owner itself: who
       // finds it set knows that the owner has not seen zero since then, and will not.
       if (!(victim_.thieves_.fetch_add(one_thief, std::memory_order_acq_rel) & fenced)) {
@@ -137,9 +137,9 @@ class deque {
         victim_.thieves_.fetch_or(fenced, std::memory_order_acq_rel);
       }
     }
-    ~raid() { victim_.thieves_.fetch_sub(one_thief, std::memory_order_release); }
-    raid(const raid&) = delete;
-    raid& operator=(const raid&) = delete;
+    ~steal_session() { victim_.thieves_.fetch_sub(one_thief, std::memory_order_release); }
+    steal_session(const steal_session&) = delete;
+    steal_session& operator=(const steal_session&) = delete;
 
     // The oldest entry.
     std::pair<steal_status, T> steal() { return victim_.steal(); }
@@ -161,7 +161,7 @@ class deque {
     // Release, as in push: a thief that reads this value must still see the entries below it (since C++20 a plain
     // store ends push's release sequence).
     bottom_.store(bottom, std::memory_order_release);  // [DEQ-2] acquire load of bottom_ in steal
-    Sync::light_fence();                                             // [DEQ-4] heavy_fence in raid
+    Sync::light_fence();                                             // [DEQ-4] heavy_fence in steal session
     if (thieves_.load(std::memory_order_relaxed) != 0) [[unlikely]]  // [DEQ-4]
       fence_against_thieves();
     std::int64_t top = top_.load(std::memory_order_relaxed);
@@ -244,7 +244,7 @@ class deque {
   static constexpr std::uint32_t fenced = 1, one_thief = 2;
 
   alignas(base::cache_line) atomic<std::int64_t> top_{0};     // anyone, by CAS
-  atomic<std::uint32_t> thieves_{0};                          // raids under way, and the bit `fenced`
+  atomic<std::uint32_t> thieves_{0};                          // steal sessions under way, and the bit `fenced`
   alignas(base::cache_line) atomic<std::int64_t> bottom_{0};  // owner writes, anyone reads
   atomic<ring*> ring_{nullptr};                               // owner writes, anyone reads
   std::int64_t claim_ = 0, claim_end_ = 0;  // owner: the claimed run, below top_

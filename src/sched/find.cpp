@@ -106,7 +106,7 @@ struct scheduler::check_env {
   processor& p;
 
   [[nodiscard]] processor& queues() noexcept { return p; }
-  [[nodiscard]] bool asked() const noexcept { return w.resched_requested.load(std::memory_order_acquire) != 0; }  // [MAIL-1] send_to_bound_worker
+  [[nodiscard]] bool asked() const noexcept { return w.resched_requested.load(std::memory_order_acquire) != 0; }  // [SLEEP-3] send_to_bound_worker
   [[nodiscard]] bool check_is_due() const noexcept { return p.look_is_due(); }
   [[nodiscard]] bool some_frozen() const noexcept { return s.frozen_count_.load(std::memory_order_relaxed) > 0; }
   [[nodiscard]] bool thaw() noexcept { return s.thaw(w); }
@@ -119,7 +119,7 @@ struct scheduler::check_env {
     return n > 0;
   }
   void bring_injected() noexcept { static_cast<void>(s.bring_injected(w, p)); }
-  [[nodiscard]] fiber_record* take_bound() noexcept { return s.take_mail(w); }
+  [[nodiscard]] fiber_record* take_bound() noexcept { return s.take_bound(w); }
 };
 
 // Null and no processor: a frozen thread has it.
@@ -275,11 +275,11 @@ fiber_record* scheduler::steal_from(worker& w, processor& victim) noexcept {
   deque<fiber_record*>& from = ready ? victim.ready : victim.local;
   std::int64_t want = (from.size() + 1) / 2;
   if (want == 0) return nullptr;
-  deque<fiber_record*>::raid raid(from);
+  deque<fiber_record*>::steal_session steal_session(from);
   fiber_record* first = nullptr;
   std::size_t n = 0;
   while (want > 0) {
-    const auto [status, f] = raid.steal();
+    const auto [status, f] = steal_session.steal();
     if (status == steal_status::empty) break;
     if (status == steal_status::lost_race) {
       --want;
@@ -301,11 +301,11 @@ fiber_record* scheduler::steal_from(worker& w, processor& victim) noexcept {
   return first;
 }
 
-fiber_record* scheduler::take_mail(worker& w) noexcept {
+fiber_record* scheduler::take_bound(worker& w) noexcept {
   const std::lock_guard guard(idle_lock_);
-  fiber_record* f = w.mail;
-  if (f != nullptr) w.mail = f->link;
-  w.resched_requested.store(w.mail != nullptr, std::memory_order_relaxed);
+  fiber_record* f = w.bound_queue;
+  if (f != nullptr) w.bound_queue = f->link;
+  w.resched_requested.store(w.bound_queue != nullptr, std::memory_order_relaxed);
   return f;
 }
 

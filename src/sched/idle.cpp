@@ -13,7 +13,7 @@
 // [TIMER-1] A sleeper in the poller publishes until when, then reads the heaps; a retirer fences, then reads until
 // when. Both seq_cst: one of the two sees the other. Timers of busy processors are their own business, and the
 // monitor's when they are late.
-// The lists obey BED-1..2, ROLE-1 and MAIL-1 (README; test/model/bound_worker_model.cpp).
+// The lists obey SLEEP-1..2, SLEEP-2 and SLEEP-3 (README; test/model/bound_worker_model.cpp).
 // Rejected: a dedicated poller thread (two wake-ups per readiness), one wake per submit, timers on a thread of
 // their own (a second timeout mechanism is how wake-ups get lost).
 #include <algorithm>
@@ -97,7 +97,7 @@ void scheduler::wake_one() noexcept {
       w->assigned.store(idle_processors_.back(), std::memory_order_release);  // [WAKE-1] sleep
       idle_processors_.pop_back();
     } else {
-      // Every thread is in user code, detached, or about to lie down: the next to come takes the processor [BED-2]. So it must
+      // Every thread is in user code, detached, or about to lie down: the next to come takes the processor [SLEEP-4]. So it must
       // be counted again before that one can look.
       idle_.undo_claim_wake();
     }
@@ -183,7 +183,7 @@ bool scheduler::sleep(worker& w) noexcept {
         if (w.linked()) w.unlink();
         return false;
       }
-      // [BED-2] Whoever looked for a sleeper while we were in no list found none, and left its work to us.
+      // [SLEEP-4] Whoever looked for a sleeper while we were in no list found none, and left its work to us.
       if (!w.reserved && w.own_fiber == nullptr && work_in_sight() && idle_.try_unretire()) {
         if (w.linked()) w.unlink();
         attach(w, *idle_processors_.back());
@@ -191,14 +191,14 @@ bool scheduler::sleep(worker& w) noexcept {
         w.searching = true;
         return true;
       }
-      if (w.mail != nullptr && !w.reserved) {  // posted while we were lying down: it needs us, and us a processor
+      if (w.bound_queue != nullptr && !w.reserved) {  // posted while we were lying down: it needs us, and us a processor
         if (idle_.try_claim_idle()) {
           if (w.linked()) w.unlink();
           attach(w, *idle_processors_.back());
           idle_processors_.pop_back();
           return true;
         }
-        left = std::exchange(w.mail, nullptr);
+        left = std::exchange(w.bound_queue, nullptr);
         w.resched_requested.store(0, std::memory_order_relaxed);
       }
       reserved = w.reserved;
@@ -240,7 +240,7 @@ bool scheduler::sleep(worker& w) noexcept {
 bool scheduler::may_end(worker& w) noexcept {
   const std::lock_guard guard(idle_lock_);
   // Woken or reserved just now; a fiber that lives needs this very thread.
-  if (!w.linked() || w.reserved || w.mail != nullptr || w.own_fiber != nullptr) return false;
+  if (!w.linked() || w.reserved || w.bound_queue != nullptr || w.own_fiber != nullptr) return false;
   std::size_t sleepers = 0;
   for ([[maybe_unused]] worker& s : parked_) ++sleepers;
   if (sleepers <= idle_processors_.size() + counts_.serving()) return false;
@@ -320,10 +320,10 @@ void scheduler::send_to_bound_worker(worker& w, fiber_record& f) noexcept {
   {
     const std::lock_guard guard(idle_lock_);
     f.link = nullptr;
-    fiber_record** end = &to.mail;
+    fiber_record** end = &to.bound_queue;
     while (*end != nullptr) end = &(*end)->link;
     *end = &f;
-    to.resched_requested.store(1, std::memory_order_release);  // [MAIL-1] find
+    to.resched_requested.store(1, std::memory_order_release);  // [SLEEP-3] find
     const bool asleep = (to.linked() && !to.frozen) || (in_poller_ == &to && wakeable_in_poller());
     if (!asleep) return;
     in_poller = in_poller_ == &to;

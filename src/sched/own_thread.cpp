@@ -5,7 +5,7 @@
 //           among everybody's [OWN-2]; made, or left over from such a fiber that has ended
 //   waits   the thread lays its processor down, deque and all, wakes somebody for it, and sleeps in a list of its own, where
 //           only send_to_bound_worker finds it
-//   goes on whoever finds the fiber sends it by mail, with a processor (send_to_bound_worker, MAIL-1)
+//   goes on whoever finds the fiber sends it by the bound queue, with a processor (send_to_bound_worker, SLEEP-3)
 //   ends    the thread is everybody's again
 // Retaken and frozen it is as any other. Its processor's queues are left to others, not run: pick_local finds nothing on such a
 // thread, for every step is one that has to check, which only a worker's loop does, and this one's does not.
@@ -64,10 +64,10 @@ void scheduler::give_thread(worker& w, fiber_record& f) noexcept {
   // No stack for it: it has ended without a step, and w is this thread still.
 }
 
-// Its fiber waits, or has given way. With a processor: mail, or away with that.
+// Its fiber waits, or has given way. With a processor: the bound queue, or away with that.
 bool scheduler::wait_for_own(worker& w) noexcept {
-  if (w.resched_requested.load(std::memory_order_acquire) != 0)  // [MAIL-1] send_to_bound_worker
-    if (fiber_record* f = take_mail(w)) {
+  if (w.resched_requested.load(std::memory_order_acquire) != 0)  // [SLEEP-3] send_to_bound_worker
+    if (fiber_record* f = take_bound(w)) {
       if (w.searching) stop_searching(w);
       run(w, *f);
       return true;

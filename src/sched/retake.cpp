@@ -35,7 +35,7 @@ worker* scheduler::reserve_spare() noexcept {
     return s;
   }
   if (ask_for_spares(1)) return nullptr;
-  // None is to be had. The sleeper in the poller leaves its role for it; until another takes it up the monitor polls [ROLE-1].
+  // None is to be had. The sleeper in the poller leaves its role for it; until another takes it up the monitor polls [SLEEP-2].
   worker* s = nullptr;
   {
     const std::lock_guard guard(idle_lock_);
@@ -108,7 +108,7 @@ void scheduler::release_spare(worker& s) noexcept {
   if (s.linked()) return;
   parked_.push_back(s);
   // What could not reach it while it was reserved: bound fibers, the poller's role.
-  if (s.mail != nullptr || in_poller_ == nullptr) kick(s);
+  if (s.bound_queue != nullptr || in_poller_ == nullptr) kick(s);
 }
 
 bool scheduler::retake(processor& p, worker& w) noexcept {

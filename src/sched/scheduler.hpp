@@ -176,7 +176,7 @@ class scheduler {
   std::size_t poll_now(worker& w) noexcept;
   fiber_record* search(worker& w) noexcept;
   fiber_record* steal_from(worker& w, processor& victim) noexcept;
-  fiber_record* take_mail(worker& w) noexcept;
+  fiber_record* take_bound(worker& w) noexcept;
   void stop_searching(worker& w) noexcept;
 
   // idle.cpp

@@ -64,7 +64,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   stack_bounds own_bounds;
 
   // ---- set by others
-  alignas(base::cache_line) std::atomic<std::uint32_t> resched_requested{0};  // look into the mailbox, or yield
+  alignas(base::cache_line) std::atomic<std::uint32_t> resched_requested{0};  // look into the bound queue, or yield
   base::parker parker;                        // told when a processor was assigned, or the runtime ends [WAKE-1]
   std::atomic<processor*> assigned{nullptr};  // given by whoever wakes it [WAKE-1]
   worker* froze = nullptr;                    // comes with `assigned`: who was preempted for it
@@ -100,7 +100,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   bool reserved = false;                     // asleep, in no list but perhaps the poller: the monitor has plans for it
   worker* next_made = nullptr;               // service_thread.cpp
   worker* next_ended = nullptr;              // spare_lock_: its thread has ended, another may take its place
-  fiber_record* mail = nullptr;              // bound fibers to run, by `link`
+  fiber_record* bound_queue = nullptr;              // bound fibers to run, by `link`
 
   std::vector<fiber_record*> ready;           // own thread: what a poll brought
   void count_spawn() noexcept {

@@ -55,7 +55,7 @@ struct wake_with_code {
 };
 
 // A case while the select waits.
-struct station {
+struct select_waiter {
   channel_waiter in_channel;
   channel_lock* lock = nullptr;
   std::optional<std::stop_callback<wake_with_code>> on_stop;
@@ -215,7 +215,7 @@ struct claims : claimed_list {
 };
 
 // Step 4 for one case that is no channel. False: it is ready.
-bool arm(station& s, std::span<select_case* const> cases, std::size_t index, ticket t, std::int64_t& until,
+bool arm(select_waiter& s, std::span<select_case* const> cases, std::size_t index, ticket t, std::int64_t& until,
          readiness_set& descriptors) {
   const select_case& c = *cases[index];
   switch (c.kind) {
@@ -247,9 +247,9 @@ bool arm(station& s, std::span<select_case* const> cases, std::size_t index, tic
 }
 
 // Step 6. The channel of the case that was taken may be gone; `taken` is beyond the end if none was.
-void disarm(small_array<station>& at, std::span<select_case* const> cases, ticket t, std::size_t taken) {
+void disarm(small_array<select_waiter>& at, std::span<select_case* const> cases, ticket t, std::size_t taken) {
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    station& s = at[i];
+    select_waiter& s = at[i];
     const select_case& c = *cases[i];
     if (is_channel(c)) {
       if (i == taken) continue;
@@ -287,7 +287,7 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
 
 // Steps 3 to 6. Nothing: look again.
 [[gnu::noinline]] std::optional<std::size_t> wait_for_one(std::span<select_case* const> cases) {
-  small_array<station> at(cases.size());
+  small_array<select_waiter> at(cases.size());
   readiness_set descriptors(cases);
   ticket t;
   wake_code code = wake_code::ready;

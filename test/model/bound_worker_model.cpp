@@ -42,7 +42,7 @@ struct worker {
 
   void visit() {
     s.visits[held] = s.visits[held] + 1;
-    model::check(s.workers[me].assigned.load(relaxed) == 0, "BED-1: nothing is assigned to who is awake");
+    model::check(s.workers[me].assigned.load(relaxed) == 0, "SLEEP-1: nothing is assigned to who is awake");
   }
   bool take_assigned(lists& l) {
     const unsigned p = s.workers[me].assigned.load(acquire);
@@ -99,12 +99,12 @@ struct worker {
         take_idle(l, true);
         return s.unlock(l);
       }
-      if (me == bound_to && l.mail != 0 && !reserved && s.wrong != mistake::mail_not_looked_at) {
+      if (me == bound_to && l.bound_queue != 0 && !reserved && s.wrong != mistake::bound_queue_not_checked) {
         if (s.gate.try_claim_idle()) {
           take_idle(l, false);
           return s.unlock(l);
         }
-        left = std::exchange(l.mail, 0);
+        left = std::exchange(l.bound_queue, 0);
         s.resched_requested.store(0, relaxed);
       }
       if (reserved) {
@@ -142,7 +142,7 @@ struct worker {
   // `to` is another worker; its fiber comes with our processor, or waits in its bound queue.
   void send_to_bound_worker(index to) {
     lists l = s.lock();
-    ++l.mail;
+    ++l.bound_queue;
     s.resched_requested.store(1, release);
     const bool polls = l.in_poller == to && (s.wakeable_in_poller(l) || s.wrong == mistake::poller_woken_twice);
     if (!(l.parked >> to & 1) && !l.own_asleep && !polls) return s.unlock(l);
@@ -157,12 +157,12 @@ struct worker {
       s.kick(to);
   }
 
-  bool take_mail() {
+  bool take_bound() {
     if (me != bound_to || s.resched_requested.load(acquire) == 0) return false;
     lists l = s.lock();
-    const bool any = l.mail != 0;
-    if (any) --l.mail;
-    s.resched_requested.store(l.mail != 0, relaxed);
+    const bool any = l.bound_queue != 0;
+    if (any) --l.bound_queue;
+    s.resched_requested.store(l.bound_queue != 0, relaxed);
     s.unlock(l);
     return any;
   }
@@ -171,7 +171,7 @@ struct worker {
     for (;;) {
       if (held == nobody) sleep();
       visit();
-      if (take_mail() || (me == bound_to && !own() && take(s.bound))) {
+      if (take_bound() || (me == bound_to && !own() && take(s.bound))) {
         stop_searching();
         s.ran_bound.fetch_add(1, relaxed);
       } else if (own()) {
@@ -233,7 +233,7 @@ model::program scenario(setting with, mistake wrong = mistake::none) {
         m.reserved &= ~(1U << spare);
         const bool leaves = m.in_poller == spare && wrong != mistake::put_back_twice;
         if (!leaves) m.parked |= 1U << spare;
-        const bool wanted = leaves ? false : m.in_poller == nobody || (spare == bound_to && m.mail != 0);
+        const bool wanted = leaves ? false : m.in_poller == nobody || (spare == bound_to && m.bound_queue != 0);
         s->unlock(m);
         if (wanted && wrong != mistake::put_back_silently) s->kick(spare);
         // What it could not be woken for: watch_idle, in the same round.
@@ -241,13 +241,13 @@ model::program scenario(setting with, mistake wrong = mistake::none) {
       });
     x.finally([=] {
       const lists end = lists::of(s->guarded.load(relaxed));
-      model::check(s->ran_bound.load(relaxed) == with.bound, "MAIL-1: every bound fiber ran");
-      model::check(end.mail == 0, "MAIL-1: nobody sleeps over its mail");
+      model::check(s->ran_bound.load(relaxed) == with.bound, "SLEEP-3: every bound fiber ran");
+      model::check(end.bound_queue == 0, "SLEEP-3: nobody sleeps over its bound_queue");
       model::check(s->ran.load(relaxed) == with.unbound, "IDLE-1: every other fiber ran");
-      model::check(end.idle == (1U << with.processors) - 1, "BED-1: every processor is with the idle ones");
+      model::check(end.idle == (1U << with.processors) - 1, "SLEEP-1: every processor is with the idle ones");
       model::check(s->gate.idle() == with.processors, "IDLE-2: and counted so");
       model::check(s->gate.searching() == 0, "IDLE-2: nobody is counted as searching");
-      model::check(end.in_poller != nobody, "ROLE-1: somebody waits in the poller");
+      model::check(end.in_poller != nobody, "SLEEP-2: somebody waits in the poller");
     });
   };
 }
@@ -286,14 +286,14 @@ constexpr setting own_beside_monitor{3, 2, true, 1, 1, setting::parked, true};
 
 }  // namespace
 
-TEST_CASE("MAIL-1 BED-1: a processor goes to the sleeper its fiber is bound to") {
+TEST_CASE("SLEEP-3 SLEEP-1: a processor goes to the sleeper its fiber is bound to") {
   holds(handed, bounded(1));
   holds(one_processor, walks());
   holds(two_processors, walks());
   holds(three, walks());
 }
 
-TEST_CASE("MAIL-1: a fiber is posted while its thread lies down") {
+TEST_CASE("SLEEP-3: a fiber is posted while its thread lies down") {
   holds(lying_down, bounded(2));
   holds(lying_down_beside_work, walks());
 }
@@ -310,7 +310,7 @@ TEST_CASE("OWN-1 OWN-3: a thread that runs one fiber only lies down, and gets it
 }
 
 TEST_CASE("known mistakes of who hands over and who lies down") {
-  CHECK(caught(lying_down, mistake::mail_not_looked_at));
+  CHECK(caught(lying_down, mistake::bound_queue_not_checked));
   CHECK(caught(two_processors, mistake::poller_woken_twice));
   CHECK(caught(one_processor, mistake::not_counted));
   CHECK(caught(three, mistake::role_ends_with_wake));

@@ -50,19 +50,19 @@ struct bag {
 };
 
 // The owner's steps: u push, o pop, j pop of what it pushed last, t take, c unclaim. One thief per number in `steals`, trying so
-// often in one raid. `beforehand`: the raid was announced long ago, so that every pop has its fence.
+// often in one steal session. `beforehand`: the steal session was announced long ago, so that every pop has its fence.
 enum class announced { beforehand, meanwhile };
 
 template <class Sync = model::sync, std::uint32_t pops_per_announcement = 1,
           announced when = announced::meanwhile>
-model::program raids(std::size_t capacity, std::string_view before, std::string_view owner,
+model::program steal_sessions(std::size_t capacity, std::string_view before, std::string_view owner,
                         std::vector<int> steals) {
   using bag = ::bag<Sync, pops_per_announcement>;
   return [=](execution& x) {
-    using raid = typename bag::queue_type::raid;
+    using steal_session = typename bag::queue_type::steal_session;
     struct state : bag {
       using bag::bag;
-      std::optional<raid> begun;
+      std::optional<steal_session> begun;
     };
     auto b = std::make_shared<state>(capacity);
     const auto step = [](bag& in, char what) {
@@ -79,7 +79,7 @@ model::program raids(std::size_t capacity, std::string_view before, std::string_
     });
     for (const int tries : steals)
       x.thread("thief", [=] {
-        std::optional<raid> own;
+        std::optional<steal_session> own;
         if (!b->begun) own.emplace(b->queue);
         for (int i = 0; i < tries; ++i) {
           const auto [status, entry] = (own ? *own : *b->begun).steal();
@@ -99,7 +99,7 @@ model::program raids(std::size_t capacity, std::string_view before, std::string_
 // Thieves that need no announcement.
 model::program scenario(std::size_t capacity, std::string_view before, std::string_view owner,
                         std::vector<int> steals) {
-  return raids<model::sync, 1000, announced::beforehand>(capacity, before, owner, std::move(steals));
+  return steal_sessions<model::sync, 1000, announced::beforehand>(capacity, before, owner, std::move(steals));
 }
 
 model::options bounded(int preemptions) {
@@ -143,16 +143,16 @@ TEST_CASE("DEQ-3: a claimed slot is not written again before it is taken") {
   holds(scenario(4, "uuuutu", "uc", {1}));  // putting back grows the ring
 }
 
-TEST_CASE("DEQ-4: a pop fences while somebody raids, and no raid relies on an announcement taken back") {
+TEST_CASE("DEQ-4: a pop fences while somebody steal_sessions, and no steal_session relies on an announcement taken back") {
   // Every pop takes the announcement back; every second one.
-  holds(raids(2, "u", "o", {1}));
-  holds(raids(4, "uu", "oo", {2}));
-  holds(raids<model::sync, 2>(4, "uuu", "ooo", {2}));
-  holds(raids(2, "u", "ouo", {1}));
-  holds(raids(2, "u", "o", {1, 1}), bounded(3));
-  holds(raids(4, "uuu", "ooo", {1, 1}), bounded(2));
-  holds(raids<model::sync, 2>(4, "uuu", "ooo", {1, 1}), bounded(2));
-  holds(raids(2, "uu", "oo", {1, 1, 1}), bounded(1));
+  holds(steal_sessions(2, "u", "o", {1}));
+  holds(steal_sessions(4, "uu", "oo", {2}));
+  holds(steal_sessions<model::sync, 2>(4, "uuu", "ooo", {2}));
+  holds(steal_sessions(2, "u", "ouo", {1}));
+  holds(steal_sessions(2, "u", "o", {1, 1}), bounded(3));
+  holds(steal_sessions(4, "uuu", "ooo", {1, 1}), bounded(2));
+  holds(steal_sessions<model::sync, 2>(4, "uuu", "ooo", {1, 1}), bounded(2));
+  holds(steal_sessions(2, "uu", "oo", {1, 1, 1}), bounded(1));
 }
 
 TEST_CASE("DEQ-4: without the membarrier, or with a fence in its place, an entry is handed out twice") {
@@ -160,8 +160,8 @@ TEST_CASE("DEQ-4: without the membarrier, or with a fence in its place, an entry
     const auto end = model::explore({}, p).end;
     return end == model::verdict::violated || end == model::verdict::raced;
   };
-  CHECK(twice(raids<model::no_heavy_fence_sync>(2, "uu", "o", {2})));
-  CHECK(twice(raids<model::local_heavy_fence_sync>(2, "uu", "o", {2})));
+  CHECK(twice(steal_sessions<model::no_heavy_fence_sync>(2, "uu", "o", {2})));
+  CHECK(twice(steal_sessions<model::local_heavy_fence_sync>(2, "uu", "o", {2})));
 }
 
 TEST_CASE("DEQ: which orderings are needed") {
@@ -169,7 +169,7 @@ TEST_CASE("DEQ: which orderings are needed") {
                                  {scenario(2, "u", "o", {1, 1}), scenario(2, "uu", "u", {2}),
                                   scenario(2, "u", "uuo", {1, 1}), scenario(4, "uuu", "oo", {1, 1}),
                                   scenario(2, "uu", "tutu", {1}), scenario(2, "uu", "tu", {2}),
-                                  raids(2, "uu", "o", {2}), raids<model::sync, 2>(4, "uu", "oo", {2})},
+                                  steal_sessions(2, "uu", "o", {2}), steal_sessions<model::sync, 2>(4, "uu", "oo", {2})},
                                  "sched/deque.hpp");
   // Not missed by any execution here: the seq_cst of the three CASes on top_ (that one CAS wins is
   // atomicity; the fences order the rest), the acquire of steal's first load (its fence acquires as

@@ -21,7 +21,7 @@ constexpr auto acq_rel = std::memory_order_acq_rel;
 
 enum class mistake {
   none,
-  mail_not_looked_at,   // by who lies down
+  bound_queue_not_checked,   // by who lies down
   poller_woken_twice,   // send_to_bound_worker takes a sleeper that has been given a processor already
   not_counted,          // send_to_bound_worker wakes a sleeper that nobody counts as searching
   role_ends_with_wake,  // the next one may wait in the poller before the woken one has left it
@@ -39,13 +39,13 @@ constexpr index bound_to = 1;  // the worker all bound fibers are bound to
 // Under the idle lock.
 struct lists {
   std::uint32_t idle = 0, parked = 0, reserved = 0;  // bit i: processor, worker i
-  std::uint32_t mail = 0;                            // fibers bound to `bound_to`, in its bound queue
+  std::uint32_t bound_queue = 0;                            // fibers bound to `bound_to`, in its bound queue
   index in_poller = nobody;
   bool own_asleep = false;                           // `bound_to`, if it is a thread of one fiber's
 
   static constexpr std::uint32_t locked = 1U << 31;
   [[nodiscard]] std::uint32_t pack() const {
-    return idle | parked << 4 | reserved << 8 | mail << 12 | in_poller << 16 | (own_asleep ? 1U << 20 : 0);
+    return idle | parked << 4 | reserved << 8 | bound_queue << 12 | in_poller << 16 | (own_asleep ? 1U << 20 : 0);
   }
   static lists of(std::uint32_t w) { return {w & 15, w >> 4 & 15, w >> 8 & 15, w >> 12 & 15, w >> 16 & 7, (w >> 20 & 1) != 0}; }
 };

@@ -39,7 +39,7 @@ struct scene {
   model::atomic<unsigned> event{0};                    // queued in the epoll
   model::atomic<unsigned> words[8]{};                  // one per park; rung by who won its wake
   model::plain<int> parks[8]{0, 0, 0, 0, 0, 0, 0, 0};  // what a waker must see of the parker
-  model::atomic<std::uint64_t> crowd[2]{};             // the list: a place per waiter
+  model::atomic<std::uint64_t> extra_waiters[2]{};             // the list: a place per waiter
   model::plain<int> close_reason{0};                   // what the closer did before
 };
 using shared = std::shared_ptr<scene>;
@@ -56,9 +56,9 @@ void ring(const shared& s, std::uint64_t ticket) {
   s->words[ticket - first].store(1, release);
 }
 
-void ring_crowd(const shared& s) {
-  if (!s->poll.crowded()) return;
-  for (auto& place : s->crowd) ring(s, place.exchange(word::empty, acq_rel));
+void wake_extra_waiters(const shared& s) {
+  if (!s->poll.has_extra_waiters()) return;
+  for (auto& place : s->extra_waiters) ring(s, place.exchange(word::empty, acq_rel));
 }
 
 // What one epoll_wait brings, if anything.
@@ -67,7 +67,7 @@ void fetch(const shared& s) {
   const bool ended = (s->there.fetch_or(0, acq_rel) & fin) != 0;
   s->poll.edge(ended ? event_kind::irregular : event_kind::regular);
   ring(s, s->poll.take(direction::read));
-  ring_crowd(s);
+  wake_extra_waiters(s);
 }
 
 // ---- a reader
@@ -87,16 +87,16 @@ bool wait(const shared& s, word::edge_count seen, unsigned word, unsigned place)
   const std::uint64_t ticket = first + word;
   s->parks[word] = 1;
   wait_offer offer = s->poll.try_wait(direction::read, ticket, seen);
-  const bool crowded = offer == wait_offer::occupied;
-  if (crowded) {
-    s->crowd[place].store(ticket, release);
-    offer = s->poll.join_crowd(seen);
+  const bool has_extra_waiters = offer == wait_offer::occupied;
+  if (has_extra_waiters) {
+    s->extra_waiters[place].store(ticket, release);
+    offer = s->poll.join_extra_waiters(seen);
   }
   if (offer == wait_offer::accepted)
     while (s->words[word].load(acquire) == 0) model::sync::pause();
-  if (crowded) {
-    s->poll.leave_crowd();
-    s->crowd[place].exchange(word::empty, acq_rel);
+  if (has_extra_waiters) {
+    s->poll.leave_extra_waiters();
+    s->extra_waiters[place].exchange(word::empty, acq_rel);
   }
   if (!s->poll.is_closed()) return true;
   model::check(s->close_reason == 1, "POLL-2: the close comes before the failure it causes");
@@ -197,7 +197,7 @@ void closed_under_readers(execution& x) {
     ring(s, s->poll.close(direction::read));
     ring(s, s->poll.close(direction::write));
     s->poll.edge(event_kind::irregular);
-    ring_crowd(s);
+    wake_extra_waiters(s);
   });
 }
 

@@ -41,9 +41,9 @@ void stampede(std::size_t thieves, std::size_t count, std::uint64_t stream) {
     threads.emplace_back([&, t] {
       choices pick(stream + 100 + t);
       while (!end.load(std::memory_order_relaxed)) {
-        queue::raid raid(q);
+        queue::steal_session steal_session(q);
         for (auto n = pick.below(8); n > 0; --n) {
-          const auto [status, e] = raid.steal();
+          const auto [status, e] = steal_session.steal();
           if (status == steal_status::stolen)
             take(e);
           else if (status == steal_status::empty)

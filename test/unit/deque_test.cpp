@@ -26,7 +26,7 @@ TEST_CASE("empty at every end") {
   CHECK(q.peek() == nullptr);
   CHECK(q.peek_further() == nullptr);
   CHECK(!q.pop(item(1)));
-  CHECK(queue::raid(q).steal().first == steal_status::empty);
+  CHECK(queue::steal_session(q).steal().first == steal_status::empty);
   CHECK(q.size() == 0);
   q.push(item(1));
   CHECK(!q.pop(item(0)));
@@ -41,7 +41,7 @@ TEST_CASE("pop is newest first, take and steal are oldest first") {
   queue q(4);
   for (std::size_t i = 0; i < 10; ++i) q.push(item(i));
   CHECK(q.pop() == item(9));
-  CHECK(queue::raid(q).steal().second == item(0));
+  CHECK(queue::steal_session(q).steal().second == item(0));
   CHECK(q.take() == item(1));
   CHECK(!q.pop(item(7)));
   CHECK(q.pop(item(8)));
@@ -55,7 +55,7 @@ TEST_CASE("a claim leaves half to the thieves") {
   CHECK(q.claimed() == 3);
   CHECK(q.peek() == item(1));
   CHECK(q.peek_further() == item(2));
-  CHECK(queue::raid(q).steal().second == item(4));
+  CHECK(queue::steal_session(q).steal().second == item(4));
   for (std::size_t i = 100; i < 200; ++i) q.push(item(i));
   while (q.take() != nullptr) CHECK(q.claimed() < queue::longest_claim);
 }
@@ -68,9 +68,9 @@ TEST_CASE("unclaim puts the run where thieves reach it") {
   q.unclaim();
   CHECK(q.claimed() == 0);
   CHECK(q.size() == 3);
-  CHECK(queue::raid(q).steal().second == item(2));
-  CHECK(queue::raid(q).steal().second == item(3));
-  CHECK(queue::raid(q).steal().second == item(1));
+  CHECK(queue::steal_session(q).steal().second == item(2));
+  CHECK(queue::steal_session(q).steal().second == item(3));
+  CHECK(queue::steal_session(q).steal().second == item(1));
 }
 
 TEST_CASE("growth keeps what is claimed") {
@@ -129,7 +129,7 @@ TEST_CASE("any mix of operations does what a plain queue does") {
         default: {
           int* expected = model.empty() ? nullptr : model.front();
           if (expected != nullptr) model.pop_front();
-          REQUIRE(queue::raid(q).steal().second == expected);
+          REQUIRE(queue::steal_session(q).steal().second == expected);
         }
       }
       REQUIRE(q.size() == static_cast<std::int64_t>(model.size()));

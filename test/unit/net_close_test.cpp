@@ -166,7 +166,7 @@ TEST_CASE("tcp: close from another fiber ends every wait; later calls say it is 
       tcp_stream &a = ab.first, &b = ab.second;
       tcp_listener listener(any_port);
       std::vector<weft::fiber<std::error_code>> waits;
-      // Two of each direction: one in the slot, one in the crowd.
+      // Two of each direction: one in the slot, one in the extra waiters.
       for (int i = 0; i < 2; ++i) {
         waits.push_back(weft::spawn([&a] { return read_one(a); }));
         waits.push_back(weft::spawn([&a] { return fill(a); }));

@@ -40,7 +40,7 @@ TEST_CASE("shutdown: fibers of another runtime go on waiting for a socket of the
     net::tcp_listener listener(any_port);
     weft::runtime first(workers(n)), other(workers(n));
     register_with(first, listener);
-    constexpr int waiting = 4;  // one in the slot, the others in the crowd; two of them selects
+    constexpr int waiting = 4;  // one in the slot, the others in the extra waiters; two of them selects
     std::atomic<int> begun{0}, accepted{0};
     std::vector<weft::fiber<void>> all;
     for (int i = 0; i < waiting; ++i)

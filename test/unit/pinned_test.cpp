@@ -171,7 +171,7 @@ TEST_CASE("its thread counts, is said to be missing, and serves the next one aft
 }
 
 TEST_CASE("a pinned fiber is woken again and again while all others sleep") {
-  // Its thread lies down each time; its mail must be seen (MAIL-1).
+  // Its thread lies down each time; its bound queue must be seen (SLEEP-3).
   weft::options o;
   o.workers = 2;
   with_runtime(o, [](weft::runtime& rt) {

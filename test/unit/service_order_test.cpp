@@ -106,13 +106,13 @@ TEST_CASE("a fiber whose timer is due goes before fibers that yielded") {
   for (const std::size_t n : worker_counts) {
     CAPTURE(n);
     weft::runtime rt(workers(n));
-    crowd_that_yields crowd(rt);
+    crowd_that_yields extra_waiters(rt);
     std::vector<std::size_t> between;
     rt.spawn([&] {
         for (int i = 0; i < 31; ++i) {
-          const std::size_t before = crowd.turns.load(std::memory_order_relaxed);
+          const std::size_t before = extra_waiters.turns.load(std::memory_order_relaxed);
           weft::this_fiber::sleep_for(1ms);
-          between.push_back(crowd.turns.load(std::memory_order_relaxed) - before);
+          between.push_back(extra_waiters.turns.load(std::memory_order_relaxed) - before);
         }
       }).join();
     CHECK(median(between) < yielders / 2);
@@ -124,19 +124,19 @@ TEST_CASE("a fiber whose descriptor is ready goes before fibers that yielded") {
     CAPTURE(n);
     weft::runtime rt(workers(n));
     auto [mine, peer] = rt.spawn([] { return connected_pair(); }).join();
-    crowd_that_yields crowd(rt);
+    crowd_that_yields extra_waiters(rt);
     std::atomic<std::size_t> at_write{0};
     std::vector<std::size_t> between;
     auto reader = rt.spawn([&, &peer = peer] {
       std::byte b{};
       while (peer.read_some(std::span(&b, 1)) == 1) {
-        between.push_back(crowd.turns.load(std::memory_order_relaxed) - at_write.load(std::memory_order_relaxed));
+        between.push_back(extra_waiters.turns.load(std::memory_order_relaxed) - at_write.load(std::memory_order_relaxed));
         at_write.store(0, std::memory_order_release);
       }
     });
     const std::byte b{1};
     for (int i = 0; i < 31; ++i) {
-      at_write.store(crowd.turns.load(std::memory_order_relaxed), std::memory_order_relaxed);
+      at_write.store(extra_waiters.turns.load(std::memory_order_relaxed), std::memory_order_relaxed);
       mine.write_all(std::span(&b, 1));
       until([&] { return at_write.load(std::memory_order_acquire) == 0; });
     }
