@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <stop_token>
 
-#include <weft/detail/alarm.hpp>
+#include <weft/detail/timer_state.hpp>
 
 namespace weft {
 
@@ -46,28 +46,28 @@ class timer {
   bool wait() { return fired({}); }
   bool wait(const std::stop_token& stop) { return fired(detail::wait_limit(stop)); }
   /// Takes the firing if it is due. Blocks: never.
-  [[nodiscard]] bool try_wait() noexcept { return detail::alarm_take(state_); }
+  [[nodiscard]] bool try_wait() noexcept { return detail::timer_take(state_); }
 
   /// Fires then, whatever it was set to. True: it was set, and not due yet. Those who wait go on to wait.
   template <class Rep, class Period>
   bool reset(const std::chrono::duration<Rep, Period>& d) noexcept {
-    return detail::alarm_set(state_, detail::deadline_after(d), 0);
+    return detail::timer_set(state_, detail::deadline_after(d), 0);
   }
   template <class Clock, class Duration>
   bool reset(const std::chrono::time_point<Clock, Duration>& t) noexcept {
-    return detail::alarm_set(state_, detail::to_steady(t), 0);
+    return detail::timer_set(state_, detail::to_steady(t), 0);
   }
   /// It does not fire. True: it was set, and not due yet.
-  bool stop() noexcept { return detail::alarm_stop(state_); }
+  bool stop() noexcept { return detail::timer_stop(state_); }
 
   /// For weft's own templates.
-  [[nodiscard]] detail::alarm_state& native_state() noexcept { return state_; }
+  [[nodiscard]] detail::timer_state& native_state() noexcept { return state_; }
 
  private:
   bool fired(const detail::wait_limit& limit) {
-    return detail::alarm_wait(state_, limit) == detail::alarm_end::fired;
+    return detail::timer_wait(state_, limit) == detail::timer_wait_end::fired;
   }
-  detail::alarm_state state_;
+  detail::timer_state state_;
 };
 
 /// A timer that fires in a while: `weft::after(1s).wait()`; in a select, weft::on_timeout reads better.
@@ -102,7 +102,7 @@ class ticker {
   bool wait() { return fired({}); }
   bool wait(const std::stop_token& stop) { return fired(detail::wait_limit(stop)); }
   /// Takes a tick that is due. Blocks: never.
-  [[nodiscard]] bool try_wait() noexcept { return detail::alarm_take(state_); }
+  [[nodiscard]] bool try_wait() noexcept { return detail::timer_take(state_); }
 
   /// Starts anew, with that period. Throws: as the constructor.
   template <class Rep, class Period>
@@ -112,19 +112,19 @@ class ticker {
     const detail::steady_time first = detail::deadline_after(period);
     if (first == detail::steady_time::max())
       throw std::invalid_argument("weft::ticker: with a period of more than 292 years it would never tick; use weft::timer for never");
-    detail::alarm_set(state_, first, ns);
+    detail::timer_set(state_, first, ns);
   }
   /// No more ticks.
-  void stop() noexcept { detail::alarm_stop(state_); }
+  void stop() noexcept { detail::timer_stop(state_); }
 
   /// For weft's own templates.
-  [[nodiscard]] detail::alarm_state& native_state() noexcept { return state_; }
+  [[nodiscard]] detail::timer_state& native_state() noexcept { return state_; }
 
  private:
   bool fired(const detail::wait_limit& limit) {
-    return detail::alarm_wait(state_, limit) == detail::alarm_end::fired;
+    return detail::timer_wait(state_, limit) == detail::timer_wait_end::fired;
   }
-  detail::alarm_state state_;
+  detail::timer_state state_;
 };
 
 }  // namespace weft

@@ -20,7 +20,7 @@
 #include <stop_token>
 #include <string>
 
-#include <weft/detail/alarm.hpp>
+#include <weft/detail/timer_state.hpp>
 #include <weft/detail/select.hpp>
 
 #include "base/rng.hpp"
@@ -59,7 +59,7 @@ struct select_waiter {
   channel_waiter in_channel;
   channel_lock* lock = nullptr;
   std::optional<std::stop_callback<wake_with_code>> on_stop;
-  std::optional<waiter> in_alarm;
+  std::optional<waiter> in_timer;
 };
 
 std::size_t random_below(std::size_t n) noexcept {
@@ -70,7 +70,7 @@ std::size_t random_below(std::size_t n) noexcept {
 }
 
 channel_core& channel_of(const select_case& c) noexcept { return *static_cast<channel_core*>(c.object); }
-alarm_state& alarm_of(const select_case& c) noexcept { return *static_cast<alarm_state*>(c.object); }
+timer_state& timer_of(const select_case& c) noexcept { return *static_cast<timer_state*>(c.object); }
 fiber_record& child_of(const select_case& c) noexcept { return record_of(*static_cast<task*>(c.object)); }
 bool is_channel(const select_case& c) noexcept {
   return c.kind == case_kind::receive || c.kind == case_kind::send;
@@ -122,7 +122,7 @@ bool pass_value(select_case& c, claimed_list& out) {
 }
 
 bool take(select_case& c) {
-  if (c.kind == case_kind::alarm) return alarm_take(alarm_of(c));
+  if (c.kind == case_kind::alarm) return timer_take(timer_of(c));
   if (!is_channel(c)) return true;
   channel_guard g(channel_of(c));
   return pass_value(c, g.out);
@@ -230,12 +230,12 @@ bool arm(select_waiter& s, std::span<select_case* const> cases, std::size_t inde
       until = std::min(until, steady_ns(c.deadline));
       return true;
     case case_kind::alarm: {
-      alarm_state& a = alarm_of(c);
-      waiter& w = s.in_alarm.emplace(park_reason::select, &a);
+      timer_state& a = timer_of(c);
+      waiter& w = s.in_timer.emplace(park_reason::select, &a);
       w.who = t;
       const std::lock_guard guard(stripe_of(&a).lock);
       push_back(a.waiters, w);
-      if (a.due < alarm_state::latest) until = std::min(until, a.due);  // ALARM-2: who moves it wakes us
+      if (a.due < timer_state::latest) until = std::min(until, a.due);  // TIMEOUT-2: who moves it wakes us
       return true;
     }
     case case_kind::readable:
@@ -257,9 +257,9 @@ void disarm(small_array<select_waiter>& at, std::span<select_case* const> cases,
       if (s.in_channel.linked) queue_of(c).unlink(s.in_channel);
     } else if (c.kind == case_kind::join) {
       child_of(c).join.leave(t.bits);
-    } else if (s.in_alarm) {
-      waiting_guard g(&alarm_of(c));
-      if (is_linked(*s.in_alarm)) unlink(*s.in_alarm);
+    } else if (s.in_timer) {
+      waiting_guard g(&timer_of(c));
+      if (is_linked(*s.in_timer)) unlink(*s.in_timer);
     }
     s.on_stop.reset();  // waits for its end, if it runs elsewhere
   }

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Nobody is waited for: what never ends in the child would keep it, and the alarm end it.
+// Nobody is waited for: what never ends in the child would keep it, and the timer end it.
 template <class F>
 child_end exits(F&& body) {
   return in_child([&] {

@@ -17,7 +17,7 @@ struct select_case {
   case_kind kind = case_kind::never;
   channel_status end = channel_status::success;  // receive, send: how it went
   int number = -1;         // readable, writable: the descriptor, if there is no object
-  void* object = nullptr;  // channel_core, task, const std::stop_token, alarm_state, poll_descriptor
+  void* object = nullptr;  // channel_core, task, const std::stop_token, timer_state, poll_descriptor
   void* value = nullptr;   // receive: where it arrives (element_type); send: a T
   std::chrono::steady_clock::time_point deadline{};
   std::uint32_t seen = 0;  // readable, writable: events before the last look

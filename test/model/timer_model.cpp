@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/alarm_model.cpp - sync/alarm_core.hpp: a timer that fires, against reset, stop, another waiter and giving up.
-#include "sync/alarm_core.hpp"
+// test/model/timer_model.cpp - sync/timer_core.hpp: a timer that fires, against reset, stop, another waiter and giving up.
+#include "sync/timer_core.hpp"
 
 #include <doctest/doctest.h>
 
@@ -10,8 +10,8 @@
 #include "model/waiting_env.hpp"
 
 using namespace weft;
-using detail::alarm_end;
-using detail::alarm_state;
+using detail::timer_wait_end;
+using detail::timer_state;
 using model::execution;
 using model::agent;
 
@@ -21,7 +21,7 @@ using model::holds;
 
 // Time is an atomic that a thread moves; the timer heap is a thread per execution agent that wakes each park of it once time has
 // reached its limit, as often as it parks.
-struct alarm_world {
+struct timer_world {
   std::shared_ptr<model::waiting_world> base = model::new_world();
   model::atomic<std::int64_t> time{0};
   struct sleeper {
@@ -37,12 +37,12 @@ struct alarm_world {
   } alarm;
   int was_set = -1;
 };
-alarm_world* now_in = nullptr;  // of this execution
+timer_world* now_in = nullptr;  // of this execution
 
-struct alarm_env : model::waiting_env {
+struct timer_env : model::waiting_env {
   struct limit {
     std::int64_t until;
-    alarm_world::sleeper* who;
+    timer_world::sleeper* who;
   };
   static std::int64_t now() { return now_in->time.load(std::memory_order_acquire); }
   static detail::wait_end park(guard& g, waiter& w, const limit& l) {
@@ -50,24 +50,24 @@ struct alarm_env : model::waiting_env {
     return model::waiting_env::park(g, w, {});
   }
 };
-using env = alarm_env;
-using shared = std::shared_ptr<alarm_world>;
+using env = timer_env;
+using shared = std::shared_ptr<timer_world>;
 
-shared new_alarm_world() {
-  auto w = std::make_shared<alarm_world>();
+shared new_timer_world() {
+  auto w = std::make_shared<timer_world>();
   now_in = w.get();
   return w;
 }
 
-void wait(const shared& w, alarm_world::sleeper& me, std::int64_t deadline = alarm_state::never) {
-  me.end = static_cast<int>(detail::wait_for_alarm<env>(
+void wait(const shared& w, timer_world::sleeper& me, std::int64_t deadline = timer_state::never) {
+  me.end = static_cast<int>(detail::wait_for_timer<env>(
       w->alarm, [&] { return env::waiter(me.s); },
-      [&](std::int64_t now) { return deadline <= now ? alarm_end::timeout : alarm_end::fired; },
+      [&](std::int64_t now) { return deadline <= now ? timer_wait_end::timeout : timer_wait_end::fired; },
       [&](std::int64_t due) { return env::limit{std::min(due, deadline), &me}; }));
   me.ended.store(1, std::memory_order_release);
 }
 // Sleeps for ever when its execution agent has ended: a daemon, which owns nothing.
-void heap(alarm_world& w, alarm_world::sleeper& of) {
+void heap(timer_world& w, timer_world::sleeper& of) {
   std::uint32_t done = 0;
   for (;;) {
     const std::uint32_t e = of.s.ticket.load(std::memory_order_acquire);
@@ -80,61 +80,61 @@ void heap(alarm_world& w, alarm_world::sleeper& of) {
   }
 }
 void pass(const shared& w, std::int64_t time) { w->time.store(time, std::memory_order_release); }
-bool fired(const alarm_world::sleeper& s) { return s.end == static_cast<int>(alarm_end::fired); }
-bool idle(const alarm_world::sleeper& s) { return s.end == static_cast<int>(alarm_end::idle); }
+bool fired(const timer_world::sleeper& s) { return s.end == static_cast<int>(timer_wait_end::fired); }
+bool idle(const timer_world::sleeper& s) { return s.end == static_cast<int>(timer_wait_end::idle); }
 
 void nobody_is_left(const shared& w) { model::check(w->alarm.waiters.empty(), "nobody is left in the list"); }
 
 // stop() comes at any moment: in time, and the wait ends idle; or too late.
 void fire_against_stop(execution& x) {
-  auto w = new_alarm_world();
+  auto w = new_timer_world();
   x.thread("waiter", [=] { wait(w, w->a); });
   x.daemon("heap", [p = w.get()] { heap(*p, p->a); });
   x.thread("time", [=] { pass(w, 1); });
-  x.thread("stop", [=] { w->was_set = detail::move_alarm<env>(w->alarm, alarm_state::never, 0); });
+  x.thread("stop", [=] { w->was_set = detail::move_timer<env>(w->alarm, timer_state::never, 0); });
   x.finally([=] {
     nobody_is_left(w);
     model::check(fired(w->a) || idle(w->a), "the wait ends");
-    model::check(!(fired(w->a) && w->was_set == 1), "ALARM-1: what was stopped in time does not fire");
-    model::check(w->alarm.due == alarm_state::never, "taken or stopped");
+    model::check(!(fired(w->a) && w->was_set == 1), "TIMEOUT-1: what was stopped in time does not fire");
+    model::check(w->alarm.due == timer_state::never, "taken or stopped");
   });
 }
 
 // reset() comes at any moment: to a later time, at which it fires; once in all, unless the first firing was taken.
 void fire_against_reset(execution& x) {
-  auto w = new_alarm_world();
+  auto w = new_timer_world();
   x.thread("waiter", [=] { wait(w, w->a); });
   x.daemon("heap", [p = w.get()] { heap(*p, p->a); });
   x.thread("time", [=] {
     pass(w, 1);
     pass(w, 2);
   });
-  x.thread("reset", [=] { w->was_set = detail::move_alarm<env>(w->alarm, 2, 0); });
+  x.thread("reset", [=] { w->was_set = detail::move_timer<env>(w->alarm, 2, 0); });
   x.finally([=] {
     nobody_is_left(w);
-    model::check(fired(w->a), "ALARM-2: who waits sees the new time, and it comes");
-    if (w->was_set == 1) model::check(w->alarm.due == alarm_state::never, "reset in time: one firing, and it was taken");
+    model::check(fired(w->a), "TIMEOUT-2: who waits sees the new time, and it comes");
+    if (w->was_set == 1) model::check(w->alarm.due == timer_state::never, "reset in time: one firing, and it was taken");
   });
 }
 
 // Reset to an earlier time than the one that is slept for: the heap alone would wake too late.
 void sooner(execution& x) {
-  auto w = new_alarm_world();
+  auto w = new_timer_world();
   w->alarm.due = 9;
   x.thread("waiter", [=] { wait(w, w->a); });
   x.daemon("heap", [p = w.get()] { heap(*p, p->a); });
   x.thread("reset", [=] {
     pass(w, 1);
-    w->was_set = detail::move_alarm<env>(w->alarm, 1, 0);
+    w->was_set = detail::move_timer<env>(w->alarm, 1, 0);
   });
   x.finally([=] {
     nobody_is_left(w);
-    model::check(fired(w->a) && w->was_set == 1, "ALARM-2: whoever moves it wakes who waits");
+    model::check(fired(w->a) && w->was_set == 1, "TIMEOUT-2: whoever moves it wakes who waits");
   });
 }
 
 void two_wait_for_one(execution& x) {
-  auto w = new_alarm_world();
+  auto w = new_timer_world();
   x.thread("a", [=] { wait(w, w->a); });
   x.thread("b", [=] { wait(w, w->b); });
   x.daemon("heap of a", [p = w.get()] { heap(*p, p->a); });
@@ -142,23 +142,23 @@ void two_wait_for_one(execution& x) {
   x.thread("time", [=] { pass(w, 1); });
   x.finally([=] {
     nobody_is_left(w);
-    model::check(fired(w->a) != fired(w->b), "ALARM-1: one takes it");
+    model::check(fired(w->a) != fired(w->b), "TIMEOUT-1: one takes it");
     model::check(idle(w->a) || idle(w->b), "the other finds it idle");
   });
 }
 
 // The waiter's own limit and the firing at once: one of the two, and a firing not taken stays.
 void fire_against_deadline(execution& x) {
-  auto w = new_alarm_world();
+  auto w = new_timer_world();
   x.thread("waiter", [=] { wait(w, w->a, 1); });
   x.daemon("heap", [p = w.get()] { heap(*p, p->a); });
   x.thread("time", [=] { pass(w, 1); });
-  x.thread("later", [=] { w->was_set = detail::move_alarm<env>(w->alarm, 2, 0); });
+  x.thread("later", [=] { w->was_set = detail::move_timer<env>(w->alarm, 2, 0); });
   x.finally([=] {
     nobody_is_left(w);
     const bool taken = fired(w->a);
-    model::check(taken || w->a.end == static_cast<int>(alarm_end::timeout), "the wait ends");
-    if (w->was_set == 1) model::check(!taken, "ALARM-1: moved in time, it does not fire at the old time");
+    model::check(taken || w->a.end == static_cast<int>(timer_wait_end::timeout), "the wait ends");
+    if (w->was_set == 1) model::check(!taken, "TIMEOUT-1: moved in time, it does not fire at the old time");
   });
 }
 
@@ -178,7 +178,7 @@ model::options sampled() {
 
 // What must be caught, or these tests could not fail: moving without waking.
 void moved_in_silence(execution& x) {
-  auto w = new_alarm_world();
+  auto w = new_timer_world();
   w->alarm.due = 9;
   x.thread("waiter", [=] { wait(w, w->a); });
   x.daemon("heap", [p = w.get()] { heap(*p, p->a); });
@@ -192,14 +192,14 @@ void moved_in_silence(execution& x) {
 
 }  // namespace
 
-TEST_CASE("ALARM-1: a firing against stop, a deadline, and another waiter") {
+TEST_CASE("TIMEOUT-1: a firing against stop, a deadline, and another waiter") {
   holds(fire_against_stop, with_switches(2));
   holds(fire_against_deadline, with_switches(1));
   holds(fire_against_deadline, sampled());
   holds(two_wait_for_one, sampled());
 }
 
-TEST_CASE("ALARM-2: whoever moves it wakes those who wait") {
+TEST_CASE("TIMEOUT-2: whoever moves it wakes those who wait") {
   holds(sooner);
   holds(fire_against_reset, with_switches(1));
   holds(fire_against_reset, sampled());

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sync/alarm_core.hpp - waiting for an alarm is waiting until `due`, or until somebody moves it. Nothing runs when it
+// sync/timer_core.hpp - waiting for a timer is waiting until `due`, or until somebody moves it. Nothing runs when it
 // comes due: who waits takes the firing himself.
-//   ALARM-1  a firing is taken once: `due` is looked at and moved on under one lock.
-//   ALARM-2  whoever moves `due` wakes those who wait for it; they look again.
+//   TIMEOUT-1  a firing is taken once: `due` is looked at and moved on under one lock.
+//   TIMEOUT-2  whoever moves `due` wakes those who wait for it; they look again.
 // Templates over the environment of waiting.hpp.
 
 #include <algorithm>
 #include <cstdint>
 
-#include <weft/detail/alarm.hpp>
+#include <weft/detail/timer_state.hpp>
 
 #include "sync/waiting.hpp"
 
@@ -20,23 +20,23 @@ template <class State>
 [[nodiscard]] bool take_if_due(State& a, std::int64_t now) noexcept {
   if (a.due > now) return false;
   if (a.period == 0)
-    a.due = alarm_state::never;
+    a.due = timer_state::never;
   else
     // Missed ticks are dropped.
-    a.due = std::min(saturated_sum(a.due + (now - a.due) / a.period * a.period, a.period), alarm_state::latest);
+    a.due = std::min(saturated_sum(a.due + (now - a.due) / a.period * a.period, a.period), timer_state::latest);
   return true;
 }
 
-/// `over(now)`: what ends the wait apart from the alarm, if anything; `limit_until(due)`: the limit, no later than that.
+/// `over(now)`: what ends the wait apart from the timer, if anything; `limit_until(due)`: the limit, no later than that.
 template <class Env, class State, class NewWaiter, class Over, class LimitUntil>
-alarm_end wait_for_alarm(State& a, NewWaiter&& new_waiter, Over&& over, LimitUntil&& limit_until) {
+timer_wait_end wait_for_timer(State& a, NewWaiter&& new_waiter, Over&& over, LimitUntil&& limit_until) {
   for (;;) {
     typename Env::waiter me = new_waiter();
     typename Env::guard g(&a);
-    if (a.due == alarm_state::never) return alarm_end::idle;
+    if (a.due == timer_state::never) return timer_wait_end::idle;
     const std::int64_t now = Env::now();
-    if (take_if_due(a, now)) return alarm_end::fired;  // ALARM-1
-    if (const alarm_end end = over(now); end != alarm_end::fired) return end;
+    if (take_if_due(a, now)) return timer_wait_end::fired;  // TIMEOUT-1
+    if (const timer_wait_end end = over(now); end != timer_wait_end::fired) return end;
     const auto limit = limit_until(a.due);
     push_back(a.waiters, me);
     if (Env::park(g, me, limit) == wait_end::ready) continue;
@@ -47,15 +47,15 @@ alarm_end wait_for_alarm(State& a, NewWaiter&& new_waiter, Over&& over, LimitUnt
 
 /// True: it was set, and not due yet.
 template <class Env, class State>
-bool move_alarm(State& a, std::int64_t due, std::int64_t period) noexcept {
+bool move_timer(State& a, std::int64_t due, std::int64_t period) noexcept {
   wait_list local;
   typename Env::wake_list out;
   typename Env::guard g(&a);
-  const bool was_set = a.due != alarm_state::never && a.due > Env::now();
+  const bool was_set = a.due != timer_state::never && a.due > Env::now();
   a.due = due;
   a.period = period;
   splice_back(local, a.waiters);
-  wake_all<Env>(g, out, local);  // ALARM-2
+  wake_all<Env>(g, out, local);  // TIMEOUT-2
   return was_set;
 }
 
