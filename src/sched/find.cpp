@@ -69,7 +69,7 @@ void scheduler::loop(worker& w) noexcept {
     if (f == nullptr) {
       if (w.held == nullptr) continue;
       if (frozen_count_.load(std::memory_order_acquire) > 0 && thaw(w)) continue;
-      if (linger(w)) continue;
+      if (spin_for_offload(w)) continue;
       if (!retire(w)) return;
       continue;
     }
@@ -81,21 +81,21 @@ void scheduler::loop(worker& w) noexcept {
 // An offloaded call is on its way, and such calls were short lately: its end is awaited awake. Asleep, the way back costs
 // a wake-up, and the pool's thread falls asleep over it, too: 40 us a round trip instead of 2 (bench/compare offload, on
 // an idle machine). Calls that are not short soon make it stop trying.
-bool scheduler::linger(worker& w) noexcept {
+bool scheduler::spin_for_offload(worker& w) noexcept {
   constexpr std::int64_t longest_ns = 20'000;
   constexpr std::int32_t most_luck = 16;
   constexpr std::uint32_t try_again = 64;
   if (!offloads_.awaited()) [[likely]] return false;
   processor& p = *w.held;
-  if (p.linger_luck == 0 && ++p.linger_skipped % try_again != 0) return false;
+  if (p.offload_spin_luck == 0 && ++p.offload_spins_skipped % try_again != 0) return false;
   const std::int64_t until = os::now_ns() + longest_ns;
   while (injected_size_.load(std::memory_order_relaxed) <= 0) {
     for (int i = 0; i < 8; ++i) os::cpu_relax();
     if (os::now_ns() < until) continue;
-    p.linger_luck = std::max(p.linger_luck - 1, 0);
+    p.offload_spin_luck = std::max(p.offload_spin_luck - 1, 0);
     return false;
   }
-  p.linger_luck = most_luck;
+  p.offload_spin_luck = most_luck;
   return true;
 }
 

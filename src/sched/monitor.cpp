@@ -35,20 +35,20 @@ namespace weft::detail {
 namespace {
 
 constexpr std::int64_t shortest_round_ns = 50'000, longest_round_ns = 1'000'000,
-                       calm_round_ns = 4'000'000;
+                       quiet_round_ns = 4'000'000;
 constexpr std::int64_t poll_at_least_ns = 2'000'000;
 constexpr std::int64_t undisturbed_block_ns = 10'000'000;  // nobody waits: a blocked worker keeps its processor
-constexpr std::int64_t timer_grace_ns = 200'000, timer_grace_when_brisk_ns = 1'000'000;
-constexpr std::uint32_t brisk_steps = 64;  // in a round: about one look at the timers
+constexpr std::int64_t timer_grace_ns = 200'000, timer_grace_with_many_steps_ns = 1'000'000;
+constexpr std::uint32_t many_steps_a_round = 64;  // in a round: about one look at the timers
 constexpr std::int64_t quick_rounds_again_ns = 24'000'000;
 constexpr std::int64_t stuck_service_ns = 20'000'000;  // longer: it may just wait for a new thread's first turn on a CPU
 constexpr std::int64_t urgent_share = 4;
 // Those whose wait is over: a mutex's next owner, for one, is promised its turn after a millisecond.
 constexpr std::int64_t ready_patience_ns = 1'000'000;
-constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40, quiet_before_calm = 150;
+constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40, quiet_before_quiet_rounds = 150;
 // A server idles for moments thousands of times a second; to sleep at each is to be roused, by a worker, right after.
 constexpr int idle_before_sleep = 10;
-constexpr int hot_after_retake = 200;  // rounds in which a processor's clock is read at first sight, not at the second
+constexpr int rounds_after_retake = 200;  // rounds in which a processor's clock is read at first sight, not at the second
 constexpr std::int64_t first_ask_pause_ns = 200'000, longest_ask_pause_ns = 10'000'000;
 
 // How long a fiber runs before it is asked to give way.
@@ -61,14 +61,14 @@ std::int64_t patience(const processor& p, std::int64_t slice) noexcept {
 std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const noexcept {
   std::int64_t delay = shortest_round_ns;
   for (int i = quiet_before_slowing; i < quiet_rounds && delay < longest_round_ns; ++i) delay *= 2;
-  std::int64_t next = now + (quiet_rounds < quiet_before_calm ? std::min(delay, longest_round_ns) : calm_round_ns);
+  std::int64_t next = now + (quiet_rounds < quiet_before_quiet_rounds ? std::min(delay, longest_round_ns) : quiet_round_ns);
   const bool vacant = poll_until_.load(std::memory_order_relaxed) == INT64_MIN;
   const std::int64_t slice = span_ns(options_.time_slice);
   for (const auto& p : processors()) {
     if (vacant || p->holder.load(std::memory_order_relaxed) != nullptr)
       if (const std::int64_t due = p->timers.earliest(); due != timer_queue::never)
         next = std::min(next, std::max(due, now) +  // overdue: its holder is behind, but alive
-                                  (p->seen.brisk ? timer_grace_when_brisk_ns : timer_grace_ns));
+                                  (p->seen.many_steps ? timer_grace_with_many_steps_ns : timer_grace_ns));
     if (p->seen.look_again) next = std::min(next, now + shortest_round_ns);
     if (p->seen.others_waited && slice > 0) {
       const std::int64_t asks = p->seen.since_ns + patience(*p, slice);
@@ -105,7 +105,7 @@ void scheduler::monitor_main() noexcept {
     } else if (watch(os::now_ns())) {
       quiet = 0;
     } else {
-      quiet = std::min(quiet + 1, quiet_before_calm);
+      quiet = std::min(quiet + 1, quiet_before_quiet_rounds);
     }
     const std::int64_t now = os::now_ns();
     static_cast<void>(os::futex_wait_until(monitor_ends_, 0, steady_at(now + monitor_delay(now, quiet))));
@@ -146,7 +146,7 @@ bool scheduler::may_sleep() noexcept {
 
 bool scheduler::watch(std::int64_t now) noexcept {
   const std::uint64_t retakes = retakes_.load(std::memory_order_relaxed);
-  bool acted = storm_.load(std::memory_order_relaxed) != 0;
+  bool acted = stress_.load(std::memory_order_relaxed) != 0;
   // Whatever the busy ones do: nobody else looks at the timers of an idle processor.
   if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0)
     static_cast<void>(appoint_poller());  // a vacancy is nobody's stall: no reason for rounds in haste
@@ -179,10 +179,10 @@ bool scheduler::watch(std::int64_t now) noexcept {
   }
   const auto retaken = static_cast<std::size_t>(retakes_.load(std::memory_order_relaxed) - retakes);
   if (retaken > 0) {
-    hot_rounds_ = hot_after_retake;
+    rounds_after_retake_ = rounds_after_retake;
     prepare_spares(retaken);  // where one blocks, the next one will
-  } else if (hot_rounds_ > 0) {
-    --hot_rounds_;
+  } else if (rounds_after_retake_ > 0) {
+    --rounds_after_retake_;
   }
   watched_ns_ = now;
   return acted;
@@ -236,20 +236,20 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   worker* w = p.holder.load(std::memory_order_relaxed);
   if (w == nullptr || tick != p.seen.tick) {
     const std::int64_t thawed = p.thawed_ns.load(std::memory_order_relaxed);
-    const bool brisk = w != nullptr && tick - p.seen.tick >= brisk_steps;
+    const bool many_steps = w != nullptr && tick - p.seen.tick >= many_steps_a_round;
     p.seen = {tick, thawed > watched_ns_ ? thawed : now};
-    p.seen.brisk = brisk;
+    p.seen.many_steps = many_steps;
     p.seen.moved_ns = now;
     if (w != nullptr && p.timers.earliest() <= now) p.ask_to_check();  // its steps have become longer
-    if (hot_rounds_ > 0 && w != nullptr && w->started.load(std::memory_order_acquire) && !w->gate.inside())
+    if (rounds_after_retake_ > 0 && w != nullptr && w->started.load(std::memory_order_acquire) && !w->gate.inside())
       p.seen.cpu_ns = w->cpu.now_ns();
     if (w != nullptr)
-      if (const std::uint32_t storm = storm_.load(std::memory_order_relaxed)) [[unlikely]]
-        return rage(p, *w, storm);
+      if (const std::uint32_t storm = stress_.load(std::memory_order_relaxed)) [[unlikely]]
+        return apply_stress(p, *w, storm);
     return w != nullptr && blocks_in_bits(p, *w, now);
   }
-  if (const std::uint32_t storm = storm_.load(std::memory_order_relaxed)) [[unlikely]]
-    if (rage(p, *w, storm)) return true;
+  if (const std::uint32_t storm = stress_.load(std::memory_order_relaxed)) [[unlikely]]
+    if (apply_stress(p, *w, storm)) return true;
   if (w->gate.inside()) {  // for moments: it calls weft again and again, and never has to wait
     if (fire_late_timers(p, now)) p.seen.urgent = true;
     p.seen.others_waited = others_wait(p);
@@ -320,9 +320,9 @@ void scheduler::count_resched_request() noexcept {
 
 // A round in ten, so about a thousand times a second. Neither protocol asks whether it was worth it: a retake takes
 // the processor of any worker in user code, a preemption freezes any fiber that may be.
-bool scheduler::rage(processor& p, worker& w, std::uint32_t storm) noexcept {
-  if (storm_random_.below(10) != 0 || !w.started.load(std::memory_order_acquire)) return false;
-  const bool takes = storm == storm_retakes || (storm != storm_preempts && storm_random_.below(2) == 0);
+bool scheduler::apply_stress(processor& p, worker& w, std::uint32_t storm) noexcept {
+  if (stress_random_.below(10) != 0 || !w.started.load(std::memory_order_acquire)) return false;
+  const bool takes = storm == stress_retakes || (storm != stress_preempts && stress_random_.below(2) == 0);
   if (takes) return retake(p, w);
   static_cast<void>(ask_to_preempt(p, w));
   return true;
@@ -339,7 +339,7 @@ bool scheduler::blocks_in_bits(processor& p, worker& w, std::int64_t now) noexce
   if (before.of != &w || 4 * (p.stretch.cpu_ns - before.cpu_ns) > 3 * (now - before.since_ns)) return false;
   if (w.activity() != os::thread_activity::sleeps) return false;
   bits_not_before_ns_ = now + quick_rounds_again_ns;
-  hot_rounds_ = hot_after_retake;
+  rounds_after_retake_ = rounds_after_retake;
   return true;
 }
 

@@ -40,8 +40,8 @@ struct alignas(base::cache_line) processor {
   std::uint32_t check_interval = longest_check;
   std::int64_t checked_ns = 0;
   fiber_record* set_aside = nullptr;          // found on a fiber's stack, and bound elsewhere: for the loop, before all others
-  std::int32_t linger_luck = 1;               // waits for offloaded calls that were short enough lately
-  std::uint32_t linger_skipped = 0;
+  std::int32_t offload_spin_luck = 1;               // waits for offloaded calls that were short enough lately
+  std::uint32_t offload_spins_skipped = 0;
   std::atomic<std::int64_t> thawed_ns{0};     // when a preempted thread last got it; relaxed: the monitor looks
 
   std::atomic<std::int64_t> looked_ns{0};     // the monitor's last round, or when it was attached: the time, to that; relaxed
@@ -52,7 +52,7 @@ struct alignas(base::cache_line) processor {
     std::int64_t since_ns = 0;   // when the tick was first seen
     std::int64_t cpu_ns = -1;    // the holder's CPU clock then; -1 not read yet
     bool urgent = false;         // timers or descriptors became ready meanwhile
-    bool brisk = false;          // many steps since the round before: it looks at its timers itself
+    bool many_steps = false;          // many steps since the round before: it looks at its timers itself
     bool look_again = false;     // its clock was read once: a second look, soon, tells
     bool others_waited = false;
     std::int64_t moved_ns = 0;   // when its clock was last seen to move

@@ -166,7 +166,7 @@ class scheduler {
 
   // find.cpp
   void loop(worker& w) noexcept;
-  bool linger(worker& w) noexcept;
+  bool spin_for_offload(worker& w) noexcept;
   fiber_record* find(worker& w) noexcept;
   struct check_env;
   std::int64_t begin_check(processor& p) noexcept;
@@ -215,7 +215,7 @@ class scheduler {
   void count_resched_request() noexcept;
   bool watch_idle(std::int64_t now) noexcept;
   [[nodiscard]] bool left_behind() const noexcept;
-  bool rage(processor& p, worker& w, std::uint32_t storm) noexcept;
+  bool apply_stress(processor& p, worker& w, std::uint32_t storm) noexcept;
   [[nodiscard]] bool may_sleep() noexcept;
   bool fire_late_timers(processor& p, std::int64_t now) noexcept;
   [[nodiscard]] std::int64_t monitor_delay(std::int64_t now, int quiet_rounds) const noexcept;
@@ -290,7 +290,7 @@ class scheduler {
   friend bool on_preempt_signal(int, siginfo_t*, void*);
 
   class outside_spawn;
-  friend struct scheduler_probe;  // tests look, and set storm_
+  friend struct scheduler_probe;  // tests look, and set stress_
 
   const std::uint32_t number_;  // of this runtime in the process, for the tracer
   const options options_;
@@ -351,13 +351,13 @@ class scheduler {
   std::atomic<bool> cpus_due_{false};
   std::atomic<std::int64_t> cpus_every_ns_{1'000'000'000};  // relaxed; only tests change it
   // Tests only: the monitor preempts and retakes at random instants, whoever deserves it; relaxed.
-  static constexpr std::uint32_t storm_preempts = 1, storm_retakes = 2;
-  std::atomic<std::uint32_t> storm_{0};
-  base::rng storm_random_{1};                       // monitor
+  static constexpr std::uint32_t stress_preempts = 1, stress_retakes = 2;
+  std::atomic<std::uint32_t> stress_{0};
+  base::rng stress_random_{1};                       // monitor
   bool asks_to_make_way_ = false, counted_as_asking_ = false;  // monitor: for resched_requests
   int successors_ = 0, standing_by_ = 0;            // monitor: provided, those that are frozen; or were, a round ago
   std::int64_t bits_not_before_ns_ = 0;             // monitor: blocks_in_bits
-  int hot_rounds_ = 0;                              // monitor: a retake was not long ago
+  int rounds_after_retake_ = 0;                              // monitor: a retake was not long ago
   std::vector<worker*> detached_;                   // monitor: retaken and not told of (stalls.cpp); has room for all
   std::vector<worker*> prepared_;                   // monitor: spares it reserved before it needs them; has room for all
   std::atomic<worker*> made_{nullptr};              // by `next_made`: on their way there

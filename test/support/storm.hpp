@@ -44,9 +44,9 @@ struct scheduler_probe {
   static bool monitor_sleeps(runtime& rt) noexcept {
     return of(rt).monitor_asleep_.load(std::memory_order_relaxed) != 0;
   }
-  static constexpr std::uint32_t preempts = scheduler::storm_preempts, retake_all = scheduler::storm_retakes;
+  static constexpr std::uint32_t preempts = scheduler::stress_preempts, retake_all = scheduler::stress_retakes;
   static void storm(runtime& rt, std::uint32_t kinds) noexcept {
-    of(rt).storm_.store(kinds, std::memory_order_relaxed);
+    of(rt).stress_.store(kinds, std::memory_order_relaxed);
     of(rt).wake_monitor();
   }
 };
