@@ -50,7 +50,7 @@ def late_workloads():
     hogs = ("loops", "blocking calls", "try_ operations", "mutex loops", "spawn and join", "yielders")
     watched = ("ticker", "pair", "spawn", "socket")
     return {
-        f"late_{what}_{kind.split()[0].strip('_')}": Workload(
+        f"no_alloc_list_{what}_{kind.split()[0].strip('_')}": Workload(
             f"a {what}, beside three fibers: {kind}",
             (3, hog, which, 1_000), (3, hog, which, 100), lambda hogs, hog, which, ms: hogs,
             folder="late", workers=(1, 2, 8))

@@ -216,7 +216,7 @@ class channel {
   template <class Receive>
   std::optional<T> receive_by(Receive&& receive) {
     if constexpr (detail::arrives_as_bytes<T>) {
-      detail::landing_place<T> place;
+      detail::receive_buffer<T> place;
       if (receive(static_cast<void*>(std::addressof(place))) != channel_status::success) return std::nullopt;
       return place.value();
     } else {

@@ -66,7 +66,7 @@ class receive_case final : public select_alternative {
     else
       std::invoke(f_, std::optional<T>());
   }
-  std::conditional_t<arrives_as_bytes<T>, landing_place<T>, std::optional<T>> value_;
+  std::conditional_t<arrives_as_bytes<T>, receive_buffer<T>, std::optional<T>> value_;
   F f_;
 };
 

@@ -19,7 +19,7 @@ namespace {
 
 namespace recorder = weft::detail::trace;
 
-void write_alive(recorder::trace_file& file, recorder::look_how how) {
+void write_alive(recorder::trace_file& file, recorder::snapshot_mode how) {
   using namespace weft::detail;
   file.begin_table(recorder::chunk_kind::fibers);
   for_each_record([&](fiber_record& f) {
@@ -31,7 +31,7 @@ void write_alive(recorder::trace_file& file, recorder::look_how how) {
     file.byte(static_cast<std::uint8_t>(f.reason.load(std::memory_order_relaxed)));
     file.varint(reinterpret_cast<std::uintptr_t>(f.wait_object.load(std::memory_order_relaxed)));
     file.varint(0);
-    if (how == recorder::look_how::in_crash) {
+    if (how == recorder::snapshot_mode::in_crash) {
       file.text({});
       return;
     }
@@ -42,7 +42,7 @@ void write_alive(recorder::trace_file& file, recorder::look_how how) {
   file.end_table();
 }
 
-void write_running(recorder::trace_file& file, recorder::look_how how) {
+void write_running(recorder::trace_file& file, recorder::snapshot_mode how) {
   using namespace weft::detail;
   file.begin_table(recorder::chunk_kind::running);
   const auto tell = [&](const worker& w) {
@@ -53,7 +53,7 @@ void write_running(recorder::trace_file& file, recorder::look_how how) {
     file.varint(peek(f->id));
     file.varint(static_cast<std::uint64_t>(w.thread_id()));
   };
-  if (how == recorder::look_how::in_crash) {
+  if (how == recorder::snapshot_mode::in_crash) {
     if (const worker* w = this_worker()) tell(*w);
   } else {
     const runtimes_held runtimes;
@@ -67,8 +67,8 @@ void write_running(recorder::trace_file& file, recorder::look_how how) {
 
 // The fibers alive, as an onlooker sees them: what they wait for, who runs. A torn entry is the worst that comes
 // of their going on meanwhile.
-void write_fibers(recorder::trace_file& file, recorder::look_how how) {
-  if (how != recorder::look_how::running_only) write_alive(file, how);
+void write_fibers(recorder::trace_file& file, recorder::snapshot_mode how) {
+  if (how != recorder::snapshot_mode::running_only) write_alive(file, how);
   write_running(file, how);
 }
 

@@ -23,8 +23,8 @@ bias_owner* take() {
 
 }  // namespace
 
-bias_seat::bias_seat() : owner_(take()) {}
-bias_seat::~bias_seat() {
+bias_slot::bias_slot() : owner_(take()) {}
+bias_slot::~bias_slot() {
   const std::lock_guard guard(free_lock);
   owner_->next_free = first_free;
   first_free = owner_;

@@ -21,12 +21,12 @@ struct alignas(cache_line) basic_bias_owner {
 using bias_owner = basic_bias_owner<>;
 
 /// One for the lifetime of the object. Throws std::bad_alloc.
-class bias_seat {
+class bias_slot {
  public:
-  bias_seat();
-  ~bias_seat();
-  bias_seat(const bias_seat&) = delete;
-  bias_seat& operator=(const bias_seat&) = delete;
+  bias_slot();
+  ~bias_slot();
+  bias_slot(const bias_slot&) = delete;
+  bias_slot& operator=(const bias_slot&) = delete;
   [[nodiscard]] bias_owner* owner() const noexcept { return owner_; }
 
  private:

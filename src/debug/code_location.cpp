@@ -60,7 +60,7 @@ void copy_name(code_location& to, const char* name, std::size_t most) noexcept {
 }
 
 // `at`: the address as the file counts.
-void look_into_file(code_location& out, const char* path, std::uintptr_t at) noexcept {
+void read_symbols_of_file(code_location& out, const char* path, std::uintptr_t at) noexcept {
   const mapped_file file(path);
   const auto header = file.objects<ElfW(Ehdr)>(0, 1);
   if (header.empty() || std::memcmp(header[0].e_ident, ELFMAG, SELFMAG) != 0) return;
@@ -103,7 +103,7 @@ code_location locate(const void* address) noexcept {
     copy_name(out, info.dli_sname, sizeof out.function);
     out.offset_in_function = at - reinterpret_cast<std::uintptr_t>(info.dli_saddr);
   } else {
-    look_into_file(out, out.of_program ? "/proc/self/exe" : map->l_name, out.offset_in_module);
+    read_symbols_of_file(out, out.of_program ? "/proc/self/exe" : map->l_name, out.offset_in_module);
   }
   return out;
 }

@@ -52,18 +52,18 @@ struct findings {
   bool nothing_runs_again = false;
 };
 
-findings look_around() {
+findings check_sources() {
   findings out;
-  fiber_looker looker(false);
+  snapshot_taker taker(false);
   wait_graph graph;
   std::size_t waiting_threads = 0;
   std::size_t fresh = 0, at_limits = 0;  // who waits for a place has a child in hand that was not queued
   bool certain = true;
   for_each_record([&](fiber_record& f) {
-    fiber_look l;
-    if (!looker.look(f, l)) return;
+    fiber_snapshot l;
+    if (!taker.look(f, l)) return;
     graph.add(l);
-    at_limits += l.place == fiber_place::parked && l.reason == park_reason::scope_limit ? 1 : 0;
+    at_limits += l.place == fiber_position::parked && l.reason == park_reason::scope_limit ? 1 : 0;
     if (l.home == nullptr) {
       const bool timed = f.thread_deadline.load(std::memory_order_relaxed);
       waiting_threads += !timed && waits_for_somebody(l.reason) ? 1 : 0;
@@ -71,18 +71,18 @@ findings look_around() {
     }
     ++out.fibers;
     const bool selects = l.reason == park_reason::select && l.home->poller().in_use();  // perhaps a descriptor
-    const bool stuck = l.place == fiber_place::lending || (l.place == fiber_place::parked && waits_for_somebody(l.reason) && !selects);
-    if (l.place == fiber_place::fresh)
+    const bool stuck = l.place == fiber_position::lending || (l.place == fiber_position::parked && waits_for_somebody(l.reason) && !selects);
+    if (l.place == fiber_position::fresh)
       ++fresh;
     else
       certain = certain && stuck;
     out.mark = (out.mark ^ l.word ^ l.id) * 0x9e3779b97f4a7c15U;
   });
-  graph.resolve(looker.runtimes());
+  graph.resolve(taker.runtimes());
   for (const wait_graph::cycle& c : graph.cycles()) out.cycles.push_back(wait_graph::text_of(c));
   std::size_t own = trace::session_now() != trace::session_kind::none ? 1 : 0;
-  for (const scheduler* s : looker.runtimes().all()) own += s->own_threads();
-  out.nothing_runs_again = certain && fresh == at_limits && out.fibers > 0 && no_timer(looker.runtimes()) && own + waiting_threads == threads_of_process();
+  for (const scheduler* s : taker.runtimes().all()) own += s->own_threads();
+  out.nothing_runs_again = certain && fresh == at_limits && out.fibers > 0 && no_timer(taker.runtimes()) && own + waiting_threads == threads_of_process();
   return out;
 }
 
@@ -96,7 +96,7 @@ bool is_news(std::uint64_t mark) {
 }  // namespace
 
 void check_for_deadlock(scheduler& s) try {
-  const findings found = look_around();
+  const findings found = check_sources();
   if ((found.cycles.empty() && !found.nothing_runs_again) || !is_news(found.mark)) return;
   std::string text = "weft: deadlock in runtime \"" + s.settings().name + "\"";
   text += found.nothing_runs_again

@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "debug/code_location.hpp"
-#include "debug/running_look.hpp"
+#include "debug/running_snapshot.hpp"
 #include "debug/wait_graph.hpp"
 #include "os/os.hpp"
 
@@ -25,7 +25,7 @@ constexpr std::size_t most_named = 8, most_paragraphs = 200, most_objects_apart 
 constexpr std::size_t most_kinds = 20'000;  // beyond, objects are not told apart any more
 
 struct paragraph {
-  fiber_look first;
+  fiber_snapshot first;
   std::vector<fiber_record*> named;   // some of them
   std::size_t count = 0;
   std::int64_t oldest = 0, youngest = 0;  // since when
@@ -35,7 +35,7 @@ struct paragraph {
 
 struct kind {  // what paragraphs have in common before their objects are looked at
   scheduler* home;
-  fiber_place place;
+  fiber_position place;
   park_reason reason;
   stack_table::id stack;
   const task_operations* runs;  // of those without a stack
@@ -55,14 +55,14 @@ struct kind_hash {
 
 class paragraphs {
  public:
-  void add(const fiber_look& l) {
+  void add(const fiber_snapshot& l) {
     kind k{};  // zeros between its members, too: merge
     k.home = l.home;
     k.place = l.place;
     k.reason = l.reason;
     k.stack = l.stack;
     if (l.stack == stack_table::none) k.runs = l.runs;
-    const bool alone = l.place == fiber_place::computing || l.place == fiber_place::blocked || l.place == fiber_place::lending;
+    const bool alone = l.place == fiber_position::computing || l.place == fiber_position::blocked || l.place == fiber_position::lending;
     k.object = alone ? static_cast<const void*>(l.record) : l.object;
     if (k.object != nullptr && !all_.contains(k)) {
       kind any = k;
@@ -87,7 +87,7 @@ class paragraphs {
   }
 
   // Without weft's own calls more of them are alike.
-  void merge(const std::function<std::string(const fiber_look&)>& calls) {
+  void merge(const std::function<std::string(const fiber_snapshot&)>& calls) {
     std::unordered_map<std::string, paragraph> merged;
     for (auto& [k, p] : all_) {
       p.calls = calls(p.first);
@@ -115,11 +115,11 @@ class paragraphs {
     for (const paragraph& p : done_) out.push_back(&p);
     const auto rank = [](const paragraph& p) {
       switch (p.first.place) {
-        case fiber_place::crashed: return -1;
-        case fiber_place::computing: case fiber_place::blocked: case fiber_place::frozen: case fiber_place::lending: return 0;
-        case fiber_place::runnable: case fiber_place::moving: return 1;
-        case fiber_place::parked: return 2;
-        case fiber_place::fresh: return 3;
+        case fiber_position::crashed: return -1;
+        case fiber_position::computing: case fiber_position::blocked: case fiber_position::frozen: case fiber_position::lending: return 0;
+        case fiber_position::runnable: case fiber_position::moving: return 1;
+        case fiber_position::parked: return 2;
+        case fiber_position::fresh: return 3;
       }
       return 4;
     };
@@ -191,19 +191,19 @@ class calls_text {
   std::unordered_map<std::uintptr_t, place> known_;
 };
 
-std::string place_text(const fiber_look& l) {
+std::string place_text(const fiber_snapshot& l) {
   switch (l.place) {
-    case fiber_place::parked: return std::string("parked, ") + to_text(l.reason);
-    case fiber_place::runnable: return "runnable";
-    case fiber_place::fresh: return "not started";
-    case fiber_place::computing: return "running on worker " + std::to_string(l.worker);
-    case fiber_place::blocked:
+    case fiber_position::parked: return std::string("parked, ") + to_text(l.reason);
+    case fiber_position::runnable: return "runnable";
+    case fiber_position::fresh: return "not started";
+    case fiber_position::computing: return "running on worker " + std::to_string(l.worker);
+    case fiber_position::blocked:
       return "blocked in the kernel on worker " + std::to_string(l.worker) +
              (l.system_call >= 0 ? ", system call " + system_call_text(l.system_call) : "");
-    case fiber_place::crashed: return "crashed on worker " + std::to_string(l.worker);
-    case fiber_place::frozen: return "preempted on worker " + std::to_string(l.worker);
-    case fiber_place::lending: return "running";
-    case fiber_place::moving: return "about to run or to wait";
+    case fiber_position::crashed: return "crashed on worker " + std::to_string(l.worker);
+    case fiber_position::frozen: return "preempted on worker " + std::to_string(l.worker);
+    case fiber_position::lending: return "running";
+    case fiber_position::moving: return "about to run or to wait";
   }
   return "?";
 }
@@ -216,7 +216,7 @@ std::string head_text(const paragraph& p, const wait_graph& graph, std::int64_t 
   for (std::size_t i = 0; i < named.size(); ++i) text += (i > 0 ? ", " : "") + agent_text(*named[i]);
   if (p.count > p.named.size()) text += ", ...";
   text += ": " + place_text(p.first);
-  if (p.first.place == fiber_place::parked && p.youngest > 0) {
+  if (p.first.place == fiber_position::parked && p.youngest > 0) {
     const std::string least = duration_text(now - p.youngest), most = duration_text(now - p.oldest);
     text += " for " + (least == most ? most : least + " to " + most);
   }
@@ -245,24 +245,24 @@ std::string header_text(const runtimes_held& runtimes, std::size_t fibers) {
 }  // namespace
 
 std::string dump_fibers() {
-  fiber_looker looker(true);
+  snapshot_taker taker(true);
   paragraphs all;
   wait_graph graph;
   std::size_t fibers = 0;
   for_each_record([&](fiber_record& f) {
-    fiber_look l;
-    if (!looker.look(f, l)) return;
+    fiber_snapshot l;
+    if (!taker.look(f, l)) return;
     fibers += l.home != nullptr ? 1 : 0;
     graph.add(l);
     all.add(l);
   });
-  graph.resolve(looker.runtimes());
+  graph.resolve(taker.runtimes());
 
-  std::string text = header_text(looker.runtimes(), fibers);
+  std::string text = header_text(taker.runtimes(), fibers);
   for (const wait_graph::cycle& c : graph.cycles()) text += "\ndeadlock: " + wait_graph::text_of(c) + "\n";
   calls_text calls;
-  all.merge([&](const fiber_look& l) {
-    if (l.stack > stack_table::too_many) return calls.of(looker.stacks().at(l.stack));
+  all.merge([&](const fiber_snapshot& l) {
+    if (l.stack > stack_table::too_many) return calls.of(taker.stacks().at(l.stack));
     if (l.stack == stack_table::too_many) return std::string("    (more different stacks than are told apart)\n");
     return l.home != nullptr ? calls.start(l.runs) : std::string();
   });
@@ -283,13 +283,13 @@ std::string dump_fibers() {
 }
 
 std::vector<deadlock> find_deadlocks() {
-  fiber_looker looker(false);
+  snapshot_taker taker(false);
   wait_graph graph;
   for_each_record([&](fiber_record& f) {
-    fiber_look l;
-    if (looker.look(f, l)) graph.add(l);
+    fiber_snapshot l;
+    if (taker.look(f, l)) graph.add(l);
   });
-  graph.resolve(looker.runtimes());
+  graph.resolve(taker.runtimes());
   std::vector<deadlock> out;
   for (const wait_graph::cycle& c : graph.cycles()) {
     deadlock d;

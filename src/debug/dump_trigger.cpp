@@ -42,7 +42,7 @@ bool on_dump_signal(int, siginfo_t*, void*) {
 bool on_crash(int, siginfo_t*, void* context) {
   if (is_forked_child() || !any_wake_word_registered() || crashing.exchange(true, std::memory_order_relaxed)) return false;
   worker* const w = this_worker();
-  std::optional<frozen_place::stay> here;
+  std::optional<frozen_context::stay> here;
   if (w != nullptr) {
     here.emplace(w->frozen_at, registers::of(context));
     crashed.store(w, std::memory_order_release);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug/fiber_report.cpp - see the header. Its calls are found as those of a dump (fiber_look.hpp).
+// debug/fiber_report.cpp - see the header. Its calls are found as those of a dump (fiber_snapshot.hpp).
 #include "debug/fiber_report.hpp"
 
 #include <cstdio>
@@ -8,7 +8,7 @@
 #include <weft/options.hpp>
 
 #include "debug/code_location.hpp"
-#include "debug/fiber_look.hpp"
+#include "debug/fiber_snapshot.hpp"
 
 namespace weft::detail {
 namespace {
@@ -40,11 +40,11 @@ std::string company_text(const fiber_record& f, const void* channel) {
 }  // namespace
 
 std::vector<const void*> calls_of(fiber_record& f, std::uint64_t id) {
-  fiber_looker looker(true);
-  fiber_look l;
+  snapshot_taker taker(true);
+  fiber_snapshot l;
   std::vector<const void*> calls;
-  if (!looker.look(f, l) || l.id != id || l.stack <= stack_table::too_many) return calls;
-  for (const std::uintptr_t address : looker.stacks().at(l.stack)) calls.push_back(reinterpret_cast<const void*>(address - 1));
+  if (!taker.look(f, l) || l.id != id || l.stack <= stack_table::too_many) return calls;
+  for (const std::uintptr_t address : taker.stacks().at(l.stack)) calls.push_back(reinterpret_cast<const void*>(address - 1));
   return calls;
 }
 
@@ -70,10 +70,10 @@ std::string describe(fiber_record& f) {
     }
   }
   text += "\n";
-  fiber_looker looker(true);
-  fiber_look l;
-  if (!looker.look(f, l) || l.stack <= stack_table::too_many) return text;
-  for (const std::uintptr_t address : looker.stacks().at(l.stack))
+  snapshot_taker taker(true);
+  fiber_snapshot l;
+  if (!taker.look(f, l) || l.stack <= stack_table::too_many) return text;
+  for (const std::uintptr_t address : taker.stacks().at(l.stack))
     text += "      " + describe_code(reinterpret_cast<const void*>(address - 1)) + "\n";
   return text;
 }

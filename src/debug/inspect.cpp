@@ -21,7 +21,7 @@
 
 #include "debug/dump_trigger.hpp"
 #include "debug/longest_waits.hpp"
-#include "debug/running_look.hpp"
+#include "debug/running_snapshot.hpp"
 #include "os/errno_guard.hpp"
 #include "os/os.hpp"
 #include "sched/wake_word.hpp"
@@ -155,9 +155,9 @@ void answer_tool_requests() noexcept {
 }
 
 // ---- what can be asked
-bool tell_verbs(std::string_view, std::string& out);
+bool answer_verbs(std::string_view, std::string& out);
 
-bool tell_runtimes(std::string_view, std::string& out) {
+bool answer_runtimes(std::string_view, std::string& out) {
   const runtimes_held runtimes;
   for (const scheduler* s : runtimes.all())
     out += "runtime \"" + s->settings().name + "\": " + std::to_string(s->serving()) + " workers, " +
@@ -165,23 +165,23 @@ bool tell_runtimes(std::string_view, std::string& out) {
   return true;
 }
 
-bool tell_fibers(std::string_view, std::string& out) {
+bool answer_fibers(std::string_view, std::string& out) {
   out = debug::dump_fibers();
   return true;
 }
 
-bool tell_version(std::string_view, std::string& out) {
+bool answer_version(std::string_view, std::string& out) {
   out = "weft " + std::to_string(WEFT_VERSION_MAJOR) + "." + std::to_string(WEFT_VERSION_MINOR) + "." +
         std::to_string(WEFT_VERSION_PATCH) + "\n";
   return true;
 }
 
-bool tell_metrics(std::string_view, std::string& out) {
+bool answer_metrics(std::string_view, std::string& out) {
   out = to_prometheus(metrics());
   return true;
 }
 
-bool tell_longest(std::string_view count, std::string& out) {
+bool answer_longest(std::string_view count, std::string& out) {
   std::size_t most = 10;
   const auto [end, ec] = std::from_chars(count.data(), count.data() + count.size(), most);
   if (!count.empty() && (ec != std::errc() || end != count.data() + count.size() || most > 10'000)) {
@@ -198,15 +198,15 @@ struct verb {
   std::string_view help;
 };
 constexpr verb verbs[] = {
-    {"help", &tell_verbs, "this list"},
-    {"version", &tell_version, "of the weft in the process"},
-    {"dump", &tell_fibers, "all fibers: what they do, what they wait for, their calls"},
-    {"runtimes", &tell_runtimes, "their names, workers and fibers"},
-    {"metrics", &tell_metrics, "what they count and how long their queues are, as Prometheus reads it"},
-    {"longest", &tell_longest, "N (10): the fibers that wait longest; nanoseconds, reason, fiber"},
+    {"help", &answer_verbs, "this list"},
+    {"version", &answer_version, "of the weft in the process"},
+    {"dump", &answer_fibers, "all fibers: what they do, what they wait for, their calls"},
+    {"runtimes", &answer_runtimes, "their names, workers and fibers"},
+    {"metrics", &answer_metrics, "what they count and how long their queues are, as Prometheus reads it"},
+    {"longest", &answer_longest, "N (10): the fibers that wait longest; nanoseconds, reason, fiber"},
 };
 
-bool tell_verbs(std::string_view, std::string& out) {
+bool answer_verbs(std::string_view, std::string& out) {
   for (const verb& v : verbs) out.append(v.name).append("  ").append(v.help).append("\n");
   return true;
 }
@@ -219,14 +219,14 @@ bool answer_inspection(std::string_view line, std::string& out) {
   for (const verb& v : verbs)
     if (v.name == name) return v.answer(line.substr(std::min(space + 1, line.size())), out);
   out.append("this weft cannot answer \"").append(name).append("\"; it knows:\n");
-  static_cast<void>(tell_verbs({}, out));
+  static_cast<void>(answer_verbs({}, out));
   return false;
 }
 
 void open_diagnostics_port(int signal) noexcept {
   service_callback.store(&answer_tool_requests, std::memory_order_release);
   if (signal == 0) return;
-  install_running_look(signal);
+  install_running_snapshot(signal);
   static_cast<void>(os::install_signal_handler(signal, &on_tool_request));  // the runtime's own says what is wrong
 }
 

@@ -5,20 +5,20 @@
 #include <algorithm>
 #include <vector>
 
-#include "debug/fiber_look.hpp"
+#include "debug/fiber_snapshot.hpp"
 #include "os/os.hpp"
 #include "trace/reason.hpp"
 
 namespace weft::detail {
 
 std::string longest_waits(std::size_t most) {
-  const auto older = [](const fiber_look& a, const fiber_look& b) { return a.since_ns < b.since_ns; };
-  std::vector<fiber_look> oldest;  // the youngest of them in front
-  fiber_looker looker(false);
+  const auto older = [](const fiber_snapshot& a, const fiber_snapshot& b) { return a.since_ns < b.since_ns; };
+  std::vector<fiber_snapshot> oldest;  // the youngest of them in front
+  snapshot_taker taker(false);
   for_each_record([&](fiber_record& f) {
-    fiber_look l;
-    if (most == 0 || f.has(fiber_record::is_thread) || !looker.look(f, l)) return;
-    if (l.place != fiber_place::parked || l.since_ns == 0) return;
+    fiber_snapshot l;
+    if (most == 0 || f.has(fiber_record::is_thread) || !taker.look(f, l)) return;
+    if (l.place != fiber_position::parked || l.since_ns == 0) return;
     if (oldest.size() == most) {
       if (!older(l, oldest.front())) return;
       std::pop_heap(oldest.begin(), oldest.end(), older);
@@ -30,7 +30,7 @@ std::string longest_waits(std::size_t most) {
   std::sort_heap(oldest.begin(), oldest.end(), older);
   const std::int64_t now = os::now_ns();
   std::string out;
-  for (const fiber_look& l : oldest)
+  for (const fiber_snapshot& l : oldest)
     out += std::to_string(std::max<std::int64_t>(now - l.since_ns, 0)) + "\t" + to_text(l.reason) + "\t" +
            agent_text(*l.record) + "\n";
   return out;

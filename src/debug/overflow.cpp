@@ -61,11 +61,11 @@ class line {
   std::size_t used_ = 0;
 };
 
-struct fault_place {
+struct fault_site {
   std::uintptr_t instruction, stack_pointer;
 };
 
-fault_place place_of(const void* context) noexcept {
+fault_site place_of(const void* context) noexcept {
   const mcontext_t& at = static_cast<const ucontext_t*>(context)->uc_mcontext;
 #if defined(__x86_64__)
   return {static_cast<std::uintptr_t>(at.gregs[REG_RIP]), static_cast<std::uintptr_t>(at.gregs[REG_RSP])};
@@ -208,7 +208,7 @@ bool on_fault(int, siginfo_t* info, void* context) {
   // A red zone below the stack pointer is still the stack's; what lies further off was reached by a pointer. So was it if
   // the stack pointer is not near this stack at all, but on one that the application made.
   constexpr std::uintptr_t red_zone = 256;
-  const fault_place at = place_of(context);
+  const fault_site at = place_of(context);
   const std::uintptr_t lowest = reinterpret_cast<std::uintptr_t>(stack.limit) - std::bit_ceil(stack.size);
   if (f == nullptr || at.stack_pointer - lowest >= std::bit_ceil(stack.size) + red_zone) return false;
 

@@ -3,7 +3,7 @@
 // debug/peek.hpp - reads memory that somebody may be writing, as it stands.
 //
 // A report reads the plain fields and the stacks of fibers that go on. Their owners write them without atomics, for speed;
-// whoever reads them here finds out afterwards, by the fiber's word, whether they stood still (LOOK-1 in fiber_look.hpp),
+// whoever reads them here finds out afterwards, by the fiber's word, whether they stood still (SNAPSHOT-1 in fiber_snapshot.hpp),
 // and throws away what did not. The machine's loads do that; C++'s would be undefined and the sanitizers' reports.
 
 #include <bit>

@@ -9,7 +9,7 @@
 #include "debug/peek.hpp"
 #include "net/poll_descriptor.hpp"
 #include "sync/lock_owner.hpp"
-#include "sync/select_look.hpp"
+#include "sync/select_snapshot.hpp"
 
 namespace weft::detail {
 namespace {
@@ -47,14 +47,14 @@ std::string case_text(const select_case& c) {
 
 }  // namespace
 
-void wait_graph::add(const fiber_look& l) {
+void wait_graph::add(const fiber_snapshot& l) {
   if (l.outer != nullptr) inner_[l.outer] = l.record;
   if (l.scope != nullptr) scopes_[l.scope].push_back(l.record);
-  if (l.place == fiber_place::lending) {
+  if (l.place == fiber_position::lending) {
     edges_[l.record] = {l.record, l.word, l.id, park_reason::none, nullptr};
     return;
   }
-  if (l.place != fiber_place::parked || l.object == nullptr) return;
+  if (l.place != fiber_position::parked || l.object == nullptr) return;
   switch (l.reason) {
     case park_reason::mutex:
     case park_reason::shared_mutex:
@@ -71,9 +71,9 @@ void wait_graph::add(const fiber_look& l) {
   ++extra_waiter_lists_[l.object].others;
 }
 
-void wait_graph::add_select(const fiber_look& l) {
+void wait_graph::add_select(const fiber_snapshot& l) {
   constexpr std::size_t most_named = 8;
-  const std::vector<select_case> cases = look_at_select(l.object, *l.record, l.word);
+  const std::vector<select_case> cases = read_select(l.object, *l.record, l.word);
   if (cases.empty()) return;
   std::string text = "selects: ";
   for (std::size_t i = 0; i < cases.size(); ++i) {
@@ -95,13 +95,13 @@ void wait_graph::resolve(const runtimes_held& runtimes) {
         break;
       case park_reason::join: e.whom = const_cast<fiber_record*>(static_cast<const fiber_record*>(e.object)); break;
       case park_reason::mutex: {
-        const lock_owner owner = look_at_owner(e.object, *e.who, e.word);
+        const lock_owner owner = read_owner(e.object, *e.who, e.word);
         e.whom = owner.agent;
         e.on_stack = owner.on_stack;
         break;
       }
       case park_reason::shared_mutex: {
-        const shared_owner owner = look_at_shared_owner(e.object, *e.who, e.word);
+        const shared_owner owner = read_shared_owner(e.object, *e.who, e.word);
         e.whom = owner.writer;
         e.on_stack = owner.on_stack;
         e.written = owner.written;
@@ -256,12 +256,12 @@ std::string wait_graph::text_of(const cycle& c) {
   return text;
 }
 
-std::string wait_graph::text_of(const fiber_look& l) const {
-  if (l.place == fiber_place::lending) {
+std::string wait_graph::text_of(const fiber_snapshot& l) const {
+  if (l.place == fiber_position::lending) {
     const auto inner = inner_.find(l.record);
     return inner != inner_.end() ? "has lent its stack to " + agent_text(*inner->second) + ", which it joins" : "";
   }
-  if (l.place != fiber_place::parked || l.object == nullptr) return {};
+  if (l.place != fiber_position::parked || l.object == nullptr) return {};
   if (const edge* e = edge_of(l.record); e != nullptr && e->whom != nullptr) return text_of(*e);
   const std::string at = " " + address_text(l.object);
   switch (l.reason) {

@@ -17,7 +17,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "debug/fiber_look.hpp"
+#include "debug/fiber_snapshot.hpp"
 
 namespace weft::detail {
 
@@ -36,17 +36,17 @@ class wait_graph {
   /// One that waits for the next, the last for the first.
   using cycle = std::vector<edge>;
 
-  void add(const fiber_look& l);
+  void add(const fiber_snapshot& l);
   void resolve(const runtimes_held& runtimes);
   [[nodiscard]] std::vector<cycle> cycles() const;
 
   /// What a fiber waits for, in words; empty: nothing worth them.
-  [[nodiscard]] std::string text_of(const fiber_look& l) const;
+  [[nodiscard]] std::string text_of(const fiber_snapshot& l) const;
   [[nodiscard]] static std::string text_of(const cycle& c);
   [[nodiscard]] static std::string text_of(const edge& e);
 
  private:
-  void add_select(const fiber_look& l);
+  void add_select(const fiber_snapshot& l);
   void drop_those_with_deadlines(const runtimes_held& runtimes);
   void find_owners_by_stack();
   [[nodiscard]] std::vector<fiber_record*> waited_for(const edge& e) const;

@@ -63,7 +63,7 @@ class basic_fiber_word {
   epoch_t epoch() const { return epoch_of(word_.load(std::memory_order_relaxed)); }
   wake_code code() const { return code_of(word_.load(std::memory_order_relaxed)); }
   std::uint64_t snapshot() const { return word_.load(std::memory_order_acquire); }  // for reports
-  // Is it what it was? After the reads that are to belong to that word [LOOK-1]. What the fiber does next must not be seen before
+  // Is it what it was? After the reads that are to belong to that word [SNAPSHOT-1]. What the fiber does next must not be seen before
   // its word is: whoever sets it running and then stores needs stores in order, which x86-64's are.
   bool still(std::uint64_t w) const {
     Sync::fence(std::memory_order_acquire);

@@ -29,7 +29,7 @@ constexpr std::size_t timers_at_once = 256;
 constexpr std::size_t longest_share = 64;
 constexpr std::int64_t short_queue = 64;
 constexpr std::int64_t turns_in_the_time_of_a_theft = 8;
-constexpr std::int64_t longest_look_ns = 4'000, longest_patience_ns = 20'000;
+constexpr std::int64_t longest_snapshot_ns = 4'000, longest_patience_ns = 20'000;
 
 // Are its queues short, and does its holder get to it sooner than its fibers would be warm elsewhere? A fiber that is
 // taken to another core brings a channel, a lock and their other users' lines along, and soon they meet on both:
@@ -37,7 +37,7 @@ constexpr std::int64_t longest_look_ns = 4'000, longest_patience_ns = 20'000;
 bool soon_done(const processor& of) noexcept {
   if (const std::int64_t n = of.stealable(); n == 0 || n > short_queue) return false;
   const std::uint32_t before = of.tick.load(std::memory_order_relaxed);
-  const std::int64_t until = os::now_ns() + longest_look_ns;
+  const std::int64_t until = os::now_ns() + longest_snapshot_ns;
   do {
     for (int i = 0; i < 8; ++i) os::cpu_relax();
     const std::uint32_t turns = of.tick.load(std::memory_order_relaxed) - before;
@@ -107,7 +107,7 @@ struct scheduler::check_env {
 
   [[nodiscard]] processor& queues() noexcept { return p; }
   [[nodiscard]] bool asked() const noexcept { return w.resched_requested.load(std::memory_order_acquire) != 0; }  // [SLEEP-3] send_to_bound_worker
-  [[nodiscard]] bool check_is_due() const noexcept { return p.look_is_due(); }
+  [[nodiscard]] bool check_is_due() const noexcept { return p.check_is_due(); }
   [[nodiscard]] bool some_frozen() const noexcept { return s.frozen_count_.load(std::memory_order_relaxed) > 0; }
   [[nodiscard]] bool thaw() noexcept { return s.thaw(w); }
   [[nodiscard]] std::int64_t slice() const noexcept { return s.frozen_slice(); }
@@ -115,7 +115,7 @@ struct scheduler::check_env {
   [[nodiscard]] bool bring_ready(std::int64_t now) noexcept {
     std::size_t n = s.fire_timers(w, p);
     if (now - s.polled_at_.load(std::memory_order_relaxed) > poll_interval_ns) n += s.poll_now(w);
-    if (s.late_.load(std::memory_order_relaxed) != nullptr) n += s.bring_late(w, p);
+    if (s.no_alloc_list_.load(std::memory_order_relaxed) != nullptr) n += s.bring_late(w, p);
     return n > 0;
   }
   void bring_injected() noexcept { static_cast<void>(s.bring_injected(w, p)); }
@@ -153,7 +153,7 @@ std::int64_t scheduler::begin_check(processor& p) noexcept {
 bool scheduler::bring_injected(worker& w, processor& p) noexcept {
   const std::int64_t there = injected_size_.load(std::memory_order_relaxed);
   if (there <= 0) return false;
-  std::size_t brought = late_.load(std::memory_order_relaxed) != nullptr ? bring_late(w, p) : 0;
+  std::size_t brought = no_alloc_list_.load(std::memory_order_relaxed) != nullptr ? bring_late(w, p) : 0;
   const std::size_t share = std::clamp<std::size_t>(
       static_cast<std::size_t>(there) / counts_.serving(), 1, longest_share);
   fiber_record* got[longest_share];
@@ -177,7 +177,7 @@ bool scheduler::bring_injected(worker& w, processor& p) noexcept {
 
 // All of them: there are few, and they have waited. In the order they came.
 std::size_t scheduler::bring_late(worker& w, processor& p) noexcept {
-  fiber_record* newest = late_.exchange(nullptr, std::memory_order_acquire);  // push_late
+  fiber_record* newest = no_alloc_list_.exchange(nullptr, std::memory_order_acquire);  // push_no_alloc
   fiber_record* oldest = nullptr;
   std::size_t n = 0;
   while (newest != nullptr) {
@@ -203,7 +203,7 @@ std::size_t scheduler::fire_timers(worker& w, processor& of) noexcept {
         enqueue(f);
         return;
       }
-      tell_ready(&w, f, 0);
+      trace_ready(&w, f, 0);
       w.held->push_ready(&f);
       ++woken;
     });
@@ -225,7 +225,7 @@ std::size_t scheduler::poll_now(worker& w) noexcept {
   w.counters.poll_events.add(n);
   if (n > 0) trace::emit(trace::event::poll, 0, n);
   for (fiber_record* f : ready) {
-    tell_ready(&w, *f, 0);
+    trace_ready(&w, *f, 0);
     w.held->push_ready(f);
   }
   ready.clear();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/idle.cpp - who sleeps, and who wakes whom. The counting is idle_gate.hpp, with its proof; here are the lists.
+// sched/idle.cpp - who sleeps, and who wakes whom. The counting is idle_state.hpp, with its proof; here are the lists.
 //
 //   retire: 1 under the lock: my processor to the idle ones, me to the parked     2 count, heavy fence [IDLE-1]
 //           3 look at every source again; work there: take an idle processor back, search
@@ -32,21 +32,21 @@ void scheduler::inject(fiber_record& f) noexcept {
   if (!on_monitor() && injected_.try_enqueue(&f)) [[likely]]
     injected_size_.fetch_add(1, std::memory_order_seq_cst);  // [IDLE-1] read in work_in_sight
   else
-    push_late(f);  // [LOST-1]
+    push_no_alloc(f);  // [LOST-1]
   wake_one_if_needed();
 }
 
 // The inject queue of those who must not ask for memory, or get none: the monitor [MON-3], who holds the idle lock, and
 // whatever found no room [LOST-1].
-void scheduler::push_late(fiber_record& f) noexcept {
-  f.link = late_.load(std::memory_order_relaxed);
-  while (!late_.compare_exchange_weak(f.link, &f, std::memory_order_release,  // acquire in bring_late
+void scheduler::push_no_alloc(fiber_record& f) noexcept {
+  f.link = no_alloc_list_.load(std::memory_order_relaxed);
+  while (!no_alloc_list_.compare_exchange_weak(f.link, &f, std::memory_order_release,  // acquire in bring_late
                                       std::memory_order_relaxed)) {
   }
   injected_size_.fetch_add(1, std::memory_order_seq_cst);  // [IDLE-1]
 }
 
-void run_queue::push_elsewhere(fiber_record& f) noexcept { f.home->push_late(f); }
+void run_queue::push_elsewhere(fiber_record& f) noexcept { f.home->push_no_alloc(f); }
 
 bool scheduler::work_in_sight() noexcept {
   if (injected_size_.load(std::memory_order_seq_cst) > 0) return true;
@@ -65,7 +65,7 @@ std::int64_t scheduler::earliest_timer() const noexcept {
 void scheduler::attach(worker& w, processor& p) noexcept {
   w.held = &p;
   p.holder.store(&w, std::memory_order_relaxed);
-  p.looked_ns.store(os::now_ns(), std::memory_order_relaxed);
+  p.round_ns.store(os::now_ns(), std::memory_order_relaxed);
   if (w.own_fiber != nullptr) [[unlikely]]
     p.ask_to_check();  // [OWN-1] pick_local finds nothing here
   w.gate.attach(&p);
@@ -280,7 +280,7 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
   trace::emit_at_once(trace::event::poll, 0, ready.size());
   w.counters.polls.add();
   w.counters.poll_events.add(ready.size());
-  for (fiber_record* f : ready) tell_ready(&w, *f, 0);
+  for (fiber_record* f : ready) trace_ready(&w, *f, 0);
   if (!claimed) {
     for (fiber_record* f : ready) inject(*f);
     ready.clear();

@@ -304,9 +304,9 @@ bool scheduler::wait_until_empty(std::int64_t deadline_ns) noexcept {
     const std::int64_t now = os::now_ns();
     if (now >= deadline_ns) return false;
     // The bound: a fiber spawned by one that had passed the stop request must be asked, too.
-    const std::int64_t look_again = std::min(deadline_ns, now + 10'000'000);
-    static_cast<void>(os::futex_wait_until(drained_, seen, steady_at(look_again)));
-    if (os::now_ns() >= look_again) ask_all_to_stop();
+    const std::int64_t read_again = std::min(deadline_ns, now + 10'000'000);
+    static_cast<void>(os::futex_wait_until(drained_, seen, steady_at(read_again)));
+    if (os::now_ns() >= read_again) ask_all_to_stop();
   }
 }
 

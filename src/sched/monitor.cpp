@@ -69,7 +69,7 @@ std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const 
       if (const std::int64_t due = p->timers.earliest(); due != timer_queue::never)
         next = std::min(next, std::max(due, now) +  // overdue: its holder is behind, but alive
                                   (p->seen.many_steps ? timer_grace_with_many_steps_ns : timer_grace_ns));
-    if (p->seen.look_again) next = std::min(next, now + shortest_round_ns);
+    if (p->seen.read_again) next = std::min(next, now + shortest_round_ns);
     if (p->seen.others_waited && slice > 0) {
       const std::int64_t asks = p->seen.since_ns + patience(*p, slice);
       const std::int64_t ends = p->seen.urgent || asks > now ? asks : p->seen.since_ns + slice;
@@ -165,7 +165,7 @@ bool scheduler::watch(std::int64_t now) noexcept {
     monitor_counters_.polls.add();
     monitor_counters_.poll_events.add(watched_ready_.size());
     for (fiber_record* f : watched_ready_) {
-      tell_ready(nullptr, *f, 0);
+      trace_ready(nullptr, *f, 0);
       inject(*f);
     }
     if (!watched_ready_.empty()) {
@@ -232,7 +232,7 @@ bool scheduler::fire_late_timers(processor& p, std::int64_t now) noexcept {
 
 bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   const std::uint32_t tick = p.tick.load(std::memory_order_relaxed);
-  p.looked_ns.store(now, std::memory_order_relaxed);
+  p.round_ns.store(now, std::memory_order_relaxed);
   worker* w = p.holder.load(std::memory_order_relaxed);
   if (w == nullptr || tick != p.seen.tick) {
     const std::int64_t thawed = p.thawed_ns.load(std::memory_order_relaxed);
@@ -272,8 +272,8 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   p.seen.cpu_ns = cpu;
   if (!stands_still) p.seen.moved_ns = now;
   watch_stall(p, *w, now, cpu, stands_still);
-  if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]] look_at_running(p, *w);
-  p.seen.look_again = first_look;
+  if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]] snapshot_running(p, *w);
+  p.seen.read_again = first_look;
   if (first_look) return acted;
   const std::int64_t held_for = now - p.seen.since_ns;
   p.seen.others_waited = others_wait(p) || (p.index != 0 && counts_.surplus() > 0);
@@ -351,7 +351,7 @@ bool scheduler::share_out(processor& p) noexcept {
     if (p.stealable() > 0) wake_one_if_needed();
     return false;
   }
-  if (!w->gate.try_take(&p)) return false;  // GATE-1: p is ours until give_back
+  if (!w->gate.try_take(&p)) return false;  // LEASE-1: p is ours until give_back
   p.share();
   w->gate.give_back(&p);
   wake_one_if_needed();

@@ -119,13 +119,13 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
   timers.add(mine);
   if (w->held == nullptr) w->home->tell_of_timer(deadline_ns);
   fiber_record* const next = w->held != nullptr ? pick_prepared(*w) : nullptr;
-  w = leave_stack(*w, self, next, leave_action::park);
+  w = switch_stack(*w, self, next, switch_action::park);
   timers.remove(mine);
   return w;
 }
 
 // Off the stack; comes and goes inside weft.
-[[gnu::always_inline]] inline worker* leave_to_park(worker* w, fiber_record& self, std::int64_t deadline_ns) {
+[[gnu::always_inline]] inline worker* switch_to_park(worker* w, fiber_record& self, std::int64_t deadline_ns) {
   trace::emit(trace::event::fiber_park, self.id,
               static_cast<std::uint64_t>(self.reason.load(std::memory_order_relaxed)),
               reinterpret_cast<std::uintptr_t>(self.wait_object.load(std::memory_order_relaxed)));
@@ -134,7 +134,7 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
   if (auto* look = before_park.load(std::memory_order_acquire)) [[unlikely]] look(self);  // [PARK-4]
   fiber_record* next = nullptr;
   if (w->held != nullptr) [[likely]] {
-    self.parked_ns.store(w->held->looked_ns.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    self.parked_ns.store(w->held->round_ns.load(std::memory_order_relaxed), std::memory_order_relaxed);
     if (deadline_ns != timer_queue::never &&
         !w->held->timers.add(deadline_ns, self.make_ticket(self.word.epoch()))) [[unlikely]]
       return leave_unstored(w, self, deadline_ns, w->held->timers);
@@ -147,7 +147,7 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
       w->home->tell_of_timer(deadline_ns);
     }
   }
-  return leave_stack(*w, self, next, leave_action::park);
+  return switch_stack(*w, self, next, switch_action::park);
 }
 
 }  // namespace
@@ -160,7 +160,7 @@ wake_code finish_park(fiber_record& self, std::int64_t deadline_ns) {
     self.word.set(fiber_state::running);
     code = self.word.code();
   } else {
-    leave(*leave_to_park(enter_to_park(), self, deadline_ns));
+    leave(*switch_to_park(enter_to_park(), self, deadline_ns));
     code = self.word.code();
   }
   self.reason.store(park_reason::none, std::memory_order_relaxed);
@@ -179,7 +179,7 @@ wake_code finish_park_if_stored(fiber_record& self, std::int64_t deadline_ns, bo
     }
     deadline_ns = timer_queue::never;  // it is stored already
   }
-  leave(*leave_to_park(w, self, deadline_ns));
+  leave(*switch_to_park(w, self, deadline_ns));
   self.reason.store(park_reason::none, std::memory_order_relaxed);
   return self.word.code();
 }
@@ -193,7 +193,7 @@ wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadli
   if (self.word.woken_early())
     self.word.set(fiber_state::running);
   else
-    w = leave_to_park(w, self, deadline_ns);
+    w = switch_to_park(w, self, deadline_ns);
   self.reason.store(park_reason::none, std::memory_order_relaxed);
   return self.word.code();
 }
@@ -207,9 +207,9 @@ void yield() noexcept {
   w = enter(w);
   fiber_record& self = *w->current;
   fiber_record* f = pick_prepared(*w);
-  if (f != nullptr || w->held->look_is_due() || w->resched_requested.load(std::memory_order_relaxed) != 0) {
+  if (f != nullptr || w->held->check_is_due() || w->resched_requested.load(std::memory_order_relaxed) != 0) {
     trace::emit(trace::event::fiber_yield, self.id);
-    w = leave_stack(*w, self, f, leave_action::yield);
+    w = switch_stack(*w, self, f, switch_action::yield);
   }
   leave(*w);
 }
@@ -283,7 +283,7 @@ void request_stop(fiber_record& f) noexcept {
 // processors find it. One fiber in the slot wakes nobody: it runs when the waker parks, in a moment, and the
 // monitor sees to it that "a moment" holds (monitor.cpp). A wake-up costs 30 us.
 void scheduler::make_runnable_inside(worker& w, fiber_record& f) noexcept {
-  tell_ready(&w, f, id_of_current(w));
+  trace_ready(&w, f, id_of_current(w));
   put_next(w, f);
 }
 
@@ -299,7 +299,7 @@ void scheduler::put_next(worker& w, fiber_record& f) noexcept {
 
 void scheduler::make_runnable(fiber_record& f) noexcept {
   worker* w = this_worker();
-  if (w == nullptr || w->home != this || (w->gate.inside() && w->held == nullptr)) tell_ready(w, f, w != nullptr ? id_of_current(*w) : 0);
+  if (w == nullptr || w->home != this || (w->gate.inside() && w->held == nullptr)) trace_ready(w, f, w != nullptr ? id_of_current(*w) : 0);
   if (w == nullptr) {
     inject(f);
     return;

@@ -100,11 +100,11 @@ void scheduler::freeze(worker& w, const void* context) noexcept {
   }
   w.held = nullptr;
   p->holder.store(nullptr, std::memory_order_relaxed);
-  if (trace::listened_to()) tell_interrupted_stack(*f, context);
+  if (trace::listened_to()) trace_interrupted_stack(*f, context);
   trace::emit(trace::event::preempt, f->id);
   preemptions_.fetch_add(1, std::memory_order_relaxed);
   s->froze = &w;
-  const frozen_place::stay here(w.frozen_at, registers::of(context));
+  const frozen_context::stay here(w.frozen_at, registers::of(context));
   if (!s->frozen) idle_.begin_search_for_sleeper();
   s->assigned.store(p, std::memory_order_release);  // [WAKE-1] take_assigned
   kick(*s);

@@ -44,7 +44,7 @@ struct alignas(base::cache_line) processor {
   std::uint32_t offload_spins_skipped = 0;
   std::atomic<std::int64_t> thawed_ns{0};     // when a preempted thread last got it; relaxed: the monitor looks
 
-  std::atomic<std::int64_t> looked_ns{0};     // the monitor's last round, or when it was attached: the time, to that; relaxed
+  std::atomic<std::int64_t> round_ns{0};     // the monitor's last round, or when it was attached: the time, to that; relaxed
 
   // ---- the monitor's
   struct sight {
@@ -53,7 +53,7 @@ struct alignas(base::cache_line) processor {
     std::int64_t cpu_ns = -1;    // the holder's CPU clock then; -1 not read yet
     bool urgent = false;         // timers or descriptors became ready meanwhile
     bool many_steps = false;          // many steps since the round before: it looks at its timers itself
-    bool look_again = false;     // its clock was read once: a second look, soon, tells
+    bool read_again = false;     // its clock was read once: a second look, soon, tells
     bool others_waited = false;
     std::int64_t moved_ns = 0;   // when its clock was last seen to move
     int inside_looks = 0;        // in a row at which it was inside weft, with that tick; since when, and its clock then
@@ -68,7 +68,7 @@ struct alignas(base::cache_line) processor {
 
   // ---- constant
   const std::uint32_t index;
-  const base::bias_seat seat;                 // what locks are biased to (sync/biased_lock.hpp)
+  const base::bias_slot seat;                 // what locks are biased to (sync/biased_lock.hpp)
 
   // ---- shared, by their own rules
   std::atomic<worker*> holder{nullptr};      // whose gate guards me; a hint, null while idle
@@ -111,7 +111,7 @@ struct alignas(base::cache_line) processor {
       order.ready_waits = true;
     }
   }
-  [[nodiscard]] bool look_is_due() const noexcept { return is_due(tick.load(std::memory_order_relaxed)); }
+  [[nodiscard]] bool check_is_due() const noexcept { return is_due(tick.load(std::memory_order_relaxed)); }
   [[nodiscard]] bool is_due(std::uint32_t at_tick) const noexcept {
     return static_cast<std::int32_t>(at_tick - check_at.load(std::memory_order_relaxed)) >= 0;
   }

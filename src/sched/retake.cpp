@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/retake.cpp - the processor of a worker that is blocked in the kernel goes to a spare one.
 //
-//   monitor   1 a spare: a parked worker                      2 take the gate [GATE-1]: the worker is in user code
+//   monitor   1 a spare: a parked worker                      2 take the gate [LEASE-1]: the worker is in user code
 //             3 keep it: the worker is detached from now on    4 the spare wakes with the processor
 //             there is no spare, and can be none: the oldest frozen thread, which needs no new one [PREEMPT-3]
 //   worker    goes on in the kernel, knows nothing; at its next entry it finds no processor (enter_slow): an idle one
@@ -114,8 +114,8 @@ void scheduler::release_spare(worker& s) noexcept {
 bool scheduler::retake(processor& p, worker& w) noexcept {
   worker* s = reserve_spare();
   if (s == nullptr) {
-    p.seen.look_again = spares_asked_.load(std::memory_order_relaxed) > 0;
-    if (p.seen.look_again || (s = reserve_frozen()) == nullptr) return false;
+    p.seen.read_again = spares_asked_.load(std::memory_order_relaxed) > 0;
+    if (p.seen.read_again || (s = reserve_frozen()) == nullptr) return false;
   }
   if (!w.gate.try_take(&p)) {  // it has come back
     release_spare(*s);

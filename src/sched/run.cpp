@@ -39,7 +39,7 @@ namespace {
     *w->state.exceptions = {};
     set_float_environment();
     // From fiber to fiber it is said by the one that was left (trace/README.md, "What is not written").
-    if (w->action == leave_action::own_context) trace::emit(trace::event::fiber_start, f.id);
+    if (w->action == switch_action::own_context) trace::emit(trace::event::fiber_start, f.id);
     leave(*w);
     f.operations->invoke(f, start::run);
     finish_in_user_mode(f);
@@ -66,7 +66,7 @@ namespace {
       next = pick_local(*w);
     }
     w->left = nullptr;
-    w->action = leave_action::finish;
+    w->action = switch_action::finish;
     if (next != nullptr && next->stack_limit == stack.limit) continue;
     w->left_stack = stack;
 #if WEFT_TSAN
@@ -121,12 +121,12 @@ bool prepare_start(worker& w, fiber_record& f) noexcept {
 
 void finish_switch_slow(worker& w, context from) noexcept {
   switch (w.action) {
-    case leave_action::park: {
+    case switch_action::park: {
       fiber_record& f = *w.left;
       rest_at(f, from);
       if (f.word.commit([&] { return f.stop_requested.load(std::memory_order_seq_cst); }) ==
           commit_duty::enqueue) {
-        tell_ready(&w, f, 0);  // whoever came first has gone
+        trace_ready(&w, f, 0);  // whoever came first has gone
         if (w.held != nullptr) [[likely]]
           w.home->put_next(w, f);
         else  // it parked without a processor
@@ -134,18 +134,18 @@ void finish_switch_slow(worker& w, context from) noexcept {
       }
       return;
     }
-    case leave_action::requeue:
+    case switch_action::requeue:
       trace::emit(trace::event::requeue, w.left->id);
       rest_at(*w.left, from);
       w.left->word.set(fiber_state::runnable);
       w.home->inject(*w.left);
       return;
-    case leave_action::finish:
+    case switch_action::finish:
       w.stacks.give(w.left_stack);
       destroy_tsan_fiber(std::exchange(w.left_tsan, nullptr));
       return;
-    case leave_action::yield:
-    case leave_action::own_context:
+    case switch_action::yield:
+    case switch_action::own_context:
       break;
   }
   WEFT_CHECK(false, "a stack was left without saying why");
@@ -155,7 +155,7 @@ void scheduler::run(worker& w, fiber_record& f) noexcept {
   if (f.has(fiber_record::timed)) [[unlikely]] stop_clock(w.counters, f);
   if (!prepare(w, f)) return;
   w.left = nullptr;
-  w.action = leave_action::own_context;
+  w.action = switch_action::own_context;
   static_cast<void>(switch_to(w, f.context, bounds_of(f)));
 }
 
@@ -171,7 +171,7 @@ worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
     fiber_record& r = record_of(joiner);
     if (r.word.wake(joiner.epoch(), wake_code::ready) == wake_duty::enqueue) {
       if (r.home == this && w.held != nullptr) {
-        tell_ready(&w, r, id, trace::when::at_once);
+        trace_ready(&w, r, id, trace::when::at_once);
         put_next(w, r);
       } else {
         enqueue(r);
@@ -190,7 +190,7 @@ worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
   return now;
 }
 
-void scheduler::tell_drained() noexcept {
+void scheduler::notify_drained() noexcept {
   drained_.fetch_add(1, std::memory_order_release);  // [LIFE-2] wait_until_empty
   os::futex_wake(drained_, os::wake_all);
 }

@@ -3,7 +3,7 @@
 // sched/run_queue.hpp - a processor's deque of fibers, whose push cannot fail.
 //
 // What finds no room in the deque, and no memory for a larger one, goes to the late chain of its runtime, by the record's own
-// link (push_late): it runs later than it should, but it runs [LOST-1].
+// link (push_no_alloc): it runs later than it should, but it runs [LOST-1].
 // Rejected: to throw (a fiber that is made ready was accepted long ago, and its waker can do nothing about it).
 
 #include "fiber/record.hpp"

@@ -86,7 +86,7 @@ worker* enter_slow(worker* w) noexcept {
   if (enter_to_park_slow(w)->held != nullptr) return w;
   fiber_record* self = w->current;
   if (self == nullptr) return w;
-  return leave_stack(*w, *self, nullptr, leave_action::requeue);
+  return switch_stack(*w, *self, nullptr, switch_action::requeue);
 }
 
 worker* enter_to_park_slow(worker* w) noexcept {

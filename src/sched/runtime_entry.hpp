@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/runtime_entry.hpp - into weft and out again (processor_gate.hpp), and the one jump between stacks.
+// sched/runtime_entry.hpp - into weft and out again (processor_lease.hpp), and the one jump between stacks.
 
 #include "fiber/switch.hpp"
 #include "sched/scheduler.hpp"
@@ -48,13 +48,13 @@ inline void rest_at(fiber_record& f, context from) noexcept {
 
 inline void finish_switch(worker& w, context from) noexcept {
   fiber_record* f = w.left;
-  if (w.action == leave_action::yield) [[likely]] {
+  if (w.action == switch_action::yield) [[likely]] {
     rest_at(*f, from);
     f->word.set(fiber_state::runnable);
     w.held->local.push(f);
     return;
   }
-  if (w.action == leave_action::own_context) {
+  if (w.action == switch_action::own_context) {
     w.own = from;
     return;
   }
@@ -83,7 +83,7 @@ inline stack_bounds bounds_of([[maybe_unused]] const fiber_record& f) noexcept {
 
 // For the tracer and the counters: `f` waits no more; the caller won its wake. `w`: the calling worker, null on other
 // threads. `by`: the fiber that did it, 0 for a timer, the poller, or another thread.
-inline void tell_ready(worker* w, fiber_record& f, std::uint64_t by, trace::when time = trace::when::now) noexcept {
+inline void trace_ready(worker* w, fiber_record& f, std::uint64_t by, trace::when time = trace::when::now) noexcept {
   trace::emit(trace::event::fiber_ready, time, f.id, static_cast<std::uint64_t>(f.reason.load(std::memory_order_relaxed)), by);
   if (w == nullptr || w->home != f.home) [[unlikely]]
     f.home->count_outside_wake(f);
@@ -155,8 +155,8 @@ inline fiber_record* pick_prepared(worker& w) noexcept {
 }
 
 /// The calling fiber leaves its stack with `action`, for `f` or for the worker's own context.
-[[gnu::always_inline]] inline worker* leave_stack(worker& w, fiber_record& self, fiber_record* f,
-                                                  leave_action action) noexcept {
+[[gnu::always_inline]] inline worker* switch_stack(worker& w, fiber_record& self, fiber_record* f,
+                                                  switch_action action) noexcept {
   w.left = &self;
   w.action = action;
   worker* now;
@@ -167,7 +167,7 @@ inline fiber_record* pick_prepared(worker& w) noexcept {
     now = switch_to(w, w.own, w.own_bounds);
   }
   // From fiber to fiber it is one moment, and one look at the clock; from the worker's own loop it is not.
-  if (now->action == leave_action::own_context)
+  if (now->action == switch_action::own_context)
     trace::emit(trace::event::fiber_resume, self.id);
   else
     trace::emit_at_once(trace::event::fiber_resume, self.id);

@@ -36,7 +36,7 @@
 #include "base/intrusive_list.hpp"
 #include "sched/wake_word.hpp"
 #include "sched/processor_counts.hpp"
-#include "sched/idle_gate.hpp"
+#include "sched/idle_state.hpp"
 #include "sched/inject_queue.hpp"
 #include "sched/offload.hpp"
 #include "sched/poll_source.hpp"
@@ -110,7 +110,7 @@ class scheduler {
     if (idle_.must_wake()) [[unlikely]] wake_one();
   }
   void inject(fiber_record& f) noexcept;
-  void push_late(fiber_record& f) noexcept;             // never allocates; the caller wakes
+  void push_no_alloc(fiber_record& f) noexcept;             // never allocates; the caller wakes
   bool take_idle_processor(worker& w) noexcept;         // for a detached worker that comes back
   timer_queue& timers_for_outside() noexcept;           // of who has no processor: add, then
   void tell_of_timer(std::int64_t when) noexcept;
@@ -158,10 +158,10 @@ class scheduler {
   void leave_behind() noexcept;
   void end_threads() noexcept;
   void count_end(worker* w) noexcept;
-  void tell_drained() noexcept;
+  void notify_drained() noexcept;
   // spawn.cpp
   void reset(fiber_record& f, std::uint64_t id) noexcept;
-  [[gnu::noinline]] static void tell_created(const worker* w, fiber_record& f, const void* site) noexcept;
+  [[gnu::noinline]] static void trace_created(const worker* w, fiber_record& f, const void* site) noexcept;
   static void clean_and_release(worker* w, fiber_record& f) noexcept;
 
   // find.cpp
@@ -256,7 +256,7 @@ class scheduler {
   bool ask_for_spares(std::size_t n) noexcept;           // by the monitor
   void make_spares_asked_for() noexcept;
   void take_made_spares() noexcept;                      // by the monitor
-  void tell_stalls() noexcept;
+  void report_stalls() noexcept;
   void end_service_thread() noexcept;
   void watch_idle_stacks() noexcept;                     // by the monitor
   std::int64_t trim_idle_stacks() noexcept;              // when next; INT64_MAX for never
@@ -313,7 +313,7 @@ class scheduler {
   std::atomic<bool> threads_end_{false};
   scheduler* next_kept_ = nullptr;
 
-  idle_gate idle_;
+  idle_state idle_;
   base::ranked_futex_lock<base::lock_rank::idle> idle_lock_;
   // under idle_lock_
   std::vector<processor*> idle_processors_;
@@ -336,7 +336,7 @@ class scheduler {
 
   alignas(base::cache_line) inject_queue<fiber_record*> injected_;
   alignas(base::cache_line) std::atomic<std::int64_t> injected_size_{0};  // the late ones, too
-  std::atomic<fiber_record*> late_{nullptr};        // by `link`, newest first [MON-3]
+  std::atomic<fiber_record*> no_alloc_list_{nullptr};        // by `link`, newest first [MON-3]
   // The same as a worker's, by threads that are none. [LIFE-1], [LIFE-6]
   std::atomic<std::uint64_t> outside_spawned_{0}, outside_ended_{0};
   std::atomic<std::uint64_t> outside_wakes_{0};     // relaxed

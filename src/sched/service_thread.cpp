@@ -35,7 +35,7 @@ void scheduler::service_main() noexcept {
     service_busy_since_.store(os::now_ns(), std::memory_order_relaxed);
     make_spares_asked_for();
     if (options_.workers == 0) resize();
-    tell_stalls();
+    report_stalls();
     if (idle_too_long_.exchange(false, std::memory_order_acquire)) check_idle_(*this);
     if (auto* const callback = service_callback.load(std::memory_order_acquire)) callback();
     if (schedtrace_every_ns_ != 0) schedtrace_at_ns_ = print_schedtrace();
@@ -83,9 +83,9 @@ void scheduler::take_made_spares() noexcept {
     prepared_.push_back(s);
 }
 
-void scheduler::tell_stalls() noexcept {
+void scheduler::report_stalls() noexcept {
   for_each_worker([&](worker& w) {
-    if (!w.stall.to_tell.load(std::memory_order_acquire)) return;  // [SERVICE-2] report_stall
+    if (!w.stall.to_report.load(std::memory_order_acquire)) return;  // [SERVICE-2] report_stall
     trace::note_stall(w.stall.told_fiber, static_cast<std::uint64_t>(w.stall.told_kind), w.index);
     if (options_.on_stall) {
       fiber_record* const f = w.stall.told_record;
@@ -97,7 +97,7 @@ void scheduler::tell_stalls() noexcept {
       }
       options_.on_stall(report);
     }
-    w.stall.to_tell.store(false, std::memory_order_release);  // [SERVICE-2] the slot is the monitor's again
+    w.stall.to_report.store(false, std::memory_order_release);  // [SERVICE-2] the slot is the monitor's again
   });
 }
 

@@ -100,7 +100,7 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
   return f;
 }
 
-void scheduler::tell_created(const worker* w, fiber_record& f, const void* site) noexcept {
+void scheduler::trace_created(const worker* w, fiber_record& f, const void* site) noexcept {
   if ((trace::spawns_watched.load(std::memory_order_relaxed) & trace::spawns_for_profiler) != 0) {
     f.spawned_at = site;
     f.spawned_id = f.id;

@@ -34,7 +34,7 @@ inline fiber_record* scheduler::allocate_quick(worker& w) noexcept {
 
 /// `w`: inside weft; null from outside. `site`: where the user's code called, for the tracer and the profiler.
 inline void scheduler::submit(worker* w, fiber_record& f, const void* site) noexcept {
-  if (trace::spawns_watched.load(std::memory_order_relaxed) != 0) [[unlikely]] tell_created(w, f, site);
+  if (trace::spawns_watched.load(std::memory_order_relaxed) != 0) [[unlikely]] trace_created(w, f, site);
   if (w == nullptr) [[unlikely]] {
     inject(f);
     return;
@@ -59,7 +59,7 @@ inline void scheduler::count_end(worker* w) noexcept {
     w->count_end();
   else
     outside_ended_.fetch_add(1, std::memory_order_release);
-  if (phase_.load(std::memory_order_relaxed) != phase::running) [[unlikely]] tell_drained();
+  if (phase_.load(std::memory_order_relaxed) != phase::running) [[unlikely]] notify_drained();
 }
 
 /// A fiber that its joiner ran has ended, without an error, and the joiner has its result.

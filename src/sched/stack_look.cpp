@@ -47,7 +47,7 @@ void look_at_parks() noexcept {
 }
 
 // The fiber may go on meanwhile: what was found out about the stack is true all the same, and its thread looks again.
-void look_at_running(processor& p, worker& w) noexcept {
+void snapshot_running(processor& p, worker& w) noexcept {
   if (!w.gate.try_take(&p)) return;
   const std::byte* const limit = w.current != nullptr ? w.current->stack_limit : nullptr;
   w.gate.give_back(&p);

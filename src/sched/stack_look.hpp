@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/stack_look.hpp - when stacks without a guard page are looked at (fiber/stack_check.hpp says how), and who is told.
+// sched/stack_snapshot.hpp - when stacks without a guard page are looked at (fiber/stack_check.hpp says how), and who is told.
 //
 //   ends           look_at_end, before its result is published
 //   parks          by `before_park`, which is set when the first such stack is taken; only with less than a quarter left
@@ -20,6 +20,6 @@ extern constinit std::atomic<void (*)(const fiber_record&) noexcept> report_over
 [[gnu::noinline, gnu::cold]] void look_at_end(const fiber_record& f) noexcept;
 [[gnu::noinline, gnu::cold]] void look_at_parks() noexcept;
 /// By the monitor.
-[[gnu::noinline, gnu::cold]] void look_at_running(processor& p, worker& w) noexcept;
+[[gnu::noinline, gnu::cold]] void snapshot_running(processor& p, worker& w) noexcept;
 
 }  // namespace weft::detail

@@ -54,7 +54,7 @@ take_words(std::uint64_t* to, std::size_t most, std::uintptr_t from, std::uintpt
 
 }  // namespace
 
-void tell_interrupted_stack(const fiber_record& f, const void* context) noexcept {
+void trace_interrupted_stack(const fiber_record& f, const void* context) noexcept {
   const stack_ref stack = stack_of(f);
   if (!stack) return;
   sample s;

@@ -53,14 +53,14 @@ void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int6
 
 // The user's code is called by the service thread: it may take its time, and the monitor must not.
 bool scheduler::report_stall(worker& w, std::int64_t took, stall_kind kind) noexcept {
-  if (w.stall.to_tell.load(std::memory_order_acquire)) return false;  // [SERVICE-2] the one before is still being told
+  if (w.stall.to_report.load(std::memory_order_acquire)) return false;  // [SERVICE-2] the one before is still being told
   w.stall.told_record = w.stall.record;
   w.stall.told_fiber = w.stall.fiber;
   w.stall.told_ns = took;
   w.stall.told_kind = kind;
   std::memcpy(w.stall.told_name, w.stall.name, sizeof w.stall.name);
   monitor_counters_.stalls.add();
-  w.stall.to_tell.store(true, std::memory_order_release);  // [SERVICE-2] tell_stalls
+  w.stall.to_report.store(true, std::memory_order_release);  // [SERVICE-2] report_stalls
   wake_service_thread();
   return true;
 }

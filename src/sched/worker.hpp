@@ -20,15 +20,15 @@
 #include "fiber/switch.hpp"
 #include "os/os.hpp"
 #include "sched/counters.hpp"
-#include "sched/frozen_place.hpp"
+#include "sched/frozen_context.hpp"
 #include "sched/preempt_request.hpp"
 #include "sched/processor.hpp"
-#include "sched/processor_gate.hpp"
+#include "sched/processor_lease.hpp"
 
 namespace weft::detail {
 
 // What whoever arrives on the next stack owes to the one that was left.
-enum class leave_action : std::uint8_t {
+enum class switch_action : std::uint8_t {
   own_context,  // it was the worker's own: keep its address
   yield,        // behind the others on this processor
   park,         // commit; enqueue if a wake came first
@@ -40,13 +40,13 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   explicit worker(stack_guard_policy guard = stack_guard_policy::checked) noexcept : stacks(guard) {}
 
   // ---- its own thread
-  basic_processor_gate<processor> gate;  // and takers, see there
+  basic_processor_lease<processor> gate;  // and takers, see there
   processor* held = nullptr;             // what the gate gave, valid inside weft
   fiber_record* current = nullptr;       // the fiber it runs; null on its own context
   const fiber_record* own_fiber = nullptr;  // attributes::own_thread: it runs no other [OWN-1]
   fiber_record* left = nullptr;          // who was left, for `action`
-  leave_action action = leave_action::own_context;
-  bool searching = false;                // counted as such in the idle gate
+  switch_action action = switch_action::own_context;
+  bool searching = false;                // counted as such in the idle state
   context own = nullptr;                 // its own context, while a fiber runs
   stack_ref left_stack;                  // action finish
   void* left_tsan = nullptr;
@@ -72,7 +72,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   // ---- monitor and the preempted thread's handler (preempt.cpp)
   basic_preempt_request<worker> preemption;
   std::atomic<std::uint32_t> runs_detached{0};  // leave the handler without a processor
-  frozen_place frozen_at;                     // where its fiber stands meanwhile, for reports
+  frozen_context frozen_at;                     // where its fiber stands meanwhile, for reports
   os::thread_cpu_clock cpu;                   // set before the thread counts as started, as the next two
   os::thread_stat stat;                       // of the first workers only: each is a descriptor
   std::atomic<pid_t> tid{0};                  // relaxed
@@ -87,8 +87,8 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
     char name[64] = "";
     std::int64_t since_ns = -1, cpu_ns = 0;
     bool told = false;
-    // [SERVICE-2] The monitor writes the rest while `to_tell` is false, the service thread reads it while it is true.
-    std::atomic<bool> to_tell{false};
+    // [SERVICE-2] The monitor writes the rest while `to_report` is false, the service thread reads it while it is true.
+    std::atomic<bool> to_report{false};
     fiber_record* told_record = nullptr;
     std::uint64_t told_fiber = 0;
     std::int64_t told_ns = 0;

@@ -9,7 +9,7 @@
 
 namespace weft::detail {
 
-lock_owner look_at_owner(const void* mutex, fiber_record& waiter, std::uint64_t word) noexcept {
+lock_owner read_owner(const void* mutex, fiber_record& waiter, std::uint64_t word) noexcept {
   const waiting_guard guard(mutex);
   if (waiter.word.snapshot() != word) return {};
   const auto& m = *static_cast<const mutex_state*>(mutex);
@@ -19,7 +19,7 @@ lock_owner look_at_owner(const void* mutex, fiber_record& waiter, std::uint64_t 
   return {nullptr, m.locked_at.load(std::memory_order_relaxed)};
 }
 
-shared_owner look_at_shared_owner(const void* mutex, fiber_record& waiter, std::uint64_t word) noexcept {
+shared_owner read_shared_owner(const void* mutex, fiber_record& waiter, std::uint64_t word) noexcept {
   const waiting_guard guard(mutex);
   if (waiter.word.snapshot() != word) return {};
   const auto& m = *static_cast<const shared_mutex_state*>(mutex);

@@ -15,7 +15,7 @@ struct lock_owner {
 
 /// `waiter` was seen parked for `mutex` (park_reason::mutex) with this word. Reads the mutex only if it still is: then the
 /// guard keeps the waiter in its call and so the mutex alive (WAIT-1). Nothing is known otherwise.
-[[nodiscard]] lock_owner look_at_owner(const void* mutex, fiber_record& waiter, std::uint64_t word) noexcept;
+[[nodiscard]] lock_owner read_owner(const void* mutex, fiber_record& waiter, std::uint64_t word) noexcept;
 
 struct shared_owner {
   bool written = false;             // by a writer; else `readers`
@@ -25,6 +25,6 @@ struct shared_owner {
 };
 
 /// The same of a shared_mutex (park_reason::shared_mutex).
-[[nodiscard]] shared_owner look_at_shared_owner(const void* mutex, fiber_record& waiter, std::uint64_t word) noexcept;
+[[nodiscard]] shared_owner read_shared_owner(const void* mutex, fiber_record& waiter, std::uint64_t word) noexcept;
 
 }  // namespace weft::detail

@@ -301,7 +301,7 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
       const std::size_t first = random_below(cases.size());
       const std::size_t taken = take_first(cases, first, out);
       if (taken != cases.size()) return taken;
-      t = begin_park(self, park_reason::select, &cases);  // look_at_select
+      t = begin_park(self, park_reason::select, &cases);  // read_select
       // From `first` on, too: of two cases in one queue, whoever comes would always serve the one that joined first.
       for (std::size_t k = 0, i = first; k < cases.size(); ++k, i = i + 1 == cases.size() ? 0 : i + 1) {
         if (!is_channel(*cases[i])) continue;

@@ -22,14 +22,14 @@
 
 namespace weft::detail::trace {
 
-enum class block_place : std::uint8_t { spare, free, current, full, taken, saved };
+enum class block_owner : std::uint8_t { spare, free, current, full, taken, saved };
 enum class when_none : std::uint8_t { refuse, overwrite };
 
 /// What the pool needs of a block; all under the lock but `used`.
 template <class Block, class Sync>
 struct block_links {
   typename Sync::template atomic<std::uint32_t> used{0};
-  block_place place = block_place::spare;
+  block_owner place = block_owner::spare;
   std::uint32_t peeked = 0;      // bytes that a peek has seen
   std::uint64_t session = 0;     // what is in it belongs to
   Block* link = nullptr;
@@ -63,8 +63,8 @@ class block_pool {
     free_ = saved_ = full_ = {};
     std::uint32_t n = 0;
     for (Block* b = all_; b != nullptr; b = b->in_all) {
-      if (b->place == block_place::current || b->place == block_place::taken) continue;
-      b->place = block_place::spare;
+      if (b->place == block_owner::current || b->place == block_owner::taken) continue;
+      b->place = block_owner::spare;
       if (n++ < most) put_free(*b);
     }
     open_ = true;
@@ -89,7 +89,7 @@ class block_pool {
       if (b != nullptr) overwritten(*b);
     }
     if (b == nullptr) return nullptr;
-    b->place = block_place::current;
+    b->place = block_owner::current;
     b->session = session_;
     b->peeked = 0;
     b->used.store(0, std::memory_order_relaxed);  // the lock orders it
@@ -105,13 +105,13 @@ class block_pool {
   Block* take() noexcept {
     const std::lock_guard guard(lock_);
     Block* b = get(full_);
-    if (b != nullptr) b->place = block_place::taken;
+    if (b != nullptr) b->place = block_owner::taken;
     return b;
   }
-  void give_back(Block& b, block_place to) noexcept {
+  void give_back(Block& b, block_owner to) noexcept {
     const std::lock_guard guard(lock_);
-    if (b.session != session_) to = block_place::free;
-    if (to == block_place::saved)
+    if (b.session != session_) to = block_owner::free;
+    if (to == block_owner::saved)
       put(saved_, b, to);
     else
       put_free(b);
@@ -120,7 +120,7 @@ class block_pool {
   void keep_saved() noexcept {
     const std::lock_guard guard(lock_);
     if (saved_.first == nullptr) return;
-    for (Block* b = saved_.first; b != nullptr; b = b->link) b->place = block_place::full;
+    for (Block* b = saved_.first; b != nullptr; b = b->link) b->place = block_owner::full;
     saved_.last->link = full_.first;
     if (full_.first == nullptr) full_.last = saved_.last;
     full_.first = saved_.first;
@@ -133,7 +133,7 @@ class block_pool {
     for (Block* b = all_; b != nullptr; b = b->in_all) {
       {
         const std::lock_guard guard(lock_);
-        if (b->place != block_place::current || b->session != session_) continue;
+        if (b->place != block_owner::current || b->session != session_) continue;
         const std::uint32_t used = b->used.load(std::memory_order_acquire);  // [TRACE-2] publish
         if (used == b->peeked) continue;
         copy(*b, used);
@@ -156,7 +156,7 @@ class block_pool {
   template <class Visit>
   void look_anyway(Visit&& visit) noexcept {
     for (Block* b = all_; b != nullptr; b = b->in_all)
-      if (b->session == session_ && b->place != block_place::free && b->place != block_place::spare)
+      if (b->session == session_ && b->place != block_owner::free && b->place != block_owner::spare)
         visit(*b, b->used.load(std::memory_order_acquire));
   }
 
@@ -167,7 +167,7 @@ class block_pool {
     std::uint32_t count = 0;
   };
 
-  static void put(list& l, Block& b, block_place place) noexcept {
+  static void put(list& l, Block& b, block_owner place) noexcept {
     b.place = place;
     b.link = nullptr;
     (l.first != nullptr ? l.last->link : l.first) = &b;
@@ -176,7 +176,7 @@ class block_pool {
   }
   // The last one used comes first: its memory is there, and warm.
   void put_free(Block& b) noexcept {
-    b.place = block_place::free;
+    b.place = block_owner::free;
     b.link = free_.first;
     if (free_.first == nullptr) free_.last = &b;
     free_.first = &b;
@@ -192,7 +192,7 @@ class block_pool {
   void retire(Block& b) noexcept {
     const bool ours = b.session == session_ && b.used.load(std::memory_order_relaxed) > 0;
     if (ours)
-      put(full_, b, block_place::full);
+      put(full_, b, block_owner::full);
     else
       put_free(b);
   }

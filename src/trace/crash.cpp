@@ -23,7 +23,7 @@ void write_all(trace_file& file) noexcept {
   shared.blocks.look_anyway([&](const block& b, std::uint32_t used) { write_block(file, b, used); });
   file.threads();
   file.places();
-  if (const fiber_table fibers = words.fibers.load(std::memory_order_relaxed)) fibers(file, look_how::in_crash);
+  if (const fiber_table fibers = words.fibers.load(std::memory_order_relaxed)) fibers(file, snapshot_mode::in_crash);
   file.end();
 }
 

@@ -14,7 +14,7 @@
 #include "os/errno_guard.hpp"
 #include "trace/clock.hpp"
 #include "trace/event.hpp"
-#include "trace/places.hpp"
+#include "trace/call_sites.hpp"
 #include "trace/reason.hpp"
 #include "trace/recorder.hpp"
 
@@ -209,7 +209,7 @@ void trace_file::threads() noexcept {
 
 void trace_file::places() noexcept {
   begin_table(chunk_kind::places);
-  for_each_place(
+  for_each_call_site(
       [](void* self, std::uint32_t number, std::uint64_t address) {
         auto& file = *static_cast<trace_file*>(self);
         file.entry();

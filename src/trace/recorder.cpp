@@ -10,7 +10,7 @@
 #include "trace/recorder.hpp"
 
 #include "trace/clock.hpp"
-#include "trace/places.hpp"
+#include "trace/call_sites.hpp"
 
 namespace weft::detail::trace {
 
@@ -99,7 +99,7 @@ void write_create(thread_slot& t, std::uint64_t fiber, std::uint64_t site, std::
   if (ring* const r = ring_with_room(t)) {
     flush_counts(*r);
     if (site != r->site) {
-      r->site_number = place_number(site);
+      r->site_number = call_site_number(site);
       r->site = site;
     }
     r->parent = parent;

@@ -4,7 +4,7 @@
 //
 //   recorder.cpp   an event into its thread's ring; a ring gets another block
 //   threads.cpp    rings and the table of threads
-//   places.cpp     code addresses as numbers
+//   call_sites.cpp     code addresses as numbers
 //   file.cpp       header, chunks, tables
 //   session.cpp    start, stop, the collector thread, generations
 //   crash.cpp      what is still in memory, written by the handler of a fatal signal

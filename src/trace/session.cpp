@@ -63,9 +63,9 @@ void write_tables(session_data& s, trace_file& file) noexcept {
 // The walk over the records may cost a hundredth of the time.
 void write_fibers(session_data& s, trace_file& file) noexcept {
   if (s.fibers == nullptr) return;
-  if (os::now_ns() < s.fibers_not_before) return s.fibers(file, look_how::running_only);
+  if (os::now_ns() < s.fibers_not_before) return s.fibers(file, snapshot_mode::running_only);
   const std::int64_t began = os::now_ns();
-  s.fibers(file, look_how::usual);
+  s.fibers(file, snapshot_mode::usual);
   const std::int64_t now = os::now_ns();
   s.fibers_not_before = now + 100 * (now - began);
 }
@@ -106,7 +106,7 @@ void drain(session_data& s) noexcept {
   while (block* b = shared.blocks.take()) {
     const std::uint32_t used = b->used.load(std::memory_order_relaxed);  // take's lock orders it
     if (used != b->peeked) write_block(s.file, *b, used);
-    shared.blocks.give_back(*b, block_place::free);
+    shared.blocks.give_back(*b, block_owner::free);
     if (shared.crashed.load(std::memory_order_acquire)) return;
   }
   if (thread_count() != s.threads_written) write_tables(s, s.file);
@@ -143,7 +143,7 @@ void collect_into_file(session_data& s) noexcept {
     drain(s);
     write_current(s, s.file);
     write_tables(s, s.file);
-    if (s.fibers != nullptr) s.fibers(s.file, look_how::running_only);
+    if (s.fibers != nullptr) s.fibers(s.file, snapshot_mode::running_only);
     s.file.end();
   });
 }
@@ -285,13 +285,13 @@ std::error_code write_snapshot(const char* path) {
     block* b = shared.blocks.take();
     if (b == nullptr) break;
     write_block(file, *b, b->used.load(std::memory_order_relaxed));
-    shared.blocks.give_back(*b, block_place::saved);
+    shared.blocks.give_back(*b, block_owner::saved);
   }
   shared.blocks.forget_peeks();
   write_current(s, file);
   shared.blocks.keep_saved();
   write_tables(s, file);
-  if (s.fibers != nullptr) s.fibers(file, look_how::usual);
+  if (s.fibers != nullptr) s.fibers(file, snapshot_mode::usual);
   file.generation(number);  // complete since: now it is known
   file.end();
   words.written.store(file.size(), std::memory_order_relaxed);

@@ -26,8 +26,8 @@ struct session_options {
 
 /// Writes the table of the fibers alive (a layer above), and that of those that run, which is short. In the handler of a
 /// crash: no locks, so no names, and of those that run only the crashed thread's.
-enum class look_how : std::uint8_t { usual, running_only, in_crash };
-using fiber_table = void (*)(trace_file&, look_how);
+enum class snapshot_mode : std::uint8_t { usual, running_only, in_crash };
+using fiber_table = void (*)(trace_file&, snapshot_mode);
 
 /// An error with a text that says what to do is in `what`; empty: it went well.
 [[nodiscard]] std::error_code start_session(const session_options& o, fiber_table fibers, std::string& what);

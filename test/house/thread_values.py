@@ -5,7 +5,7 @@
 usage: thread_values.py ROOT            every function in ROOT/src and ROOT/include
        thread_values.py ROOT --self-test   what it must find, and must not
 
-Values of a thread: what this_worker(), enter(), leave_stack() and the like return (a worker*), a `worker&` or `worker*` a
+Values of a thread: what this_worker(), enter(), switch_stack() and the like return (a worker*), a `worker&` or `worker*` a
 function was given, the address of errno. Calls that may end on another thread, found from their seeds through all functions
 that call them, by name: outside weft `enter` is one, for it may queue the fiber for a processor; inside weft only those are
 that leave the stack. A name that is used again after such a call, without a new value, is told of. Branches that end (return,
@@ -17,8 +17,8 @@ import pathlib
 import re
 import sys
 
-BIND = r'(?:this_worker|enter|enter_to_park|enter_slow|enter_to_park_slow|leave_stack|switch_to|leave_to_park|run_on_this_stack|end_fiber)'
-LEAVES_STACK = {'switch_to', 'leave_stack', 'finish_park', 'park_thread', 'finish_park_inside', 'yield', 'run_on_this_stack',
+BIND = r'(?:this_worker|enter|enter_to_park|enter_slow|enter_to_park_slow|switch_stack|switch_to|switch_to_park|run_on_this_stack|end_fiber)'
+LEAVES_STACK = {'switch_to', 'switch_stack', 'finish_park', 'park_thread', 'finish_park_inside', 'yield', 'run_on_this_stack',
                 'run_inline', 'yield_if_requested', 'invoke', 'finish_in_user_mode', 'finish_rare', 'dispose_result'}
 MAY_ENTER = {'enter', 'enter_slow', 'enter_to_park', 'enter_to_park_slow'}
 # By name these are too common to be followed, or they never leave while the caller is inside (the argument is the worker).

@@ -104,7 +104,7 @@ model::program into_a_file(int events, std::uint32_t blocks) {
       s->all.peek([&](const block& b, std::uint32_t used) { check_run(b, used, peeked); }, [] {});
       if (block* b = s->all.take()) {
         check_run(*b, b->used.load(std::memory_order_relaxed), *taken);
-        s->all.give_back(*b, block_place::free);
+        s->all.give_back(*b, block_owner::free);
       }
     });
     x.finally([=] {
@@ -130,7 +130,7 @@ model::program in_flight(int events, std::uint32_t blocks) {
       std::vector<int> seen;
       if (block* b = s->all.take()) {
         check_run(*b, b->used.load(std::memory_order_relaxed), seen);
-        s->all.give_back(*b, block_place::saved);
+        s->all.give_back(*b, block_owner::saved);
       }
       s->all.forget_peeks();
       s->all.peek([&](const block& b, std::uint32_t used) { check_run(b, used, seen); }, [] {});

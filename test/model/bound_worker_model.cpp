@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/bound_worker_model.cpp - the lists of sched/idle.cpp over sched/idle_gate.hpp: workers lie down, in the poller or parked,
+// test/model/bound_worker_model.cpp - the lists of sched/idle.cpp over sched/idle_state.hpp: workers lie down, in the poller or parked,
 // and are woken with a processor: for work (wake_one), for a fiber that is bound to their thread (send_to_bound_worker), or by the
 // monitor, which reserves sleepers and puts them back (reserve_spare, release_spare).
 // What the idle lock guards is one word, which is the lock, too: who has locked it has read it. Each worker function here is

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // model/hand_off_world.hpp - what bound_worker_model.cpp's workers share: the lists, who is woken, and the mistakes.
-#include "sched/idle_gate.hpp"
+#include "sched/idle_state.hpp"
 
 #include <array>
 #include <memory>
@@ -60,7 +60,7 @@ template <class Sync>
 struct scene {
   mistake wrong = mistake::none;
   bool own = false;  // `bound_to` runs bound fibers only [OWN-1]
-  basic_idle_gate<Sync> gate;
+  basic_idle_state<Sync> gate;
   model::atomic<std::uint32_t> guarded{0};
   model::atomic<unsigned> unbound{0}, bound{0};  // on the inject queue
   model::atomic<unsigned> interrupts{0};         // the poller's eventfd

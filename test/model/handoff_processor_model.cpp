@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // test/model/handoff_processor_model.cpp - a processor leaves a worker in user code: by the handler of the preemption signal
-// (sched/preempt_request.hpp and processor_gate.hpp; freeze and thaw of preempt.cpp), by the monitor's retake, and by both at
+// (sched/preempt_request.hpp and processor_lease.hpp; freeze and thaw of preempt.cpp), by the monitor's retake, and by both at
 // once. The signal finds the worker in user code or inside weft; spares sleep until a processor is assigned to them.
 // The processor is plain data: two holders, or one that misses the last one's writes, is a race.
 #include "sched/preempt_request.hpp"
@@ -14,7 +14,7 @@
 #include "base/parker.hpp"
 #include "model/explorer.hpp"
 #include "model/sync.hpp"
-#include "sched/processor_gate.hpp"
+#include "sched/processor_lease.hpp"
 
 using namespace weft;
 using namespace weft::detail;
@@ -60,7 +60,7 @@ struct spare : bed {
 
 template <class Sync>
 struct scene {
-  basic_processor_gate<processor, Sync> gate;
+  basic_processor_lease<processor, Sync> gate;
   basic_preempt_request<spare, Sync> request;
   processor mine;
   spare first, second;          // the handler's, and the retake's

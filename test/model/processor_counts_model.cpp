@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/processor_counts_model.cpp - sched/processor_counts.hpp together with sched/idle_gate.hpp: processors are laid down and put
+// test/model/processor_counts_model.cpp - sched/processor_counts.hpp together with sched/idle_state.hpp: processors are laid down and put
 // back into service (resize.cpp) while submitters bring work. A processor that becomes inactive is in nobody's count, and its worker
 // sleeps; then no work may be left, and somebody must serve.
 #include "sched/processor_counts.hpp"
@@ -12,7 +12,7 @@
 
 #include "model/holds.hpp"
 #include "model/sync.hpp"
-#include "sched/idle_gate.hpp"
+#include "sched/idle_state.hpp"
 
 using namespace weft;
 using namespace weft::detail;
@@ -31,7 +31,7 @@ constexpr auto acq_rel = std::memory_order_acq_rel;
 template <class Sync>
 struct scene {
   explicit scene(std::uint32_t processors) : count(processors) {}
-  basic_idle_gate<Sync> gate;
+  basic_idle_state<Sync> gate;
   basic_processor_counts<Sync> count;
   model::atomic<unsigned> jobs{0};     // on the inject queue
   model::atomic<unsigned> begun{0};
@@ -64,7 +64,7 @@ void rest(const shared<Sync>& s, bool searching) {
   Sync::heavy_fence();
 }
 
-// A worker's walk, as in idle_gate_model.cpp. `first`: it holds the processor that never becomes inactive.
+// A worker's walk, as in idle_state_model.cpp. `first`: it holds the processor that never becomes inactive.
 template <class Sync>
 void work(const shared<Sync>& s, bool first) {
   bool searching = false, holds = true;

@@ -34,7 +34,7 @@ TEST_CASE("biased lock: the bias comes after many steps in a row, and goes when 
     MESSAGE("no membarrier here: nothing is ever biased");
     return;
   }
-  const weft::base::bias_seat one, two;
+  const weft::base::bias_slot one, two;
   lock_type lock;
   CHECK(steps_until_biased(lock, one.owner(), 10 * need) == need + 1);
   CHECK(pass(lock, two.owner()) == held_by::word);
@@ -48,7 +48,7 @@ TEST_CASE("biased lock: the bias comes after many steps in a row, and goes when 
 }
 
 TEST_CASE("biased lock: no bias for plain threads, nor for two who take turns") {
-  const weft::base::bias_seat one, two;
+  const weft::base::bias_slot one, two;
   lock_type lock;
   CHECK(steps_until_biased(lock, nullptr, 4 * need) == -1);
   for (int i = 0; i < 4 * need; ++i) {
@@ -64,7 +64,7 @@ TEST_CASE("biased lock: excludes, while the bias comes and goes [stampede]") {
   std::vector<std::thread> all;
   for (int t = 0; t < threads; ++t) {
     all.emplace_back([&, t] {
-      const weft::base::bias_seat seat;
+      const weft::base::bias_slot seat;
       bias_owner* const me = t == 0 ? nullptr : seat.owner();
       for (int round = 0; round < rounds; ++round) {
         for (int i = 0; i < (me != nullptr ? in_a_row : 10); ++i) {
@@ -83,10 +83,10 @@ TEST_CASE("biased lock: excludes, while the bias comes and goes [stampede]") {
 TEST_CASE("bias owners: used again, never freed") {
   bias_owner* first = nullptr;
   {
-    const weft::base::bias_seat seat;
+    const weft::base::bias_slot seat;
     first = seat.owner();
   }
-  const weft::base::bias_seat again;
+  const weft::base::bias_slot again;
   CHECK(again.owner() == first);
 }
 

@@ -307,7 +307,7 @@ TEST_CASE("dump: 100,000 fibers are few paragraphs") {
   for (auto& f : all) f.join();
 }
 
-TEST_CASE("LOOK-1: fibers that park, run inline, yield, are preempted and end while they are looked at") {
+TEST_CASE("SNAPSHOT-1: fibers that park, run inline, yield, are preempted and end while they are looked at") {
   weft::options o = workers(2);
   o.time_slice = 1ms;
   weft::test::with_runtime(o, [](weft::runtime& rt) {

@@ -35,7 +35,7 @@ template <class T>
 inline constexpr bool arrives_as_bytes = std::is_trivially_copyable_v<T>;
 
 template <class T>
-struct landing_place {  // for arrives_as_bytes
+struct receive_buffer {  // for arrives_as_bytes
   alignas(T) std::byte bytes[sizeof(T)];
   [[nodiscard]] T& bytes_as_value() noexcept { return *std::launder(reinterpret_cast<T*>(bytes)); }
   [[nodiscard]] std::optional<T> value() noexcept {
@@ -43,7 +43,7 @@ struct landing_place {  // for arrives_as_bytes
   }
 };
 
-/// `to`: a landing_place or an empty std::optional. Those that may throw leave both sides as T's move constructor
+/// `to`: a receive_buffer or an empty std::optional. Those that may throw leave both sides as T's move constructor
 /// leaves them.
 struct element_type {
   std::size_t size;
@@ -99,7 +99,7 @@ bool channel_close(channel_core& c) noexcept;
 template <class T, class Receive>
 [[nodiscard]] channel_status receive_into(std::optional<T>& value, Receive&& receive) {
   if constexpr (arrives_as_bytes<T>) {
-    landing_place<T> place;
+    receive_buffer<T> place;
     const channel_status end = receive(static_cast<void*>(std::addressof(place)));
     if (end == channel_status::success) value.emplace(std::move(place.bytes_as_value()));
     return end;

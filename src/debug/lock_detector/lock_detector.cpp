@@ -141,7 +141,7 @@ void report(fiber_record& f, const std::array<const void*, 8>& mutexes, std::siz
   os::write_stderr(text);
 }
 
-void look_before_park(fiber_record& f) noexcept try {
+void check_before_park(fiber_record& f) noexcept try {
   if (f.told_of_locks.load(std::memory_order_relaxed) == f.id) return;
   std::array<const void*, 8> mutexes{};
   std::size_t n = 0;
@@ -159,7 +159,7 @@ void look_before_park(fiber_record& f) noexcept try {
 }
 
 [[gnu::constructor]] void watch_parks() noexcept {
-  before_park.store(&look_before_park, std::memory_order_release);  // [PARK-4] leave_to_park
+  before_park.store(&check_before_park, std::memory_order_release);  // [PARK-4] switch_to_park
 }
 
 // The next function of that name behind this one: glibc's, or a sanitizer's. Found at the first call, which may come

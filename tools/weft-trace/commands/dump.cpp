@@ -43,7 +43,7 @@ std::string with_lines(const std::string& dump) {
   std::string out;
   for (std::string line; std::getline(again, line); out += line + "\n") {
     if (!std::regex_match(line, m, call_line())) continue;
-    const code_place& place = known.at(std::stoull(m[1], nullptr, 16) + 1);
+    const source_line& place = known.at(std::stoull(m[1], nullptr, 16) + 1);
     if (!place.file.empty()) line += fmt::format("\n        {}:{}", place.file, place.line);
   }
   return out;

@@ -53,7 +53,7 @@ std::string with_lines_in_place(const std::string& text) {
   std::string out;
   std::size_t done = 0;
   all_places([&](const std::smatch& m, std::uint64_t offset) {
-    const code_place& place = known.at(modules[m[1]].begin + offset + 1);
+    const source_line& place = known.at(modules[m[1]].begin + offset + 1);
     const auto at = static_cast<std::size_t>(m.position());
     out.append(text, done, at - done);
     out += place.file.empty() ? m.str() : fmt::format("({}:{})", place.file, place.line);

@@ -160,7 +160,7 @@ class reader {
     switch (kind) {
       case format::chunk_kind::generation: return read_generation(payload);
       case format::chunk_kind::dictionary: return read_dictionary(cursor(payload));
-      case format::chunk_kind::places: return read_places(cursor(payload));
+      case format::chunk_kind::places: return read_call_sites(cursor(payload));
       case format::chunk_kind::modules: return read_modules(cursor(payload));
       case format::chunk_kind::threads: return read_threads(cursor(payload));
       case format::chunk_kind::fibers: return read_fibers(cursor(payload));
@@ -213,7 +213,7 @@ class reader {
     }
     if (!c.ok()) problem("the dictionary is not as it should be");
   }
-  void read_places(cursor c) {
+  void read_call_sites(cursor c) {
     while (c.more()) {
       const std::uint64_t number = c.varint(), address = c.varint();
       if (c.ok()) t_.places[number] = address;

@@ -38,8 +38,8 @@ Dwarf_Die* unit_at(Dwfl_Module* module, Dwarf_Addr address, Dwarf_Addr& bias) {
 }
 
 // The line of the code itself; empty if unknown.
-code_place line_at(Dwarf_Die* unit, Dwarf_Addr address_in_file) {
-  code_place out;
+source_line line_at(Dwarf_Die* unit, Dwarf_Addr address_in_file) {
+  source_line out;
   Dwarf_Line* const line = dwarf_getsrc_die(unit, address_in_file);
   const char* const file = line != nullptr ? dwarf_linesrc(line, nullptr, nullptr) : nullptr;
   if (file != nullptr && dwarf_lineno(line, &out.line) == 0) out.file = file;
@@ -47,7 +47,7 @@ code_place line_at(Dwarf_Die* unit, Dwarf_Addr address_in_file) {
 }
 
 // Where the innermost inlined call that stands outside weft's headers was written.
-void find_caller(scope_index& scopes, Dwarf_Die* unit, std::uint64_t address, code_place& out) {
+void find_caller(scope_index& scopes, Dwarf_Die* unit, std::uint64_t address, source_line& out) {
   Dwarf_Files* files = nullptr;
   std::size_t file_count = 0;
   if (dwarf_getsrcfiles(unit, &files, &file_count) != 0) return;
@@ -90,10 +90,10 @@ const char* name_of(Dwarf_Die* inlined) {
 
 }  // namespace
 
-std::string code_place::line_text() const {
+std::string source_line::line_text() const {
   return file.empty() ? function : fmt::format("{}:{}", file.substr(file.rfind('/') + 1), line);
 }
-std::string code_place::text() const {
+std::string source_line::text() const {
   return file.empty() ? function : fmt::format("{} ({})", function, line_text());
 }
 
@@ -112,9 +112,9 @@ symbols::~symbols() {
   if (libdw_->session != nullptr) dwfl_end(libdw_->session);
 }
 
-const code_place& symbols::at(std::uint64_t address) {
+const source_line& symbols::at(std::uint64_t address) {
   const auto [found, added] = known_.try_emplace(address);
-  code_place& out = found->second;
+  source_line& out = found->second;
   if (!added) return out;
   const std::uint64_t call = address - 1;
   Dwfl_Module* const module = libdw_->session != nullptr ? dwfl_addrmodule(libdw_->session, call) : nullptr;
@@ -128,7 +128,7 @@ const code_place& symbols::at(std::uint64_t address) {
     if (Dwarf_Die* const unit = unit_at(module, call, bias)) {
       find_caller(libdw_->scopes, unit, call - bias, out);
       if (out.file.empty())
-        if (const code_place here = line_at(unit, call - bias); !is_weft_header(here.file))
+        if (const source_line here = line_at(unit, call - bias); !is_weft_header(here.file))
           out.file = here.file, out.line = here.line;
     }
   }
@@ -144,7 +144,7 @@ const code_place& symbols::at(std::uint64_t address) {
 }
 
 // Each inlined call is a call: it stands in the line of the one around it.
-void symbols::inlined_calls(std::uint64_t address, std::vector<code_place>& out) {
+void symbols::inlined_calls(std::uint64_t address, std::vector<source_line>& out) {
   const std::uint64_t call = address - 1;
   Dwfl_Module* const module = libdw_->session != nullptr ? dwfl_addrmodule(libdw_->session, call) : nullptr;
   Dwarf_Addr bias = 0;
@@ -152,7 +152,7 @@ void symbols::inlined_calls(std::uint64_t address, std::vector<code_place>& out)
   Dwarf_Files* files = nullptr;
   std::size_t file_count = 0;
   if (unit == nullptr || dwarf_getsrcfiles(unit, &files, &file_count) != 0) return out.push_back(at(address));
-  code_place here = line_at(unit, call - bias);
+  source_line here = line_at(unit, call - bias);
   for (Dwarf_Die& scope : libdw_->scopes.around(unit, call - bias)) {
     if (dwarf_tag(&scope) == DW_TAG_subprogram) break;
     if (dwarf_tag(&scope) != DW_TAG_inlined_subroutine) continue;

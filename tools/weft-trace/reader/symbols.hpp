@@ -14,7 +14,7 @@
 
 namespace weft::tools {
 
-struct code_place {
+struct source_line {
   std::string function;  // demangled; "module+0x12" if nothing is known
   std::string file;      // of the nearest line that is not weft's own header; empty without debug information
   int line = 0;
@@ -30,18 +30,18 @@ class symbols {
   symbols(const symbols&) = delete;
   symbols& operator=(const symbols&) = delete;
   /// `address`: a return address; what is looked up is the call before it.
-  [[nodiscard]] const code_place& at(std::uint64_t address);
+  [[nodiscard]] const source_line& at(std::uint64_t address);
   /// The calls that a stack sample (trace/stack_sample.hpp) shows, innermost first, to the fiber's own callable; as far as
   /// the bytes of the stack that were kept go. Empty if the sample makes no sense.
   [[nodiscard]] std::vector<std::string> calls(std::string_view stack_sample);
 
  private:
   struct machinery;
-  void inlined_calls(std::uint64_t address, std::vector<code_place>& out);
+  void inlined_calls(std::uint64_t address, std::vector<source_line>& out);
   [[nodiscard]] std::vector<std::uint64_t> unwind(std::string_view stack_sample);
   std::unique_ptr<machinery> libdw_;
   std::vector<trace_module> modules_;
-  std::unordered_map<std::uint64_t, code_place> known_;
+  std::unordered_map<std::uint64_t, source_line> known_;
 };
 
 }  // namespace weft::tools

@@ -76,7 +76,7 @@ std::vector<std::uint64_t> symbols::unwind(std::string_view sample) {
 }
 
 std::vector<std::string> symbols::calls(std::string_view sample) {
-  std::vector<code_place> all;
+  std::vector<source_line> all;
   std::vector<std::string> out;
   for (const std::uint64_t address : unwind(sample)) {
     // A callable that ends with a call may have no frame of its own.
@@ -86,7 +86,7 @@ std::vector<std::string> symbols::calls(std::string_view sample) {
       break;
     inlined_calls(address, all);
   }
-  for (const code_place& place : all) {
+  for (const source_line& place : all) {
     // The callable is the last of the application's; of a function's address, only the name of its type is known.
     if (place.is_callable && place.file.empty()) break;
     out.push_back(place.text());

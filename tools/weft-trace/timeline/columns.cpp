@@ -104,7 +104,7 @@ class packer {
     if (address == 0) return 0;
     const auto [at, added] = places_.try_emplace(address, places_.size() + 1);
     if (added) {
-      const code_place& p = symbols_.at(address);
+      const source_line& p = symbols_.at(address);
       json_["places"].push_back({{"text", p.text()}, {"line", p.line_text()}});
     }
     return at->second;

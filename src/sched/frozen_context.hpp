@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/frozen_place.hpp - where a preempted fiber stands, for those who report on it.
+// sched/frozen_context.hpp - where a preempted fiber stands, for those who report on it.
 //
 // FROZEN-1  whoever reads an odd turn, then what it wants of place and stack, and then the same turn, has read what stood
 //           still. Its thread writes; a turn lasts as long as the handler sleeps.
@@ -15,12 +15,12 @@
 namespace weft::detail {
 
 template <class Sync = base::real_sync>
-class basic_frozen_place {
+class basic_frozen_context {
  public:
   /// Lives in the handler, while the thread is frozen.
   class stay {
    public:
-    stay(basic_frozen_place& at, const registers& r) noexcept : at_(at) {
+    stay(basic_frozen_context& at, const registers& r) noexcept : at_(at) {
       const std::uintptr_t all[registers::count] = {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15};
       for (std::size_t i = 0; i < registers::count; ++i) at.place_[i].store(all[i], std::memory_order_relaxed);
       at.turn_.fetch_add(1, std::memory_order_release);  // [FROZEN-1] turn, in who reports
@@ -33,7 +33,7 @@ class basic_frozen_place {
     stay& operator=(const stay&) = delete;
 
    private:
-    basic_frozen_place& at_;
+    basic_frozen_context& at_;
   };
 
   /// Odd: frozen.
@@ -53,6 +53,6 @@ class basic_frozen_place {
   typename Sync::template atomic<std::uintptr_t> place_[registers::count]{};
 };
 
-using frozen_place = basic_frozen_place<>;
+using frozen_context = basic_frozen_context<>;
 
 }  // namespace weft::detail

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/look_model.cpp - reports look at fibers that go on: fiber_word.hpp (LOOK-1, GRAPH-1), frozen_place.hpp (FROZEN-1),
-// look_request.hpp (RUN-1). What a report may read while its owner writes - stacks, reasons - are relaxed atomics here.
+// test/model/snapshot_model.cpp - reports look at fibers that go on: fiber_word.hpp (SNAPSHOT-1, GRAPH-1), frozen_context.hpp (FROZEN-1),
+// snapshot_request.hpp (RUN-1). What a report may read while its owner writes - stacks, reasons - are relaxed atomics here.
 #include <doctest/doctest.h>
 
 #include <memory>
 
-#include "debug/look_request.hpp"
+#include "debug/snapshot_request.hpp"
 #include "fiber/fiber_word.hpp"
 #include "model/holds.hpp"
 #include "model/sync.hpp"
-#include "sched/frozen_place.hpp"
+#include "sched/frozen_context.hpp"
 
 using namespace weft;
 using namespace weft::detail;
@@ -24,8 +24,8 @@ constexpr auto acquire = std::memory_order_acquire;
 constexpr auto release = std::memory_order_release;
 
 using word = basic_fiber_word<model::sync>;
-using request = basic_look_request<model::sync>;
-using frozen = basic_frozen_place<model::sync>;
+using request = basic_snapshot_request<model::sync>;
+using frozen = basic_frozen_context<model::sync>;
 
 void fails(const model::program& p, const model::options& o = {}) {
   const auto r = model::explore(o, p);
@@ -37,7 +37,7 @@ model::options with_switches(int n) {
   return o;
 }
 
-// ---- LOOK-1: a fiber parks with (1, 1), is woken, goes on to (2, 2) and parks again.
+// ---- SNAPSHOT-1: a fiber parks with (1, 1), is woken, goes on to (2, 2) and parks again.
 enum class going_on { in_order, anyhow };  // x86-64's stores, and others'
 enum class looking { twice, once };
 
@@ -55,7 +55,7 @@ void park(parker& p, int what) {
     while (p.runs.load(acquire) == 0) model::sync::pause();
 }
 
-model::program park_and_look(going_on how, looking often) {
+model::program park_and_snapshot(going_on how, looking often) {
   return [=](execution& x) {
     auto p = std::make_shared<parker>();
     x.daemon("fiber", [p = p.get(), how] {  // a wake that comes before the park is none
@@ -76,14 +76,14 @@ model::program park_and_look(going_on how, looking often) {
       const int reason = p->reason.load(relaxed), stack = p->stack.load(relaxed);
       if (often == looking::twice && !p->state.still(w)) return;
       const int park = static_cast<int>(word::epoch_of(w));
-      model::check(reason == park && stack == park, "LOOK-1: reason and stack are those of the park that was seen");
+      model::check(reason == park && stack == park, "SNAPSHOT-1: reason and stack are those of the park that was seen");
       model::observe({park});
     });
   };
 }
 
 // ---- FROZEN-1: a thread is frozen twice; between, its fiber goes on.
-model::program freeze_and_look(looking often) {
+model::program freeze_and_snapshot(looking often) {
   return [=](execution& x) {
     struct scene {
       frozen at;
@@ -212,18 +212,18 @@ void two_reports(execution& x) {
 
 }  // namespace
 
-TEST_CASE("LOOK-1: what is told of a parked fiber was so at one moment") {
-  holds(park_and_look(going_on::in_order, looking::twice));
-  const auto r = model::explore({}, park_and_look(going_on::in_order, looking::twice));
+TEST_CASE("SNAPSHOT-1: what is told of a parked fiber was so at one moment") {
+  holds(park_and_snapshot(going_on::in_order, looking::twice));
+  const auto r = model::explore({}, park_and_snapshot(going_on::in_order, looking::twice));
   CHECK(r.saw({1}));
   CHECK(r.saw({2}));
-  fails(park_and_look(going_on::in_order, looking::once));
-  fails(park_and_look(going_on::anyhow, looking::twice));  // other processors need a fence there
+  fails(park_and_snapshot(going_on::in_order, looking::once));
+  fails(park_and_snapshot(going_on::anyhow, looking::twice));  // other processors need a fence there
 }
 
 TEST_CASE("FROZEN-1: place and stack of a preempted fiber belong together") {
-  holds(freeze_and_look(looking::twice), with_switches(4));
-  fails(freeze_and_look(looking::once), with_switches(4));
+  holds(freeze_and_snapshot(looking::twice), with_switches(4));
+  fails(freeze_and_snapshot(looking::once), with_switches(4));
 }
 
 TEST_CASE("GRAPH-1: a cycle is told if it is one, and only then") {
@@ -238,6 +238,6 @@ TEST_CASE("GRAPH-1: a cycle is told if it is one, and only then") {
 TEST_CASE("RUN-1: the copy is one's at a time") {
   holds(two_reports<request>);
   CHECK(!model::explore({}, two_reports<unguarded>).ok());
-  const auto mutants = model::mutate({}, {two_reports<request>}, "look_request.hpp");
+  const auto mutants = model::mutate({}, {two_reports<request>}, "snapshot_request.hpp");
   CHECK_MESSAGE(model::survivors(mutants).empty(), model::list(mutants));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/processor_gate_model.cpp - sched/processor_gate.hpp: a worker entering weft against
+// test/model/processor_lease_model.cpp - sched/processor_lease.hpp: a worker entering weft against
 // those who would take its processor. The processor is one plain counter: two holders at once, or a
 // holder that does not see the last one's writes, is a reported race.
-#include "sched/processor_gate.hpp"
+#include "sched/processor_lease.hpp"
 
 #include <doctest/doctest.h>
 
@@ -26,7 +26,7 @@ struct processor {
 
 template <class Sync>
 struct scene {
-  detail::basic_processor_gate<processor, Sync> gate;
+  detail::basic_processor_lease<processor, Sync> gate;
   processor mine;
 };
 
@@ -91,7 +91,7 @@ void worker_detaches(execution& x) {
 
 }  // namespace
 
-TEST_CASE("GATE-1: worker and taker never hold the processor together") {
+TEST_CASE("LEASE-1: worker and taker never hold the processor together") {
   holds(scenario<model::sync>(1, {then::keep}));
   holds(scenario<model::sync>(2, {then::give_back}));
   holds(scenario<model::sync>(2, {then::keep}));
@@ -99,23 +99,23 @@ TEST_CASE("GATE-1: worker and taker never hold the processor together") {
   holds(worker_detaches<model::sync>);
 }
 
-TEST_CASE("GATE-2: the next holder sees what the last one wrote") {
+TEST_CASE("LEASE-2: the next holder sees what the last one wrote") {
   holds(scenario<model::sync>(2, {then::give_back, then::give_back}));
 }
 
-TEST_CASE("GATE-1 stands on the membarrier") {
+TEST_CASE("LEASE-1 stands on the membarrier") {
   CHECK(model::explore({}, scenario<model::no_heavy_fence_sync>(1, {then::keep})).end ==
         model::verdict::raced);
   CHECK(model::explore({}, scenario<model::local_heavy_fence_sync>(1, {then::keep})).end ==
         model::verdict::raced);
 }
 
-TEST_CASE("GATE: which orderings are needed") {
+TEST_CASE("LEASE: which orderings are needed") {
   const auto all = model::mutate(
       {},
       {scenario<model::sync>(1, {then::keep}), scenario<model::sync>(2, {then::give_back}),
        worker_detaches<model::sync>, scenario<model::sync>(1, {then::give_back, then::keep})},
-      "/processor_gate.hpp");
+      "/processor_lease.hpp");
   // Not missed: attach's release (leave's covers it), the order of the CAS in try_take (the
   // membarrier after it acquires) and of the one in detach, and keep's release (the worker touches
   // nothing of the taker's).

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/idle_gate_model.cpp - sched/idle_gate.hpp: submitters against workers about to sleep.
+// test/model/idle_state_model.cpp - sched/idle_state.hpp: submitters against workers about to sleep.
 // Workers follow the walk of the scheduler: search, else retire, look again, sleep in the kernel
 // until a wake that somebody claimed for them. They are daemons: an execution ends with every
 // worker asleep, and then no work may be left and the counts must say so. A job that waits for
 // another shows a missing wake as a deadlock.
-#include "sched/idle_gate.hpp"
+#include "sched/idle_state.hpp"
 
 #include <doctest/doctest.h>
 
@@ -31,7 +31,7 @@ constexpr auto acq_rel = std::memory_order_acq_rel;
 
 template <class Sync>
 struct scene {
-  basic_idle_gate<Sync> gate;
+  basic_idle_state<Sync> gate;
   model::atomic<unsigned> jobs{0};   // waiting on all queues together
   model::atomic<unsigned> begun{0};  // jobs taken so far
   model::atomic<unsigned> word{0};   // wakes on their way; sleepers wait on it in the kernel
@@ -157,7 +157,7 @@ TEST_CASE("IDLE: which orderings are needed") {
   const auto all = model::mutate(bounded(2),
                                  {scenario<model::sync>(1, 1, 1), scenario<model::sync>(1, 1, 2),
                                   scenario<model::sync>(1, 2, 1)},
-                                 "/idle_gate.hpp");
+                                 "/idle_state.hpp");
   // Not missed: every order on the word itself. It carries counts and no data; the heavy fence
   // carries IDLE-1.
   const std::vector<std::string> expected{

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/processor_gate.hpp - who may touch a processor: its worker, or somebody who took it away.
+// sched/processor_lease.hpp - who may touch a processor: its worker, or somebody who took it away.
 //
-//   worker  enter:  1 in_weft = 1   2 compiler barrier [GATE-1]   3 read my processor
+//   worker  enter:  1 in_weft = 1   2 compiler barrier [LEASE-1]   3 read my processor
 //           leave:  in_weft = 0
-//   taker   take:   1 processor -> contested   2 membarrier [GATE-1]   3 read in_weft
+//   taker   take:   1 processor -> contested   2 membarrier [LEASE-1]   3 read in_weft
 //                   0: the processor is the taker's.   1: it goes back, nothing happened.
 //
 // The asymmetric Dekker: entering weft is a store and a load for the worker, thousands of times a
@@ -19,10 +19,10 @@
 
 namespace weft::detail {
 
-// GATE-1  while a taker holds the processor, its worker does not; and the other way round.
-// GATE-2  what one holder wrote to the processor, the next holder sees.
+// LEASE-1  while a taker holds the processor, its worker does not; and the other way round.
+// LEASE-2  what one holder wrote to the processor, the next holder sees.
 template <class Processor, class Sync = base::real_sync>
-class basic_processor_gate {
+class basic_processor_lease {
   template <class U>
   using atomic = typename Sync::template atomic<U>;
 
@@ -31,16 +31,16 @@ class basic_processor_gate {
   // The processor, or null if it was taken or is being fought over: then see `await_taker`.
   Processor* enter() {
     in_weft_.store(1, std::memory_order_relaxed);
-    Sync::light_fence();  // [GATE-1] heavy_fence in try_take
-    const std::uintptr_t p = processor_.load(std::memory_order_acquire);  // [GATE-2] give_back
+    Sync::light_fence();  // [LEASE-1] heavy_fence in try_take
+    const std::uintptr_t p = processor_.load(std::memory_order_acquire);  // [LEASE-2] give_back
     return p & contested ? nullptr : reinterpret_cast<Processor*>(p);
   }
-  void leave() { in_weft_.store(0, std::memory_order_release); }  // [GATE-2] acquire in try_take
+  void leave() { in_weft_.store(0, std::memory_order_release); }  // [LEASE-2] acquire in try_take
 
   // After enter returned null: waits out a taker. Null now means the processor is gone for good.
   Processor* await_taker() {
     for (;;) {
-      const std::uintptr_t p = processor_.load(std::memory_order_acquire);  // [GATE-2] give_back
+      const std::uintptr_t p = processor_.load(std::memory_order_acquire);  // [LEASE-2] give_back
       if (!(p & contested)) return reinterpret_cast<Processor*>(p);
       Sync::pause();
     }
@@ -70,13 +70,13 @@ class basic_processor_gate {
     if (!processor_.compare_exchange_strong(expected, expected | contested,
                                             std::memory_order_acq_rel, std::memory_order_relaxed))
       return false;
-    Sync::heavy_fence();  // [GATE-1] light_fence in enter
-    if (in_weft_.load(std::memory_order_acquire) == 0) return true;  // [GATE-2] release in leave
+    Sync::heavy_fence();  // [LEASE-1] light_fence in enter
+    if (in_weft_.load(std::memory_order_acquire) == 0) return true;  // [LEASE-2] release in leave
     give_back(p);
     return false;
   }
   void give_back(Processor* p) {
-    processor_.store(reinterpret_cast<std::uintptr_t>(p), std::memory_order_release);  // [GATE-2]
+    processor_.store(reinterpret_cast<std::uintptr_t>(p), std::memory_order_release);  // [LEASE-2]
   }
   void keep() { processor_.store(0, std::memory_order_release); }  // the worker is detached from now on
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// trace/places.cpp - an open hash table that only grows.
-#include "trace/places.hpp"
+// trace/call_sites.cpp - an open hash table that only grows.
+#include "trace/call_sites.hpp"
 
 #include <atomic>
 #include <mutex>
@@ -41,7 +41,7 @@ static_assert(size == 1U << 14U);
 
 }  // namespace
 
-std::uint32_t place_number(std::uint64_t address) noexcept {
+std::uint32_t call_site_number(std::uint64_t address) noexcept {
   if (address == 0) return 0;
   for (std::uint32_t i = slot_of(address);; i = (i + 1) % size) {
     const std::uint64_t there = table[i].address.load(std::memory_order_acquire);  // [TRACE-4]
@@ -50,7 +50,7 @@ std::uint32_t place_number(std::uint64_t address) noexcept {
   }
 }
 
-void for_each_place(place_visitor visit, void* context) noexcept {
+void for_each_call_site(call_site_visitor visit, void* context) noexcept {
   for (const entry& e : table)
     if (const std::uint64_t address = e.address.load(std::memory_order_acquire))  // [TRACE-4]
       visit(context, e.number.load(std::memory_order_relaxed), address);

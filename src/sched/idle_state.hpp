@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/idle_gate.hpp - how many processors are idle, how many workers search, and who must wake whom.
+// sched/idle_state.hpp - how many processors are idle, how many workers search, and who must wake whom.
 //
 //   submit:  1 publish the fiber            2 light fence [IDLE-1]   3 wake if some idle and none searching
 //   retire:  1 idle + 1, searching - 1      2 heavy fence [IDLE-1]   3 look at every source again
@@ -24,7 +24,7 @@ enum class search_duty : std::uint8_t { none, wake_another };
 // IDLE-2  searching counts every worker that holds a processor and may still look at every queue before it
 //         sleeps, and every sleeper whose wake-up is on its way.
 template <class Sync = base::real_sync>
-class basic_idle_gate {
+class basic_idle_state {
  public:
   // ---- submitters ----------------------------------------------------------------------------------
   // Is a wake-up owed for what was just published?
@@ -100,6 +100,6 @@ class basic_idle_gate {
   typename Sync::template atomic<std::uint64_t> word_{0};
 };
 
-using idle_gate = basic_idle_gate<>;
+using idle_state = basic_idle_state<>;
 
 }  // namespace weft::detail

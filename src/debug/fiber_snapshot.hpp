@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/fiber_look.hpp - one fiber as it is now, seen by somebody it knows nothing of.
+// debug/fiber_snapshot.hpp - one fiber as it is now, seen by somebody it knows nothing of.
 //
-// LOOK-1  what is said of a parked fiber, its stack included, was so at one moment: its word says `parked` with an epoch,
+// SNAPSHOT-1  what is said of a parked fiber, its stack included, was so at one moment: its word says `parked` with an epoch,
 //         then all of it is read, then the word is the same. A park has an epoch of its own, so the fiber has not moved
 //         between. Records and stacks are never unmapped, so reading them is safe whatever their fiber does; if the word
 //         has changed, the look is taken again, and after a few times the fiber counts as running.
 // A runnable fiber may run and be runnable again under the same word: its stack is walked as one that moves.
-// A running one is found by its worker: frozen (FROZEN-1), asked by a signal (running_look.hpp), or left in peace.
+// A running one is found by its worker: frozen (FROZEN-1), asked by a signal (running_snapshot.hpp), or left in peace.
 
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +21,7 @@
 
 namespace weft::detail {
 
-enum class fiber_place : std::uint8_t {
+enum class fiber_position : std::uint8_t {
   parked,
   runnable,   // in some queue, its stack at rest
   fresh,      // not started
@@ -33,12 +33,12 @@ enum class fiber_place : std::uint8_t {
   moving,     // between two of these when it was looked at
 };
 
-struct fiber_look {
+struct fiber_snapshot {
   fiber_record* record = nullptr;
   std::uint64_t word = 0;               // as it was
   std::uint64_t id = 0;
   scheduler* home = nullptr;            // null: a plain thread that waits
-  fiber_place place = fiber_place::moving;
+  fiber_position place = fiber_position::moving;
   park_reason reason = park_reason::none;
   const void* object = nullptr;
   std::int64_t since_ns = 0;            // parked; 0 unknown
@@ -57,21 +57,21 @@ struct running_fiber {
 };
 using running_fibers = std::unordered_map<const fiber_record*, running_fiber>;
 
-class fiber_looker {
+class snapshot_taker {
  public:
   /// While it lives no runtime begins or ends. `stacks`: whether they are copied and walked; running fibers are asked for
   /// theirs by a signal then. Throws std::bad_alloc. Blocks: for running fibers, some ten milliseconds each.
-  explicit fiber_looker(bool stacks);
+  explicit snapshot_taker(bool stacks);
 
   /// False: there is no fiber in this record.
-  bool look(fiber_record& f, fiber_look& out);
+  bool look(fiber_record& f, fiber_snapshot& out);
   [[nodiscard]] const stack_table& stacks() const noexcept { return table_; }
   [[nodiscard]] const runtimes_held& runtimes() const noexcept { return held_; }
 
  private:
-  bool look_once(fiber_record& f, fiber_look& out);
-  void look_at_stack(const fiber_record& f, fiber_look& out);
-  void look_at_running(const fiber_record& f, fiber_look& out);
+  bool look_once(fiber_record& f, fiber_snapshot& out);
+  void copy_stack(const fiber_record& f, fiber_snapshot& out);
+  void snapshot_running(const fiber_record& f, fiber_snapshot& out);
 
   const runtimes_held held_;
   const bool wants_stacks_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/look_request.hpp - who may touch the copy of a running fiber's stack (running_look.hpp).
+// debug/snapshot_request.hpp - who may touch the copy of a running fiber's stack (running_snapshot.hpp).
 //
 //   idle -> asked    reporter: ask         asked -> taken   handler: take
 //   asked -> idle    reporter: withdraw    taken -> done    handler: finish        done -> asked   reporter, next time
@@ -14,7 +14,7 @@
 namespace weft::detail {
 
 template <class Sync = base::real_sync>
-class basic_look_request {
+class basic_snapshot_request {
  public:
   using word = typename Sync::template atomic<std::uint32_t>;
   enum : std::uint32_t { idle, asked, taken, done };

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug/fiber_look.cpp - see the header.
-#include "debug/fiber_look.hpp"
+// debug/fiber_snapshot.cpp - see the header.
+#include "debug/fiber_snapshot.hpp"
 
 #include <mutex>
 
 #include "base/sanitizers.hpp"
 #include "debug/dump_trigger.hpp"
 #include "debug/peek.hpp"
-#include "debug/running_look.hpp"
+#include "debug/running_snapshot.hpp"
 #include "os/os.hpp"
 #include "sched/park.hpp"
 
@@ -47,7 +47,7 @@ stack_range stack_of_fiber(const fiber_record& f) noexcept {
   return {low, low + slot_size(peek(on.stack)) - os::page_size()};
 }
 
-fiber_looker::fiber_looker(bool stacks) : wants_stacks_(stacks) {
+snapshot_taker::snapshot_taker(bool stacks) : wants_stacks_(stacks) {
   for_each_record([&](fiber_record& f) {
     if (!f.has(fiber_record::inlined)) return;
     const fiber_state s = fiber_word::state_of(f.word.snapshot());
@@ -61,7 +61,7 @@ fiber_looker::fiber_looker(bool stacks) : wants_stacks_(stacks) {
     });
 }
 
-bool fiber_looker::look(fiber_record& f, fiber_look& out) {
+bool snapshot_taker::look(fiber_record& f, fiber_snapshot& out) {
   for (int i = 0; i < most_attempts; ++i) {
     out = {};
     out.record = &f;
@@ -79,28 +79,28 @@ bool fiber_looker::look(fiber_record& f, fiber_look& out) {
     switch (state) {
       case fiber_state::runnable:
         // [LEFT-1] Its wait was won, and it stays where it is. What it waited for may be gone: not to be looked at.
-        out.place = is_left_behind(f) ? fiber_place::parked : fiber_place::runnable;
-        look_at_stack(f, out);
+        out.place = is_left_behind(f) ? fiber_position::parked : fiber_position::runnable;
+        copy_stack(f, out);
         break;
       case fiber_state::parked:
-        out.place = fiber_place::parked;
+        out.place = fiber_position::parked;
         out.reason = f.reason.load(std::memory_order_relaxed);
         out.object = f.wait_object.load(std::memory_order_relaxed);
         out.since_ns = f.parked_ns.load(std::memory_order_relaxed);
-        if (!is_thread) look_at_stack(f, out);
+        if (!is_thread) copy_stack(f, out);
         break;
-      case fiber_state::fresh: out.place = fiber_place::fresh; return true;
-      default: look_at_running(f, out); return true;
+      case fiber_state::fresh: out.place = fiber_position::fresh; return true;
+      default: snapshot_running(f, out); return true;
     }
-    if (f.word.still(out.word)) return true;  // LOOK-1
+    if (f.word.still(out.word)) return true;  // SNAPSHOT-1
   }
-  out.place = fiber_place::moving;
+  out.place = fiber_position::moving;
   out.reason = park_reason::none;
   out.stack = stack_table::none;
   return true;
 }
 
-void fiber_looker::look_at_stack(const fiber_record& f, fiber_look& out) {
+void snapshot_taker::copy_stack(const fiber_record& f, fiber_snapshot& out) {
   if (!wants_stacks_ || !registers::known) return;
   const auto* context = static_cast<const std::uintptr_t*>(peek(f.context));
   const stack_range range = stack_of_fiber(f);
@@ -110,15 +110,15 @@ void fiber_looker::look_at_stack(const fiber_record& f, fiber_look& out) {
   std::uintptr_t words[registers::count];
   copy_unseen(words, context, saved);
   if (!copy_.take(registers::of_switch(words, at), range.low, range.high)) return;
-  if (!f.word.still(out.word)) return;  // LOOK-1, before it is walked: the unwinder believes what it reads
-  out.stack = table_.add(copy_, out.place == fiber_place::parked ? stack_table::trust::stood_still : stack_table::trust::perhaps_moved);
+  if (!f.word.still(out.word)) return;  // SNAPSHOT-1, before it is walked: the unwinder believes what it reads
+  out.stack = table_.add(copy_, out.place == fiber_position::parked ? stack_table::trust::stood_still : stack_table::trust::perhaps_moved);
 }
 
-void fiber_looker::look_at_running(const fiber_record& f, fiber_look& out) {
+void snapshot_taker::snapshot_running(const fiber_record& f, fiber_snapshot& out) {
   // TSan calls handlers when it likes, with the registers of the moment when the signal came: they are not the stack's.
   constexpr auto trust = WEFT_TSAN ? stack_table::trust::perhaps_moved : stack_table::trust::stood_still;
   if (lenders_.contains(&f)) {
-    out.place = fiber_place::lending;
+    out.place = fiber_position::lending;
     return;
   }
   const auto found = running_.find(&f);
@@ -130,18 +130,18 @@ void fiber_looker::look_at_running(const fiber_record& f, fiber_look& out) {
     const stack_range range = stack_of_fiber(f);
     const bool copied = wants_stacks_ && copy_.take(place, range.low, range.high);
     if (w.frozen_at.still(turn)) {  // FROZEN-1
-      out.place = &w == crashed_worker() ? fiber_place::crashed : fiber_place::frozen;
+      out.place = &w == crashed_worker() ? fiber_position::crashed : fiber_position::frozen;
       if (copied && peek(w.current) == &f) out.stack = table_.add(copy_, trust);
       return;
     }
   }
   const bool sleeps = w.activity() == os::thread_activity::sleeps;
   const kernel_stay stay = sleeps ? where_in_kernel(w.thread_id()) : kernel_stay{};
-  out.place = sleeps ? fiber_place::blocked : fiber_place::computing;
+  out.place = sleeps ? fiber_position::blocked : fiber_position::computing;
   out.system_call = stay.call;
   if (!wants_stacks_ || (sleeps && !stay.restarts)) return;
   stack_copy* copy = nullptr;
-  if (detail::look_at_running(w, f, found->second.home->settings().preempt_signal, copy) == look_outcome::copied)
+  if (detail::snapshot_running(w, f, found->second.home->settings().preempt_signal, copy) == snapshot_outcome::copied)
     out.stack = table_.add(*copy, trust);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug/running_look.cpp - see the header.
-#include "debug/running_look.hpp"
+// debug/running_snapshot.cpp - see the header.
+#include "debug/running_snapshot.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -11,15 +11,15 @@
 
 #include <weft/detail/deadline.hpp>
 
-#include "debug/fiber_look.hpp"
-#include "debug/look_request.hpp"
+#include "debug/fiber_snapshot.hpp"
+#include "debug/snapshot_request.hpp"
 #include "os/os.hpp"
 
 namespace weft::detail {
 namespace {
 
 struct request {
-  basic_look_request<> state;
+  basic_snapshot_request<> state;
   std::atomic<pid_t> thread{0};            // relaxed: a hint for the handler; the state decides
   const fiber_record* fiber = nullptr;     // and below: written while idle
   stack_range range;
@@ -29,7 +29,7 @@ struct request {
 };
 constinit request wanted;
 
-bool on_look(int, siginfo_t*, void* context) {
+bool on_snapshot(int, siginfo_t*, void* context) {
   if (wanted.thread.load(std::memory_order_relaxed) != os::thread_id()) return false;
   if (!wanted.state.take()) return false;
   const worker* w = this_worker();
@@ -44,7 +44,7 @@ bool wait_until_done(std::int64_t patience_ns) {
   const steady_time until = steady_at(os::now_ns() + patience_ns);
   while (!wanted.state.is_done()) {
     const std::uint32_t s = wanted.state.futex().load(std::memory_order_relaxed);
-    if (s != basic_look_request<>::done && !os::futex_wait_until(wanted.state.futex(), s, until)) return wanted.state.is_done();
+    if (s != basic_snapshot_request<>::done && !os::futex_wait_until(wanted.state.futex(), s, until)) return wanted.state.is_done();
   }
   return true;
 }
@@ -75,7 +75,7 @@ constexpr named_call names[] = {
 
 }  // namespace
 
-void install_running_look(int signal) noexcept { static_cast<void>(os::install_signal_handler(signal, &on_look)); }
+void install_running_snapshot(int signal) noexcept { static_cast<void>(os::install_signal_handler(signal, &on_snapshot)); }
 
 kernel_stay where_in_kernel(pid_t thread) {
   kernel_stay stay;
@@ -106,9 +106,9 @@ std::string system_call_text(long call) {
   return "number " + std::to_string(call);
 }
 
-look_outcome look_at_running(worker& w, const fiber_record& f, int signal, stack_copy*& out) {
+snapshot_outcome snapshot_running(worker& w, const fiber_record& f, int signal, stack_copy*& out) {
   constexpr std::int64_t answer_ns = 50'000'000, finish_ns = 1'000'000'000;
-  if (signal == 0 || wanted.lost) return look_outcome::left_in_peace;
+  if (signal == 0 || wanted.lost) return snapshot_outcome::left_in_peace;
   if (wanted.into == nullptr) wanted.into = new stack_copy;
   wanted.fiber = &f;
   wanted.range = stack_of_fiber(f);
@@ -118,14 +118,14 @@ look_outcome look_at_running(worker& w, const fiber_record& f, int signal, stack
   bool answered = !os::send_preempt_signal(w.thread_id(), signal) && wait_until_done(answer_ns);
   if (!answered) {
     const auto how = wanted.state.withdraw();
-    using enum basic_look_request<>::withdrawal;
+    using enum basic_snapshot_request<>::withdrawal;
     answered = how == done || (how == taken && wait_until_done(finish_ns));
     wanted.lost = how == taken && !answered;
   }
   wanted.thread.store(0, std::memory_order_relaxed);
-  if (!answered || !wanted.copied) return look_outcome::no_answer;
+  if (!answered || !wanted.copied) return snapshot_outcome::no_answer;
   out = wanted.into;
-  return look_outcome::copied;
+  return snapshot_outcome::copied;
 }
 
 }  // namespace weft::detail
