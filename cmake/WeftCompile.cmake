@@ -18,15 +18,17 @@ function(weft_warnings target)
   endif()
 endfunction()
 
-# Tests, examples and the tools' command lines: most of a developer's build, and none of its running time. Half the
-# optimising and a tenth of the debug information halve what compiling and linking them takes. A release is not meant.
+# Tests, examples and the tools' command lines: most of a developer's build, and none of its running
+# time. Half the optimising and a tenth of the debug information halve what compiling and linking
+# them takes. A release is not meant.
 function(weft_compile_lightly target)
   target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1;-g1>)
 endfunction()
 
 # A frame larger than a guard page can jump it, and then overflows into the next stack unseen. With
-# this flag such a frame touches its pages one by one. Public, because it is the application's frames
-# that are large: it travels with weft::weft, as the question to whatever compiler is used there.
+# this flag such a frame touches its pages one by one. Public, because it is the application's
+# frames that are large: it travels with weft::weft, as the question to whatever compiler is used
+# there.
 function(weft_stack_probes target)
   set(clang_needs 11)
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
@@ -52,12 +54,13 @@ function(weft_sanitize target)
   target_compile_options(${target} PUBLIC
     -fsanitize=${WEFT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(${target} PUBLIC -fsanitize=${WEFT_SANITIZE})
-  # Since C++17 the failure ordering of a compare-exchange may be the stronger one; without inlining g++ 12 still says no.
+  # Since C++17 the failure ordering of a compare-exchange may be the stronger one; without inlining
+  # g++ 12 still says no.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(${target} PUBLIC -Wno-invalid-memory-model -Wno-maybe-uninitialized)
   endif()
-  # gcc warns of every stand-alone fence under TSan. Ours are read-modify-writes there (base/sync_policy.hpp); the
-  # ones it means are moodycamel's.
+  # gcc warns of every stand-alone fence under TSan. Ours are read-modify-writes there
+  # (base/sync_policy.hpp); the ones it means are moodycamel's.
   if(WEFT_SANITIZE STREQUAL "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PUBLIC -Wno-tsan)
   endif()

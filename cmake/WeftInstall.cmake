@@ -16,5 +16,6 @@ install(FILES
   ${CMAKE_CURRENT_BINARY_DIR}/weftConfigVersion.cmake
   cmake/WeftJemalloc.cmake
   DESTINATION ${weft_package_dir})
-install(FILES tools/gdb/weft.py DESTINATION ${CMAKE_INSTALL_DATADIR}/weft/gdb)  # the library carries it, too
+# the library carries it, too
+install(FILES tools/gdb/weft.py DESTINATION ${CMAKE_INSTALL_DATADIR}/weft/gdb)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

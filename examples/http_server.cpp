@@ -81,8 +81,8 @@ class responder {
   void respond(std::string_view status, std::string_view body, bool close,
                std::string_view type = "text/plain") {
     fmt::format_to(std::back_inserter(output_),
-                   "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n",
-                   status, type, body.size(), close ? "Connection: close\r\n" : "");
+                   "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n", status, type,
+                   body.size(), close ? "Connection: close\r\n" : "");
     if (parser_.method != HTTP_HEAD) output_ += body;
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// never_stalls - one worker thread, and fibers that behave badly on it: an endless loop, a sleep(1) that nobody
-// declared, a std::mutex held across a wait while others want it. Beside them a ticker that sleeps 1 ms at a time and
-// keeps a record of how late it wakes.
+// never_stalls - one worker thread, and fibers that behave badly on it: an endless loop, a sleep(1)
+// that nobody declared, a std::mutex held across a wait while others want it. Beside them a ticker
+// that sleeps 1 ms at a time and keeps a record of how late it wakes.
 #include <fmt/format.h>
 #include <unistd.h>
 #include <weft/weft.hpp>
@@ -34,8 +34,9 @@ class record {
       fmt::print("{:<44} no tick\n", beside);
       return false;
     }
-    fmt::print("{:<44} {:>5} ticks, late by {:.2f} ms (median) {:.2f} ms (worst)\n", beside, no_alloc_list_.size(),
-               no_alloc_list_[no_alloc_list_.size() / 2], no_alloc_list_.back());
+    fmt::print("{:<44} {:>5} ticks, late by {:.2f} ms (median) {:.2f} ms (worst)\n", beside,
+               no_alloc_list_.size(), no_alloc_list_[no_alloc_list_.size() / 2],
+               no_alloc_list_.back());
     no_alloc_list_.clear();
     return true;
   }
@@ -58,7 +59,8 @@ void mutex_across_a_wait(std::chrono::milliseconds held) {
     weft::this_fiber::sleep_for(held);  // parks, with the lock
   });
   for (int i = 0; i < 3; ++i)
-    contenders.spawn([&] { const std::lock_guard guard(m); });  // each blocks a thread in the kernel
+    // each blocks a thread in the kernel
+    contenders.spawn([&] { const std::lock_guard guard(m); });
 }
 
 int show(std::chrono::milliseconds each) {
@@ -105,7 +107,8 @@ int show(std::chrono::milliseconds each) {
 int main(int argc, char** argv) {
   CLI::App app("One worker, fibers that would stall it, and a ticker that goes on.");
   std::int64_t each_ms = 1000;
-  app.add_option("--ms", each_ms, "how long each part lasts, in ms")->check(CLI::Range(1, 3'600'000));
+  app.add_option("--ms", each_ms, "how long each part lasts, in ms")
+      ->check(CLI::Range(1, 3'600'000));
   CLI11_PARSE(app, argc, argv);
   try {
     weft::options options;

@@ -2,10 +2,11 @@
 // worker_pool - so many workers, a queue with so much room, and an end that loses nothing.
 //
 //   back-pressure:  the queue is a channel with a capacity; whoever submits waits while it is full
-//   shutdown:       close the queue; the workers finish what is in it and leave; the scope waits for them
+//   shutdown:       close the queue; the workers finish what is in it and leave; the scope waits
+//                   for them
 //   in a hurry:     at the scope's deadline, jobs that still run are asked to stop
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -50,11 +51,18 @@ int main(int argc, char** argv) {
   int workers = 8, jobs = 200, ms = 2, patience = 10'000;
   std::size_t room = 16;
   CLI::App app("A worker pool with back-pressure and graceful shutdown");
-  app.add_option("--workers", workers, "fibers that work")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--workers", workers, "fibers that work")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--room", room, "jobs that may wait")->capture_default_str();
-  app.add_option("--jobs", jobs, "jobs to do")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--ms", ms, "how long a job takes")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--patience", patience, "milliseconds until jobs are asked to stop")->capture_default_str();
+  app.add_option("--jobs", jobs, "jobs to do")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--ms", ms, "how long a job takes")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--patience", patience, "milliseconds until jobs are asked to stop")
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   return weft::run([&] {
@@ -65,14 +73,16 @@ int main(int argc, char** argv) {
     for (int i = 0; i < jobs; ++i) {
       const auto asked = clock_type::now();
       pool.submit([&] {
-        const auto end = weft::this_fiber::sleep_for(milliseconds(ms));  // stands for work that waits
+        // stands for work that waits
+        const auto end = weft::this_fiber::sleep_for(milliseconds(ms));
         ++(end == weft::wait_result::timeout ? done : cut_short);
       });
       waited += std::chrono::duration_cast<milliseconds>(clock_type::now() - asked);
     }
     pool.shut_down();
-    fmt::print("{} done, {} asked to stop; {} ms, of which the submitter waited {} ms for room\n", done.load(),
-               cut_short.load(), std::chrono::duration_cast<milliseconds>(clock_type::now() - start).count(),
+    fmt::print("{} done, {} asked to stop; {} ms, of which the submitter waited {} ms for room\n",
+               done.load(), cut_short.load(),
+               std::chrono::duration_cast<milliseconds>(clock_type::now() - start).count(),
                waited.count());
     return done + cut_short == jobs ? 0 : 1;
   });

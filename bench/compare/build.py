@@ -16,10 +16,21 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OUT = ROOT / "build" / "compare"
 
-BASE_PACKAGES = ["g++", "cmake", "ninja-build", "libboost-context-dev", "libconcurrentqueue-dev",
-                 "libjemalloc-dev"]
-PACKAGES = {"boost": ["libboost-fiber-dev"], "tbb": ["libtbb-dev"], "go": ["golang-go"],
-            "tokio": ["cargo"], "wrk": ["wrk"]}
+BASE_PACKAGES = [
+    "g++",
+    "cmake",
+    "ninja-build",
+    "libboost-context-dev",
+    "libconcurrentqueue-dev",
+    "libjemalloc-dev",
+]
+PACKAGES = {
+    "boost": ["libboost-fiber-dev"],
+    "tbb": ["libtbb-dev"],
+    "go": ["golang-go"],
+    "tokio": ["cargo"],
+    "wrk": ["wrk"],
+}
 BROKEN = "does not build"
 CARGO_NEEDED = (1, 85)  # Cargo.toml's rust-version
 
@@ -29,14 +40,21 @@ def say(text):
 
 
 def installed(package):
-    query = subprocess.run(["dpkg-query", "-W", "-f=${db:Status-Status}", package],
-                           capture_output=True, text=True, check=False)
+    query = subprocess.run(
+        ["dpkg-query", "-W", "-f=${db:Status-Status}", package],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return query.stdout == "installed"
 
 
 def language(folder, subject):
-    for kind, source in (("c++", f"{subject}.cpp"), ("rust", f"{subject}.rs"),
-                         ("go", f"{subject}/main.go")):
+    for kind, source in (
+        ("c++", f"{subject}.cpp"),
+        ("rust", f"{subject}.rs"),
+        ("go", f"{subject}/main.go"),
+    ):
         if (HERE / folder / source).exists():
             return kind
     return None
@@ -51,10 +69,19 @@ def missing_packages(subjects, served):
     if not shutil.which("dpkg-query"):
         return []
     # A toolchain that came from elsewhere is as good as the package.
-    commands = {"g++": "c++", "cmake": "cmake", "ninja-build": "ninja", "golang-go": "go",
-                "cargo": "cargo", "wrk": "wrk"}
-    return [p for p in dict.fromkeys(wanted)
-            if not (shutil.which(commands[p]) if p in commands else installed(p))]
+    commands = {
+        "g++": "c++",
+        "cmake": "cmake",
+        "ninja-build": "ninja",
+        "golang-go": "go",
+        "cargo": "cargo",
+        "wrk": "wrk",
+    }
+    return [
+        p
+        for p in dict.fromkeys(wanted)
+        if not (shutil.which(commands[p]) if p in commands else installed(p))
+    ]
 
 
 def install(packages):
@@ -70,8 +97,14 @@ def run(command, cwd, log, quiet=False):
     """True when the command succeeds; `log` keeps its output, its first error is said if not."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as out:
-        done = subprocess.run(command, cwd=cwd, stdout=out, stderr=subprocess.STDOUT,
-                              stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
     if done.returncode == 0 or quiet:
         return done.returncode == 0
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
@@ -85,17 +118,31 @@ def build_cpp(wanted):
     if not shutil.which("cmake"):
         return {pair: "no cmake" for pair in wanted}
     tree = OUT / "cmake"
-    configure = ["cmake", "-S", str(ROOT), "-B", str(tree), "-DCMAKE_BUILD_TYPE=Release",
-                 "-DWEFT_BUILD_COMPARE=ON", "-DWEFT_BUILD_TESTS=OFF", "-DWEFT_BUILD_TOOLS=OFF",
-                 "-DWEFT_BUILD_EXAMPLES=OFF", "-DWEFT_BUILD_BENCH=OFF"]
+    configure = [
+        "cmake",
+        "-S",
+        str(ROOT),
+        "-B",
+        str(tree),
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DWEFT_BUILD_COMPARE=ON",
+        "-DWEFT_BUILD_TESTS=OFF",
+        "-DWEFT_BUILD_TOOLS=OFF",
+        "-DWEFT_BUILD_EXAMPLES=OFF",
+        "-DWEFT_BUILD_BENCH=OFF",
+    ]
     if not (tree / "CMakeCache.txt").exists() and shutil.which("ninja"):
         configure += ["-G", "Ninja"]
     if shutil.which("ccache"):
         configure.append("-DCMAKE_CXX_COMPILER_LAUNCHER=ccache")
     if not run(configure, ROOT, OUT / "configure.log"):
         return {pair: "cmake could not configure" for pair in wanted}
-    targets = subprocess.run(["cmake", "--build", str(tree), "--target", "help"],
-                             capture_output=True, text=True, check=False).stdout
+    targets = subprocess.run(
+        ["cmake", "--build", str(tree), "--target", "help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
     known = set(re.findall(r"weft_compare_\w+", targets))
     problems, possible = {}, []
     for folder, subject in wanted:
@@ -122,8 +169,14 @@ def build_go(wanted):
         return {pair: "apt-get install golang-go" for pair in wanted}
     problems = {}
     for folder, subject in wanted:
-        command = ["go", "build", "-buildvcs=false", "-o", str(program(folder, subject)),
-                   f"./{folder}/{subject}"]
+        command = [
+            "go",
+            "build",
+            "-buildvcs=false",
+            "-o",
+            str(program(folder, subject)),
+            f"./{folder}/{subject}",
+        ]
         if not run(command, HERE, OUT / "go.log"):
             problems[folder, subject] = BROKEN
     return problems
@@ -132,8 +185,9 @@ def build_go(wanted):
 def build_rust(wanted):
     if not shutil.which("cargo"):
         return {pair: "apt-get install cargo, or rustup" for pair in wanted}
-    text = subprocess.run(["cargo", "--version"], capture_output=True, text=True,
-                          check=False).stdout
+    text = subprocess.run(
+        ["cargo", "--version"], capture_output=True, text=True, check=False
+    ).stdout
     found = re.search(r"(\d+)\.(\d+)", text)
     if not found or tuple(map(int, found.groups())) < CARGO_NEEDED:
         needed = ".".join(map(str, CARGO_NEEDED))

@@ -48,8 +48,9 @@ def stop(process):
 
 
 def run_program(command, expected, timeout):
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
+    )
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
@@ -60,8 +61,11 @@ def run_program(command, expected, timeout):
         raise
     if process.returncode != 0:
         last = err.strip().splitlines()[-1:] or ["no message"]
-        how = (f"killed by {signal.Signals(-process.returncode).name}" if process.returncode < 0
-               else f"exit status {process.returncode}")
+        how = (
+            f"killed by {signal.Signals(-process.returncode).name}"
+            if process.returncode < 0
+            else f"exit status {process.returncode}"
+        )
         raise Failed(f"{how}: {last[0]}")
     words, metrics = parse(out)
     if words.get("answer") != str(expected):
@@ -98,7 +102,7 @@ def probe(port):
             peer.sendall(REQUEST * 3)
             read_responses(peer, 3)
             for i in range(len(REQUEST)):
-                peer.sendall(REQUEST[i:i + 1])
+                peer.sendall(REQUEST[i : i + 1])
                 time.sleep(0.001)
             read_responses(peer, 1)
     except OSError as problem:
@@ -111,23 +115,35 @@ def milliseconds(text):
 
 
 def wrk(port, connections, seconds):
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency",
-               f"http://127.0.0.1:{port}/"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30,
-                          check=False)
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}",
+        "--latency",
+        f"http://127.0.0.1:{port}/",
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=seconds + 30, check=False
+    )
     if done.returncode != 0:
         raise Failed(f"wrk: {done.stderr.strip() or done.stdout.strip()}")
     bad = re.search(r"^\s*((?:Socket errors|Non-2xx).*)$", done.stdout, re.M)
     if bad:
         raise Failed(f"wrk -c{connections}: {bad.group(1)}")
     prefix = f"c{connections}_"
-    latency = {share: milliseconds(re.search(rf"^\s*{share}%\s+(\S+)$", done.stdout, re.M).group(1))
-               for share in (50, 99)}
+    latency = {
+        share: milliseconds(re.search(rf"^\s*{share}%\s+(\S+)$", done.stdout, re.M).group(1))
+        for share in (50, 99)
+    }
     rate = float(re.search(r"^Requests/sec:\s+([\d.]+)", done.stdout, re.M).group(1))
     if rate == 0:
         raise Failed(f"wrk -c{connections}: no request was answered")
-    return {prefix + "rate": (rate, "req/s"), prefix + "p50": (latency[50], "ms"),
-            prefix + "p99": (latency[99], "ms")}
+    return {
+        prefix + "rate": (rate, "req/s"),
+        prefix + "p50": (latency[50], "ms"),
+        prefix + "p99": (latency[99], "ms"),
+    }
 
 
 def wait_for_port(server, seconds):

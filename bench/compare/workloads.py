@@ -47,88 +47,162 @@ class Workload:
 
 def late_workloads():
     """What is late beside what: late/weft.cpp says what each means."""
-    hogs = ("loops", "blocking calls", "try_ operations", "mutex loops", "spawn and join", "yielders")
+    hogs = (
+        "loops",
+        "blocking calls",
+        "try_ operations",
+        "mutex loops",
+        "spawn and join",
+        "yielders",
+    )
     watched = ("ticker", "pair", "spawn", "socket")
     return {
         f"no_alloc_list_{what}_{kind.split()[0].strip('_')}": Workload(
             f"a {what}, beside three fibers: {kind}",
-            (3, hog, which, 1_000), (3, hog, which, 100), lambda hogs, hog, which, ms: hogs,
-            folder="late", workers=(1, 2, 8))
-        for hog, kind in enumerate(hogs) for which, what in enumerate(watched)}
+            (3, hog, which, 1_000),
+            (3, hog, which, 100),
+            lambda hogs, hog, which, ms: hogs,
+            folder="late",
+            workers=(1, 2, 8),
+        )
+        for hog, kind in enumerate(hogs)
+        for which, what in enumerate(watched)
+    }
 
 
 WORKLOADS = {
     "spawn_join": Workload(
         "1M empty tasks spawned, then joined in order",
-        (1_000_000, 3), (2_000, 1), lambda tasks, rounds: tasks * (rounds + 1),
+        (1_000_000, 3),
+        (2_000, 1),
+        lambda tasks, rounds: tasks * (rounds + 1),
         # 128 KiB of stack for each Boost fiber, and a kernel object for each thread
-        fewer={"boost": (20_000, 3), "thread": (10_000, 3)}),
+        fewer={"boost": (20_000, 3), "thread": (10_000, 3)},
+    ),
     "yield": Workload(
         "1000 tasks x 5000 yields",
-        (1_000, 5_000), (50, 20), lambda tasks, yields: tasks * yields,
-        fewer={"thread": (1_000, 500)}),
+        (1_000, 5_000),
+        (50, 20),
+        lambda tasks, yields: tasks * yields,
+        fewer={"thread": (1_000, 500)},
+    ),
     "fib": Workload(
-        "fib(30), a task per call",
-        (30,), (10,), fib,
-        fewer={"boost": (22,), "thread": (16,)}),
+        "fib(30), a task per call", (30,), (10,), fib, fewer={"boost": (22,), "thread": (16,)}
+    ),
     "skynet": Workload(
         "a task tree of 1M leaves, fan-out 10",
-        (1_000_000,), (1_000,), below,
-        fewer={"boost": (100_000,)}, only={"boost": (1,)}),
+        (1_000_000,),
+        (1_000,),
+        below,
+        fewer={"boost": (100_000,)},
+        only={"boost": (1,)},
+    ),
     "sleepers": Workload(
         "100k tasks sleeping 100 ms",
-        (100_000, 100), (500, 5), lambda tasks, ms: tasks,
-        fewer={"thread": (10_000, 100)}),
+        (100_000, 100),
+        (500, 5),
+        lambda tasks, ms: tasks,
+        fewer={"thread": (10_000, 100)},
+    ),
     "memory": Workload(
         "1M parked tasks: resident bytes, time to spawn, mappings",
-        (1_000_000,), (500,), lambda tasks: tasks,
-        fewer={"boost": (50_000,), "thread": (10_000,)}),
+        (1_000_000,),
+        (500,),
+        lambda tasks: tasks,
+        fewer={"boost": (50_000,), "thread": (10_000,)},
+    ),
     "idle": Workload(
-        "10k parked tasks for 5 s: CPU time",
-        (10_000, 5_000), (200, 100), lambda tasks, ms: tasks),
+        "10k parked tasks for 5 s: CPU time", (10_000, 5_000), (200, 100), lambda tasks, ms: tasks
+    ),
     "http": Workload(
         "the same small response to wrk at 100 and 1000 connections",
-        (), (), served=True, only={"epoll": (1,)}),
+        (),
+        (),
+        served=True,
+        only={"epoll": (1,)},
+    ),
     "pingpong": Workload(
         "round trips over two rendezvous channels",
-        (500_000,), (500,), lambda rounds: below(rounds + 1),
-        fewer={"thread": (100_000,)}),
+        (500_000,),
+        (500,),
+        lambda rounds: below(rounds + 1),
+        fewer={"thread": (100_000,)},
+    ),
     "channel4x4": Workload(
         "4 producers, 4 consumers, one channel of 128",
-        (4_000_000, 128), (4_000, 128), lambda items, capacity: below(items)),
+        (4_000_000, 128),
+        (4_000, 128),
+        lambda items, capacity: below(items),
+    ),
     "mutex": Workload(
         "8 tasks x 500k lock/unlock of one mutex",
-        (8, 500_000), (8, 500), lambda tasks, ops: tasks * ops),
+        (8, 500_000),
+        (8, 500),
+        lambda tasks, ops: tasks * ops,
+    ),
     "mutex_uncontended": Workload(
         "one task x 5M lock/unlock",
-        (1, 5_000_000), (1, 5_000), lambda tasks, ops: tasks * ops, folder="mutex"),
+        (1, 5_000_000),
+        (1, 5_000),
+        lambda tasks, ops: tasks * ops,
+        folder="mutex",
+    ),
     "sleep20": Workload(
         "100k tasks x 20 sleeps of 1 to 50 ms: CPU time, lateness",
-        (100_000, 20), (200, 3), slept,
-        fewer={"thread": (10_000, 20)}),
+        (100_000, 20),
+        (200, 3),
+        slept,
+        fewer={"thread": (10_000, 20)},
+    ),
     "select8": Workload(
         "one task selecting over 8 channels of 16",
-        (2_000_000, 16), (800, 16), lambda items, capacity: below(items // 8 * 8)),
+        (2_000_000, 16),
+        (800, 16),
+        lambda items, capacity: below(items // 8 * 8),
+    ),
     "ticker_loop": Workload(
         "one worker: a 1 ms ticker beside an endless loop",
-        (1, 2_000, 1), (1, 200, 1), lambda loops, ms, tick: loops, workers=(1,)),
+        (1, 2_000, 1),
+        (1, 200, 1),
+        lambda loops, ms, tick: loops,
+        workers=(1,),
+    ),
     "four_loops": Workload(
         "a 1 ms ticker beside four endless loops",
-        (4, 2_000, 1), (4, 200, 1), lambda loops, ms, tick: loops, folder="ticker_loop"),
+        (4, 2_000, 1),
+        (4, 200, 1),
+        lambda loops, ms, tick: loops,
+        folder="ticker_loop",
+    ),
     **late_workloads(),
     "blocking": Workload(
         "two workers: 64 tasks x 20 blocking sleeps of 10 ms beside a 1 ms ticker",
-        (64, 20, 10, 1), (4, 2, 2, 1), lambda tasks, calls, ms, tick: tasks * calls, workers=(2,)),
+        (64, 20, 10, 1),
+        (4, 2, 2, 1),
+        lambda tasks, calls, ms, tick: tasks * calls,
+        workers=(2,),
+    ),
     "blocking_once": Workload(
         "one worker: 20 tasks, each in one blocking sleep of 50 ms, beside a 1 ms ticker",
-        (20, 1, 50, 1), (4, 1, 2, 1), lambda tasks, calls, ms, tick: tasks * calls, workers=(1,),
-        folder="blocking"),
+        (20, 1, 50, 1),
+        (4, 1, 2, 1),
+        lambda tasks, calls, ms, tick: tasks * calls,
+        workers=(1,),
+        folder="blocking",
+    ),
     "offload_sleeps": Workload(
         "64 tasks x 20 sleeps of 10 ms through the offload pool: the ideal is 200 ms",
-        (64, 20, 10), (4, 2, 2), lambda tasks, calls, ms: tasks * calls, workers=(2,)),
+        (64, 20, 10),
+        (4, 2, 2),
+        lambda tasks, calls, ms: tasks * calls,
+        workers=(2,),
+    ),
     "offload": Workload(
         "one small call in the offload pool and back",
-        (100_000,), (200,), lambda calls: below(calls + 1)),
+        (100_000,),
+        (200,),
+        lambda calls: below(calls + 1),
+    ),
 }
 
 # In the order of the report; a workload has the subjects it has a program for.

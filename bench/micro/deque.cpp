@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// micro/deque.cpp - the run queue's four operations, each after a push, by one thread (its caches warm, nobody in the
-// way). items/s are entries. Regression guard: a pop nobody steal sessions is all but free; a steal session costs three read-modify-writes.
+// micro/deque.cpp - the run queue's four operations, each after a push, by one thread (its caches
+// warm, nobody in the way). items/s are entries. Regression guard: a pop nobody steal sessions is
+// all but free; a steal session costs three read-modify-writes.
 
 #include <cstdint>
 

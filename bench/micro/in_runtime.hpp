@@ -12,8 +12,8 @@
 
 namespace bench {
 
-/// The loop over `state` must stay on one worker for its CPU clock to mean anything: benchmarks that use more than
-/// one are registered with UseRealTime.
+/// The loop over `state` must stay on one worker for its CPU clock to mean anything: benchmarks
+/// that use more than one are registered with UseRealTime.
 template <class Body>
 void in_runtime(std::size_t workers, Body&& body) {
   weft::run(weft::options{.workers = workers}, std::forward<Body>(body));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// micro/park_wake.cpp - two fibers that wake each other and park, by the protocol everything in src/sync stands on.
-// items/s are parks. Regression guard for the ping-pong through the next slot; `others` yield meanwhile, so that the
-// bounded streak of that slot is part of it.
+// micro/park_wake.cpp - two fibers that wake each other and park, by the protocol everything in
+// src/sync stands on. items/s are parks. Regression guard for the ping-pong through the next slot;
+// `others` yield meanwhile, so that the bounded streak of that slot is part of it.
 
 #include <cstdint>
 #include <utility>

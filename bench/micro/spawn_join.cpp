@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// micro/spawn_join.cpp - batches of empty fibers, joined in the order of their spawn, so none is run by its joiner
-// (a join runs the newest only). items/s are fibers. Regression guard; the claim is bench/compare/spawn_join.
+// micro/spawn_join.cpp - batches of empty fibers, joined in the order of their spawn, so none is
+// run by its joiner (a join runs the newest only). items/s are fibers. Regression guard; the claim
+// is bench/compare/spawn_join.
 
 #include <cstdint>
 #include <vector>
@@ -16,7 +17,8 @@ void spawn_join(benchmark::State& state) {
     fibers.reserve(batch);
     std::uint64_t sum = 0, batches = 0;
     for (auto _ : state) {
-      for (std::size_t i = 0; i < batch; ++i) fibers.push_back(weft::spawn([i] { return std::uint64_t{i}; }));
+      for (std::size_t i = 0; i < batch; ++i)
+        fibers.push_back(weft::spawn([i] { return std::uint64_t{i}; }));
       for (auto& fiber : fibers) sum += fiber.join();
       fibers.clear();
       ++batches;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// micro/stack.cpp - a stack from the pool and back. Regression guards: warm is a few loads; bulk goes beyond the
-// worker's cache to the global list and drops deep pages; cold is the kernel's price of a guard and a fresh page,
-// which varies with the host by a factor of ten (fiber/stack_slab.cpp).
+// micro/stack.cpp - a stack from the pool and back. Regression guards: warm is a few loads; bulk
+// goes beyond the worker's cache to the global list and drops deep pages; cold is the kernel's
+// price of a guard and a fresh page, which varies with the host by a factor of ten
+// (fiber/stack_slab.cpp).
 
 #include <cstdint>
 #include <unordered_set>

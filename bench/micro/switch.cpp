@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// micro/switch.cpp - one jump between two stacks: Boost.Context's as it is called plainly, and weft's.
-// items/s are jumps. Regression guard: at depth 0, inline in the loop, weft's is no dearer than fcontext's. `depth`
-// puts calls between the loop and the jump: what is measured then is mostly returns that the processor predicts to
-// the wrong stack.
+// micro/switch.cpp - one jump between two stacks: Boost.Context's as it is called plainly, and
+// weft's. items/s are jumps. Regression guard: at depth 0, inline in the loop, weft's is no dearer
+// than fcontext's. `depth` puts calls between the loop and the jump: what is measured then is
+// mostly returns that the processor predicts to the wrong stack.
 
 #include <cstdint>
 
@@ -15,10 +15,14 @@ namespace {
 using namespace weft::detail;
 
 struct plain {
-  static transfer to(context c, void* data) noexcept { return boost::context::detail::jump_fcontext(c, data); }
+  static transfer to(context c, void* data) noexcept {
+    return boost::context::detail::jump_fcontext(c, data);
+  }
 };
 struct wefts {
-  [[gnu::always_inline]] static transfer to(context c, void* data) noexcept { return jump(c, data, {}, false); }
+  [[gnu::always_inline]] static transfer to(context c, void* data) noexcept {
+    return jump(c, data, {}, false);
+  }
 };
 
 template <class Jump>
@@ -58,7 +62,8 @@ void ping_pong(benchmark::State& state) {
   peer other;
   other.depth = static_cast<int>(state.range(0));
   std::byte* const top = coloured_top(stack);
-  context there = boost::context::detail::make_fcontext(top, static_cast<std::size_t>(top - stack.limit), &echo<Jump>);
+  context there = boost::context::detail::make_fcontext(
+      top, static_cast<std::size_t>(top - stack.limit), &echo<Jump>);
   std::uint64_t rounds = 0;
   for (auto _ : state) {
     there = jump_at<Jump>(there, &other, other.depth).fctx;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// micro/timers.cpp - deadlines in random order into a processor's heap, and out of it by time. items/s are timers,
-// added and fired. Regression guard for a million sleepers. The seed is fixed: every run sorts the same numbers.
+// micro/timers.cpp - deadlines in random order into a processor's heap, and out of it by time.
+// items/s are timers, added and fired. Regression guard for a million sleepers. The seed is fixed:
+// every run sorts the same numbers.
 
 #include <cstdint>
 #include <vector>
@@ -23,10 +24,13 @@ void add_and_fire(benchmark::State& state) {
   for (auto _ : state) {
     for (fiber_record* f : sleepers) {
       f->word.set(fiber_state::running);
-      heap.add(1 + static_cast<std::int64_t>(random.below(1u << 30)), f->make_ticket(f->word.begin_park(stoppable::no)));
+      heap.add(1 + static_cast<std::int64_t>(random.below(1u << 30)),
+               f->make_ticket(f->word.begin_park(stoppable::no)));
     }
     // As the scheduler does it, some at a time.
-    while (const std::size_t some = heap.fire(std::int64_t{1} << 31, 64, [&](fiber_record&) { ++owed; })) fired += some;
+    while (const std::size_t some =
+               heap.fire(std::int64_t{1} << 31, 64, [&](fiber_record&) { ++owed; }))
+      fired += some;
     ++rounds;
   }
   bench::expect_equal(state, fired, rounds * n);
@@ -38,6 +42,11 @@ void add_and_fire(benchmark::State& state) {
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(rounds * n));
 }
-BENCHMARK(add_and_fire)->ArgName("timers")->Arg(100)->Arg(10000)->Arg(1000000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(add_and_fire)
+    ->ArgName("timers")
+    ->Arg(100)
+    ->Arg(10000)
+    ->Arg(1000000)
+    ->Unit(benchmark::kMicrosecond);
 
 }  // namespace

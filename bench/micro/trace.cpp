@@ -42,12 +42,14 @@ void recorded(benchmark::State& state, Body body) {
 }
 
 void event_on(benchmark::State& state) {
-  recorded(state, [](std::uint64_t i) { inner::emit(inner::event::fiber_ready, i & 0xff, 9, i & 0xf); });
+  recorded(state,
+           [](std::uint64_t i) { inner::emit(inner::event::fiber_ready, i & 0xff, 9, i & 0xf); });
 }
 BENCHMARK(event_on);
 
 void event_on_at_once(benchmark::State& state) {
-  recorded(state, [](std::uint64_t i) { inner::emit_at_once(inner::event::fiber_resume, i & 0xff); });
+  recorded(state,
+           [](std::uint64_t i) { inner::emit_at_once(inner::event::fiber_resume, i & 0xff); });
 }
 BENCHMARK(event_on_at_once);
 

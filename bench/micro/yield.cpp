@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // micro/yield.cpp - fibers that yield in turn on one worker. items/s are yields.
-// Claim of the project: at most 20 ns a yield among 1000 (bench/compare has the peers). `float`: each does inexact
-// arithmetic between yields; a guard that the floating point environment is the same on both sides of every jump.
+// Claim of the project: at most 20 ns a yield among 1000 (bench/compare has the peers). `float`:
+// each does inexact arithmetic between yields; a guard that the floating point environment is the
+// same on both sides of every jump.
 
 #include <cstdint>
 #include <vector>
@@ -27,7 +28,8 @@ void yield(benchmark::State& state) {
         double x = 1.0 + seed * 1e-6;
         while (!over) {
           ++turns;
-          if constexpr (Work == between::arithmetic) benchmark::DoNotOptimize(x = x * 1.0000001 + 0.1);
+          if constexpr (Work == between::arithmetic)
+            benchmark::DoNotOptimize(x = x * 1.0000001 + 0.1);
           weft::this_fiber::yield();
         }
         return turns;
@@ -41,8 +43,8 @@ void yield(benchmark::State& state) {
       ++rounds;
     }
     over = true;
-    // Every other fiber had its turn in every round; a few more at the ends, and where a look around let it go
-    // before its neighbour.
+    // Every other fiber had its turn in every round; a few more at the ends, and where a look
+    // around let it go before its neighbour.
     for (auto& fiber : fibers) {
       const std::uint64_t turns = fiber.join();
       bench::expect(state, turns + warm >= rounds && turns <= rounds + rounds / 8 + 64,

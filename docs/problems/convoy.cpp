@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// docs/problems/convoy.cpp - more workers do not make it faster. docs/finding-problems.md finds out why.
+// docs/problems/convoy.cpp - more workers do not make it faster. docs/finding-problems.md finds out
+// why.
 #include <weft/weft.hpp>
 
 #include <chrono>
@@ -47,7 +48,8 @@ int main() {
       handlers.join();
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    std::printf("%d requests in %.2f s, with 16 handlers that need 2 ms for each\n", j.lines, took.count());
+    std::printf("%d requests in %.2f s, with 16 handlers that need 2 ms for each\n", j.lines,
+                took.count());
     return 0;
   });
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// docs/problems/hog.cpp - a service that answers late now and then. docs/finding-problems.md finds out why.
+// docs/problems/hog.cpp - a service that answers late now and then. docs/finding-problems.md finds
+// out why.
 #include <weft/weft.hpp>
 
 #include <algorithm>
@@ -50,8 +51,10 @@ int main() {
     auto statistics = weft::spawn(a, make_statistics);
     auto late = answers.join();
     std::sort(late.begin(), late.end());
-    std::printf("%zu answers, late by %.2f ms (median), %.2f ms (99 %%), %.2f ms (worst); checksum %llx\n", late.size(),
-                late[late.size() / 2], late[late.size() * 99 / 100], late.back(), static_cast<unsigned long long>(statistics.join()));
+    std::printf(
+        "%zu answers, late by %.2f ms (median), %.2f ms (99 %%), %.2f ms (worst); checksum %llx\n",
+        late.size(), late[late.size() / 2], late[late.size() * 99 / 100], late.back(),
+        static_cast<unsigned long long>(statistics.join()));
     return 0;
   });
 }

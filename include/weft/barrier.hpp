@@ -37,8 +37,8 @@ struct no_completion {
 
 }  // namespace detail
 
-/// A number of execution agents meet, again and again. The last to arrive runs the completion function; then
-/// all go on.
+/// A number of execution agents meet, again and again. The last to arrive runs the completion
+/// function; then all go on.
 ///
 /// Blocks: `wait` and `arrive_and_wait` the calling fiber, or thread; an arrival cannot be taken
 /// back, so giving up
@@ -105,7 +105,8 @@ class barrier {
   /// The same at once. Has the phase ended? If not, the arrival counts all the same.
   [[nodiscard]] bool arrive_and_wait(const std::stop_token& stop) {
     std::uint64_t phase = 0;
-    return arrive_at(1, detail::barrier_drop::no, phase) || finished(phase, detail::wait_limit(stop));
+    return arrive_at(1, detail::barrier_drop::no, phase) ||
+           finished(phase, detail::wait_limit(stop));
   }
   template <class Rep, class Period>
   [[nodiscard]] bool wait_for(const arrival_token& arrival, const std::stop_token& stop,

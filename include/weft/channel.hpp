@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/channel.hpp - Go's chan: values from whoever sends to whoever receives, with as much room between as it is given.
+// weft/channel.hpp - Go's chan: values from whoever sends to whoever receives, with as much room
+// between as it is given.
 
 #include <chrono>
 #include <concepts>
@@ -48,19 +49,23 @@ class [[nodiscard]] receive_result {
   channel_status status_ = channel_status::timeout;
 };
 
-/// A queue of at most `capacity` values; with capacity 0 a rendezvous: send returns when a receiver has the value.
-/// Any number of fibers, of any runtimes, and of plain threads send and receive at the same time; both sides are
-/// served in the order they came.
+/// A queue of at most `capacity` values; with capacity 0 a rendezvous: send returns when a receiver
+/// has the value. Any number of fibers, of any runtimes, and of plain threads send and receive at
+/// the same time; both sides are served in the order they came.
 ///
-/// Closing: later sends, and those that wait, return false, the value unmoved. Receivers get what is left, then nothing.
-/// Stop requests: send(v), receive() and a range-for are not ended by one. Pass a std::stop_token for that, as in
+/// Closing: later sends, and those that wait, return false, the value unmoved. Receivers get what
+/// is left, then nothing. Stop requests: send(v), receive() and a range-for are not ended by one.
+/// Pass a std::stop_token for that, as in
 ///         `while (auto v = c.receive(stop))`.
-/// Orders: a send before the receive that gets its value; close before the receive that finds the channel closed; with
+/// Orders: a send before the receive that gets its value; close before the receive that finds the
+/// channel closed; with
 ///         capacity n, the k-th receive before the return of send k + n.
-/// T:      movable; its move constructor and destructor run under the channel's lock: they must not use weft. If the
-///         move throws, the exception reaches the one who called, and the channel is as it was before.
+/// T:      movable; its move constructor and destructor run under the channel's lock: they must not
+///         use weft. If the move throws, the exception reaches the one who called, and the channel
+///         is as it was before.
 /// Memory: one allocation, at construction.
-/// Lifetime: whoever has received the last value may destroy the channel at once, even while the sender returns. Nobody
+/// Lifetime: whoever has received the last value may destroy the channel at once, even while the
+/// sender returns. Nobody
 ///         may wait in it; builds with assertions report who does.
 /// Example: test/unit/examples_waiting_test.cpp [channel]
 /// ```
@@ -76,8 +81,9 @@ class [[nodiscard]] receive_result {
 /// ```
 template <class T>
 class channel {
-  static_assert(std::is_object_v<T> && !std::is_const_v<T> && std::is_move_constructible_v<T>,
-                "weft::channel<T>: T must be an object type that can be moved; for references use T*");
+  static_assert(
+      std::is_object_v<T> && !std::is_const_v<T> && std::is_move_constructible_v<T>,
+      "weft::channel<T>: T must be an object type that can be moved; for references use T*");
 
  public:
   using value_type = T;
@@ -90,9 +96,12 @@ class channel {
   channel(const channel&) = delete;
   channel& operator=(const channel&) = delete;
 
-  /// Sends `value`, waiting while there is no room. False, and `value` unmoved: the channel is closed, or was meanwhile.
+  /// Sends `value`, waiting while there is no room. False, and `value` unmoved: the channel is
+  /// closed, or was meanwhile.
   /// Blocks: the calling fiber, or thread.   Throws: what moving T throws.
-  bool send(T&& value) { return detail::channel_send(*core_, std::addressof(value)) == channel_status::success; }
+  bool send(T&& value) {
+    return detail::channel_send(*core_, std::addressof(value)) == channel_status::success;
+  }
   bool send(const T& value)
     requires std::copy_constructible<T>
   {
@@ -119,21 +128,25 @@ class channel {
   /// Gives up after that time, `value` unmoved.
   template <class Rep, class Period>
   send_result send_for(T&& value, const std::chrono::duration<Rep, Period>& timeout) {
-    return detail::channel_send(*core_, std::addressof(value), detail::wait_limit(detail::deadline_after(timeout)));
+    return detail::channel_send(*core_, std::addressof(value),
+                                detail::wait_limit(detail::deadline_after(timeout)));
   }
   template <class Clock, class Duration>
   send_result send_until(T&& value, const std::chrono::time_point<Clock, Duration>& deadline) {
-    return detail::channel_send(*core_, std::addressof(value), detail::wait_limit(detail::to_steady(deadline)));
+    return detail::channel_send(*core_, std::addressof(value),
+                                detail::wait_limit(detail::to_steady(deadline)));
   }
   template <class Rep, class Period>
   send_result send_for(T&& value, const std::stop_token& stop,
                        const std::chrono::duration<Rep, Period>& timeout) {
-    return detail::channel_send(*core_, std::addressof(value), detail::wait_limit(stop, detail::deadline_after(timeout)));
+    return detail::channel_send(*core_, std::addressof(value),
+                                detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
   template <class Clock, class Duration>
   send_result send_until(T&& value, const std::stop_token& stop,
                          const std::chrono::time_point<Clock, Duration>& deadline) {
-    return detail::channel_send(*core_, std::addressof(value), detail::wait_limit(stop, detail::to_steady(deadline)));
+    return detail::channel_send(*core_, std::addressof(value),
+                                detail::wait_limit(stop, detail::to_steady(deadline)));
   }
 
   /// The oldest value, waiting while there is none. Nothing: closed and drained.
@@ -142,7 +155,9 @@ class channel {
     return receive_by([this](void* to) { return detail::channel_receive(*core_, to); });
   }
   /// The same until a stop is requested.
-  receive_result<T> receive(const std::stop_token& stop) { return receive_within(detail::wait_limit(stop)); }
+  receive_result<T> receive(const std::stop_token& stop) {
+    return receive_within(detail::wait_limit(stop));
+  }
   /// A value that is there now. Blocks: never.
   [[nodiscard]] std::optional<T> try_receive() {
     return receive_by([this](void* to) { return detail::channel_try_receive(*core_, to); });
@@ -174,7 +189,8 @@ class channel {
   [[nodiscard]] std::size_t size() const noexcept { return detail::channel_size(*core_); }
   [[nodiscard]] std::size_t capacity() const noexcept { return detail::channel_capacity(*core_); }
 
-  /// Receives as it goes on; ends when the channel is closed and drained. Several loops share the values.
+  /// Receives as it goes on; ends when the channel is closed and drained. Several loops share the
+  /// values.
   class iterator {
    public:
     using value_type = T;
@@ -192,7 +208,9 @@ class channel {
       return *this;
     }
     void operator++(int) { ++*this; }
-    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return !i.value_; }
+    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept {
+      return !i.value_;
+    }
 
    private:
     friend class channel;
@@ -217,7 +235,8 @@ class channel {
   std::optional<T> receive_by(Receive&& receive) {
     if constexpr (detail::arrives_as_bytes<T>) {
       detail::receive_buffer<T> place;
-      if (receive(static_cast<void*>(std::addressof(place))) != channel_status::success) return std::nullopt;
+      if (receive(static_cast<void*>(std::addressof(place))) != channel_status::success)
+        return std::nullopt;
       return place.value();
     } else {
       std::optional<T> value;

@@ -77,8 +77,9 @@ class condition_variable {
   template <class Lock, class Clock, class Duration>
   std::cv_status wait_until(Lock& lock, const std::chrono::time_point<Clock, Duration>& deadline) {
     const detail::wait_end end = wait_within(lock, detail::wait_limit(detail::to_steady(deadline)));
-    return end == detail::wait_end::timeout && detail::has_come(deadline) ? std::cv_status::timeout
-                                                                          : std::cv_status::no_timeout;
+    return end == detail::wait_end::timeout && detail::has_come(deadline)
+               ? std::cv_status::timeout
+               : std::cv_status::no_timeout;
   }
   template <class Lock, class Rep, class Period>
   std::cv_status wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& timeout) {
@@ -110,7 +111,8 @@ class condition_variable {
     while (!stop.stop_requested()) {
       if (condition()) return true;
       const detail::wait_limit limit(stop, detail::to_steady(deadline));
-      if (wait_within(lock, limit) == detail::wait_end::timeout && detail::has_come(deadline)) break;
+      if (wait_within(lock, limit) == detail::wait_end::timeout && detail::has_come(deadline))
+        break;
     }
     return condition();
   }
@@ -137,7 +139,8 @@ class condition_variable {
   template <class Lock>
   detail::wait_end wait_within(Lock& lock, const detail::wait_limit& limit) {
     released<Lock> until_done{lock};
-    return detail::condition_wait(state_, {std::addressof(until_done), &released<Lock>::release}, limit);
+    return detail::condition_wait(state_, {std::addressof(until_done), &released<Lock>::release},
+                                  limit);
   }
 
   detail::condition_state state_;

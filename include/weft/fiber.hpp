@@ -17,7 +17,8 @@
 
 namespace weft {
 
-/// Identifies a fiber; unique for the life of the process, never re-used. A default-made one is no fiber.
+/// Identifies a fiber; unique for the life of the process, never re-used. A default-made one is no
+/// fiber.
 class fiber_id {
  public:
   constexpr fiber_id() noexcept = default;
@@ -33,8 +34,8 @@ namespace detail {
 [[noreturn]] void throw_not_joinable(const char* what);
 }  // namespace detail
 
-/// A fiber and, once it has ended, its result. Move-only. Destroying or `detach`ing the handle lets the fiber
-/// run on by itself; it never blocks and never terminates the program.
+/// A fiber and, once it has ended, its result. Move-only. Destroying or `detach`ing the handle lets
+/// the fiber run on by itself; it never blocks and never terminates the program.
 template <class T = void>
 class [[nodiscard]] fiber {
  public:
@@ -55,22 +56,27 @@ class [[nodiscard]] fiber {
   /// Is there a fiber whose result has not been taken, and which was not detached?
   [[nodiscard]] bool joinable() const noexcept { return task_ != nullptr; }
 
-  /// Waits for the end and returns the result, or rethrows what the fiber threw. The handle is empty then.
+  /// Waits for the end and returns the result, or rethrows what the fiber threw. The handle is
+  /// empty then.
   ///
-  /// Blocks: the calling fiber, or the thread outside one. A child that has not started may run right here, on the
-  /// caller's stack, if at least three quarters of a stack are left. Not where the caller stands on another stack than its
-  /// fiber's, such as a coroutine's; one that lies inside of the fiber's own (a local array) cannot be told from it.
+  /// Blocks: the calling fiber, or the thread outside one. A child that has not started may run
+  /// right here, on the caller's stack, if at least three quarters of a stack are left. Not where
+  /// the caller stands on another stack than its fiber's, such as a coroutine's; one that lies
+  /// inside of the fiber's own (a local array) cannot be told from it.
   /// Orders: everything the fiber did, before the return.
-  /// Throws: std::system_error: invalid_argument if not joinable; resource_deadlock_would_occur if it is the
-  ///         caller itself; no_such_process if its runtime has ended and left it behind (runtime::shutdown); what the
-  ///         fiber threw; std::errc::not_enough_memory if there was no stack for it.
-  ///         What the destructor of the callable throws after the call is what the fiber threw, and its result is
-  ///         destroyed; a destructor that throws while the call unwinds, or one of a result, ends the process.
+  /// Throws: std::system_error: invalid_argument if not joinable; resource_deadlock_would_occur if
+  /// it is the
+  ///         caller itself; no_such_process if its runtime has ended and left it behind
+  ///         (runtime::shutdown); what the fiber threw; std::errc::not_enough_memory if there was
+  ///         no stack for it. What the destructor of the callable throws after the call is what the
+  ///         fiber threw, and its result is destroyed; a destructor that throws while the call
+  ///         unwinds, or one of a result, ends the process.
   T join() {
     if (task_ == nullptr) detail::throw_not_joinable("join");
     if constexpr (detail::in_words<stored>) {
       detail::words bytes{};
-      if (!detail::join_words(*task_, bytes)) [[unlikely]] return take();
+      if (!detail::join_words(*task_, bytes)) [[unlikely]]
+        return take();
       task_ = nullptr;
       if constexpr (!std::is_void_v<T>) {
         alignas(stored) std::byte place[sizeof(stored)];
@@ -87,14 +93,16 @@ class [[nodiscard]] fiber {
     }
   }
 
-  /// Waits for the end at most that long, until a stop is requested, or both; true if it came. Then `join` returns at once.
-  /// Neither asks the fiber to stop. `join` itself is not ended by a stop request on the caller.
+  /// Waits for the end at most that long, until a stop is requested, or both; true if it came. Then
+  /// `join` returns at once. Neither asks the fiber to stop. `join` itself is not ended by a stop
+  /// request on the caller.
   /// Throws: as join, what is not the fiber's own.
   [[nodiscard]] bool join_until(const std::stop_token& stop) {
     return wait_until(std::chrono::steady_clock::time_point::max(), &stop);
   }
   template <class Rep, class Period>
-  [[nodiscard]] bool join_for(const std::stop_token& stop, const std::chrono::duration<Rep, Period>& timeout) {
+  [[nodiscard]] bool join_for(const std::stop_token& stop,
+                              const std::chrono::duration<Rep, Period>& timeout) {
     return wait_until(detail::deadline_after(timeout), &stop);
   }
   template <class Clock, class Duration>
@@ -111,14 +119,16 @@ class [[nodiscard]] fiber {
     return wait_until(detail::to_steady(deadline));
   }
 
-  /// Lets the fiber run on by itself. If it has thrown, or throws later, the runtime's unhandled-exception
-  /// handler gets the exception. Throws: std::system_error, invalid_argument if not joinable.
+  /// Lets the fiber run on by itself. If it has thrown, or throws later, the runtime's
+  /// unhandled-exception handler gets the exception. Throws: std::system_error, invalid_argument if
+  /// not joinable.
   void detach() {
     if (task_ == nullptr) detail::throw_not_joinable("detach");
     detach_if_joinable();
   }
 
-  /// Asks the fiber to stop: its stop_token says so, and a wait that can be stopped ends. Never blocks.
+  /// Asks the fiber to stop: its stop_token says so, and a wait that can be stopped ends. Never
+  /// blocks.
   void request_stop() noexcept {
     if (task_ != nullptr) detail::stop_task(*task_);
   }
@@ -137,7 +147,8 @@ class [[nodiscard]] fiber {
  private:
   using stored = detail::stored_result<T>;
 
-  bool wait_until(std::chrono::steady_clock::time_point deadline, const std::stop_token* stop = nullptr) {
+  bool wait_until(std::chrono::steady_clock::time_point deadline,
+                  const std::stop_token* stop = nullptr) {
     if (task_ == nullptr) detail::throw_not_joinable("join_for/join_until");
     return detail::join_task_until(*task_, deadline, stop);
   }
@@ -175,11 +186,12 @@ class [[nodiscard]] fiber {
   detail::task* task_ = nullptr;
 };
 
-/// Starts f(args...) as a fiber of the current runtime; outside of any, of a default one that lives until the
-/// process ends.
+/// Starts f(args...) as a fiber of the current runtime; outside of any, of a default one that lives
+/// until the process ends.
 ///
 /// Blocks: never.   Orders: everything before the spawn, before the fiber's first step.
-/// Throws: what copying or moving f and args throws; std::system_error: operation_not_permitted when the runtime
+/// Throws: what copying or moving f and args throws; std::system_error: operation_not_permitted
+/// when the runtime
 ///         has stopped, resource_unavailable_try_again at options::max_fibers, not_enough_memory.
 /// Example: test/unit/examples_fibers_test.cpp [fiber]
 /// ```
@@ -201,10 +213,11 @@ template <class F, class... A>
   }
 }
 
-/// The same with attributes. Throws as above, and std::system_error, invalid_argument for a stack size that is not
-/// a multiple of the page size or out of range.
+/// The same with attributes. Throws as above, and std::system_error, invalid_argument for a stack
+/// size that is not a multiple of the page size or out of range.
 template <class F, class... A>
-[[gnu::always_inline]] inline fiber<detail::spawn_result<F, A...>> spawn(const attributes& attrs, F&& f, A&&... args) {
+[[gnu::always_inline]] inline fiber<detail::spawn_result<F, A...>> spawn(const attributes& attrs,
+                                                                         F&& f, A&&... args) {
   detail::task& t =
       detail::make_task(nullptr, &attrs, std::forward<F>(f), std::forward<A>(args)...);
   detail::submit_task(t);

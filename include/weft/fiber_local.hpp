@@ -18,8 +18,8 @@ namespace detail {
 void put_local(std::uint32_t key, void* value, void (*destroy)(void*) noexcept);
 }  // namespace detail
 
-/// One T per fiber, made on first use, destroyed when the fiber ends (newest first). On a plain thread, one per
-/// thread. Keep it at namespace scope, or static: a key is never re-used.
+/// One T per fiber, made on first use, destroyed when the fiber ends (newest first). On a plain
+/// thread, one per thread. Keep it at namespace scope, or static: a key is never re-used.
 ///
 /// Blocks: never. Throws: what making a T throws; std::bad_alloc.
 /// Example: test/unit/examples_fibers_test.cpp [fiber_local]

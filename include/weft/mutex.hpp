@@ -19,7 +19,8 @@ struct mutex_state {
   wait_list waiters;
   std::atomic<void*> owner{
       nullptr};  // while `owned` is set: by builds with assertions, for reports
-  // With `owned`: the code that locked it. Without: where the owner's stack was, which tells reports whose it is.
+  // With `owned`: the code that locked it. Without: where the owner's stack was, which tells
+  // reports whose it is.
   std::atomic<const void*> locked_at{nullptr};
 };
 
@@ -37,14 +38,16 @@ void mutex_destroy_checked(mutex_state& m) noexcept;
 ///
 /// Fairness: waiters queue in the order they came. An unlock wakes the first, and whoever comes
 /// first takes the mutex - often the one who just let go of it, which is fast. A waiter that lost
-/// goes back to the front; once it has waited a millisecond, the next unlock, or the one after, gives
-/// it the mutex and nobody can come between.
+/// goes back to the front; once it has waited a millisecond, the next unlock, or the one after,
+/// gives it the mutex and nobody can come between.
 /// Orders: what was done before an unlock, before the return of the next lock.
-/// Blocks: `lock` the calling fiber, or thread. As std::mutex it is not ended by a stop request; pass a token for that.
+/// Blocks: `lock` the calling fiber, or thread. As std::mutex it is not ended by a stop request;
+/// pass a token for that.
 /// Lifetime: whoever locks it last may destroy it after the unlock.
 /// With assertions (NDEBUG not defined) a second lock by the owner, an unlock by another and the
-/// destruction of a locked mutex end the process with a report of both sides and the calls that led to each (to the
-/// lock by frame pointers: compile with -fno-omit-frame-pointer to see all of them).
+/// destruction of a locked mutex end the process with a report of both sides and the calls that led
+/// to each (to the lock by frame pointers: compile with -fno-omit-frame-pointer to see all of
+/// them).
 /// Example: test/unit/examples_locks_test.cpp [mutex]
 /// ```
 ///   weft::mutex lock;
@@ -96,11 +99,13 @@ class mutex {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline) {
-    return try_lock() ||
-           detail::wait_until_on_clock(deadline, [this](auto steady) { return lock_within(detail::wait_limit(steady)); });
+    return try_lock() || detail::wait_until_on_clock(deadline, [this](auto steady) {
+             return lock_within(detail::wait_limit(steady));
+           });
   }
 
-  /// Gives up when `stop` is requested, or after that time as well. True: locked. A mutex that is free is locked in any case.
+  /// Gives up when `stop` is requested, or after that time as well. True: locked. A mutex that is
+  /// free is locked in any case.
   [[nodiscard]] bool lock(const std::stop_token& stop) {
     return try_lock() || lock_within(detail::wait_limit(stop));
   }

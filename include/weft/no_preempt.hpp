@@ -10,9 +10,10 @@ void forbid_preemption() noexcept;
 void allow_preemption() noexcept;
 }  // namespace detail
 
-/// While one is alive, the calling fiber is not preempted by the signal (options::preempt_signal): for code that measures
-/// time, or talks to hardware. Nests. The fiber still gives way where it waits or yields, and a blocking call still loses
-/// it its processor. For a whole fiber: attributes::preemptible.
+/// While one is alive, the calling fiber is not preempted by the signal (options::preempt_signal):
+/// for code that measures time, or talks to hardware. Nests. The fiber still gives way where it
+/// waits or yields, and a blocking call still loses it its processor. For a whole fiber:
+/// attributes::preemptible.
 ///
 /// Blocks: never.   Lifetime: ends in the fiber that began it.
 /// Example: test/unit/examples_fibers_test.cpp [no_preempt]

@@ -2,8 +2,9 @@
 #pragma once
 // weft/offload.hpp - calls that are known to block: on a thread of the pool, or right here.
 //
-// Neither is needed for correctness: a call that blocks undeclared loses its processor to others after 0.2 to 4 ms. Saying so
-// saves the others that time, and offload bounds the number of threads.
+// Neither is needed for correctness: a call that blocks undeclared loses its processor to others
+// after 0.2 to 4 ms. Saying so saves the others that time, and offload bounds the number of
+// threads.
 
 #include <chrono>
 #include <exception>
@@ -20,8 +21,8 @@ namespace weft {
 
 /// What the pool of a runtime is doing (runtime::offloads).
 struct offload_statistics {
-  std::size_t threads;      // there are now
-  std::size_t idle;         // of them, waiting for a call
+  std::size_t threads;  // there are now
+  std::size_t idle;     // of them, waiting for a call
   std::size_t running;
   std::size_t queued;       // calls in line for a thread
   std::uint64_t completed;  // calls, since the start
@@ -34,13 +35,15 @@ struct offload_job {
   void (*run)(offload_job&) noexcept = nullptr;
   offload_job* next = nullptr;
   offload_job* prev = nullptr;
-  std::uint64_t waiter = 0;                 // the ticket of whoever waits; under the pool's lock, as the next
-  std::uint64_t fiber = 0;                  // its id, for the tracer
+  // the ticket of whoever waits; under the pool's lock, as the next
+  std::uint64_t waiter = 0;
+  std::uint64_t fiber = 0;  // its id, for the tracer
   enum class state : std::uint8_t { queued, running, done } where = state::queued;
 };
 
-/// Runs the job and waits for it. Throws std::system_error: timed_out or operation_canceled if the limit ended the wait in
-/// the queue; resource_unavailable_try_again if there is no thread and none can be made.
+/// Runs the job and waits for it. Throws std::system_error: timed_out or operation_canceled if the
+/// limit ended the wait in the queue; resource_unavailable_try_again if there is no thread and none
+/// can be made.
 void offload(offload_job& job, const wait_limit& limit);
 
 template <class Call>
@@ -91,18 +94,21 @@ std::invoke_result_t<F, A...> offload_within(const wait_limit& limit, F&& f, A&&
 
 }  // namespace detail
 
-/// Runs f(args...) on a thread of the pool and returns, or throws, what it does. Other fibers run meanwhile. At most
-/// options::offload_threads such calls run at a time; beyond that callers wait in line, first come, first served. The
-/// line is the waiting fibers themselves: it takes no memory and needs no limit.
-/// Within f the calling thread is no fiber's: this_fiber, fiber_local and thread_local are the pool thread's. An offload from there is
-/// the plain call, on the same thread: it needs no second one, and no runtime.
+/// Runs f(args...) on a thread of the pool and returns, or throws, what it does. Other fibers run
+/// meanwhile. At most options::offload_threads such calls run at a time; beyond that callers wait
+/// in line, first come, first served. The line is the waiting fibers themselves: it takes no memory
+/// and needs no limit. Within f the calling thread is no fiber's: this_fiber, fiber_local and
+/// thread_local are the pool thread's. An offload from there is the plain call, on the same thread:
+/// it needs no second one, and no runtime.
 ///
-/// Blocks: the calling fiber, or thread.   Throws: what f throws; std::system_error, resource_unavailable_try_again, if
-/// no thread can be made.   Orders: what came before the call, before f; f, before the return.
+/// Blocks: the calling fiber, or thread.   Throws: what f throws; std::system_error,
+/// resource_unavailable_try_again, if no thread can be made.   Orders: what came before the call,
+/// before f; f, before the return.
 /// Lifetime: arguments are passed on as they are, not copied.
 /// Example: test/unit/examples_fibers_test.cpp [offload]
 /// ```
-///   const auto text = weft::offload([&] { return read_all(path); });  // a pool's thread reads, this fiber waits
+///   const auto text = weft::offload([&] { return read_all(path); });  // a pool's thread reads,
+///   this fiber waits
 /// ```
 template <class F, class... A>
   requires std::invocable<F, A...>
@@ -110,37 +116,42 @@ std::invoke_result_t<F, A...> offload(F&& f, A&&... args) {
   return detail::offload_within({}, std::forward<F>(f), std::forward<A>(args)...);
 }
 
-/// The same, unless `stop` is requested before f has begun: then f is not called and this throws std::system_error,
-/// std::errc::operation_canceled. Once begun f is waited for; give it the token if it can make use of it.
+/// The same, unless `stop` is requested before f has begun: then f is not called and this throws
+/// std::system_error, std::errc::operation_canceled. Once begun f is waited for; give it the token
+/// if it can make use of it.
 template <class F, class... A>
   requires std::invocable<F, A...>
 std::invoke_result_t<F, A...> offload(const std::stop_token& stop, F&& f, A&&... args) {
-  return detail::offload_within(detail::wait_limit(stop), std::forward<F>(f), std::forward<A>(args)...);
+  return detail::offload_within(detail::wait_limit(stop), std::forward<F>(f),
+                                std::forward<A>(args)...);
 }
 
 /// The same, unless f has not begun by `deadline`: std::errc::timed_out.
 template <class Clock, class Duration, class F, class... A>
   requires std::invocable<F, A...>
-std::invoke_result_t<F, A...> offload_until(const std::chrono::time_point<Clock, Duration>& deadline, F&& f,
-                                            A&&... args) {
+std::invoke_result_t<F, A...> offload_until(
+    const std::chrono::time_point<Clock, Duration>& deadline, F&& f, A&&... args) {
   return detail::offload_within(detail::wait_limit(detail::to_steady(deadline)), std::forward<F>(f),
                                 std::forward<A>(args)...);
 }
 template <class Rep, class Period, class F, class... A>
   requires std::invocable<F, A...>
-std::invoke_result_t<F, A...> offload_for(const std::chrono::duration<Rep, Period>& timeout, F&& f, A&&... args) {
-  return detail::offload_within(detail::wait_limit(detail::deadline_after(timeout)), std::forward<F>(f),
-                                std::forward<A>(args)...);
+std::invoke_result_t<F, A...> offload_for(const std::chrono::duration<Rep, Period>& timeout, F&& f,
+                                          A&&... args) {
+  return detail::offload_within(detail::wait_limit(detail::deadline_after(timeout)),
+                                std::forward<F>(f), std::forward<A>(args)...);
 }
 
-/// Calls f(args...) right here, on this thread, after giving the processor to another thread: for calls that block and
-/// need this thread's state (thread_local, locks). Costs a wake-up now, and a place in line afterwards if all
-/// processors are busy by then. On a plain thread it is the plain call.
+/// Calls f(args...) right here, on this thread, after giving the processor to another thread: for
+/// calls that block and need this thread's state (thread_local, locks). Costs a wake-up now, and a
+/// place in line afterwards if all processors are busy by then. On a plain thread it is the plain
+/// call.
 ///
 /// Blocks: the thread.   Throws: what f throws.
 /// Example: test/unit/examples_fibers_test.cpp [block_in_place]
 /// ```
-///   weft::block_in_place([&] { wait_for_device(); });  // on this thread; its processor goes on elsewhere
+///   weft::block_in_place([&] { wait_for_device(); });  // on this thread; its processor goes on
+///   elsewhere
 /// ```
 template <class F, class... A>
   requires std::invocable<F, A...>

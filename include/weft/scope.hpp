@@ -37,12 +37,12 @@ class scope_base {
  protected:
   scope_base(std::size_t limit, std::chrono::steady_clock::time_point deadline) noexcept;
   ~scope_base();
-  void submit(task& t);                 // may wait for the limit
-  [[nodiscard]] bool reserve();         // a place, without waiting; then one of the two
+  void submit(task& t);          // may wait for the limit
+  [[nodiscard]] bool reserve();  // a place, without waiting; then one of the two
   void submit_reserved(task& t) noexcept;
   void unreserve() noexcept;
-  void join_all();                      // rethrows the first failure
-  void join_quietly() noexcept;         // asks to stop, waits, drops the failure
+  void join_all();               // rethrows the first failure
+  void join_quietly() noexcept;  // asks to stop, waits, drops the failure
   void stop_all() noexcept;
   [[nodiscard]] bool stopping() const noexcept;
   [[nodiscard]] std::size_t children() const noexcept;
@@ -54,10 +54,11 @@ class scope_base {
 };
 }  // namespace detail
 
-/// Starts fibers and waits for all of them: leaving the block joins. The first child that throws stops its siblings
-/// (request_stop on each), and `join` rethrows what it threw. Use it from the fiber or thread that made it; children
-/// may spawn into it, too. With a limit, children that do so may wait for each other for ever; then the deadlock
-/// detector says so (use try_spawn, or a scope of their own).
+/// Starts fibers and waits for all of them: leaving the block joins. The first child that throws
+/// stops its siblings (request_stop on each), and `join` rethrows what it threw. Use it from the
+/// fiber or thread that made it; children may spawn into it, too. With a limit, children that do so
+/// may wait for each other for ever; then the deadlock detector says so (use try_spawn, or a scope
+/// of their own).
 ///
 /// Lifetime: children may refer to what was declared before the scope in the same block.
 /// Example: test/unit/examples_fibers_test.cpp [scope]
@@ -72,9 +73,10 @@ class scope : detail::scope_base {
   scope() noexcept : scope_base(no_limit, no_deadline) {}
   /// At most `limit.value` children (at least 1) are alive at a time: spawn waits for a place.
   explicit scope(scope_limit limit) noexcept : scope_base(limit.value, no_deadline) {}
-  /// As by request_stop at that moment, or at the deadline of a scope around it, whichever is nearer: the children, and
-  /// those spawned later, are asked to stop. The scope still waits for them, and its owner is not asked.
-  /// Costs: a fiber that sleeps until then, from the first child on; also in a scope without one that lies in such a scope.
+  /// As by request_stop at that moment, or at the deadline of a scope around it, whichever is
+  /// nearer: the children, and those spawned later, are asked to stop. The scope still waits for
+  /// them, and its owner is not asked. Costs: a fiber that sleeps until then, from the first child
+  /// on; also in a scope without one that lies in such a scope.
   /// Example: test/unit/examples_fibers_test.cpp [scope_deadline]
   /// ```
   ///   {
@@ -83,10 +85,12 @@ class scope : detail::scope_base {
   ///   }  // whatever it waited in was ended then
   /// ```
   explicit scope(scope_deadline deadline) noexcept : scope_base(no_limit, deadline.value) {}
-  scope(scope_limit limit, scope_deadline deadline) noexcept : scope_base(limit.value, deadline.value) {}
+  scope(scope_limit limit, scope_deadline deadline) noexcept
+      : scope_base(limit.value, deadline.value) {}
 
-  /// Joins. If the block is left by an exception the children are asked to stop and their failure is dropped;
-  /// otherwise the first failure is rethrown from here, unless `join` was called before.
+  /// Joins. If the block is left by an exception the children are asked to stop and their failure
+  /// is dropped; otherwise the first failure is rethrown from here, unless `join` was called
+  /// before.
   ~scope() noexcept(false) {
     if (detail::uncaught_now() > uncaught_at_start_)
       join_quietly();
@@ -94,10 +98,11 @@ class scope : detail::scope_base {
       join_all();
   }
 
-  /// Starts f(args...) as a child. In a scope that is stopping, or past its deadline, the child starts with its stop
-  /// requested.
+  /// Starts f(args...) as a child. In a scope that is stopping, or past its deadline, the child
+  /// starts with its stop requested.
   ///
-  /// Blocks: the caller, at the limit, until a child has ended; places go to who waits in the order of asking. A stop request
+  /// Blocks: the caller, at the limit, until a child has ended; places go to who waits in the order
+  /// of asking. A stop request
   ///         on the caller is passed on to the children, as in `join`.
   /// Throws: as weft::spawn; then nothing was started.
   template <class F, class... A>
@@ -110,7 +115,8 @@ class scope : detail::scope_base {
     submit(detail::make_task(nullptr, &attrs, std::forward<F>(f), std::forward<A>(args)...));
   }
 
-  /// The same if no place has to be waited for. False: the scope is at its limit; `f` and `args` are as they were.
+  /// The same if no place has to be waited for. False: the scope is at its limit; `f` and `args`
+  /// are as they were.
   ///
   /// Blocks: never.   Throws: as weft::spawn.
   /// Example: test/unit/examples_fibers_test.cpp [scope try_spawn]
@@ -130,8 +136,9 @@ class scope : detail::scope_base {
     return try_make(&attrs, std::forward<F>(f), std::forward<A>(args)...);
   }
 
-  /// Waits until no child is left and rethrows the first failure. Children that have not started may run right here.
-  /// A stop request on the caller is passed on to the children. The scope can be used again afterwards.
+  /// Waits until no child is left and rethrows the first failure. Children that have not started
+  /// may run right here. A stop request on the caller is passed on to the children. The scope can
+  /// be used again afterwards.
   ///
   /// Blocks: the caller.   Orders: everything the children did, before the return.
   void join() { join_all(); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/select.hpp - waiting for the first of several things. The machinery is in src/sync/select.cpp.
+// weft/select.hpp - waiting for the first of several things. The machinery is in
+// src/sync/select.cpp.
 
 #include <chrono>
 #include <concepts>
@@ -21,8 +22,8 @@
 
 namespace weft {
 
-/// One thing a select waits for, and what to do when it is taken. Made by the on_... functions below; it refers to the
-/// channel, fiber, timer or token, which must outlive it.
+/// One thing a select waits for, and what to do when it is taken. Made by the on_... functions
+/// below; it refers to the channel, fiber, timer or token, which must outlive it.
 class select_alternative {
  public:
   virtual ~select_alternative() = default;
@@ -36,7 +37,8 @@ class select_alternative {
 
  private:
   template <class... Cases>
-    requires(sizeof...(Cases) > 0 && (std::derived_from<std::remove_cvref_t<Cases>, select_alternative> && ...))
+    requires(sizeof...(Cases) > 0 &&
+             (std::derived_from<std::remove_cvref_t<Cases>, select_alternative> && ...))
   friend std::size_t select(Cases&&... cases);
   friend class selector;
   virtual void prepare() {}
@@ -126,7 +128,9 @@ class stop_case final : public select_alternative {
 template <class F>
 class timeout_case final : public select_alternative {
  public:
-  timeout_case(std::chrono::nanoseconds d, F f) : d_(d), f_(std::move(f)) { raw_.kind = case_kind::deadline; }
+  timeout_case(std::chrono::nanoseconds d, F f) : d_(d), f_(std::move(f)) {
+    raw_.kind = case_kind::deadline;
+  }
 
  private:
   void prepare() override { raw_.deadline = deadline_after(d_); }
@@ -139,7 +143,8 @@ class timeout_case final : public select_alternative {
 template <class F>
 class readiness_case final : public select_alternative {
  public:
-  readiness_case(case_kind kind, const net::socket* socket, int number, F f) : socket_(socket), f_(std::move(f)) {
+  readiness_case(case_kind kind, const net::socket* socket, int number, F f)
+      : socket_(socket), f_(std::move(f)) {
     raw_.kind = kind;
     raw_.number = number;
   }
@@ -160,8 +165,8 @@ template <class T, std::invocable<std::optional<T>> F>
 [[nodiscard]] detail::receive_case<T, F> on_receive(channel<T>& from, F f) {
   return {from, std::move(f)};
 }
-/// `value` was sent (true), or `to` is closed and it was not (false): f(bool). A case is good for one value: once sent,
-/// it is never ready again.
+/// `value` was sent (true), or `to` is closed and it was not (false): f(bool). A case is good for
+/// one value: once sent, it is never ready again.
 template <class T, class U, std::invocable<bool> F>
   requires std::constructible_from<T, U>
 [[nodiscard]] detail::send_case<T, F> on_send(channel<T>& to, U&& value, F f) {
@@ -180,7 +185,8 @@ template <std::invocable F>
 }
 /// That moment has come.
 template <class Clock, class Duration, std::invocable F>
-[[nodiscard]] detail::plain_case<F> on_deadline(const std::chrono::time_point<Clock, Duration>& t, F f) {
+[[nodiscard]] detail::plain_case<F> on_deadline(const std::chrono::time_point<Clock, Duration>& t,
+                                                F f) {
   return {detail::to_steady(t), std::move(f)};
 }
 /// So much time has passed since the select began.
@@ -197,14 +203,16 @@ template <std::invocable F>
 [[nodiscard]] detail::plain_case<F> on_tick(ticker& t, F f) {
   return {detail::case_kind::alarm, &t.native_state(), std::move(f)};
 }
-/// A read from `s`, or an accept at it, would not block: something is there, or the stream's end, or an error; or the
-/// socket is closed, also by another fiber meanwhile. The call made then says which. Somebody else may have been faster:
-/// then that call waits after all. The socket's own deadlines count for that call, not for the select.
+/// A read from `s`, or an accept at it, would not block: something is there, or the stream's end,
+/// or an error; or the socket is closed, also by another fiber meanwhile. The call made then says
+/// which. Somebody else may have been faster: then that call waits after all. The socket's own
+/// deadlines count for that call, not for the select.
 ///
 /// Example: test/unit/examples_waiting_test.cpp [select fd]
 /// ```
 ///   weft::select(weft::on_readable(events, [&] { n = ::read(events, buffer, sizeof buffer); }),
-///                weft::on_receive(orders, [&](std::optional<int> order) { n = order.value_or(-1); }));
+///                weft::on_receive(orders, [&](std::optional<int> order) { n = order.value_or(-1);
+///                }));
 /// ```
 template <std::invocable F>
 [[nodiscard]] detail::readiness_case<F> on_readable(const net::socket& s, F f) {
@@ -215,15 +223,18 @@ template <std::invocable F>
 [[nodiscard]] detail::readiness_case<F> on_writable(const net::socket& s, F f) {
   return {detail::case_kind::writable, &s, -1, std::move(f)};
 }
-/// The same for any descriptor - a pipe, an eventfd, an inotify -, which stays the caller's, blocking or not. Always
-/// ready: regular files and directories, and a number that names no descriptor: the call fails with EBADF.
+/// The same for any descriptor - a pipe, an eventfd, an inotify -, which stays the caller's,
+/// blocking or not. Always ready: regular files and directories, and a number that names no
+/// descriptor: the call fails with EBADF.
 ///
-/// A select that waits watches what the number names when it begins, through a duplicate: closing the number meanwhile
-/// does not end the wait, and is not seen by the other end before the wait has ended. (Use weft::net's objects where
-/// that matters.) Waiting costs some system calls more than with a socket object, and a descriptor.
-/// From a plain thread the default runtime watches, and is started for it.
+/// A select that waits watches what the number names when it begins, through a duplicate: closing
+/// the number meanwhile does not end the wait, and is not seen by the other end before the wait has
+/// ended. (Use weft::net's objects where that matters.) Waiting costs some system calls more than
+/// with a socket object, and a descriptor. From a plain thread the default runtime watches, and is
+/// started for it.
 ///
-/// Throws, from select: std::system_error, too_many_files_open and the like, with the limit to raise.
+/// Throws, from select: std::system_error, too_many_files_open and the like, with the limit to
+/// raise.
 template <std::invocable F>
 [[nodiscard]] detail::readiness_case<F> on_readable(int descriptor, F f) {
   return {detail::case_kind::readable, nullptr, descriptor, std::move(f)};
@@ -238,14 +249,14 @@ template <std::invocable F>
   return {detail::case_kind::fallback, nullptr, std::move(f)};
 }
 
-/// Waits until one of the cases is ready, takes it, calls its function, and returns its index. Of several that are
-/// ready one is chosen at random, each as likely as the others. Exactly one case is taken: no value is received, sent
-/// or lost by another.
+/// Waits until one of the cases is ready, takes it, calls its function, and returns its index. Of
+/// several that are ready one is chosen at random, each as likely as the others. Exactly one case
+/// is taken: no value is received, sent or lost by another.
 ///
 /// Blocks: the calling fiber, or thread; without any case that can become ready, for ever.
 /// Orders: as the case does by itself.
-/// Throws: what moving a value throws, what the function throws; std::system_error for a descriptor that cannot be
-/// watched. A case is taken then by nobody.
+/// Throws: what moving a value throws, what the function throws; std::system_error for a descriptor
+/// that cannot be watched. A case is taken then by nobody.
 /// Example: test/unit/examples_waiting_test.cpp [select]
 /// ```
 ///   while (open) {
@@ -257,17 +268,20 @@ template <std::invocable F>
 ///   }
 /// ```
 template <class... Cases>
-  requires(sizeof...(Cases) > 0 && (std::derived_from<std::remove_cvref_t<Cases>, select_alternative> && ...))
+  requires(sizeof...(Cases) > 0 &&
+           (std::derived_from<std::remove_cvref_t<Cases>, select_alternative> && ...))
 std::size_t select(Cases&&... cases) {
   (static_cast<select_alternative&>(cases).prepare(), ...);
   detail::select_case* const raw[] = {&static_cast<select_alternative&>(cases).raw_...};
   const std::size_t taken = detail::select_one(raw);
   std::size_t i = 0;
-  static_cast<void>(((i++ == taken ? (static_cast<select_alternative&>(cases).finish(), true) : false) || ...));
+  static_cast<void>(
+      ((i++ == taken ? (static_cast<select_alternative&>(cases).finish(), true) : false) || ...));
   return taken;
 }
 
-/// A select whose cases are known at run time only. Good for any number of selects; cases keep their index.
+/// A select whose cases are known at run time only. Good for any number of selects; cases keep
+/// their index.
 ///
 /// Example: test/unit/examples_waiting_test.cpp [selector]
 /// ```
@@ -296,7 +310,8 @@ class selector {
     cases_.push_back(std::make_unique<Case>(std::move(c)));
     return cases_.size() - 1;
   }
-  /// That case is never ready any more, until it is enabled. Also from within the function of a case.
+  /// That case is never ready any more, until it is enabled. Also from within the function of a
+  /// case.
   void disable(std::size_t index) { enabled_.at(index) = false; }
   void enable(std::size_t index) { enabled_.at(index) = true; }
   [[nodiscard]] std::size_t size() const noexcept { return cases_.size(); }

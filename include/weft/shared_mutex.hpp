@@ -19,14 +19,16 @@ struct shared_mutex_state {
 
   std::atomic<std::uint32_t> word{0};  // src/sync/shared_mutex_core.hpp says who writes which bit
   wait_list waiters;
-  std::atomic<void*> writer_is{nullptr};  // while `owned` is set: by builds with assertions, for reports
+  // while `owned` is set: by builds with assertions, for reports
+  std::atomic<void*> writer_is{nullptr};
   // With `owned`: the code that locked it. Without: where the writer's stack was, or null.
   std::atomic<const void*> locked_at{nullptr};
 };
 
 bool shared_mutex_lock(shared_mutex_state& m, sharing how, const wait_limit& limit);
 void shared_mutex_unlock(shared_mutex_state& m, sharing how) noexcept;
-// With assertions: before a lock without a time limit, after an exclusive lock, before an unlock, at the end.
+// With assertions: before a lock without a time limit, after an exclusive lock, before an unlock,
+// at the end.
 void shared_mutex_check_lock(const shared_mutex_state& m);
 void shared_mutex_note_writer(shared_mutex_state& m);
 void shared_mutex_check_unlock(shared_mutex_state& m, sharing how);
@@ -38,14 +40,17 @@ void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept;
 ///
 /// Fairness: whoever finds somebody waiting queues behind, so neither writers nor readers starve.
 /// The lock is handed over in the order of the queue; readers that stand one behind the other get
-/// it together. An execution agent that has it shared must not lock it shared again: a writer may have come
-/// between. Take several in one fixed order: std::lock, which holds one and tries the next, can go on for
-/// long while hundreds queue for each, for the next one always belongs to somebody (weft::mutex is fit for it).
+/// it together. An execution agent that has it shared must not lock it shared again: a writer may
+/// have come between. Take several in one fixed order: std::lock, which holds one and tries the
+/// next, can go on for long while hundreds queue for each, for the next one always belongs to
+/// somebody (weft::mutex is fit for it).
 /// Orders: what was done before an unlock, before the return of every later lock that excludes it.
-/// Blocks: the calling fiber, or thread. Not ended by a stop request; pass a token for that.   Lifetime: as weft::mutex.
-/// With assertions (NDEBUG not defined; what code without them has locked is not remembered) these end the process with a report of both
-/// sides: a lock by the writer it has already, an exclusive unlock by another, an unlock of what is not locked so, and the
-/// destruction while it is locked. Readers are not remembered one by one: a reader that locks exclusively just hangs.
+/// Blocks: the calling fiber, or thread. Not ended by a stop request; pass a token for that.
+/// Lifetime: as weft::mutex. With assertions (NDEBUG not defined; what code without them has locked
+/// is not remembered) these end the process with a report of both sides: a lock by the writer it
+/// has already, an exclusive unlock by another, an unlock of what is not locked so, and the
+/// destruction while it is locked. Readers are not remembered one by one: a reader that locks
+/// exclusively just hangs.
 /// Example: test/unit/examples_locks_test.cpp [shared_mutex]
 /// ```
 ///   weft::shared_mutex lock;
@@ -87,7 +92,8 @@ class shared_mutex {
   }
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& timeout) {
-    return try_lock() || lock_within(detail::sharing::exclusive, detail::wait_limit(detail::deadline_after(timeout)));
+    return try_lock() || lock_within(detail::sharing::exclusive,
+                                     detail::wait_limit(detail::deadline_after(timeout)));
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline) {
@@ -95,7 +101,8 @@ class shared_mutex {
              return lock_within(detail::sharing::exclusive, detail::wait_limit(steady));
            });
   }
-  /// Gives up when `stop` is requested, or after that time as well. True: locked. What is free is locked in any case.
+  /// Gives up when `stop` is requested, or after that time as well. True: locked. What is free is
+  /// locked in any case.
   [[nodiscard]] bool lock(const std::stop_token& stop) {
     return try_lock() || lock_within(detail::sharing::exclusive, detail::wait_limit(stop));
   }
@@ -138,8 +145,8 @@ class shared_mutex {
   }
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_shared_for(const std::chrono::duration<Rep, Period>& timeout) {
-    return try_lock_shared() ||
-           lock_within(detail::sharing::shared, detail::wait_limit(detail::deadline_after(timeout)));
+    return try_lock_shared() || lock_within(detail::sharing::shared,
+                                            detail::wait_limit(detail::deadline_after(timeout)));
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_shared_until(
@@ -154,8 +161,9 @@ class shared_mutex {
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_shared_for(const std::stop_token& stop,
                                          const std::chrono::duration<Rep, Period>& timeout) {
-    return try_lock_shared() || lock_within(detail::sharing::shared,
-                                            detail::wait_limit(stop, detail::deadline_after(timeout)));
+    return try_lock_shared() ||
+           lock_within(detail::sharing::shared,
+                       detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_shared_until(
@@ -183,7 +191,8 @@ class shared_mutex {
     return true;
   }
   void will_unlock(detail::sharing how) noexcept {
-    if (how == detail::sharing::exclusive) state_.locked_at.store(nullptr, std::memory_order_relaxed);
+    if (how == detail::sharing::exclusive)
+      state_.locked_at.store(nullptr, std::memory_order_relaxed);
   }
 #else
   void will_lock() { detail::shared_mutex_check_lock(state_); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/this_fiber.hpp - what a fiber says about itself. All of it works on plain threads too, where it means the
-// thread, as std::this_thread does.
+// weft/this_fiber.hpp - what a fiber says about itself. All of it works on plain threads too, where
+// it means the thread, as std::this_thread does.
 
 #include <chrono>
 #include <stop_token>
@@ -18,7 +18,8 @@ enum class wait_result : std::uint8_t { ready, timeout, stopped };
 namespace weft::detail {
 void yield() noexcept;
 wait_result sleep_until(std::chrono::steady_clock::time_point deadline);
-wait_result sleep_until(const std::stop_token& stop, std::chrono::steady_clock::time_point deadline);
+wait_result sleep_until(const std::stop_token& stop,
+                        std::chrono::steady_clock::time_point deadline);
 }  // namespace weft::detail
 
 namespace weft::this_fiber {
@@ -27,7 +28,8 @@ namespace weft::this_fiber {
 inline void yield() noexcept { detail::yield(); }
 
 /// Parks for at least that long. Ends early, with `stopped`, when this fiber is asked to stop.
-/// Blocks: the fiber.  Resolution: the kernel's (about 50 us); lateness grows when processors are busy.
+/// Blocks: the fiber.  Resolution: the kernel's (about 50 us); lateness grows when processors are
+///                     busy.
 /// Example: test/unit/examples_fibers_test.cpp [this_fiber]
 /// ```
 ///   auto beat = weft::spawn([&] {
@@ -51,11 +53,13 @@ wait_result sleep_until(const std::chrono::time_point<Clock, Duration>& deadline
 }
 /// The same; a stop requested on `stop` ends it, too.
 template <class Rep, class Period>
-wait_result sleep_for(const std::stop_token& stop, const std::chrono::duration<Rep, Period>& duration) {
+wait_result sleep_for(const std::stop_token& stop,
+                      const std::chrono::duration<Rep, Period>& duration) {
   return detail::sleep_until(stop, detail::deadline_after(duration));
 }
 template <class Clock, class Duration>
-wait_result sleep_until(const std::stop_token& stop, const std::chrono::time_point<Clock, Duration>& deadline) {
+wait_result sleep_until(const std::stop_token& stop,
+                        const std::chrono::time_point<Clock, Duration>& deadline) {
   wait_result end;
   do {
     end = detail::sleep_until(stop, detail::to_steady(deadline));
@@ -69,15 +73,15 @@ wait_result sleep_until(const std::stop_token& stop, const std::chrono::time_poi
 [[nodiscard]] std::string_view name() noexcept;
 /// Is the caller a fiber?
 [[nodiscard]] bool is_fiber() noexcept;
-/// Requested by fiber<T>::request_stop, a failing scope, or the shutdown of the runtime. A request ends the sleeps of this
-/// fiber, its waits at sockets, and passes through weft::scope to its children. Other waits end early if they are given
-/// this token; each has a form that takes one.
+/// Requested by fiber<T>::request_stop, a failing scope, or the shutdown of the runtime. A request
+/// ends the sleeps of this fiber, its waits at sockets, and passes through weft::scope to its
+/// children. Other waits end early if they are given this token; each has a form that takes one.
 [[nodiscard]] std::stop_token stop_token();
 /// The same without making a token: one load.
 [[nodiscard]] bool stop_requested() noexcept;
 
-/// The nearest deadline of the scopes this fiber is a child of, then it is asked to stop; time_point::max() if there is
-/// none. For calls that want to know how long they have.
+/// The nearest deadline of the scopes this fiber is a child of, then it is asked to stop;
+/// time_point::max() if there is none. For calls that want to know how long they have.
 [[nodiscard]] std::chrono::steady_clock::time_point deadline() noexcept;
 
 }  // namespace weft::this_fiber

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// api/metrics.cpp - the entry points of weft/metrics.hpp; the sums are sched/metrics.cpp, the text is prometheus.cpp.
+// api/metrics.cpp - the entry points of weft/metrics.hpp; the sums are sched/metrics.cpp, the text
+// is prometheus.cpp.
 #include <weft/metrics.hpp>
 #include <weft/runtime.hpp>
 
@@ -9,7 +10,8 @@
 namespace weft {
 
 process_metrics metrics() {
-  return {std::chrono::system_clock::now(), detail::scheduler::measure_all(), detail::measure_stacks()};
+  return {std::chrono::system_clock::now(), detail::scheduler::measure_all(),
+          detail::measure_stacks()};
 }
 
 runtime_metrics metrics(const runtime& rt) { return rt.scheduler_->measure(); }

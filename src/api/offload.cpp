@@ -5,9 +5,9 @@
 #include <system_error>
 
 #include "api/inline_join.hpp"
-#include "sched/runtime_entry.hpp"
 #include "sched/offload.hpp"
 #include "sched/park.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/scheduler.hpp"
 
 namespace weft::detail {
@@ -16,20 +16,24 @@ namespace {
 // The end of the call, or of the patience.
 wake_code wait_for_end(fiber_record& self, ticket mine, const wait_limit& limit) {
   if (limit.stop == nullptr) return finish_park(self, steady_ns(limit.deadline));
-  const std::stop_callback callback(*limit.stop, [mine]() noexcept { wake(mine, wake_code::stop); });
+  const std::stop_callback callback(*limit.stop,
+                                    [mine]() noexcept { wake(mine, wake_code::stop); });
   return finish_park(self, steady_ns(limit.deadline));
 }
 
 [[noreturn]] void throw_not_begun(std::errc why) {
-  throw std::system_error(std::make_error_code(why),
-                          "weft::offload: the call had not begun (options::offload_threads are at work)");
+  throw std::system_error(
+      std::make_error_code(why),
+      "weft::offload: the call had not begun (options::offload_threads are at work)");
 }
 
 }  // namespace
 
 void offload(offload_job& job, const wait_limit& limit) {
-  if (limit.stop != nullptr && limit.stop->stop_requested()) throw_not_begun(std::errc::operation_canceled);
-  // Nested: here it may block, and a second thread of a pool whose threads all wait for one would never come.
+  if (limit.stop != nullptr && limit.stop->stop_requested())
+    throw_not_begun(std::errc::operation_canceled);
+  // Nested: here it may block, and a second thread of a pool whose threads all wait for one would
+  // never come.
   if (offload_pool::on_pool_thread()) return job.run(job);
   fiber_record& self = this_agent();
   worker* w = enter();  // inside weft, so that nobody stops us with the pool's lock
@@ -42,8 +46,8 @@ void offload(offload_job& job, const wait_limit& limit) {
   if (w != nullptr) leave(*w);
   if (failed)
     throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
-                            "weft::offload: the runtime ends, or the system gives no thread (" + failed.message() +
-                                "; `ulimit -u`, pids cgroup)");
+                            "weft::offload: the runtime ends, or the system gives no thread (" +
+                                failed.message() + "; `ulimit -u`, pids cgroup)");
   const wake_code why = wait_for_end(self, mine, limit);
   if (why == wake_code::ready) return;
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// api/prometheus.cpp - the metrics as Prometheus reads them: families with HELP and TYPE, one after the other, each with
-// the series of all runtimes. Counters end in _total, times are seconds, histogram intervals are cumulative.
-// Rejected: a client library (prometheus-cpp-lite and others keep their own counters; here is one snapshot to print).
+// api/prometheus.cpp - the metrics as Prometheus reads them: families with HELP and TYPE, one after
+// the other, each with the series of all runtimes. Counters end in _total, times are seconds,
+// histogram intervals are cumulative.
+// Rejected: a client library (prometheus-cpp-lite and others keep their own counters; here is one
+// snapshot to print).
 #include <weft/metrics.hpp>
 
 #include <charconv>
@@ -51,7 +53,12 @@ class page {
   void sample(std::string_view suffix, const labels& l, auto value) {
     char digits[32];
     const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-    text_.append(name_).append(suffix).append(l.text()).append(" ").append(digits, end).append("\n");
+    text_.append(name_)
+        .append(suffix)
+        .append(l.text())
+        .append(" ")
+        .append(digits, end)
+        .append("\n");
   }
 
   /// One series a runtime.
@@ -60,7 +67,8 @@ class page {
     family(name, type, help);
     for (const runtime_metrics& m : all_.runtimes) sample("", labels(m), value(m));
   }
-  void counter(std::string_view name, std::string_view help, std::uint64_t runtime_metrics::* field) {
+  void counter(std::string_view name, std::string_view help,
+               std::uint64_t runtime_metrics::* field) {
     each(name, "counter", help, [&](const runtime_metrics& m) { return m.*field; });
   }
   void gauge(std::string_view name, std::string_view help, std::size_t runtime_metrics::* field) {
@@ -73,9 +81,11 @@ class page {
     for (const runtime_metrics& m : all_.runtimes) put(m);
   }
 
-  void histogram(std::string_view name, std::string_view help, latency_histogram runtime_metrics::* field) {
+  void histogram(std::string_view name, std::string_view help,
+                 latency_histogram runtime_metrics::* field) {
     // Every octave from a microsecond to 34 s, of the four intervals each that are kept.
-    constexpr std::size_t first = latency_histogram::index_of(1023), last = latency_histogram::index_of((1LL << 35) - 1);
+    constexpr std::size_t first = latency_histogram::index_of(1023),
+                          last = latency_histogram::index_of((1LL << 35) - 1);
     family(name, "histogram", help);
     for (const runtime_metrics& m : all_.runtimes) {
       const latency_histogram& h = m.*field;
@@ -84,9 +94,12 @@ class page {
         below += h.counts[i];
         if (i < first || (i - first) % 4 != 0) continue;
         char bound[32];
-        const auto end = std::to_chars(bound, bound + sizeof bound,
-                                       static_cast<double>(latency_histogram::end_of(i).count()) / 1e9).ptr;
-        sample("_bucket", labels(m).add("le", {bound, static_cast<std::size_t>(end - bound)}), below);
+        const auto end =
+            std::to_chars(bound, bound + sizeof bound,
+                          static_cast<double>(latency_histogram::end_of(i).count()) / 1e9)
+                .ptr;
+        sample("_bucket", labels(m).add("le", {bound, static_cast<std::size_t>(end - bound)}),
+               below);
       }
       sample("_bucket", labels(m).add("le", "+Inf"), h.count());
       sample("_sum", labels(m), static_cast<double>(h.sum.count()) / 1e9);
@@ -106,7 +119,8 @@ double seconds(std::chrono::nanoseconds t) { return static_cast<double>(t.count(
 
 void put_fibers(page& p) {
   using r = runtime_metrics;
-  p.each("weft_uptime_seconds", "gauge", "Since the runtime was made.", [](const r& m) { return seconds(m.uptime); });
+  p.each("weft_uptime_seconds", "gauge", "Since the runtime was made.",
+         [](const r& m) { return seconds(m.uptime); });
   p.several("weft_fibers", "gauge", "Fibers alive, by what they do.", [&](const r& m) {
     p.sample("", page::labels(m).add("state", "waiting"), m.waiting);
     p.sample("", page::labels(m).add("state", "runnable"), m.runnable);
@@ -114,57 +128,77 @@ void put_fibers(page& p) {
   });
   p.counter("weft_fibers_spawned_total", "Fibers spawned.", &r::spawned);
   p.counter("weft_fibers_ended_total", "Fibers that have ended.", &r::ended);
-  p.counter("weft_steps_total", "Looks of a processor for its next fiber, vain ones included.", &r::steps);
+  p.counter("weft_steps_total", "Looks of a processor for its next fiber, vain ones included.",
+            &r::steps);
   p.counter("weft_parks_total", "Fibers that left their stack to wait.", &r::parks);
   p.counter("weft_wakes_total", "Ends of such waits.", &r::wakes);
-  p.histogram("weft_wake_latency_seconds", "From the end of a wait to running, of one wake in 64.", &r::wake_latency);
-  p.histogram("weft_start_latency_seconds", "From spawn to running, of some spawns.", &r::start_latency);
+  p.histogram("weft_wake_latency_seconds", "From the end of a wait to running, of one wake in 64.",
+              &r::wake_latency);
+  p.histogram("weft_start_latency_seconds", "From spawn to running, of some spawns.",
+              &r::start_latency);
 }
 
 void put_scheduler(page& p) {
   using r = runtime_metrics;
   p.gauge("weft_processors_serving", "Processors in service.", &r::serving);
   p.gauge("weft_processors_busy", "Processors held by a thread.", &r::busy);
-  p.gauge("weft_processors_searching", "Threads with a processor that look for a fiber.", &r::searching);
-  p.several("weft_queue_length", "gauge", "Fibers in a processor's queue and next slot.", [&](const r& m) {
-    for (const processor_metrics& c : m.processors)
-      p.sample("", page::labels(m).add("processor", std::to_string(c.index)), c.queued + c.next);
-  });
-  p.several("weft_processor_steps_total", "counter", "Looks of this processor for its next fiber, vain ones included.", [&](const r& m) {
-    for (const processor_metrics& c : m.processors)
-      p.sample("", page::labels(m).add("processor", std::to_string(c.index)), c.steps);
-  });
+  p.gauge("weft_processors_searching", "Threads with a processor that look for a fiber.",
+          &r::searching);
+  p.several("weft_queue_length", "gauge", "Fibers in a processor's queue and next slot.",
+            [&](const r& m) {
+              for (const processor_metrics& c : m.processors)
+                p.sample("", page::labels(m).add("processor", std::to_string(c.index)),
+                         c.queued + c.next);
+            });
+  p.several("weft_processor_steps_total", "counter",
+            "Looks of this processor for its next fiber, vain ones included.", [&](const r& m) {
+              for (const processor_metrics& c : m.processors)
+                p.sample("", page::labels(m).add("processor", std::to_string(c.index)), c.steps);
+            });
   p.several("weft_timers", "gauge", "Deadlines of a processor.", [&](const r& m) {
     for (const processor_metrics& c : m.processors)
       p.sample("", page::labels(m).add("processor", std::to_string(c.index)), c.timers);
   });
-  p.gauge("weft_inject_queue_length", "Fibers in the queue that anybody may put into.", &r::injected_now);
+  p.gauge("weft_inject_queue_length", "Fibers in the queue that anybody may put into.",
+          &r::injected_now);
   p.several("weft_threads", "gauge", "Threads that run fibers, by what they do.", [&](const r& m) {
     const std::size_t away = m.asleep + m.detached + m.frozen;
-    p.sample("", page::labels(m).add("state", "serving"), m.threads - (away < m.threads ? away : m.threads));
+    p.sample("", page::labels(m).add("state", "serving"),
+             m.threads - (away < m.threads ? away : m.threads));
     p.sample("", page::labels(m).add("state", "asleep"), m.asleep);
     p.sample("", page::labels(m).add("state", "detached"), m.detached);
     p.sample("", page::labels(m).add("state", "frozen"), m.frozen);
   });
-  p.several("weft_thread_cpu_seconds_total", "counter", "CPU time of a thread that runs fibers.", [&](const r& m) {
-    for (const worker_metrics& w : m.workers)
-      p.sample("", page::labels(m).add("worker", std::to_string(w.index)).add("tid", std::to_string(w.thread_id)),
-               seconds(w.cpu_time));
-  });
-  p.several("weft_thread_processor", "gauge", "The processor a thread holds; -1: none.", [&](const r& m) {
-    for (const worker_metrics& w : m.workers)
-      p.sample("", page::labels(m).add("worker", std::to_string(w.index)).add("tid", std::to_string(w.thread_id)),
-               w.processor);
-  });
+  p.several("weft_thread_cpu_seconds_total", "counter", "CPU time of a thread that runs fibers.",
+            [&](const r& m) {
+              for (const worker_metrics& w : m.workers)
+                p.sample("",
+                         page::labels(m)
+                             .add("worker", std::to_string(w.index))
+                             .add("tid", std::to_string(w.thread_id)),
+                         seconds(w.cpu_time));
+            });
+  p.several("weft_thread_processor", "gauge", "The processor a thread holds; -1: none.",
+            [&](const r& m) {
+              for (const worker_metrics& w : m.workers)
+                p.sample("",
+                         page::labels(m)
+                             .add("worker", std::to_string(w.index))
+                             .add("tid", std::to_string(w.thread_id)),
+                         w.processor);
+            });
   p.counter("weft_injected_total", "Fibers taken from the inject queue.", &r::injected);
-  p.counter("weft_steals_total", "Raids on another processor's queue that brought something.", &r::steals);
+  p.counter("weft_steals_total", "Raids on another processor's queue that brought something.",
+            &r::steals);
   p.counter("weft_stolen_fibers_total", "Fibers they brought.", &r::stolen);
   p.counter("weft_thread_sleeps_total", "How often a thread found nothing to do.", &r::sleeps);
   p.counter("weft_retakes_total", "Processors taken from threads that blocked.", &r::retakes);
-  p.counter("weft_preemptions_total", "Threads frozen because their fiber computed for too long.", &r::preemptions);
+  p.counter("weft_preemptions_total", "Threads frozen because their fiber computed for too long.",
+            &r::preemptions);
   p.counter("weft_stalls_total", "Stalls told to options::on_stall.", &r::stalls);
   p.counter("weft_polls_total", "Looks at the descriptors.", &r::polls);
-  p.counter("weft_poll_events_total", "Fibers that a look at the descriptors readied.", &r::poll_events);
+  p.counter("weft_poll_events_total", "Fibers that a look at the descriptors readied.",
+            &r::poll_events);
   p.counter("weft_timers_fired_total", "Deadlines that came.", &r::timers_fired);
 }
 
@@ -174,24 +208,30 @@ void put_offload(page& p) {
     p.sample("", page::labels(m).add("state", "running"), m.offloads.running);
     p.sample("", page::labels(m).add("state", "idle"), m.offloads.idle);
   });
-  p.each("weft_offload_queue_length", "gauge", "Calls in line for such a thread.", [](const r& m) { return m.offloads.queued; });
-  p.each("weft_offload_calls_total", "counter", "Such calls that have ended.", [](const r& m) { return m.offloads.completed; });
+  p.each("weft_offload_queue_length", "gauge", "Calls in line for such a thread.",
+         [](const r& m) { return m.offloads.queued; });
+  p.each("weft_offload_calls_total", "counter", "Such calls that have ended.",
+         [](const r& m) { return m.offloads.completed; });
 }
 
 void put_stacks(page& p, const std::vector<stack_metrics>& stacks) {
-  const auto sized = [](const stack_metrics& s) { return page::labels().add("size", std::to_string(s.size)); };
+  const auto sized = [](const stack_metrics& s) {
+    return page::labels().add("size", std::to_string(s.size));
+  };
   p.family("weft_stacks", "gauge", "Stacks, by their size.");
   for (const stack_metrics& s : stacks) {
     p.sample("", sized(s).add("state", "free"), s.free);
     p.sample("", sized(s).add("state", "out"), s.made - s.free);
   }
-  p.family("weft_stack_touched_bytes", "gauge", "What this share of the stacks of a size has touched at most.");
+  p.family("weft_stack_touched_bytes", "gauge",
+           "What this share of the stacks of a size has touched at most.");
   for (const stack_metrics& s : stacks) {
     p.sample("", sized(s).add("share", "0.5"), s.touched_median);
     p.sample("", sized(s).add("share", "0.99"), s.touched_99);
     p.sample("", sized(s).add("share", "1"), s.touched_most);
   }
-  p.family("weft_stack_suggested_bytes", "gauge", "The smallest stack size that would do, with a quarter to spare.");
+  p.family("weft_stack_suggested_bytes", "gauge",
+           "The smallest stack size that would do, with a quarter to spare.");
   for (const stack_metrics& s : stacks) p.sample("", sized(s), s.suggested);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // api/runtime.cpp - options checked, a scheduler wired to its poller; the default runtime.
-#include <weft/runtime.hpp>
 #include <weft/profile.hpp>
+#include <weft/runtime.hpp>
 #include <weft/trace.hpp>
 
 #include <algorithm>
@@ -45,36 +45,42 @@ options checked(options o) {
   if (o.max_threads < workers + 1)
     refuse("options::max_threads is " + std::to_string(o.max_threads) + " for " +
            std::to_string(workers) + " workers; at least one more than workers is needed, a spare");
-  if (o.offload_threads == 0) refuse("options::offload_threads is 0; weft::offload needs at least one");
+  if (o.offload_threads == 0)
+    refuse("options::offload_threads is 0; weft::offload needs at least one");
   if (o.stall_after < std::chrono::milliseconds::zero())
     refuse("options::stall_after is negative; 0 reports nothing");
   if (o.time_slice < std::chrono::milliseconds::zero())
     refuse("options::time_slice is negative; 0 turns preemption off");
   if (o.preempt_signal < 0 || o.preempt_signal > SIGRTMAX || o.preempt_signal == SIGKILL ||
       o.preempt_signal == SIGSTOP || o.preempt_signal == SIGSEGV || o.preempt_signal == SIGBUS)
-    refuse("options::preempt_signal is " + std::to_string(o.preempt_signal) +
-           "; it must be 0 (none) or a signal that can be handled, such as SIGURG or a real-time one");
+    refuse(
+        "options::preempt_signal is " + std::to_string(o.preempt_signal) +
+        "; it must be 0 (none) or a signal that can be handled, such as SIGURG or a real-time one");
   if (o.deadlock_after <= std::chrono::milliseconds::zero())
     refuse("options::deadlock_after is not positive; deadlock_policy::ignore looks for none");
-  if (o.dump_signal < 0 || o.dump_signal > SIGRTMAX || o.dump_signal == SIGKILL || o.dump_signal == SIGSTOP)
-    refuse("options::dump_signal is " + std::to_string(o.dump_signal) + "; it must be 0 (none) or a signal that can be handled");
+  if (o.dump_signal < 0 || o.dump_signal > SIGRTMAX || o.dump_signal == SIGKILL ||
+      o.dump_signal == SIGSTOP)
+    refuse("options::dump_signal is " + std::to_string(o.dump_signal) +
+           "; it must be 0 (none) or a signal that can be handled");
   if (o.shutdown_timeout < std::chrono::milliseconds::zero())
     refuse("options::shutdown_timeout is negative; 0 does not wait at all");
   return o;
 }
 
-// How many processors there may ever be: the quota and the affinity mask may grow up to what is online.
+// How many processors there may ever be: the quota and the affinity mask may grow up to what is
+// online.
 std::size_t most_processors(const options& o) noexcept {
   if (o.workers != 0) return o.workers;
   const std::size_t cpus = std::max<std::size_t>(os::online_cpus(), os::usable_cpus());
   return std::min({cpus, most_workers, o.max_threads - 1});
 }
 
-// The default runtime is never shut down, and outlives every static object: fibers, timers and channels work until the last
-// destructor. What ends when the process begins to exit is only the way in, so that nobody counts on a fiber that may not
-// come to run any more. exit() runs this on whatever thread or fiber called it, and waits for nobody.
-// Rejected: to shut it down there. A fiber that calls exit() would wait for itself, an offloaded call for its own thread, and
-// the destructors of older statics would find a runtime that is gone.
+// The default runtime is never shut down, and outlives every static object: fibers, timers and
+// channels work until the last destructor. What ends when the process begins to exit is only the
+// way in, so that nobody counts on a fiber that may not come to run any more. exit() runs this on
+// whatever thread or fiber called it, and waits for nobody.
+// Rejected: to shut it down there. A fiber that calls exit() would wait for itself, an offloaded
+// call for its own thread, and the destructors of older statics would find a runtime that is gone.
 struct default_setup {
   std::mutex lock;
   options wanted;        // under lock
@@ -116,7 +122,8 @@ void set_default_options(const options& o) {
   const std::lock_guard guard(setup.lock);
   if (setup.started)
     throw std::system_error(std::make_error_code(std::errc::device_or_resource_busy),
-                            "weft::set_default_options: the default runtime runs already; call it before the first use");
+                            "weft::set_default_options: the default runtime runs already; call it "
+                            "before the first use");
   setup.wanted = std::move(c);
 }
 
@@ -128,8 +135,10 @@ runtime::runtime(const options& o) {
   profile::start_from_environment();
   const options c = checked(o);
   detail::install_dump_triggers(c);
-  detail::open_diagnostics_port(c.preempt_signal);  // first: a request must not be taken for a request to preempt
-  auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller(), &detail::describe, &detail::calls_of,
+  // first: a request must not be taken for a request to preempt
+  detail::open_diagnostics_port(c.preempt_signal);
+  auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller(),
+                                               &detail::describe, &detail::calls_of,
                                                &detail::check_for_deadlock);
   s->start();
   scheduler_ = s.release();
@@ -137,7 +146,8 @@ runtime::runtime(const options& o) {
 
 runtime::~runtime() {
   if (detail::is_forked_child()) return;  // exit() runs this, too; nobody is there to be waited for
-  // What stragglers may still refer to is kept: tickets in the hands of others lead to their runtime.
+  // What stragglers may still refer to is kept: tickets in the hands of others lead to their
+  // runtime.
   if (scheduler_->shutdown() == 0)
     delete scheduler_;
   else
@@ -156,9 +166,10 @@ scheduler& default_scheduler() { return *scheduler_of(default_runtime()); }
 
 void check_run_outside_fiber() {
   if (this_worker() == nullptr) return;
-  throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur),
-                          "weft::run: called from a fiber; spawn into the runtime that is there, or make a "
-                          "weft::runtime and join what you spawn into it");
+  throw std::system_error(
+      std::make_error_code(std::errc::resource_deadlock_would_occur),
+      "weft::run: called from a fiber; spawn into the runtime that is there, or make a "
+      "weft::runtime and join what you spawn into it");
 }
 
 }  // namespace detail

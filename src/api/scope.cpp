@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: BSL-1.0
 // api/scope.cpp - the children of a scope, under one lock.
 //
-//   SCOPE-1  pending_ == the children that were submitted and have not left, each in children_ meanwhile, and the places
-//            that try_spawn has taken for a child it is still making.
-//   SCOPE-2  pending_ == 0 and joiner_ set never hold together outside the lock: whoever takes the last child out
-//            takes the joiner with it.
-//   STOP-1  a listener outlives every call of it: stop_work pins it under the fiber's lock and unpins it
-//           (release) after the call; the listener's end takes it out and waits for zero (acquire).
-//   STOP-2  a request is heard: the listener is stored, then the flag read; the request stores the flag,
-//           then reads the listener. All four seq_cst.
-//   SCOPE-3  after the unlock that made pending_ zero, nothing of the scope is touched: its owner may destroy it.
-//   SCOPE-4  a place that becomes free while somebody waits is given to the first who does, under the lock: its child is
-//            among the children before the waiter runs. One who was woken by a stop request meanwhile is passed over, keeps
-//            its turn, and looks for itself.
-// A child leaves on its own stack, before its record goes. The lock is held for a few stores; stop requests collect
-// the stop sources under it and run the user's callbacks after it.
-// Who waits here - for the end, or for a place - passes a stop request on to the children, and waits on.
-// A deadline, its own or one around it, is a fiber that sleeps until then, started with the first child: it finds the
-// owner wherever it is, and costs nothing without one. As it may be late, each spawn looks at the clock, too.
-// Rejected: an atomic count alone (a stop request has to find the children); looking at the deadline in join (the
-// owner may be busy with something else).
+//   SCOPE-1  pending_ == the children that were submitted and have not left, each in children_
+//            meanwhile, and the places that try_spawn has taken for a child it is still making.
+//   SCOPE-2  pending_ == 0 and joiner_ set never hold together outside the lock: whoever takes the
+//            last child out takes the joiner with it.
+//   STOP-1  a listener outlives every call of it: stop_work pins it under the fiber's lock and
+//           unpins it (release) after the call; the listener's end takes it out and waits for zero
+//           (acquire).
+//   STOP-2  a request is heard: the listener is stored, then the flag read; the request stores the
+//           flag, then reads the listener. All four seq_cst.
+//   SCOPE-3  after the unlock that made pending_ zero, nothing of the scope is touched: its owner
+//            may destroy it.
+//   SCOPE-4  a place that becomes free while somebody waits is given to the first who does, under
+//            the lock: its child is among the children before the waiter runs. One who was woken by
+//            a stop request meanwhile is passed over, keeps its turn, and looks for itself.
+// A child leaves on its own stack, before its record goes. The lock is held for a few stores; stop
+// requests collect the stop sources under it and run the user's callbacks after it.
+// Who waits here - for the end, or for a place - passes a stop request on to the children, and
+// waits on. A deadline, its own or one around it, is a fiber that sleeps until then, started with
+// the first child: it finds the owner wherever it is, and costs nothing without one. As it may be
+// late, each spawn looks at the clock, too.
+// Rejected: an atomic count alone (a stop request has to find the children); looking at the
+// deadline in join (the owner may be busy with something else).
 #include <weft/fiber.hpp>
 #include <weft/scope.hpp>
 #include <weft/this_fiber.hpp>
@@ -55,7 +58,8 @@ class scope_core {
   /// The deadline of the scope whose child the caller is.
   static time_point inherited() noexcept {
     const worker* w = this_worker();
-    if (w == nullptr || w->current == nullptr || w->current->scope == nullptr) return time_point::max();
+    if (w == nullptr || w->current == nullptr || w->current->scope == nullptr)
+      return time_point::max();
     return w->current->scope->deadline();
   }
 
@@ -155,7 +159,8 @@ class scope_core {
 
   // Before a child. Throws as weft::spawn.
   void watch() {
-    if (deadline_ == time_point::max()) [[likely]] return;
+    if (deadline_ == time_point::max()) [[likely]]
+      return;
     {
       const std::lock_guard guard(lock_);
       if (std::exchange(watched_, true)) return;
@@ -226,7 +231,8 @@ class scope_core {
       const std::lock_guard guard(lock_);
       if (child != nullptr) child->in_children.unlink();
       --pending_;
-      if (!waiting_.empty()) [[unlikely]] next = give_place();
+      if (!waiting_.empty()) [[unlikely]]
+        next = give_place();
       if (pending_ == 0) joiner = std::exchange(joiner_, {});
     }  // SCOPE-3
     if (next != nullptr) enqueue(*next);
@@ -247,8 +253,9 @@ class scope_core {
     return nullptr;
   }
 
-  // As request_stop: all callbacks, then all flags and waits. The caller keeps the scope alive. Once a scope: who comes
-  // later is marked by adopt. Those before `asked` in the list are still to be asked, and go behind it.
+  // As request_stop: all callbacks, then all flags and waits. The caller keeps the scope alive.
+  // Once a scope: who comes later is marked by adopt. Those before `asked` in the list are still to
+  // be asked, and go behind it.
   void stop_children() noexcept {
     for (auto* half : {&begin_stop, &mark_stopped}) {
       scope_hook asked;
@@ -275,7 +282,8 @@ class scope_core {
     }
   }
 
-  // While the joiner runs children on its stack it is not parked, and a stop request would find nothing to wake.
+  // While the joiner runs children on its stack it is not parked, and a stop request would find
+  // nothing to wake.
   class listening {
    public:
     listening(fiber_record& self, scope_core& scope) noexcept : self_(self), scope_(scope) {
@@ -288,7 +296,8 @@ class scope_core {
         const std::lock_guard guard(self_.lock);
         self_.on_stop.store(nullptr, std::memory_order_relaxed);
       }
-      while (scope_.listener_.pins.load(std::memory_order_acquire) != 0) yield();  // [STOP-1] stop_work::run
+      // [STOP-1] stop_work::run
+      while (scope_.listener_.pins.load(std::memory_order_acquire) != 0) yield();
     }
     listening(const listening&) = delete;
     listening& operator=(const listening&) = delete;
@@ -298,8 +307,9 @@ class scope_core {
     scope_core& scope_;
   };
 
-  // The newest children that have not started run here, as long as they are what lies newest. The worker is asked for
-  // anew in each round: `enter`, and whatever the children do, may bring this fiber to another thread.
+  // The newest children that have not started run here, as long as they are what lies newest. The
+  // worker is asked for anew in each round: `enter`, and whatever the children do, may bring this
+  // fiber to another thread.
   void run_children_here(stoppable st) {
     fiber_record& self = this_agent();
     if (self.has(fiber_record::is_thread)) return;
@@ -328,13 +338,15 @@ class scope_core {
   struct scope_listener : stop_listener {
     scope_core& scope;
   };
-  scope_listener listener_{{[](stop_listener& l) noexcept { static_cast<scope_listener&>(l).scope.stop(); }}, *this};
+  scope_listener listener_{
+      {[](stop_listener& l) noexcept { static_cast<scope_listener&>(l).scope.stop(); }}, *this};
   mutable base::ranked_futex_lock<base::lock_rank::scope> lock_;
-  bool stopped_ = false;                      // lock_, and all below
+  bool stopped_ = false;  // lock_, and all below
   const std::size_t limit_;
-  const time_point deadline_;                 // the nearest, of this scope and of those around it
+  const time_point deadline_;  // the nearest, of this scope and of those around it
   bool watched_ = false;
-  fiber<void> watcher_;                       // sleeps until then; who set `watched_` makes it, the owner ends it
+  // sleeps until then; who set `watched_` makes it, the owner ends it
+  fiber<void> watcher_;
   std::size_t pending_ = 0;
   ticket joiner_;
   std::exception_ptr failure_;
@@ -360,7 +372,9 @@ scope_base::scope_base(std::size_t limit, std::chrono::steady_clock::time_point 
   ::new (static_cast<void*>(storage_)) scope_core(limit, deadline);
 }
 scope_base::~scope_base() { core().~scope_core(); }
-[[gnu::noinline]] void scope_base::submit(task& t) { core().submit(record_of(t), __builtin_return_address(0)); }
+[[gnu::noinline]] void scope_base::submit(task& t) {
+  core().submit(record_of(t), __builtin_return_address(0));
+}
 bool scope_base::reserve() { return core().reserve(); }
 void scope_base::submit_reserved(task& t) noexcept {
   core().submit_reserved(record_of(t), __builtin_return_address(0));

@@ -8,8 +8,8 @@
 #include <system_error>
 
 #include "api/inline_join.hpp"
-#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/scheduler.hpp"
 
 namespace weft::detail {
@@ -24,7 +24,8 @@ namespace {
   return s->allocate(w != nullptr && w->home == s ? w : nullptr, attrs);
 }
 
-// Takes the child, if it lies newest on the caller's deque. Then: the worker, inside weft. Else null, outside.
+// Takes the child, if it lies newest on the caller's deque. Then: the worker, inside weft. Else
+// null, outside.
 [[gnu::always_inline]] inline worker* take_newest(fiber_record& child) noexcept {
   worker* w = enter();
   if (w == nullptr) return nullptr;
@@ -35,7 +36,8 @@ namespace {
   }
   auto& local = w->held->local;
   if (local.pop(&child)) [[likely]] {
-    if (fits_here(*w, child)) [[likely]] return w;
+    if (fits_here(*w, child)) [[likely]]
+      return w;
     local.push(&child);
   }
   leave(*w);
@@ -64,7 +66,8 @@ inline void submit(fiber_record& f, const void* site) noexcept {
   if (w == nullptr) return;
   const bool asked = w->resched_requested.load(std::memory_order_relaxed) != 0;
   leave(*w);
-  if (asked) [[unlikely]] yield_if_requested();
+  if (asked) [[unlikely]]
+    yield_if_requested();
 }
 
 inline void free_record(fiber_record& f) noexcept {
@@ -91,7 +94,8 @@ task& allocate_task(scheduler* s, const attributes& a) { return allocate_for(s, 
       w->home->submit(w, *f, site);
       const bool asked = w->resched_requested.load(std::memory_order_relaxed) != 0;
       leave(*w);
-      if (asked) [[unlikely]] yield_if_requested();
+      if (asked) [[unlikely]]
+        yield_if_requested();
       return *f;
     }
     leave(*w);
@@ -108,7 +112,9 @@ void abandon_task(task& t) noexcept {
   f.home->forget(this_worker(), f);
 }
 
-[[gnu::noinline]] void submit_task(task& t) noexcept { submit(record_of(t), __builtin_return_address(0)); }
+[[gnu::noinline]] void submit_task(task& t) noexcept {
+  submit(record_of(t), __builtin_return_address(0));
+}
 void submit_task_at(task& t, const void* site) noexcept { submit(record_of(t), site); }
 [[gnu::noinline]] void submit_detached_task(task& t) noexcept {
   fiber_record& f = record_of(t);
@@ -119,9 +125,11 @@ void submit_task_at(task& t, const void* site) noexcept { submit(record_of(t), s
 namespace {
 // After a wait for it has ended, or could not begin.
 void check_not_left_behind(const fiber_record& child) {
-  if (!child.join.is_left_behind()) [[likely]] return;
+  if (!child.join.is_left_behind()) [[likely]]
+    return;
   throw std::system_error(std::make_error_code(std::errc::no_such_process),
-                          "weft::fiber::join: the fiber was left behind when its runtime ended (options::shutdown_timeout), "
+                          "weft::fiber::join: the fiber was left behind when its runtime ended "
+                          "(options::shutdown_timeout), "
                           "and will not be resumed");
 }
 
@@ -163,13 +171,15 @@ bool join_words(task& t, words& result) {
     }
     wait_for_end(child);
   }
-  if (child.error) [[unlikely]] return false;
+  if (child.error) [[unlikely]]
+    return false;
   std::memcpy(&result, child.storage, sizeof result);
   free_record(child);
   return true;
 }
 
-bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline, const std::stop_token* stop) {
+bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline,
+                     const std::stop_token* stop) {
   fiber_record& child = record_of(t);
   yield_if_requested_slow();
   if (child.join.is_done()) return true;
@@ -218,7 +228,7 @@ void throw_deadlock() {
                           "weft::fiber::join: a fiber cannot wait for its own end");
 }
 
-// ---- the end of a fiber ----------------------------------------------------------------------------
+// ---- the end of a fiber
 constexpr task_operations nothing_left{nullptr, nullptr};
 
 void dispose_result(fiber_record& f) noexcept {
@@ -230,7 +240,8 @@ void dispose_result(fiber_record& f) noexcept {
 void finish_rare(fiber_record& f) noexcept {
   if (f.has(fiber_record::has_extras)) drop_locals(f);
   if (f.has(fiber_record::in_scope)) {
-    // The result first: its destructor is the child's doing, too, and must not outlive the scope. It takes the error.
+    // The result first: its destructor is the child's doing, too, and must not outlive the scope.
+    // It takes the error.
     f.drop_result();
     f.operations = &nothing_left;
     leave_scope(f);

@@ -7,8 +7,8 @@
 #include <stop_token>
 
 #include "api/inline_join.hpp"
-#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {
@@ -17,8 +17,8 @@ wait_result sleep_until(std::chrono::steady_clock::time_point deadline) {
   fiber_record& self = this_agent();
   if (self.stop_requested.load(std::memory_order_relaxed)) return wait_result::stopped;
   const std::int64_t until = steady_ns(deadline);
-  // The processor's last look at the clock was not long ago, and what lies well after that lies ahead; if not, it is found
-  // due at the next look.
+  // The processor's last look at the clock was not long ago, and what lies well after that lies
+  // ahead; if not, it is found due at the next look.
   constexpr std::int64_t well_after_ns = 1'000'000;
   if (worker* w = enter(); w != nullptr) {
     if (w->current != nullptr && until > w->held->checked_ns + well_after_ns) {
@@ -37,10 +37,12 @@ wait_result sleep_until(std::chrono::steady_clock::time_point deadline) {
   return finish_park(self, until) == wake_code::stop ? wait_result::stopped : wait_result::timeout;
 }
 
-wait_result sleep_until(const std::stop_token& stop, std::chrono::steady_clock::time_point deadline) {
+wait_result sleep_until(const std::stop_token& stop,
+                        std::chrono::steady_clock::time_point deadline) {
   if (!stop.stop_possible()) return sleep_until(deadline);
   fiber_record& self = this_agent();
-  if (self.stop_requested.load(std::memory_order_relaxed) || stop.stop_requested()) return wait_result::stopped;
+  if (self.stop_requested.load(std::memory_order_relaxed) || stop.stop_requested())
+    return wait_result::stopped;
   const std::int64_t until = steady_ns(deadline);
   if (until <= os::now_ns()) {
     yield();
@@ -68,8 +70,7 @@ namespace weft::this_fiber {
 fiber_id get_id() noexcept { return fiber_id(detail::this_agent().id); }
 
 std::string_view name() noexcept {
-  const detail::fiber_extras* x =
-      detail::this_agent().extras.load(std::memory_order_relaxed);
+  const detail::fiber_extras* x = detail::this_agent().extras.load(std::memory_order_relaxed);
   return x != nullptr ? std::string_view(x->name) : std::string_view();
 }
 

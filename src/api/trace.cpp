@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// api/trace.cpp - the entry points of weft/trace.hpp, the environment, and the table of fibers for the recorder.
+// api/trace.cpp - the entry points of weft/trace.hpp, the environment, and the table of fibers for
+// the recorder.
 #include <weft/trace.hpp>
 
 #include <charconv>
@@ -24,7 +25,9 @@ void write_alive(recorder::trace_file& file, recorder::snapshot_mode how) {
   file.begin_table(recorder::chunk_kind::fibers);
   for_each_record([&](fiber_record& f) {
     const fiber_state state = f.word.state();
-    if (state == fiber_state::unused || state == fiber_state::dead || f.has(fiber_record::is_thread)) return;
+    if (state == fiber_state::unused || state == fiber_state::dead ||
+        f.has(fiber_record::is_thread))
+      return;
     file.entry();
     file.varint(f.id);
     file.byte(static_cast<std::uint8_t>(state));
@@ -65,8 +68,8 @@ void write_running(recorder::trace_file& file, recorder::snapshot_mode how) {
   file.end_table();
 }
 
-// The fibers alive, as an onlooker sees them: what they wait for, who runs. A torn entry is the worst that comes
-// of their going on meanwhile.
+// The fibers alive, as an onlooker sees them: what they wait for, who runs. A torn entry is the
+// worst that comes of their going on meanwhile.
 void write_fibers(recorder::trace_file& file, recorder::snapshot_mode how) {
   if (how != recorder::snapshot_mode::running_only) write_alive(file, how);
   write_running(file, how);
@@ -101,7 +104,8 @@ flight_options parse_flight(std::string_view text) {
   flight_options o;
   const auto number = [&](std::string_view digits, auto& to) {
     const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), to);
-    if (ec != std::errc() || end != digits.data() + digits.size()) refuse("\"" + std::string(digits) + "\" is no number");
+    if (ec != std::errc() || end != digits.data() + digits.size())
+      refuse("\"" + std::string(digits) + "\" is no number");
   };
   const std::size_t colon = text.find(':');
   std::size_t mib = 0;
@@ -122,7 +126,10 @@ flight_options parse_flight(std::string_view text) {
 }  // namespace
 
 void start(const options& o) {
-  begin({.kind = recorder::session_kind::file, .path = o.path, .memory = o.memory, .on_crash = o.on_crash});
+  begin({.kind = recorder::session_kind::file,
+         .path = o.path,
+         .memory = o.memory,
+         .on_crash = o.on_crash});
 }
 void start(const std::string& path) {
   options o;
@@ -130,8 +137,12 @@ void start(const std::string& path) {
   start(o);
 }
 void start_flight_recorder(const flight_options& o) {
-  begin({.kind = recorder::session_kind::flight, .path = o.path, .memory = o.memory, .signal = o.signal,
-         .on_stall = o.on_stall, .on_crash = o.on_crash});
+  begin({.kind = recorder::session_kind::flight,
+         .path = o.path,
+         .memory = o.memory,
+         .signal = o.signal,
+         .on_stall = o.on_stall,
+         .on_crash = o.on_crash});
 }
 
 void snapshot(const std::string& path) {
@@ -161,7 +172,8 @@ void start_from_environment() noexcept {
         else
           start_flight_recorder(parse_flight(value));
       } catch (const std::exception& e) {
-        os::write_stderr(std::string("weft: ") + name + "=" + value + ": " + e.what() + "; nothing is recorded\n");
+        os::write_stderr(std::string("weft: ") + name + "=" + value + ": " + e.what() +
+                         "; nothing is recorded\n");
       }
     }
   });

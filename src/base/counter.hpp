@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// base/counter.hpp - a number that one thread counts up and anybody reads: a load and a store, no locked instruction.
+// base/counter.hpp - a number that one thread counts up and anybody reads: a load and a store, no
+// locked instruction.
 
 #include <atomic>
 #include <cstdint>
@@ -15,7 +16,9 @@ class counter {
     value_.store(now, std::memory_order_relaxed);
     return now;
   }
-  [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t get() const noexcept {
+    return value_.load(std::memory_order_relaxed);
+  }
 
  private:
   std::atomic<std::uint64_t> value_{0};  // relaxed: a number, it carries nothing

@@ -31,9 +31,7 @@ constexpr int spins = 40;
 // Bit r: this thread holds a lock of rank r. Ranks never nest with themselves, so a bit is enough.
 thread_local std::uint32_t held_ranks = 0;
 
-constexpr std::uint32_t bit(lock_rank rank) {
-  return 1U << static_cast<unsigned>(rank);
-}
+constexpr std::uint32_t bit(lock_rank rank) { return 1U << static_cast<unsigned>(rank); }
 
 }  // namespace
 
@@ -53,9 +51,7 @@ void futex_word::lock_slow() noexcept {
   }
 }
 
-void futex_word::unlock_slow() noexcept {
-  os::futex_wake(word_, 1);
-}
+void futex_word::unlock_slow() noexcept { os::futex_wake(word_, 1); }
 
 // noinline: the address of held_ranks must not be cached by a caller that changes threads.
 [[gnu::noinline]] void lock_rank_acquire(lock_rank rank) noexcept {
@@ -70,6 +66,8 @@ void futex_word::unlock_slow() noexcept {
   held_ranks &= ~bit(rank);
 }
 
-[[gnu::noinline]] bool lock_rank_held(lock_rank rank) noexcept { return (held_ranks & bit(rank)) != 0; }
+[[gnu::noinline]] bool lock_rank_held(lock_rank rank) noexcept {
+  return (held_ranks & bit(rank)) != 0;
+}
 
 }  // namespace weft::base

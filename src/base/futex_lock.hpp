@@ -46,14 +46,16 @@ class futex_word {
   std::atomic<std::uint32_t> word_{0};  // 0 free, 1 held, 2 held and somebody may sleep
 };
 
-/// How many of these locks the calling thread holds: while it is not zero the thread must not be frozen (preempt.cpp), or
-/// others would wait inside weft for one that cannot run. Only ever read and written on its own thread; a lock is
-/// never held over a switch. volatile: the thread's own signal handler reads it.
+/// How many of these locks the calling thread holds: while it is not zero the thread must not be
+/// frozen (preempt.cpp), or others would wait inside weft for one that cannot run. Only ever read
+/// and written on its own thread; a lock is never held over a switch. volatile: the thread's own
+/// signal handler reads it.
 #if defined(__GNUC__)
 [[gnu::tls_model("initial-exec")]]
 #endif
 extern constinit thread_local volatile int locks_held;
-// Not inline: a function that locks, parks and locks again must not keep the address of the thread it came from.
+// Not inline: a function that locks, parks and locks again must not keep the address of the thread
+// it came from.
 [[gnu::noinline]] void begin_lock_section() noexcept;
 [[gnu::noinline]] void end_lock_section() noexcept;
 

@@ -3,7 +3,8 @@
 // base/lock_rank.hpp - the order in which weft's own locks may nest, checked in debug builds.
 // A thread may take a lock only if every ranked lock it holds has a smaller rank; so a cycle of
 // waits between locks is impossible. Equal ranks do not nest either. Add a rank
-// where the nesting is, in order; the numbers are not stored anywhere. An unranked lock is not checked.
+// where the nesting is, in order; the numbers are not stored anywhere. An unranked lock is not
+// checked.
 
 #include <cstdint>
 

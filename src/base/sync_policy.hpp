@@ -8,10 +8,12 @@
 // compiler barrier.
 //   SYNC-1  light may be weak only if every heavy is a membarrier. `light_fence_is_weak` turns
 //   true after registration succeeded and never turns back; heavy_fence() registers before it
-//   decides, so a heavy side without membarrier proves that no light side ever was or will be weak. A membarrier that is
-//   refused later is the process's end (os::membarrier). To go over to full fences then would need the flag turned back, and
-//   every thread to have passed a barrier since it last read the old one: which is the very thing refused. Nothing else
-//   promises it: TLB shoot-downs need not interrupt anybody, and one's own turn on every CPU waits for whoever holds one.
+//   decides, so a heavy side without membarrier proves that no light side ever was or will be weak.
+//   A membarrier that is refused later is the process's end (os::membarrier). To go over to full
+//   fences then would need the flag turned back, and every thread to have passed a barrier since it
+//   last read the old one: which is the very thing refused. Nothing else promises it: TLB
+//   shoot-downs need not interrupt anybody, and one's own turn on every CPU waits for whoever holds
+//   one.
 // The branch on that flag is lost in the noise (both 0.3-0.6 ns in a loop; a real fence
 // there 13.7).
 //
@@ -59,17 +61,19 @@ struct real_sync {
     }
   }
 
-  static void pause() noexcept {
-    os::cpu_relax();
-  }
+  static void pause() noexcept { os::cpu_relax(); }
 
   static void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept {
     os::futex_wait(word, expected);
   }
-  static bool futex_wait_until(const std::atomic<std::uint32_t>& word, std::uint32_t expected, std::int64_t ns) noexcept {
-    return os::futex_wait_until(word, expected, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(ns)));
+  static bool futex_wait_until(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                               std::int64_t ns) noexcept {
+    return os::futex_wait_until(
+        word, expected, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(ns)));
   }
-  static void futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept { os::futex_wake(word, count); }
+  static void futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept {
+    os::futex_wake(word, count);
+  }
 };
 
 }  // namespace weft::base

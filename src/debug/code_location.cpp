@@ -27,7 +27,7 @@ class mapped_file {
   explicit mapped_file(const char* path) noexcept {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return;
-    struct stat about {};
+    struct stat about{};
     if (fstat(fd, &about) == 0 && about.st_size > 0) {
       const auto size = static_cast<std::size_t>(about.st_size);
       void* const at = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -65,13 +65,15 @@ void read_symbols_of_file(code_location& out, const char* path, std::uintptr_t a
   const auto header = file.objects<ElfW(Ehdr)>(0, 1);
   if (header.empty() || std::memcmp(header[0].e_ident, ELFMAG, SELFMAG) != 0) return;
   const auto sections = file.objects<ElfW(Shdr)>(header[0].e_shoff, header[0].e_shnum);
-  for (const ElfW(Shdr)& section : sections) {
+  for (const ElfW(Shdr) & section : sections) {
     if (section.sh_type != SHT_SYMTAB || section.sh_link >= sections.size()) continue;
     const ElfW(Shdr)& names_in = sections[section.sh_link];
     const auto names = file.objects<char>(names_in.sh_offset, names_in.sh_size);
-    const auto symbols = file.objects<ElfW(Sym)>(section.sh_offset, section.sh_size / sizeof(ElfW(Sym)));
-    for (const ElfW(Sym)& s : symbols) {
-      if ((s.st_info & 0xf) != STT_FUNC || at < s.st_value || at - s.st_value >= s.st_size) continue;
+    const auto symbols =
+        file.objects<ElfW(Sym)>(section.sh_offset, section.sh_size / sizeof(ElfW(Sym)));
+    for (const ElfW(Sym) & s : symbols) {
+      if ((s.st_info & 0xf) != STT_FUNC || at < s.st_value || at - s.st_value >= s.st_size)
+        continue;
       if (s.st_name >= names.size()) continue;
       copy_name(out, names.data() + s.st_name, names.size() - s.st_name);
       out.offset_in_function = at - s.st_value;
@@ -103,7 +105,8 @@ code_location locate(const void* address) noexcept {
     copy_name(out, info.dli_sname, sizeof out.function);
     out.offset_in_function = at - reinterpret_cast<std::uintptr_t>(info.dli_saddr);
   } else {
-    read_symbols_of_file(out, out.of_program ? "/proc/self/exe" : map->l_name, out.offset_in_module);
+    read_symbols_of_file(out, out.of_program ? "/proc/self/exe" : map->l_name,
+                         out.offset_in_module);
   }
   return out;
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // debug/dump.cpp - all fibers in words: one paragraph for those that are alike.
 //
-//   1 every record is looked at, and what it is goes into its paragraph at once, so that a million fibers need no more memory
-//     than their kinds      2 owners and cycles (wait_graph.hpp)      3 the text, with symbols
-// Step 1 is short for each fiber and 3 is short for each kind; runtimes can neither start nor end from 1 to 3.
+//   1 every record is looked at, and what it is goes into its paragraph at once, so that a million
+//     fibers need no more memory than their kinds      2 owners and cycles (wait_graph.hpp)      3
+//     the text, with symbols
+// Step 1 is short for each fiber and 3 is short for each kind; runtimes can neither start nor end
+// from 1 to 3.
 #include <weft/debug.hpp>
 
 #include <algorithm>
@@ -26,7 +28,7 @@ constexpr std::size_t most_kinds = 20'000;  // beyond, objects are not told apar
 
 struct paragraph {
   fiber_snapshot first;
-  std::vector<fiber_record*> named;   // some of them
+  std::vector<fiber_record*> named;  // some of them
   std::size_t count = 0;
   std::int64_t oldest = 0, youngest = 0;  // since when
   bool many_objects = false;
@@ -45,9 +47,11 @@ struct kind {  // what paragraphs have in common before their objects are looked
 struct kind_hash {
   std::size_t operator()(const kind& k) const noexcept {
     std::uint64_t h = reinterpret_cast<std::uintptr_t>(k.home);
-    for (const std::uint64_t x : {static_cast<std::uint64_t>(k.place), static_cast<std::uint64_t>(k.reason),
-                                  static_cast<std::uint64_t>(k.stack), static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(k.runs)),
-                                  static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(k.object))})
+    for (const std::uint64_t x :
+         {static_cast<std::uint64_t>(k.place), static_cast<std::uint64_t>(k.reason),
+          static_cast<std::uint64_t>(k.stack),
+          static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(k.runs)),
+          static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(k.object))})
       h = (h ^ x) * 0x9e3779b97f4a7c15U;
     return h;
   }
@@ -62,7 +66,8 @@ class paragraphs {
     k.reason = l.reason;
     k.stack = l.stack;
     if (l.stack == stack_table::none) k.runs = l.runs;
-    const bool alone = l.place == fiber_position::computing || l.place == fiber_position::blocked || l.place == fiber_position::lending;
+    const bool alone = l.place == fiber_position::computing || l.place == fiber_position::blocked ||
+                       l.place == fiber_position::lending;
     k.object = alone ? static_cast<const void*>(l.record) : l.object;
     if (k.object != nullptr && !all_.contains(k)) {
       kind any = k;
@@ -103,23 +108,34 @@ class paragraphs {
       into.oldest = std::min(into.oldest, p.oldest);
       into.youngest = std::max(into.youngest, p.youngest);
       into.many_objects |= p.many_objects || p.first.object != into.first.object;
-      for (std::size_t i = 0; i < p.named.size() && into.named.size() < most_named; ++i) into.named.push_back(p.named[i]);
+      for (std::size_t i = 0; i < p.named.size() && into.named.size() < most_named; ++i)
+        into.named.push_back(p.named[i]);
     }
     done_.clear();
     for (auto& [key, p] : merged) done_.push_back(std::move(p));
   }
 
-  // Those that run, then those that could, then the rest; the largest first, the longest wait first.
+  // Those that run, then those that could, then the rest; the largest first, the longest wait
+  // first.
   [[nodiscard]] std::vector<const paragraph*> in_order() const {
     std::vector<const paragraph*> out;
     for (const paragraph& p : done_) out.push_back(&p);
     const auto rank = [](const paragraph& p) {
       switch (p.first.place) {
-        case fiber_position::crashed: return -1;
-        case fiber_position::computing: case fiber_position::blocked: case fiber_position::frozen: case fiber_position::lending: return 0;
-        case fiber_position::runnable: case fiber_position::moving: return 1;
-        case fiber_position::parked: return 2;
-        case fiber_position::fresh: return 3;
+        case fiber_position::crashed:
+          return -1;
+        case fiber_position::computing:
+        case fiber_position::blocked:
+        case fiber_position::frozen:
+        case fiber_position::lending:
+          return 0;
+        case fiber_position::runnable:
+        case fiber_position::moving:
+          return 1;
+        case fiber_position::parked:
+          return 2;
+        case fiber_position::fresh:
+          return 3;
       }
       return 4;
     };
@@ -183,8 +199,10 @@ class calls_text {
     const void* const call = reinterpret_cast<const void*>(address - 1);
     const code_location where = locate(call);
     const std::string_view function = where.function;
-    const bool ours = function.starts_with("_ZN4weft6detail") || function.starts_with("_ZNK4weft6detail");
-    found->second = {describe_code(call), ours && !function.starts_with("_ZN4weft6detail12run_callable"),
+    const bool ours =
+        function.starts_with("_ZN4weft6detail") || function.starts_with("_ZNK4weft6detail");
+    found->second = {describe_code(call),
+                     ours && !function.starts_with("_ZN4weft6detail12run_callable"),
                      function.starts_with("_ZN4weft5debug11dump_fibers")};
     return found->second;
   }
@@ -193,27 +211,39 @@ class calls_text {
 
 std::string place_text(const fiber_snapshot& l) {
   switch (l.place) {
-    case fiber_position::parked: return std::string("parked, ") + to_text(l.reason);
-    case fiber_position::runnable: return "runnable";
-    case fiber_position::fresh: return "not started";
-    case fiber_position::computing: return "running on worker " + std::to_string(l.worker);
+    case fiber_position::parked:
+      return std::string("parked, ") + to_text(l.reason);
+    case fiber_position::runnable:
+      return "runnable";
+    case fiber_position::fresh:
+      return "not started";
+    case fiber_position::computing:
+      return "running on worker " + std::to_string(l.worker);
     case fiber_position::blocked:
       return "blocked in the kernel on worker " + std::to_string(l.worker) +
              (l.system_call >= 0 ? ", system call " + system_call_text(l.system_call) : "");
-    case fiber_position::crashed: return "crashed on worker " + std::to_string(l.worker);
-    case fiber_position::frozen: return "preempted on worker " + std::to_string(l.worker);
-    case fiber_position::lending: return "running";
-    case fiber_position::moving: return "about to run or to wait";
+    case fiber_position::crashed:
+      return "crashed on worker " + std::to_string(l.worker);
+    case fiber_position::frozen:
+      return "preempted on worker " + std::to_string(l.worker);
+    case fiber_position::lending:
+      return "running";
+    case fiber_position::moving:
+      return "about to run or to wait";
   }
   return "?";
 }
 
 std::string head_text(const paragraph& p, const wait_graph& graph, std::int64_t now) {
   std::string text;
-  if (p.count > 1) text = std::to_string(p.count) + (p.first.home != nullptr ? " fibers" : " threads") + " alike: ";
+  if (p.count > 1)
+    text =
+        std::to_string(p.count) + (p.first.home != nullptr ? " fibers" : " threads") + " alike: ";
   std::vector<fiber_record*> named = p.named;
-  std::sort(named.begin(), named.end(), [](const fiber_record* a, const fiber_record* b) { return a->index < b->index; });
-  for (std::size_t i = 0; i < named.size(); ++i) text += (i > 0 ? ", " : "") + agent_text(*named[i]);
+  std::sort(named.begin(), named.end(),
+            [](const fiber_record* a, const fiber_record* b) { return a->index < b->index; });
+  for (std::size_t i = 0; i < named.size(); ++i)
+    text += (i > 0 ? ", " : "") + agent_text(*named[i]);
   if (p.count > p.named.size()) text += ", ...";
   text += ": " + place_text(p.first);
   if (p.first.place == fiber_position::parked && p.youngest > 0) {
@@ -231,13 +261,15 @@ std::string head_text(const paragraph& p, const wait_graph& graph, std::int64_t 
 }
 
 std::string header_text(const runtimes_held& runtimes, std::size_t fibers) {
-  std::string text = "weft: " + std::to_string(fibers) + (fibers == 1 ? " fiber" : " fibers") + " in ";
+  std::string text =
+      "weft: " + std::to_string(fibers) + (fibers == 1 ? " fiber" : " fibers") + " in ";
   if (runtimes.all().empty()) return text + "no runtime\n";
-  const std::string note = registers::known ? "" : "stacks are not walked: their layout is known on x86-64 only\n";
+  const std::string note =
+      registers::known ? "" : "stacks are not walked: their layout is known on x86-64 only\n";
   for (std::size_t i = 0; i < runtimes.all().size(); ++i) {
     const scheduler& s = *runtimes.all()[i];
-    text += (i > 0 ? ", " : "") + ("runtime \"" + s.settings().name + "\" of ") + std::to_string(s.serving()) +
-            (s.serving() == 1 ? " worker" : " workers");
+    text += (i > 0 ? ", " : "") + ("runtime \"" + s.settings().name + "\" of ") +
+            std::to_string(s.serving()) + (s.serving() == 1 ? " worker" : " workers");
   }
   return text + "\n" + note;
 }
@@ -259,11 +291,13 @@ std::string dump_fibers() {
   graph.resolve(taker.runtimes());
 
   std::string text = header_text(taker.runtimes(), fibers);
-  for (const wait_graph::cycle& c : graph.cycles()) text += "\ndeadlock: " + wait_graph::text_of(c) + "\n";
+  for (const wait_graph::cycle& c : graph.cycles())
+    text += "\ndeadlock: " + wait_graph::text_of(c) + "\n";
   calls_text calls;
   all.merge([&](const fiber_snapshot& l) {
     if (l.stack > stack_table::too_many) return calls.of(taker.stacks().at(l.stack));
-    if (l.stack == stack_table::too_many) return std::string("    (more different stacks than are told apart)\n");
+    if (l.stack == stack_table::too_many)
+      return std::string("    (more different stacks than are told apart)\n");
     return l.home != nullptr ? calls.start(l.runs) : std::string();
   });
   const std::int64_t now = os::now_ns();
@@ -278,7 +312,8 @@ std::string dump_fibers() {
     text += "\n" + head_text(*p, graph, now) + p->calls;
   }
   if (left_out > 0)
-    text += "\nand " + std::to_string(left_out) + " more kinds, " + std::to_string(fibers_left_out) + " fibers\n";
+    text += "\nand " + std::to_string(left_out) + " more kinds, " +
+            std::to_string(fibers_left_out) + " fibers\n";
   return text;
 }
 
@@ -293,7 +328,8 @@ std::vector<deadlock> find_deadlocks() {
   std::vector<deadlock> out;
   for (const wait_graph::cycle& c : graph.cycles()) {
     deadlock d;
-    for (const wait_graph::edge& e : c) d.cycle.push_back({e.id, agent_text(*e.who), wait_graph::text_of(e)});
+    for (const wait_graph::edge& e : c)
+      d.cycle.push_back({e.id, agent_text(*e.who), wait_graph::text_of(e)});
     d.text = wait_graph::text_of(c);
     out.push_back(std::move(d));
   }

@@ -17,15 +17,15 @@
 
 #include "base/sanitizers.hpp"
 #include "os/os.hpp"
-#include "sched/wake_word.hpp"
 #include "sched/fork.hpp"
+#include "sched/wake_word.hpp"
 #include "sched/worker.hpp"
 
 namespace weft::detail {
 namespace {
 
-constinit std::atomic<std::uint32_t> asked{0};     // dumps so far
-constinit std::atomic<std::uint32_t> written{0};   // futex: of them
+constinit std::atomic<std::uint32_t> asked{0};    // dumps so far
+constinit std::atomic<std::uint32_t> written{0};  // futex: of them
 constinit std::atomic<bool> crashing{false};
 constinit std::atomic<const worker*> crashed{nullptr};
 
@@ -40,7 +40,9 @@ bool on_dump_signal(int, siginfo_t*, void*) {
 }
 
 bool on_crash(int, siginfo_t*, void* context) {
-  if (is_forked_child() || !any_wake_word_registered() || crashing.exchange(true, std::memory_order_relaxed)) return false;
+  if (is_forked_child() || !any_wake_word_registered() ||
+      crashing.exchange(true, std::memory_order_relaxed))
+    return false;
   worker* const w = this_worker();
   std::optional<frozen_context::stay> here;
   if (w != nullptr) {
@@ -63,8 +65,11 @@ int signal_from_environment() {
   int number = 0;
   const std::string_view all(text);
   const auto read = std::from_chars(all.data(), all.data() + all.size(), number);
-  if (read.ec == std::errc() && read.ptr == all.data() + all.size() && number > 0 && number <= SIGRTMAX) return number;
-  os::write_stderr("weft: WEFT_DUMP_SIGNAL is \"" + std::string(all) + "\", which is no signal's number; there will be no dumps\n");
+  if (read.ec == std::errc() && read.ptr == all.data() + all.size() && number > 0 &&
+      number <= SIGRTMAX)
+    return number;
+  os::write_stderr("weft: WEFT_DUMP_SIGNAL is \"" + std::string(all) +
+                   "\", which is no signal's number; there will be no dumps\n");
   return 0;
 }
 
@@ -82,7 +87,8 @@ void forget_crash_dump() noexcept { crashing.store(true, std::memory_order_relax
 void write_dump_if_asked() noexcept {
   static constinit std::atomic<std::uint32_t> taken{0};
   const std::uint32_t now = asked.load(std::memory_order_acquire);
-  if (taken.exchange(now, std::memory_order_relaxed) == now) return;  // another runtime's service thread was quicker
+  // another runtime's service thread was quicker
+  if (taken.exchange(now, std::memory_order_relaxed) == now) return;
   try {
     const os::block_signals blocked;
     std::thread([] {
@@ -103,10 +109,12 @@ void install_dump_triggers(const options& o) {
   for (const int signal : {o.dump_signal, from_environment}) {
     if (signal == 0) continue;
     if (const auto ec = os::install_signal_handler(signal, &on_dump_signal))
-      throw std::system_error(ec, "weft: no handler for options::dump_signal " + std::to_string(signal) + " could be installed");
+      throw std::system_error(ec, "weft: no handler for options::dump_signal " +
+                                      std::to_string(signal) + " could be installed");
   }
   static const bool allowed = environment_allows_crash_dumps();
-  if (WEFT_ASAN || WEFT_TSAN || !allowed || !o.dump_on_crash) return;  // the sanitizers report crashes themselves
+  // the sanitizers report crashes themselves
+  if (WEFT_ASAN || WEFT_TSAN || !allowed || !o.dump_on_crash) return;
   for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE})
     static_cast<void>(os::install_signal_handler(signal, &on_crash));
 }

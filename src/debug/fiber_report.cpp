@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug/fiber_report.cpp - see the header. Its calls are found as those of a dump (fiber_snapshot.hpp).
+// debug/fiber_report.cpp - see the header. Its calls are found as those of a dump
+// (fiber_snapshot.hpp).
 #include "debug/fiber_report.hpp"
 
 #include <cstdio>
@@ -15,14 +16,22 @@ namespace {
 
 const char* to_text(fiber_state s) noexcept {
   switch (s) {
-    case fiber_state::unused: return "unused";
-    case fiber_state::fresh: return "not started";
-    case fiber_state::runnable: return "runnable";
-    case fiber_state::running: return "running";
-    case fiber_state::parking: return "parking";
-    case fiber_state::parked: return "parked";
-    case fiber_state::woken: return "woken";
-    case fiber_state::dead: return "dead";
+    case fiber_state::unused:
+      return "unused";
+    case fiber_state::fresh:
+      return "not started";
+    case fiber_state::runnable:
+      return "runnable";
+    case fiber_state::running:
+      return "running";
+    case fiber_state::parking:
+      return "parking";
+    case fiber_state::parked:
+      return "parked";
+    case fiber_state::woken:
+      return "woken";
+    case fiber_state::dead:
+      return "dead";
   }
   return "?";
 }
@@ -34,7 +43,9 @@ std::string company_text(const fiber_record& f, const void* channel) {
     const bool waits = fiber_word::state_of(g.word.snapshot()) == fiber_state::parked;
     others += waits && &g != &f && g.wait_object.load(std::memory_order_relaxed) == channel ? 1 : 0;
   });
-  return others == 0 ? ", where nobody else waits" : ", as " + std::to_string(others) + (others == 1 ? " other does" : " others do");
+  return others == 0
+             ? ", where nobody else waits"
+             : ", as " + std::to_string(others) + (others == 1 ? " other does" : " others do");
 }
 
 }  // namespace
@@ -44,7 +55,8 @@ std::vector<const void*> calls_of(fiber_record& f, std::uint64_t id) {
   fiber_snapshot l;
   std::vector<const void*> calls;
   if (!taker.look(f, l) || l.id != id || l.stack <= stack_table::too_many) return calls;
-  for (const std::uintptr_t address : taker.stacks().at(l.stack)) calls.push_back(reinterpret_cast<const void*>(address - 1));
+  for (const std::uintptr_t address : taker.stacks().at(l.stack))
+    calls.push_back(reinterpret_cast<const void*>(address - 1));
   return calls;
 }
 
@@ -66,7 +78,8 @@ std::string describe(fiber_record& f) {
       std::snprintf(object, sizeof object, " (%p)", what);
       text += object;
       const park_reason why = f.reason.load(std::memory_order_relaxed);
-      if (why == park_reason::channel_send || why == park_reason::channel_receive) text += company_text(f, what);
+      if (why == park_reason::channel_send || why == park_reason::channel_receive)
+        text += company_text(f, what);
     }
   }
   text += "\n";

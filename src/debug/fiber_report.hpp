@@ -10,12 +10,13 @@
 
 namespace weft::detail {
 
-/// `fiber 12 "reader": parked, fd read, at 0x7f..` and its stack, innermost call first, one line each.
-/// Of a channel it says how many others wait there. The fiber may go on meanwhile; a running one is asked for its calls by a
-/// signal. Holds the runtimes (runtimes_held) for a moment.
+/// `fiber 12 "reader": parked, fd read, at 0x7f..` and its stack, innermost call first, one line
+/// each. Of a channel it says how many others wait there. The fiber may go on meanwhile; a running
+/// one is asked for its calls by a signal. Holds the runtimes (runtimes_held) for a moment.
 [[nodiscard]] std::string describe(fiber_record& f);
 
-/// The addresses of its calls, innermost first, if it is still the fiber with this id. As `describe`.
+/// The addresses of its calls, innermost first, if it is still the fiber with this id. As
+/// `describe`.
 [[nodiscard]] std::vector<const void*> calls_of(fiber_record& f, std::uint64_t id);
 
 }  // namespace weft::detail

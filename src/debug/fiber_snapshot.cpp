@@ -78,7 +78,8 @@ bool snapshot_taker::look(fiber_record& f, fiber_snapshot& out) {
     if (f.has(fiber_record::in_scope)) out.scope = peek(f.scope);
     switch (state) {
       case fiber_state::runnable:
-        // [LEFT-1] Its wait was won, and it stays where it is. What it waited for may be gone: not to be looked at.
+        // [LEFT-1] Its wait was won, and it stays where it is. What it waited for may be gone: not
+        // to be looked at.
         out.place = is_left_behind(f) ? fiber_position::parked : fiber_position::runnable;
         copy_stack(f, out);
         break;
@@ -89,8 +90,12 @@ bool snapshot_taker::look(fiber_record& f, fiber_snapshot& out) {
         out.since_ns = f.parked_ns.load(std::memory_order_relaxed);
         if (!is_thread) copy_stack(f, out);
         break;
-      case fiber_state::fresh: out.place = fiber_position::fresh; return true;
-      default: snapshot_running(f, out); return true;
+      case fiber_state::fresh:
+        out.place = fiber_position::fresh;
+        return true;
+      default:
+        snapshot_running(f, out);
+        return true;
     }
     if (f.word.still(out.word)) return true;  // SNAPSHOT-1
   }
@@ -110,13 +115,18 @@ void snapshot_taker::copy_stack(const fiber_record& f, fiber_snapshot& out) {
   std::uintptr_t words[registers::count];
   copy_unseen(words, context, saved);
   if (!copy_.take(registers::of_switch(words, at), range.low, range.high)) return;
-  if (!f.word.still(out.word)) return;  // SNAPSHOT-1, before it is walked: the unwinder believes what it reads
-  out.stack = table_.add(copy_, out.place == fiber_position::parked ? stack_table::trust::stood_still : stack_table::trust::perhaps_moved);
+  // SNAPSHOT-1, before it is walked: the unwinder believes what it reads
+  if (!f.word.still(out.word)) return;
+  out.stack =
+      table_.add(copy_, out.place == fiber_position::parked ? stack_table::trust::stood_still
+                                                            : stack_table::trust::perhaps_moved);
 }
 
 void snapshot_taker::snapshot_running(const fiber_record& f, fiber_snapshot& out) {
-  // TSan calls handlers when it likes, with the registers of the moment when the signal came: they are not the stack's.
-  constexpr auto trust = WEFT_TSAN ? stack_table::trust::perhaps_moved : stack_table::trust::stood_still;
+  // TSan calls handlers when it likes, with the registers of the moment when the signal came: they
+  // are not the stack's.
+  constexpr auto trust =
+      WEFT_TSAN ? stack_table::trust::perhaps_moved : stack_table::trust::stood_still;
   if (lenders_.contains(&f)) {
     out.place = fiber_position::lending;
     return;
@@ -141,7 +151,8 @@ void snapshot_taker::snapshot_running(const fiber_record& f, fiber_snapshot& out
   out.system_call = stay.call;
   if (!wants_stacks_ || (sleeps && !stay.restarts)) return;
   stack_copy* copy = nullptr;
-  if (detail::snapshot_running(w, f, found->second.home->settings().preempt_signal, copy) == snapshot_outcome::copied)
+  if (detail::snapshot_running(w, f, found->second.home->settings().preempt_signal, copy) ==
+      snapshot_outcome::copied)
     out.stack = table_.add(*copy, trust);
 }
 

@@ -2,12 +2,15 @@
 #pragma once
 // debug/fiber_snapshot.hpp - one fiber as it is now, seen by somebody it knows nothing of.
 //
-// SNAPSHOT-1  what is said of a parked fiber, its stack included, was so at one moment: its word says `parked` with an epoch,
-//         then all of it is read, then the word is the same. A park has an epoch of its own, so the fiber has not moved
-//         between. Records and stacks are never unmapped, so reading them is safe whatever their fiber does; if the word
-//         has changed, the look is taken again, and after a few times the fiber counts as running.
-// A runnable fiber may run and be runnable again under the same word: its stack is walked as one that moves.
-// A running one is found by its worker: frozen (FROZEN-1), asked by a signal (running_snapshot.hpp), or left in peace.
+// SNAPSHOT-1  what is said of a parked fiber, its stack included, was so at one moment: its word
+//             says `parked` with an epoch,
+//         then all of it is read, then the word is the same. A park has an epoch of its own, so the
+//         fiber has not moved between. Records and stacks are never unmapped, so reading them is
+//         safe whatever their fiber does; if the word has changed, the look is taken again, and
+//         after a few times the fiber counts as running.
+// A runnable fiber may run and be runnable again under the same word: its stack is walked as one
+// that moves. A running one is found by its worker: frozen (FROZEN-1), asked by a signal
+// (running_snapshot.hpp), or left in peace.
 
 #include <cstddef>
 #include <cstdint>
@@ -35,18 +38,18 @@ enum class fiber_position : std::uint8_t {
 
 struct fiber_snapshot {
   fiber_record* record = nullptr;
-  std::uint64_t word = 0;               // as it was
+  std::uint64_t word = 0;  // as it was
   std::uint64_t id = 0;
-  scheduler* home = nullptr;            // null: a plain thread that waits
+  scheduler* home = nullptr;  // null: a plain thread that waits
   fiber_position place = fiber_position::moving;
   park_reason reason = park_reason::none;
   const void* object = nullptr;
-  std::int64_t since_ns = 0;            // parked; 0 unknown
+  std::int64_t since_ns = 0;              // parked; 0 unknown
   const task_operations* runs = nullptr;  // says which callable
-  fiber_record* outer = nullptr;        // runs inline on the stack of this one
-  const scope_core* scope = nullptr;    // whose child it is
-  std::int32_t worker = -1;             // of a running one
-  long system_call = -1;                // of a blocked one
+  fiber_record* outer = nullptr;          // runs inline on the stack of this one
+  const scope_core* scope = nullptr;      // whose child it is
+  std::int32_t worker = -1;               // of a running one
+  long system_call = -1;                  // of a blocked one
   stack_table::id stack = stack_table::none;
 };
 
@@ -59,8 +62,9 @@ using running_fibers = std::unordered_map<const fiber_record*, running_fiber>;
 
 class snapshot_taker {
  public:
-  /// While it lives no runtime begins or ends. `stacks`: whether they are copied and walked; running fibers are asked for
-  /// theirs by a signal then. Throws std::bad_alloc. Blocks: for running fibers, some ten milliseconds each.
+  /// While it lives no runtime begins or ends. `stacks`: whether they are copied and walked;
+  /// running fibers are asked for theirs by a signal then. Throws std::bad_alloc. Blocks: for
+  /// running fibers, some ten milliseconds each.
   explicit snapshot_taker(bool stacks);
 
   /// False: there is no fiber in this record.
@@ -87,7 +91,9 @@ class snapshot_taker {
 /// [low, high) of the stack it runs on, which is its joiner's if it runs inline; empty: none.
 struct stack_range {
   std::uintptr_t low = 0, high = 0;
-  [[nodiscard]] bool holds(std::uintptr_t address) const noexcept { return address >= low && address < high; }
+  [[nodiscard]] bool holds(std::uintptr_t address) const noexcept {
+    return address >= low && address < high;
+  }
 };
 [[nodiscard]] stack_range stack_of_fiber(const fiber_record& f) noexcept;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug/gdb_script.cpp - see the header. 4: the text itself follows, after a line with its name. The section is no part of the
-// program's memory, and `strip` removes it.
+// debug/gdb_script.cpp - see the header. 4: the text itself follows, after a line with its name.
+// The section is no part of the program's memory, and `strip` removes it.
 #include "debug/gdb_script.hpp"
 
 asm(R"(

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/gdb_script.hpp - tools/gdb/weft.py, carried in the section .debug_gdb_scripts, from where gdb loads it: with a static
-// and a shared library, wherever they are installed, for a process and for its core file.
+// debug/gdb_script.hpp - tools/gdb/weft.py, carried in the section .debug_gdb_scripts, from where
+// gdb loads it: with a static and a shared library, wherever they are installed, for a process and
+// for its core file.
 
 namespace weft::detail {
 

@@ -24,18 +24,18 @@
 #include "debug/running_snapshot.hpp"
 #include "os/errno_guard.hpp"
 #include "os/os.hpp"
-#include "sched/wake_word.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/wake_word.hpp"
 
 namespace weft::detail {
 namespace {
 
 constexpr std::size_t most_tool_requests = 16;
-constexpr int most_answers = 8;              // at a time
+constexpr int most_answers = 8;  // at a time
 constexpr std::size_t longest_question = 512;
 
 constinit std::array<std::atomic<std::uint64_t>, most_tool_requests> tool_requests{};  // 0: free
-constinit std::atomic<int> answers{0};       // threads at it; relaxed, it only bounds them
+constinit std::atomic<int> answers{0};  // threads at it; relaxed, it only bounds them
 
 // 3, on whatever thread the kernel chose.
 bool on_tool_request(int, siginfo_t* info, void*) {
@@ -43,11 +43,14 @@ bool on_tool_request(int, siginfo_t* info, void*) {
   const auto value = reinterpret_cast<std::uintptr_t>(info->si_value.sival_ptr);
   if (!is_tool_request(value)) return false;
   const bool known = std::any_of(tool_requests.begin(), tool_requests.end(), [&](const auto& k) {
-    return k.load(std::memory_order_relaxed) == value;  // asked again before the service thread came
+    // asked again before the service thread came
+    return k.load(std::memory_order_relaxed) == value;
   });
   for (auto slot = tool_requests.begin(); !known && slot != tool_requests.end(); ++slot) {
     std::uint64_t free = 0;
-    if (slot->compare_exchange_strong(free, value, std::memory_order_release, std::memory_order_relaxed)) break;
+    if (slot->compare_exchange_strong(free, value, std::memory_order_release,
+                                      std::memory_order_relaxed))
+      break;
   }
   wake_all_service_threads();
   return true;
@@ -55,7 +58,8 @@ bool on_tool_request(int, siginfo_t* info, void*) {
 
 class connection {
  public:
-  explicit connection(std::uint64_t tool_request) noexcept : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit connection(std::uint64_t tool_request) noexcept
+      : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (fd_ < 0) return;
     const port_address to(tool_request);
     wait_at_most(SO_SNDTIMEO, std::chrono::steady_clock::now() + port_timeout);
@@ -76,7 +80,8 @@ class connection {
   }
   // Up to the newline; false: none came.
   [[nodiscard]] bool read_line(std::string& line) const {
-    const auto until = std::chrono::steady_clock::now() + port_timeout;  // DIAG-3: for the question as a whole
+    // DIAG-3: for the question as a whole
+    const auto until = std::chrono::steady_clock::now() + port_timeout;
     std::array<char, longest_question> text;
     while (line.size() < longest_question && wait_at_most(SO_RCVTIMEO, until)) {
       const ssize_t n = recv(fd_, text.data(), longest_question - line.size(), 0);
@@ -91,7 +96,8 @@ class connection {
     return false;
   }
   void write(std::string_view text) const noexcept {
-    const auto until = std::chrono::steady_clock::now() + 12 * port_timeout;  // and the answer, which may be long
+    // and the answer, which may be long
+    const auto until = std::chrono::steady_clock::now() + 12 * port_timeout;
     while (!text.empty() && wait_at_most(SO_SNDTIMEO, until)) {
       const ssize_t n = send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
       if (n < 0 && os::error_number() == EINTR) continue;
@@ -104,7 +110,8 @@ class connection {
   // The next call's patience, and the deadline of all of them. False: it has passed.
   bool wait_at_most(int option, std::chrono::steady_clock::time_point until) const noexcept {
     using namespace std::chrono;
-    const auto left = std::min<microseconds>(duration_cast<microseconds>(until - steady_clock::now()), port_timeout);
+    const auto left = std::min<microseconds>(
+        duration_cast<microseconds>(until - steady_clock::now()), port_timeout);
     if (left <= microseconds::zero()) return false;
     const timeval patience{left.count() / 1'000'000, left.count() % 1'000'000};
     return setsockopt(fd_, SOL_SOCKET, option, &patience, sizeof patience) == 0;
@@ -160,8 +167,8 @@ bool answer_verbs(std::string_view, std::string& out);
 bool answer_runtimes(std::string_view, std::string& out) {
   const runtimes_held runtimes;
   for (const scheduler* s : runtimes.all())
-    out += "runtime \"" + s->settings().name + "\": " + std::to_string(s->serving()) + " workers, " +
-           std::to_string(s->live_fibers()) + " fibers\n";
+    out += "runtime \"" + s->settings().name + "\": " + std::to_string(s->serving()) +
+           " workers, " + std::to_string(s->live_fibers()) + " fibers\n";
   return true;
 }
 
@@ -171,8 +178,8 @@ bool answer_fibers(std::string_view, std::string& out) {
 }
 
 bool answer_version(std::string_view, std::string& out) {
-  out = "weft " + std::to_string(WEFT_VERSION_MAJOR) + "." + std::to_string(WEFT_VERSION_MINOR) + "." +
-        std::to_string(WEFT_VERSION_PATCH) + "\n";
+  out = "weft " + std::to_string(WEFT_VERSION_MAJOR) + "." + std::to_string(WEFT_VERSION_MINOR) +
+        "." + std::to_string(WEFT_VERSION_PATCH) + "\n";
   return true;
 }
 
@@ -184,7 +191,8 @@ bool answer_metrics(std::string_view, std::string& out) {
 bool answer_longest(std::string_view count, std::string& out) {
   std::size_t most = 10;
   const auto [end, ec] = std::from_chars(count.data(), count.data() + count.size(), most);
-  if (!count.empty() && (ec != std::errc() || end != count.data() + count.size() || most > 10'000)) {
+  if (!count.empty() &&
+      (ec != std::errc() || end != count.data() + count.size() || most > 10'000)) {
     out = "longest takes how many, up to 10000";
     return false;
   }
@@ -202,8 +210,10 @@ constexpr verb verbs[] = {
     {"version", &answer_version, "of the weft in the process"},
     {"dump", &answer_fibers, "all fibers: what they do, what they wait for, their calls"},
     {"runtimes", &answer_runtimes, "their names, workers and fibers"},
-    {"metrics", &answer_metrics, "what they count and how long their queues are, as Prometheus reads it"},
-    {"longest", &answer_longest, "N (10): the fibers that wait longest; nanoseconds, reason, fiber"},
+    {"metrics", &answer_metrics,
+     "what they count and how long their queues are, as Prometheus reads it"},
+    {"longest", &answer_longest,
+     "N (10): the fibers that wait longest; nanoseconds, reason, fiber"},
 };
 
 bool answer_verbs(std::string_view, std::string& out) {
@@ -227,7 +237,8 @@ void open_diagnostics_port(int signal) noexcept {
   service_callback.store(&answer_tool_requests, std::memory_order_release);
   if (signal == 0) return;
   install_running_snapshot(signal);
-  static_cast<void>(os::install_signal_handler(signal, &on_tool_request));  // the runtime's own says what is wrong
+  // the runtime's own says what is wrong
+  static_cast<void>(os::install_signal_handler(signal, &on_tool_request));
 }
 
 }  // namespace weft::detail

@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/inspect.hpp - the diagnostics port: a tool asks a running process, which has nothing open and no thread more until
-// somebody asks.
+// debug/inspect.hpp - the diagnostics port: a tool asks a running process, which has nothing open
+// and no thread more until somebody asks.
 //
-//   tool      1 listens on a socket in the abstract namespace, named after a random request   2 sends the process
-//             options::preempt_signal with the request as its value (sigqueue); again until it is heard
+//   tool      1 listens on a socket in the abstract namespace, named after a random request   2
+//             sends the process options::preempt_signal with the request as its value (sigqueue);
+//             again until it is heard
 //   handler   3 notes the request, rings the service threads (sched/wake_word.hpp)
-//   service thread      4 makes a thread for it, so that a tool that is slow never keeps a runtime from its spare threads
-//   thread    5 connects; the listener must be of the same user, or root   6 reads one line, the verb and its arguments
-//             7 writes a line, "ok N" or "error N", and N bytes   8 closes, ends
-// DIAG-1  who has not the right to signal the process cannot request (the kernel's rule), and nothing is told to a socket
-//         of another user's.
-// DIAG-2  a request that finds no room, no thread or no service thread is lost; the tool's next one is not. Answering twice does no
-//         harm: the second finds nobody listening.
-// DIAG-3  a tool that does not read, does not write, does so byte by byte, or dies ends its thread: after `patience` for the
-//         question as a whole, after twelve of them for the answer.
-// With preempt_signal 0 there is no port. Abstract names belong to a network namespace: a tool outside of the process's
-// finds nobody calling back.
-// Rejected: a socket in the file system (something open, to be cleaned up, in every process); ptrace (stops the process, and
-// is forbidden in most containers).
+//   service thread      4 makes a thread for it, so that a tool that is slow never keeps a runtime
+//                       from its spare threads
+//   thread    5 connects; the listener must be of the same user, or root   6 reads one line, the
+//             verb and its arguments 7 writes a line, "ok N" or "error N", and N bytes   8 closes,
+//             ends
+// DIAG-1  who has not the right to signal the process cannot request (the kernel's rule), and
+//         nothing is told to a socket of another user's.
+// DIAG-2  a request that finds no room, no thread or no service thread is lost; the tool's next one
+//         is not. Answering twice does no harm: the second finds nobody listening.
+// DIAG-3  a tool that does not read, does not write, does so byte by byte, or dies ends its thread:
+//         after `patience` for the question as a whole, after twelve of them for the answer.
+// With preempt_signal 0 there is no port. Abstract names belong to a network namespace: a tool
+// outside of the process's finds nobody calling back.
+// Rejected: a socket in the file system (something open, to be cleaned up, in every process);
+// ptrace (stops the process, and is forbidden in most containers).
 
 #include <chrono>
 #include <cstddef>
@@ -35,20 +38,27 @@ namespace weft::detail {
 // ---- what both sides must agree on
 inline constexpr std::uint64_t tool_request_mark = 0x77ef, tool_request_mark_shift = 48;
 [[nodiscard]] constexpr std::uint64_t make_tool_request(std::uint64_t random) noexcept {
-  return tool_request_mark << tool_request_mark_shift | (random & ((std::uint64_t{1} << tool_request_mark_shift) - 1));
+  return tool_request_mark << tool_request_mark_shift |
+         (random & ((std::uint64_t{1} << tool_request_mark_shift) - 1));
 }
-[[nodiscard]] constexpr bool is_tool_request(std::uint64_t value) noexcept { return value >> tool_request_mark_shift == tool_request_mark; }
+[[nodiscard]] constexpr bool is_tool_request(std::uint64_t value) noexcept {
+  return value >> tool_request_mark_shift == tool_request_mark;
+}
 
 /// The socket that belongs to a request.
 struct port_address {
   explicit port_address(std::uint64_t tool_request) noexcept {
     where.sun_family = AF_UNIX;
     // The first byte stays 0: an abstract name.
-    const int n = std::snprintf(where.sun_path + 1, sizeof where.sun_path - 1, "weft-inspect.%016llx",
-                                static_cast<unsigned long long>(tool_request));
-    size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + static_cast<std::size_t>(n));
+    const int n =
+        std::snprintf(where.sun_path + 1, sizeof where.sun_path - 1, "weft-inspect.%016llx",
+                      static_cast<unsigned long long>(tool_request));
+    size =
+        static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + static_cast<std::size_t>(n));
   }
-  [[nodiscard]] const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&where); }
+  [[nodiscard]] const sockaddr* get() const noexcept {
+    return reinterpret_cast<const sockaddr*>(&where);
+  }
   sockaddr_un where{};
   socklen_t size;
 };

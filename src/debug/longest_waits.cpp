@@ -12,7 +12,9 @@
 namespace weft::detail {
 
 std::string longest_waits(std::size_t most) {
-  const auto older = [](const fiber_snapshot& a, const fiber_snapshot& b) { return a.since_ns < b.since_ns; };
+  const auto older = [](const fiber_snapshot& a, const fiber_snapshot& b) {
+    return a.since_ns < b.since_ns;
+  };
   std::vector<fiber_snapshot> oldest;  // the youngest of them in front
   snapshot_taker taker(false);
   for_each_record([&](fiber_record& f) {
@@ -31,8 +33,8 @@ std::string longest_waits(std::size_t most) {
   const std::int64_t now = os::now_ns();
   std::string out;
   for (const fiber_snapshot& l : oldest)
-    out += std::to_string(std::max<std::int64_t>(now - l.since_ns, 0)) + "\t" + to_text(l.reason) + "\t" +
-           agent_text(*l.record) + "\n";
+    out += std::to_string(std::max<std::int64_t>(now - l.since_ns, 0)) + "\t" + to_text(l.reason) +
+           "\t" + agent_text(*l.record) + "\n";
   return out;
 }
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/longest_waits.hpp - the fibers that have been parked longest, for a view that asks every second: no stacks are walked.
+// debug/longest_waits.hpp - the fibers that have been parked longest, for a view that asks every
+// second: no stacks are walked.
 
 #include <cstddef>
 #include <string>
 
 namespace weft::detail {
 
-/// A line for each of up to `most`, the longest wait first: nanoseconds, a tab, the reason, a tab, `fiber 12 "name"`.
-/// Looks at every record: some 100 ms for a million. Throws std::bad_alloc.
+/// A line for each of up to `most`, the longest wait first: nanoseconds, a tab, the reason, a tab,
+/// `fiber 12 "name"`. Looks at every record: some 100 ms for a million. Throws std::bad_alloc.
 [[nodiscard]] std::string longest_waits(std::size_t most);
 
 }  // namespace weft::detail

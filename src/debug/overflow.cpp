@@ -2,13 +2,15 @@
 // debug/overflow.cpp - the stack overflow report.
 //
 //   fault   SIGSEGV, or SIGBUS where the guard is a userfaultfd marker (os/guards.cpp)
-//           1 address in a guard page?  2 of the very stack this worker is on, and the stack pointer down there?
+//           1 address in a guard page?  2 of the very stack this worker is on, and the stack
+//                                       pointer down there?
 //           3 report   4 abort          any "no": the handlers that were there before
-// It runs on the worker's alternate stack (lifecycle.cpp) and must suspect that the overflow struck inside malloc:
-// no allocation, no stdio, so names stay mangled. The words that matter are written before the stack is walked.
-// The walk is libgcc's unwinder: it knows the faulting frame by its tables, with or without frame pointers, takes no
-// lock (_dl_find_object), and ends at fiber_entry.
-// Rejected: walking frame pointers (applications are compiled without them); unwinding in another thread.
+// It runs on the worker's alternate stack (lifecycle.cpp) and must suspect that the overflow struck
+// inside malloc: no allocation, no stdio, so names stay mangled. The words that matter are written
+// before the stack is walked. The walk is libgcc's unwinder: it knows the faulting frame by its
+// tables, with or without frame pointers, takes no lock (_dl_find_object), and ends at fiber_entry.
+// Rejected: walking frame pointers (applications are compiled without them); unwinding in another
+// thread.
 #include "debug/overflow.hpp"
 
 #include <algorithm>
@@ -68,7 +70,8 @@ struct fault_site {
 fault_site place_of(const void* context) noexcept {
   const mcontext_t& at = static_cast<const ucontext_t*>(context)->uc_mcontext;
 #if defined(__x86_64__)
-  return {static_cast<std::uintptr_t>(at.gregs[REG_RIP]), static_cast<std::uintptr_t>(at.gregs[REG_RSP])};
+  return {static_cast<std::uintptr_t>(at.gregs[REG_RIP]),
+          static_cast<std::uintptr_t>(at.gregs[REG_RSP])};
 #elif defined(__aarch64__)
   return {at.pc, at.sp};
 #else
@@ -82,9 +85,11 @@ const fiber_record& owner_of_stack(const fiber_record& f) noexcept {
   return *on;
 }
 
-// `current` is set a moment before the jump to it: until then the stack is that of the fiber that is left.
+// `current` is set a moment before the jump to it: until then the stack is that of the fiber that
+// is left.
 const fiber_record* fiber_on(const worker& w, const stack_ref& stack) noexcept {
-  for (const fiber_record* f : {static_cast<const fiber_record*>(w.current), static_cast<const fiber_record*>(w.left)})
+  for (const fiber_record* f :
+       {static_cast<const fiber_record*>(w.current), static_cast<const fiber_record*>(w.left)})
     if (f != nullptr && owner_of_stack(*f).stack_limit == stack.limit) return f;
   return nullptr;
 }
@@ -102,13 +107,14 @@ void write_verdict(const fiber_record& f, const stack_ref& stack) noexcept {
   line out;
   out << "weft: stack overflow in " << f;
   if (&owner == &f) {
-    out << ": it has used up its stack of " << kib << " KiB. Raise attributes::stack_size where it is spawned";
+    out << ": it has used up its stack of " << kib
+        << " KiB. Raise attributes::stack_size where it is spawned";
   } else {
     out << ", which runs inline on the stack of " << owner << ", its joiner: that stack of " << kib
         << " KiB is used up. Raise attributes::stack_size where either is spawned";
   }
-  out << ", or options::stack_size for all fibers of runtime \"" << f.home->settings().name << "\", to "
-      << 2 * kib << " * 1024 or more; or go less deep.\n";
+  out << ", or options::stack_size for all fibers of runtime \"" << f.home->settings().name
+      << "\", to " << 2 * kib << " * 1024 or more; or go less deep.\n";
   out.write();
 }
 
@@ -149,7 +155,8 @@ void write_frame(std::uintptr_t address) noexcept {
 void write_calls(std::uintptr_t fault) noexcept {
   call_trace t{.fault = fault};
   _Unwind_Backtrace(&on_frame, &t);
-  os::write_stderr("weft: its calls, innermost first (c++filt reads the names, addr2line -Cfe the offsets):\n");
+  os::write_stderr(
+      "weft: its calls, innermost first (c++filt reads the names, addr2line -Cfe the offsets):\n");
   if (t.walked == 0) {  // no unwind tables where it struck
     write_frame(fault);
     return;
@@ -159,24 +166,29 @@ void write_calls(std::uintptr_t fault) noexcept {
   if (t.walked - i > call_trace::most_outer) {
     const std::size_t skipped = t.walked - i - call_trace::most_outer;
     line out;
-    out << "      ... " << skipped << (t.walked < call_trace::most_walked ? "" : " and more") << " calls ...\n";
+    out << "      ... " << skipped << (t.walked < call_trace::most_walked ? "" : " and more")
+        << " calls ...\n";
     out.write();
     i += skipped;
   }
   for (; i < t.walked; ++i) write_frame(t.outer[i % call_trace::most_outer]);
 }
 
-[[noreturn]] void report(const fiber_record& f, const stack_ref& stack, std::uintptr_t from) noexcept {
+[[noreturn]] void report(const fiber_record& f, const stack_ref& stack,
+                         std::uintptr_t from) noexcept {
   static std::atomic_flag reporting;
-  // relaxed: the flag guards the text on stderr only. The second one waits for the end the first one brings.
+  // relaxed: the flag guards the text on stderr only. The second one waits for the end the first
+  // one brings.
   while (reporting.test_and_set(std::memory_order_relaxed)) pause();
   write_verdict(f, stack);
   if (const stack_slab* slab = slab_of(stack.limit); slab != nullptr && slab->red_zone != 0)
-    os::write_stderr("weft: that stack has no guard page (options::stack_guard), so memory below it may have been overwritten since.\n");
+    os::write_stderr(
+        "weft: that stack has no guard page (options::stack_guard), so memory below it may have "
+        "been overwritten since.\n");
   write_calls(from);
   trace::write_last_words();
   // The application's handler would run on this stack and might not come back.
-  struct sigaction standard {};
+  struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
   sigaction(SIGABRT, &standard, nullptr);
   std::abort();
@@ -195,7 +207,8 @@ bool on_nudge(const void* context) noexcept {
   const fiber_record* f = w != nullptr ? w->current : nullptr;
   if (f == nullptr || f->stack_limit == nullptr || !ran_off(f->stack_limit)) return true;
   const fiber_record& owner = owner_of_stack(*f);
-  report(*f, {owner.stack_limit, slot_size(owner.stack) - os::page_size()}, os::interrupted(context).instruction);
+  report(*f, {owner.stack_limit, slot_size(owner.stack) - os::page_size()},
+         os::interrupted(context).instruction);
 }
 
 bool on_fault(int, siginfo_t* info, void* context) {
@@ -205,12 +218,15 @@ bool on_fault(int, siginfo_t* info, void* context) {
   const worker* w = this_worker();
   if (w == nullptr) return false;
   const fiber_record* f = fiber_on(*w, stack);
-  // A red zone below the stack pointer is still the stack's; what lies further off was reached by a pointer. So was it if
-  // the stack pointer is not near this stack at all, but on one that the application made.
+  // A red zone below the stack pointer is still the stack's; what lies further off was reached by a
+  // pointer. So was it if the stack pointer is not near this stack at all, but on one that the
+  // application made.
   constexpr std::uintptr_t red_zone = 256;
   const fault_site at = place_of(context);
-  const std::uintptr_t lowest = reinterpret_cast<std::uintptr_t>(stack.limit) - std::bit_ceil(stack.size);
-  if (f == nullptr || at.stack_pointer - lowest >= std::bit_ceil(stack.size) + red_zone) return false;
+  const std::uintptr_t lowest =
+      reinterpret_cast<std::uintptr_t>(stack.limit) - std::bit_ceil(stack.size);
+  if (f == nullptr || at.stack_pointer - lowest >= std::bit_ceil(stack.size) + red_zone)
+    return false;
 
   report(*f, stack, at.instruction);
 }
@@ -224,7 +240,8 @@ void install_overflow_report() noexcept {
     // The unwinder initialises itself on first use, which must not be in the handler.
     call_trace t{.fault = 0};
     _Unwind_Backtrace(&on_frame, &t);
-    for (const int signal : {SIGSEGV, SIGBUS}) static_cast<void>(os::install_signal_handler(signal, &on_fault));
+    for (const int signal : {SIGSEGV, SIGBUS})
+      static_cast<void>(os::install_signal_handler(signal, &on_fault));
     return true;
   }();
 }

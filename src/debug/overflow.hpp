@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/overflow.hpp - a fiber that runs off its stack ends the process, and says which fiber, and what to do.
+// debug/overflow.hpp - a fiber that runs off its stack ends the process, and says which fiber, and
+// what to do.
 
 namespace weft::detail {
 
-/// Puts the report in front of the process's handlers for SIGSEGV and SIGBUS; once per process, so that a handler
-/// the application installs later stays in front. Faults that are no overflow reach whoever was there before.
-/// Not under AddressSanitizer, which reports them itself.
+/// Puts the report in front of the process's handlers for SIGSEGV and SIGBUS; once per process, so
+/// that a handler the application installs later stays in front. Faults that are no overflow reach
+/// whoever was there before. Not under AddressSanitizer, which reports them itself.
 void install_overflow_report() noexcept;
 
 }  // namespace weft::detail

@@ -2,9 +2,10 @@
 #pragma once
 // debug/peek.hpp - reads memory that somebody may be writing, as it stands.
 //
-// A report reads the plain fields and the stacks of fibers that go on. Their owners write them without atomics, for speed;
-// whoever reads them here finds out afterwards, by the fiber's word, whether they stood still (SNAPSHOT-1 in fiber_snapshot.hpp),
-// and throws away what did not. The machine's loads do that; C++'s would be undefined and the sanitizers' reports.
+// A report reads the plain fields and the stacks of fibers that go on. Their owners write them
+// without atomics, for speed; whoever reads them here finds out afterwards, by the fiber's word,
+// whether they stood still (SNAPSHOT-1 in fiber_snapshot.hpp), and throws away what did not. The
+// machine's loads do that; C++'s would be undefined and the sanitizers' reports.
 
 #include <bit>
 #include <cstddef>
@@ -38,7 +39,8 @@ inline void copy_unseen(void* to, const void* from, std::size_t bytes) noexcept 
   asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
 #else
   auto* out = static_cast<volatile std::uint64_t*>(to);
-  for (auto* in = static_cast<const volatile std::uint64_t*>(from); words > 0; --words) *out++ = *in++;
+  for (auto* in = static_cast<const volatile std::uint64_t*>(from); words > 0; --words)
+    *out++ = *in++;
 #endif
 }
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 // debug/profile.cpp - the sampling profiler of weft/profile.hpp.
 //
-//   collector  every 20 ms: gives each worker's thread a timer of its CPU clock, empties the rings, sums equal stacks
+//   collector  every 20 ms: gives each worker's thread a timer of its CPU clock, empties the rings,
+//              sums equal stacks
 //   handler    on the worker's alternate stack: notes fiber, name and stack in the thread's ring
 //   stop       timers off, the last samples, names for the addresses, the file
-// The handler reads the thread's own worker and the fiber it runs, and follows frame pointers that lie in the stack it is on;
-// it takes no lock and asks for no memory. The fiber's name is read only outside of weft, where the fiber cannot end under
-// it; samples within weft get it from the others of the same fiber.
-// Rejected: setitimer (one timer for the process, its signal goes to any thread); unwinding by tables in the handler (right
-// without frame pointers, but one function with wrong tables ends the process).
+// The handler reads the thread's own worker and the fiber it runs, and follows frame pointers that
+// lie in the stack it is on; it takes no lock and asks for no memory. The fiber's name is read only
+// outside of weft, where the fiber cannot end under it; samples within weft get it from the others
+// of the same fiber.
+// Rejected: setitimer (one timer for the process, its signal goes to any thread); unwinding by
+// tables in the handler (right without frame pointers, but one function with wrong tables ends the
+// process).
 #include <weft/profile.hpp>
 
 #include <algorithm>
@@ -51,14 +54,17 @@ struct sampled_thread {
   std::atomic<pid_t> thread{0};  // 0: free to be used again
   os::thread_timer timer;        // collector
   profile_ring ring;
-  bool seen = false;             // collector
+  bool seen = false;               // collector
   sampled_thread* next = nullptr;  // constant once it is in the chain
 };
-constinit std::atomic<sampled_thread*> threads{nullptr};  // never freed; release by the collector, acquire by handlers
+// never freed; release by the collector, acquire by handlers
+constinit std::atomic<sampled_thread*> threads{nullptr};
 constinit std::atomic<bool> sampling{false};
 
 // Not instrumented: other frames' memory is what it reads.
-__attribute__((no_sanitize("address", "thread"))) void walk(profile_sample& s, const os::interrupted_state& at, std::uintptr_t end) noexcept {
+__attribute__((no_sanitize("address", "thread"))) void walk(profile_sample& s,
+                                                            const os::interrupted_state& at,
+                                                            std::uintptr_t end) noexcept {
   std::size_t n = 0;
   s.frames[n++] = at.instruction;
   std::uintptr_t fp = at.frame_pointer;
@@ -77,9 +83,11 @@ __attribute__((no_sanitize("address", "thread"))) void walk(profile_sample& s, c
   s.frame_count = static_cast<std::uint8_t>(n);
 }
 
-// In the handler. What the thread runs cannot change under it; a record that another thread uses again already, because
-// the interrupted code is just leaving it, gives a sample to the wrong fiber.
-__attribute__((no_sanitize("address", "thread"))) void note(profile_sample& s, const worker& w, const os::interrupted_state& at) noexcept {
+// In the handler. What the thread runs cannot change under it; a record that another thread uses
+// again already, because the interrupted code is just leaving it, gives a sample to the wrong
+// fiber.
+__attribute__((no_sanitize("address", "thread"))) void note(
+    profile_sample& s, const worker& w, const os::interrupted_state& at) noexcept {
   std::uintptr_t end = at.stack_pointer;  // not known: the innermost function only
   s.at = profile_sample::where::between;
   s.fiber = 0;
@@ -95,14 +103,16 @@ __attribute__((no_sanitize("address", "thread"))) void note(profile_sample& s, c
     const stack_ref stack = stack_of(*f);
     const auto limit = reinterpret_cast<std::uintptr_t>(stack.limit);
     const bool on_own = limit != 0 && at.stack_pointer - limit < stack.size;
-    // Outside weft it is that fiber in any case: on a stack of the application's own making, read to the end of the page.
+    // Outside weft it is that fiber in any case: on a stack of the application's own making, read
+    // to the end of the page.
     if (on_own || !w.gate.inside()) {
       const std::uintptr_t page = os::page_size();
       end = on_own ? limit + stack.size : at.stack_pointer + (page - at.stack_pointer % page);
       s.at = profile_sample::where::fiber;
       s.fiber = f->id;
       if (f->spawned_id == f->id) s.spawned_at = reinterpret_cast<std::uintptr_t>(f->spawned_at);
-      const fiber_extras* x = w.gate.inside() ? nullptr : f->extras.load(std::memory_order_acquire);  // [REC-2]
+      // [REC-2]
+      const fiber_extras* x = w.gate.inside() ? nullptr : f->extras.load(std::memory_order_acquire);
       if (x != nullptr) s.name[x->name.copy(s.name, sizeof s.name - 1)] = 0;
     }
   }
@@ -116,7 +126,8 @@ bool on_profile_signal(int, siginfo_t* info, void* context) {
   if (t == nullptr) return false;  // somebody else's timer
   const worker* w = this_worker();
   if (w == nullptr || !sampling.load(std::memory_order_relaxed)) return true;
-  if (t->thread.load(std::memory_order_relaxed) != w->thread_id()) return true;  // a late one of a thread that has ended
+  // a late one of a thread that has ended
+  if (t->thread.load(std::memory_order_relaxed) != w->thread_id()) return true;
   if (profile_sample* s = t->ring.begin()) {
     s->weight = 1 + static_cast<std::uint32_t>(info->si_overrun > 0 ? info->si_overrun : 0);
     note(*s, *w, os::interrupted(context));
@@ -147,7 +158,8 @@ class collector {
     wake_.notify_one();
     thread_.join();
     sampling.store(false, std::memory_order_relaxed);
-    trace::spawns_watched.fetch_and(~std::uint32_t{trace::spawns_for_profiler}, std::memory_order_relaxed);
+    trace::spawns_watched.fetch_and(~std::uint32_t{trace::spawns_for_profiler},
+                                    std::memory_order_relaxed);
     for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next) {
       t->timer.stop();
       take(*t);
@@ -177,7 +189,8 @@ class collector {
 
   // Timers for threads that are new, none for those that have gone; and what the rings hold.
   void look() {
-    for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next) t->seen = false;
+    for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next)
+      t->seen = false;
     for (const runtime_metrics& m : scheduler::measure_all())
       for (const worker_metrics& w : m.workers) see(w.thread_id);
     for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next) {
@@ -215,7 +228,9 @@ class collector {
     t.ring.take([&](const profile_sample& s) {
       if (s.name[0] != 0) names_.try_emplace(s.fiber, s.name);
       if (s.spawned_at != 0) sites_.try_emplace(s.fiber, s.spawned_at);
-      stack_key key{s.at == profile_sample::where::fiber ? s.fiber : 0, s.at, s.cut,
+      stack_key key{s.at == profile_sample::where::fiber ? s.fiber : 0,
+                    s.at,
+                    s.cut,
                     {s.frames.begin(), s.frames.begin() + s.frame_count}};
       stacks_[std::move(key)] += s.weight;
       result_.samples += s.weight;
@@ -262,7 +277,8 @@ class collector {
         for (char& c : line)
           if (c == ';' || c == '\n') c = ':';
         const auto site = sites_.find(key.fiber);
-        line.append(";").append(site != sites_.end() ? site_text(site->second) : "(spawned before the profile)");
+        line.append(";").append(site != sites_.end() ? site_text(site->second)
+                                                     : "(spawned before the profile)");
       } else {
         line = "(scheduler)";
       }
@@ -281,9 +297,12 @@ class collector {
     if (result_.elsewhere > 0) lines["(other threads);(not sampled)"] = result_.elsewhere;
     bool good = true;
     for (const auto& [line, count] : lines)
-      good &= std::fprintf(file_, "%s %llu\n", line.c_str(), static_cast<unsigned long long>(count)) > 0;
+      good &= std::fprintf(file_, "%s %llu\n", line.c_str(),
+                           static_cast<unsigned long long>(count)) > 0;
     good &= std::fclose(file_) == 0;
-    if (!good) throw std::system_error(os::error_number(), std::generic_category(), "weft::profile::stop: " + options_.path);
+    if (!good)
+      throw std::system_error(os::error_number(), std::generic_category(),
+                              "weft::profile::stop: " + options_.path);
   }
 
   struct stack_key {
@@ -321,7 +340,9 @@ void stop_at_exit() noexcept {
       if (::getpid() != here) return;  // a forked child that exits: it has no collector
       try {
         const statistics s = stop();
-        if (s.dropped > 0) os::write_stderr("weft: profile: " + std::to_string(s.dropped) + " samples were dropped\n");
+        if (s.dropped > 0)
+          os::write_stderr("weft: profile: " + std::to_string(s.dropped) +
+                           " samples were dropped\n");
       } catch (const std::exception& e) {
         os::write_stderr(std::string("weft: profile: ") + e.what() + "\n");
       }
@@ -330,20 +351,26 @@ void stop_at_exit() noexcept {
 }
 
 [[noreturn]] void refuse(const std::string& text) {
-  throw std::system_error(std::make_error_code(std::errc::invalid_argument), "weft::profile: " + text);
+  throw std::system_error(std::make_error_code(std::errc::invalid_argument),
+                          "weft::profile: " + text);
 }
 
 }  // namespace
 
 void start(const options& o) {
-  if (o.hertz < 1 || o.hertz > 1000) refuse("options::hertz is " + std::to_string(o.hertz) + "; it must be 1 to 1000");
+  if (o.hertz < 1 || o.hertz > 1000)
+    refuse("options::hertz is " + std::to_string(o.hertz) + "; it must be 1 to 1000");
   const std::lock_guard guard(running_lock);
   if (running != nullptr)
-    throw std::system_error(std::make_error_code(std::errc::device_or_resource_busy), "weft::profile: it runs already");
+    throw std::system_error(std::make_error_code(std::errc::device_or_resource_busy),
+                            "weft::profile: it runs already");
   if (const auto ec = os::install_signal_handler(o.signal, &on_profile_signal))
-    throw std::system_error(ec, "weft::profile: no handler for options::signal " + std::to_string(o.signal));
+    throw std::system_error(
+        ec, "weft::profile: no handler for options::signal " + std::to_string(o.signal));
   std::FILE* file = std::fopen(o.path.c_str(), "we");
-  if (file == nullptr) throw std::system_error(os::error_number(), std::generic_category(), "weft::profile: " + o.path);
+  if (file == nullptr)
+    throw std::system_error(os::error_number(), std::generic_category(),
+                            "weft::profile: " + o.path);
   running = new collector(o, file);
   stop_at_exit();
 }
@@ -365,7 +392,8 @@ void start_from_environment() noexcept {
       o.path = path;
       start(o);
     } catch (const std::exception& e) {
-      os::write_stderr(std::string("weft: WEFT_PROFILE=") + path + ": " + e.what() + "; nothing is profiled\n");
+      os::write_stderr(std::string("weft: WEFT_PROFILE=") + path + ": " + e.what() +
+                       "; nothing is profiled\n");
     }
   });
 }

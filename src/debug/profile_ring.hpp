@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/profile_ring.hpp - samples on their way from a signal handler to the collector: one writer, one reader, no lock.
+// debug/profile_ring.hpp - samples on their way from a signal handler to the collector: one writer,
+// one reader, no lock.
 // PROF-1  a slot is written while it is not between `taken` and `put`, and read while it is.
-// Full: the sample is dropped and counted. The ring outlives its thread and is used again for another one; it is never freed,
-// since a late signal may still point to it.
+// Full: the sample is dropped and counted. The ring outlives its thread and is used again for
+// another one; it is never freed, since a late signal may still point to it.
 
 #include <array>
 #include <atomic>
@@ -16,29 +17,31 @@ struct profile_sample {
   static constexpr std::size_t most_frames = 126;
   enum class where : std::uint8_t { fiber, scheduler, between };
 
-  std::uint64_t fiber = 0;                       // 0: none
-  std::uintptr_t spawned_at = 0;                 // the fiber; a return address, 0: not known
+  std::uint64_t fiber = 0;        // 0: none
+  std::uintptr_t spawned_at = 0;  // the fiber; a return address, 0: not known
   std::uint32_t weight = 0;
   where at = where::between;
-  bool cut = false;                              // there were more frames
+  bool cut = false;  // there were more frames
   std::uint8_t frame_count = 0;
-  char name[64] = "";                            // empty: not known to the handler
+  char name[64] = "";                              // empty: not known to the handler
   std::array<std::uintptr_t, most_frames> frames;  // the innermost first
 };
 
 class profile_ring {
  public:
-  static constexpr std::uint32_t size = 64;      // at 100 a second: half a second and more
+  static constexpr std::uint32_t size = 64;  // at 100 a second: half a second and more
 
   // ---- the handler
   profile_sample* begin() noexcept {
     const std::uint32_t put = put_.load(std::memory_order_relaxed);
-    if (put - taken_.load(std::memory_order_acquire) < size) return &slots_[put % size];  // [PROF-1] take
+    // [PROF-1] take
+    if (put - taken_.load(std::memory_order_acquire) < size) return &slots_[put % size];
     dropped_.store(dropped_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     return nullptr;
   }
   void end() noexcept {
-    put_.store(put_.load(std::memory_order_relaxed) + 1, std::memory_order_release);  // [PROF-1] take
+    // [PROF-1] take
+    put_.store(put_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
 
   // ---- the collector

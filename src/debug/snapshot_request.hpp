@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/snapshot_request.hpp - who may touch the copy of a running fiber's stack (running_snapshot.hpp).
+// debug/snapshot_request.hpp - who may touch the copy of a running fiber's stack
+// (running_snapshot.hpp).
 //
 //   idle -> asked    reporter: ask         asked -> taken   handler: take
-//   asked -> idle    reporter: withdraw    taken -> done    handler: finish        done -> asked   reporter, next time
-// RUN-1  the copy, and what is asked for, are the handler's from `taken` to `done`, else the reporter's.
+//   asked -> idle    reporter: withdraw    taken -> done    handler: finish        done -> asked
+//                    reporter, next time
+// RUN-1  the copy, and what is asked for, are the handler's from `taken` to `done`, else the
+//        reporter's.
 
 #include <atomic>
 #include <cstdint>
@@ -21,11 +24,16 @@ class basic_snapshot_request {
 
   // ---- the reporter
   void ask() noexcept { state_.store(asked, std::memory_order_release); }  // [RUN-1] take
-  [[nodiscard]] bool is_done() const noexcept { return state_.load(std::memory_order_acquire) == done; }  // [RUN-1] finish
+  // [RUN-1] finish
+  [[nodiscard]] bool is_done() const noexcept {
+    return state_.load(std::memory_order_acquire) == done;
+  }
   enum class withdrawal : std::uint8_t { never_taken, taken, done };
   [[nodiscard]] withdrawal withdraw() noexcept {
     std::uint32_t expected = asked;
-    if (state_.compare_exchange_strong(expected, idle, std::memory_order_relaxed, std::memory_order_acquire))  // [RUN-1] finish
+    // [RUN-1] finish
+    if (state_.compare_exchange_strong(expected, idle, std::memory_order_relaxed,
+                                       std::memory_order_acquire))
       return withdrawal::never_taken;
     return expected == done ? withdrawal::done : withdrawal::taken;
   }
@@ -33,7 +41,9 @@ class basic_snapshot_request {
   // ---- the handler
   [[nodiscard]] bool take() noexcept {
     std::uint32_t expected = asked;
-    return state_.compare_exchange_strong(expected, taken, std::memory_order_acquire, std::memory_order_relaxed);  // [RUN-1] ask
+    // [RUN-1] ask
+    return state_.compare_exchange_strong(expected, taken, std::memory_order_acquire,
+                                          std::memory_order_relaxed);
   }
   void finish() noexcept { state_.store(done, std::memory_order_release); }  // [RUN-1] is_done
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug/stack_copy.cpp - see the header. weft_walk_from tells the unwinder, in the language of its own tables, that its
-// caller's registers are those of a structure.
+// debug/stack_copy.cpp - see the header. weft_walk_from tells the unwinder, in the language of its
+// own tables, that its caller's registers are those of a structure.
 #include "debug/stack_copy.hpp"
 
 #include <algorithm>
@@ -16,9 +16,10 @@
 #include "os/os.hpp"
 
 #if defined(__x86_64__)
-// void weft_walk_from(const registers*, void (*walk)(void*), void* argument): calls walk(argument). To an unwinder the frame
-// it finds above is not its caller's: RBX holds the structure, the stack pointer there is its second word, the return
-// address its first, and so on (DW_CFA_def_cfa_expression, DW_CFA_expression; 0x73: RBX plus an offset, 0x06: what is there).
+// void weft_walk_from(const registers*, void (*walk)(void*), void* argument): calls walk(argument).
+// To an unwinder the frame it finds above is not its caller's: RBX holds the structure, the stack
+// pointer there is its second word, the return address its first, and so on
+// (DW_CFA_def_cfa_expression, DW_CFA_expression; 0x73: RBX plus an offset, 0x06: what is there).
 asm(R"(
   .text
   .p2align 4
@@ -50,7 +51,8 @@ weft_walk_from:
   .cfi_endproc
   .size weft_walk_from, . - weft_walk_from
 )");
-extern "C" void weft_walk_from(const weft::detail::registers* from, void (*walk)(void*), void* argument);
+extern "C" void weft_walk_from(const weft::detail::registers* from, void (*walk)(void*),
+                               void* argument);
 #endif
 
 namespace weft::detail {
@@ -77,8 +79,9 @@ struct walk_state {
 
 [[maybe_unused]] void walk_it(void* state) { _Unwind_Backtrace(&on_frame, state); }
 
-// Set while this thread walks: nobody parks or is preempted meanwhile, for the report holds a lock (runtimes_held).
-// initial-exec: the handler reads it, and must not allocate, as a dlopened library does at the first touch of another model's.
+// Set while this thread walks: nobody parks or is preempted meanwhile, for the report holds a lock
+// (runtimes_held). initial-exec: the handler reads it, and must not allocate, as a dlopened library
+// does at the first touch of another model's.
 [[gnu::tls_model("initial-exec")]] constinit thread_local sigjmp_buf* volatile way_out = nullptr;
 
 bool on_fault(int, siginfo_t* info, void*) {
@@ -87,7 +90,8 @@ bool on_fault(int, siginfo_t* info, void*) {
 }
 
 // What was found before a fault is in `state`, which is not of this frame.
-[[maybe_unused, gnu::noinline]] void walk_guarded([[maybe_unused]] const registers& from, [[maybe_unused]] walk_state& state) {
+[[maybe_unused, gnu::noinline]] void walk_guarded([[maybe_unused]] const registers& from,
+                                                  [[maybe_unused]] walk_state& state) {
 #if defined(__x86_64__)
   sigjmp_buf env;
   if (sigsetjmp(env, 1) == 0) {
@@ -101,12 +105,13 @@ bool on_fault(int, siginfo_t* info, void*) {
 }  // namespace
 
 void guard_stack_walks() noexcept {
-  for (const int signal : {SIGSEGV, SIGBUS}) static_cast<void>(os::install_signal_handler(signal, &on_fault));
+  for (const int signal : {SIGSEGV, SIGBUS})
+    static_cast<void>(os::install_signal_handler(signal, &on_fault));
 }
 
 stack_copy::stack_copy() {
-  void* const at =
-      mmap(nullptr, under + capacity + beyond, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const at = mmap(nullptr, under + capacity + beyond, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED) throw std::bad_alloc();
   memory_ = static_cast<std::byte*>(at);
   words_ = reinterpret_cast<std::uintptr_t*>(memory_ + under);
@@ -119,7 +124,8 @@ bool stack_copy::take(const registers& at, std::uintptr_t low, std::uintptr_t hi
   at_ = at;
   size_ = std::min(high - at.rsp, capacity);
   const std::size_t more = std::min(red_zone, at.rsp - low);
-  copy_unseen(words_ - more / sizeof(std::uintptr_t), reinterpret_cast<const void*>(at.rsp - more), more + size_);
+  copy_unseen(words_ - more / sizeof(std::uintptr_t), reinterpret_cast<const void*>(at.rsp - more),
+              more + size_);
   if (dirty_ > size_) std::memset(reinterpret_cast<std::byte*>(words_) + size_, 0, dirty_ - size_);
   dirty_ = size_;
   return true;
@@ -131,7 +137,8 @@ void stack_copy::relocate() noexcept {
     if (x - from + red_zone <= size_ + red_zone) x += to - from;
   };
   for (std::size_t i = 0; i < size_ / sizeof(std::uintptr_t); ++i) move(words_[i]);
-  for (std::uintptr_t* x : {&at_.rsp, &at_.rbp, &at_.rbx, &at_.r12, &at_.r13, &at_.r14, &at_.r15}) move(*x);
+  for (std::uintptr_t* x : {&at_.rsp, &at_.rbp, &at_.rbx, &at_.r12, &at_.r13, &at_.r14, &at_.r15})
+    move(*x);
 }
 
 std::size_t stack_copy::walk(std::span<call_frame> out) noexcept {
@@ -151,7 +158,8 @@ std::size_t stack_copy::walk_frame_pointers(std::span<call_frame> out) const noe
   out[0] = {at_.rip, call_frame::no_slot};
   std::size_t n = 1;
   std::uintptr_t below = 0, offset = at_.rbp - at_.rsp;
-  while (n < out.size() && offset % sizeof(std::uintptr_t) == 0 && offset < size_ && (n == 1 || offset > below)) {
+  while (n < out.size() && offset % sizeof(std::uintptr_t) == 0 && offset < size_ &&
+         (n == 1 || offset > below)) {
     const auto slot = static_cast<std::uint32_t>(offset);
     const std::uintptr_t address = word(slot + sizeof(std::uintptr_t));
     if (address == 0) break;

@@ -2,14 +2,16 @@
 #pragma once
 // debug/stack_copy.hpp - a copy of a fiber's stack, and the calls on it.
 //
-//   1  the stack is copied, from its stack pointer to its top     2  the caller finds out whether it stood still meanwhile
+//   1  the stack is copied, from its stack pointer to its top     2  the caller finds out whether
+//      it stood still meanwhile
 //   3  every word that points into the original is moved by as much as the copy lies away from it
-//   4  libgcc's unwinder, told that it was called from the saved registers, walks the copy by the tables every C++ program
-//      has for its exceptions: with or without frame pointers
-// The fiber may go on, and end, as soon as it is copied. fiber_entry says where the walk ends; a stack that was cut is
-// followed by zeros, which end it, too.
-// Rejected: frame pointers where it stood still (applications are compiled without them); holding the fiber while it is walked (whoever wakes
-// it waits for a report then); walking the original (it may go on under the unwinder, which believes what it reads).
+//   4  libgcc's unwinder, told that it was called from the saved registers, walks the copy by the
+//      tables every C++ program has for its exceptions: with or without frame pointers
+// The fiber may go on, and end, as soon as it is copied. fiber_entry says where the walk ends; a
+// stack that was cut is followed by zeros, which end it, too.
+// Rejected: frame pointers where it stood still (applications are compiled without them); holding
+// the fiber while it is walked (whoever wakes it waits for a report then); walking the original (it
+// may go on under the unwinder, which believes what it reads).
 
 #include <cstddef>
 #include <cstdint>
@@ -22,16 +24,19 @@ namespace weft::detail {
 struct call_frame {
   static constexpr std::uint32_t no_slot = UINT32_MAX;
   std::uintptr_t address;  // it returns there
-  std::uint32_t slot;      // where that stands, in bytes above the first stack pointer; the first has none
+  // where that stands, in bytes above the first stack pointer; the first has none
+  std::uint32_t slot;
 };
 
-/// A walk that reads where there is nothing - through code whose tables are wrong, for they were written by hand - ends there, and
-/// not the process. Before other handlers of SIGSEGV and SIGBUS are installed; idempotent.
+/// A walk that reads where there is nothing - through code whose tables are wrong, for they were
+/// written by hand - ends there, and not the process. Before other handlers of SIGSEGV and SIGBUS
+/// are installed; idempotent.
 void guard_stack_walks() noexcept;
 
 class stack_copy {
  public:
-  static constexpr std::size_t capacity = std::size_t{256} << 10;  // the innermost part of larger ones
+  // the innermost part of larger ones
+  static constexpr std::size_t capacity = std::size_t{256} << 10;
 
   stack_copy();  // throws std::bad_alloc
   ~stack_copy();
@@ -47,16 +52,19 @@ class stack_copy {
     return slot + sizeof(std::uintptr_t) <= size_ ? words_[slot / sizeof(std::uintptr_t)] : 0;
   }
 
-  /// Steps 3 and 4, once per take, for a stack that certainly stood still. Innermost first; how many were written to `out`.
+  /// Steps 3 and 4, once per take, for a stack that certainly stood still. Innermost first; how
+  /// many were written to `out`.
   std::size_t walk(std::span<call_frame> out) noexcept;
-  /// For one that perhaps did not: along the frame pointers, which never leads out of the copy. Code without any is left out.
+  /// For one that perhaps did not: along the frame pointers, which never leads out of the copy.
+  /// Code without any is left out.
   std::size_t walk_frame_pointers(std::span<call_frame> out) const noexcept;
 
  private:
   void relocate() noexcept;
-  // The unwinder may read a frame beyond the end of a cut stack, and, where a signal struck in an epilogue, registers that
-  // were popped from below the stack pointer already.
-  static constexpr std::size_t beyond = std::size_t{1} << 20, under = std::size_t{1} << 16, red_zone = 128;
+  // The unwinder may read a frame beyond the end of a cut stack, and, where a signal struck in an
+  // epilogue, registers that were popped from below the stack pointer already.
+  static constexpr std::size_t beyond = std::size_t{1} << 20, under = std::size_t{1} << 16,
+                               red_zone = 128;
 
   std::byte* memory_;
   std::uintptr_t* words_;             // the stack pointer's

@@ -13,7 +13,8 @@ bool stack_table::fits(const layout& known, const stack_copy& stack) noexcept {
                      [&](const call_frame& f) { return stack.word(f.slot) == f.address; });
 }
 
-// The place, and what stands along the first frame pointers, be they some or not: like stacks have like keys.
+// The place, and what stands along the first frame pointers, be they some or not: like stacks have
+// like keys.
 std::uint64_t stack_table::key_of(const stack_copy& stack) noexcept {
   constexpr int steps = 4;
   std::uint64_t key = stack.place().rip;
@@ -37,7 +38,8 @@ stack_table::id stack_table::add(stack_copy& stack, trust how) {
   if (layouts_.size() >= most_stacks) return too_many;
 
   std::array<call_frame, most_frames> frames;
-  const std::size_t n = how == trust::stood_still ? stack.walk(frames) : stack.walk_frame_pointers(frames);
+  const std::size_t n =
+      how == trust::stood_still ? stack.walk(frames) : stack.walk_frame_pointers(frames);
   if (n == 0) return none;
   std::vector<std::uintptr_t> calls(n);
   std::uint64_t hash = 0;
@@ -54,7 +56,10 @@ stack_table::id stack_table::add(stack_copy& stack, trust how) {
     stacks_.push_back(std::move(calls));
     by_calls_.emplace(hash, found);
   }
-  if (how == trust::stood_still) layouts_.emplace(key, layout{place.rbp - place.rsp, {frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(n)}, found});
+  if (how == trust::stood_still)
+    layouts_.emplace(key, layout{place.rbp - place.rsp,
+                                 {frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(n)},
+                                 found});
   return found;
 }
 

@@ -26,21 +26,31 @@ std::string count_text(std::size_t n, const char* what) {
 
 std::string descriptor_text(const select_case& c) {  // records of descriptors are never unmapped
   const auto* d = static_cast<const poll_descriptor*>(c.object);
-  return " at descriptor " + std::to_string(d != nullptr ? d->number.load(std::memory_order_relaxed) : c.number);
+  return " at descriptor " +
+         std::to_string(d != nullptr ? d->number.load(std::memory_order_relaxed) : c.number);
 }
 
 std::string case_text(const select_case& c) {
   switch (c.kind) {
-    case case_kind::receive: return "receives from channel " + address_text(c.object);
-    case case_kind::send: return "sends to channel " + address_text(c.object);
-    case case_kind::join: return "the end of " + agent_text(record_of(*static_cast<task*>(c.object)));
-    case case_kind::stop: return "a stop request";
-    case case_kind::deadline: return "a deadline";
-    case case_kind::alarm: return "timer " + address_text(c.object);
-    case case_kind::readable: return "something to read" + descriptor_text(c);
-    case case_kind::writable: return "room to write" + descriptor_text(c);
+    case case_kind::receive:
+      return "receives from channel " + address_text(c.object);
+    case case_kind::send:
+      return "sends to channel " + address_text(c.object);
+    case case_kind::join:
+      return "the end of " + agent_text(record_of(*static_cast<task*>(c.object)));
+    case case_kind::stop:
+      return "a stop request";
+    case case_kind::deadline:
+      return "a deadline";
+    case case_kind::alarm:
+      return "timer " + address_text(c.object);
+    case case_kind::readable:
+      return "something to read" + descriptor_text(c);
+    case case_kind::writable:
+      return "room to write" + descriptor_text(c);
     case case_kind::fallback:
-    case case_kind::never: break;
+    case case_kind::never:
+      break;
   }
   return "a disabled case";
 }
@@ -60,13 +70,23 @@ void wait_graph::add(const fiber_snapshot& l) {
     case park_reason::shared_mutex:
       if (l.home == nullptr && l.record->thread_deadline.load(std::memory_order_relaxed)) break;
       [[fallthrough]];
-    case park_reason::scope_limit: has_limits_ = true; [[fallthrough]];
+    case park_reason::scope_limit:
+      has_limits_ = true;
+      [[fallthrough]];
     case park_reason::join:
-    case park_reason::scope_join: edges_[l.record] = {l.record, l.word, l.id, l.reason, l.object}; break;
-    case park_reason::channel_send: ++extra_waiter_lists_[l.object].senders; return;
-    case park_reason::channel_receive: ++extra_waiter_lists_[l.object].receivers; return;
-    case park_reason::select: return add_select(l);
-    default: break;
+    case park_reason::scope_join:
+      edges_[l.record] = {l.record, l.word, l.id, l.reason, l.object};
+      break;
+    case park_reason::channel_send:
+      ++extra_waiter_lists_[l.object].senders;
+      return;
+    case park_reason::channel_receive:
+      ++extra_waiter_lists_[l.object].receivers;
+      return;
+    case park_reason::select:
+      return add_select(l);
+    default:
+      break;
   }
   ++extra_waiter_lists_[l.object].others;
 }
@@ -82,7 +102,8 @@ void wait_graph::add_select(const fiber_snapshot& l) {
     if (c.kind == case_kind::send) ++extra_waiter_lists_[c.object].senders;
     if (i < most_named) text += (i > 0 ? ", " : "") + case_text(c);
   }
-  if (cases.size() > most_named) text += ", and " + std::to_string(cases.size() - most_named) + " more";
+  if (cases.size() > most_named)
+    text += ", and " + std::to_string(cases.size() - most_named) + " more";
   selects_[l.record] = std::move(text);
 }
 
@@ -93,7 +114,9 @@ void wait_graph::resolve(const runtimes_held& runtimes) {
       case park_reason::none:
         if (const auto inner = inner_.find(f); inner != inner_.end()) e.whom = inner->second;
         break;
-      case park_reason::join: e.whom = const_cast<fiber_record*>(static_cast<const fiber_record*>(e.object)); break;
+      case park_reason::join:
+        e.whom = const_cast<fiber_record*>(static_cast<const fiber_record*>(e.object));
+        break;
       case park_reason::mutex: {
         const lock_owner owner = read_owner(e.object, *e.who, e.word);
         e.whom = owner.agent;
@@ -108,7 +131,8 @@ void wait_graph::resolve(const runtimes_held& runtimes) {
         e.readers = owner.readers;
         break;
       }
-      default: break;
+      default:
+        break;
     }
   }
   find_owners_by_stack();
@@ -123,25 +147,31 @@ void wait_graph::drop_those_with_deadlines(const runtimes_held& runtimes) {
   for (const scheduler* s : runtimes.all())
     for (const auto& p : s->processors())
       p->timers.look([&](std::int64_t, ticket t) {
-        if (const auto found = tickets.find(t.bits); found != tickets.end() && timed.size() < timed.capacity())
+        if (const auto found = tickets.find(t.bits);
+            found != tickets.end() && timed.size() < timed.capacity())
           timed.push_back(found->second);
       });
   for (const fiber_record* f : timed) edges_.erase(f);
 }
 
-// One pass over the records for all owners. Of several fibers on one stack the innermost runs, and so may have locked.
+// One pass over the records for all owners. Of several fibers on one stack the innermost runs, and
+// so may have locked.
 void wait_graph::find_owners_by_stack() {
   std::vector<edge*> wanted;
   for (auto& [f, e] : edges_)
     if (e.on_stack != nullptr) wanted.push_back(&e);
   if (wanted.empty()) return;
   const auto place = [](const edge* e) { return reinterpret_cast<std::uintptr_t>(e->on_stack); };
-  std::sort(wanted.begin(), wanted.end(), [&](const edge* a, const edge* b) { return place(a) < place(b); });
+  std::sort(wanted.begin(), wanted.end(),
+            [&](const edge* a, const edge* b) { return place(a) < place(b); });
   for_each_record([&](fiber_record& f) {
     const fiber_state s = fiber_word::state_of(f.word.snapshot());
-    if (s == fiber_state::unused || s == fiber_state::dead || s == fiber_state::fresh || f.has(fiber_record::is_thread)) return;
+    if (s == fiber_state::unused || s == fiber_state::dead || s == fiber_state::fresh ||
+        f.has(fiber_record::is_thread))
+      return;
     const stack_range range = stack_of_fiber(f);
-    auto e = std::lower_bound(wanted.begin(), wanted.end(), range.low, [&](const edge* a, std::uintptr_t low) { return place(a) < low; });
+    auto e = std::lower_bound(wanted.begin(), wanted.end(), range.low,
+                              [&](const edge* a, std::uintptr_t low) { return place(a) < low; });
     for (; e != wanted.end() && range.holds(place(*e)); ++e)
       if ((*e)->whom == nullptr || f.has(fiber_record::inlined)) (*e)->whom = &f;
   });
@@ -169,8 +199,9 @@ std::unordered_set<const fiber_record*> wait_graph::stuck() const {
       if (!all.contains(f)) continue;
       const std::vector<fiber_record*> whom = waited_for(e);
       const auto in = [&](const fiber_record* w) { return all.contains(w); };
-      const bool is = e.reason == park_reason::scope_limit ? !whom.empty() && std::all_of(whom.begin(), whom.end(), in)
-                                                            : std::any_of(whom.begin(), whom.end(), in);
+      const bool is = e.reason == park_reason::scope_limit
+                          ? !whom.empty() && std::all_of(whom.begin(), whom.end(), in)
+                          : std::any_of(whom.begin(), whom.end(), in);
       if (is) continue;
       all.erase(f);
       changed = true;
@@ -190,7 +221,8 @@ bool wait_graph::still(const cycle& c) {
   return std::all_of(c.begin(), c.end(), [](const edge& e) { return e.who->word.still(e.word); });
 }
 
-// Depth first; a fiber that was left is not entered again, so each is in one reported cycle at most.
+// Depth first; a fiber that was left is not entered again, so each is in one reported cycle at
+// most.
 std::vector<wait_graph::cycle> wait_graph::cycles() const {
   std::vector<cycle> found;
   std::unordered_map<const fiber_record*, std::size_t> depth;  // on the path: where; left: SIZE_MAX
@@ -237,29 +269,42 @@ std::string wait_graph::text_of(const edge& e) {
   switch (e.reason) {
     case park_reason::mutex:
       return "waits for mutex " + address_text(e.object) + ", held by " +
-             (!whom.empty() ? whom : e.on_stack != nullptr ? "a plain thread" : "somebody not known");
+             (!whom.empty()           ? whom
+              : e.on_stack != nullptr ? "a plain thread"
+                                      : "somebody not known");
     case park_reason::shared_mutex:
       return "waits for shared_mutex " + address_text(e.object) +
              (!e.written ? e.readers > 0 ? ", held by " + count_text(e.readers, "reader") : ""
-              : !whom.empty() ? ", written by " + whom
-                              : std::string(", written by ") + (e.on_stack != nullptr ? "a plain thread" : "somebody not known"));
-    case park_reason::join: return "waits for the end of " + whom;
-    case park_reason::scope_join: return "waits for the end of its scope, so for " + whom;
-    case park_reason::scope_limit: return "waits for a place in a scope at its limit, so for one of its children, such as " + whom;
-    default: return "has lent its stack to " + whom + ", which it joins";
+              : !whom.empty()
+                  ? ", written by " + whom
+                  : std::string(", written by ") +
+                        (e.on_stack != nullptr ? "a plain thread" : "somebody not known"));
+    case park_reason::join:
+      return "waits for the end of " + whom;
+    case park_reason::scope_join:
+      return "waits for the end of its scope, so for " + whom;
+    case park_reason::scope_limit:
+      return "waits for a place in a scope at its limit, so for one of its children, such as " +
+             whom;
+    default:
+      return "has lent its stack to " + whom + ", which it joins";
   }
 }
 
 std::string wait_graph::text_of(const cycle& c) {
   std::string text;
-  for (const edge& e : c) text += (text.empty() ? "" : ",\n    which ") + (text.empty() ? agent_text(*e.who) + " " : "") + text_of(e);
+  for (const edge& e : c)
+    text += (text.empty() ? "" : ",\n    which ") + (text.empty() ? agent_text(*e.who) + " " : "") +
+            text_of(e);
   return text;
 }
 
 std::string wait_graph::text_of(const fiber_snapshot& l) const {
   if (l.place == fiber_position::lending) {
     const auto inner = inner_.find(l.record);
-    return inner != inner_.end() ? "has lent its stack to " + agent_text(*inner->second) + ", which it joins" : "";
+    return inner != inner_.end()
+               ? "has lent its stack to " + agent_text(*inner->second) + ", which it joins"
+               : "";
   }
   if (l.place != fiber_position::parked || l.object == nullptr) return {};
   if (const edge* e = edge_of(l.record); e != nullptr && e->whom != nullptr) return text_of(*e);
@@ -271,27 +316,33 @@ std::string wait_graph::text_of(const fiber_snapshot& l) const {
       return e != nullptr ? text_of(*e) : std::string("waits for ") + to_text(l.reason) + at;
     }
     case park_reason::join:
-      return "waits for the end of " + agent_text(*const_cast<fiber_record*>(static_cast<const fiber_record*>(l.object)));
+      return "waits for the end of " +
+             agent_text(*const_cast<fiber_record*>(static_cast<const fiber_record*>(l.object)));
     case park_reason::scope_join: {
       const auto children = scopes_.find(l.object);
       if (children == scopes_.end()) return "waits for the end of its scope";
-      std::string text = "waits for the end of its scope: " + count_text(children->second.size(), "fiber") + ",";
-      for (std::size_t i = 0; i < children->second.size() && i < 4; ++i) text += " " + agent_text(*children->second[i]);
+      std::string text =
+          "waits for the end of its scope: " + count_text(children->second.size(), "fiber") + ",";
+      for (std::size_t i = 0; i < children->second.size() && i < 4; ++i)
+        text += " " + agent_text(*children->second[i]);
       return text + (children->second.size() > 4 ? " ..." : "");
     }
     case park_reason::scope_limit: {
       const auto children = scopes_.find(l.object);
       return "waits for a place in a scope at its limit" +
-             (children != scopes_.end() ? ": " + count_text(children->second.size(), "child") : std::string());
+             (children != scopes_.end() ? ": " + count_text(children->second.size(), "child")
+                                        : std::string());
     }
     case park_reason::channel_send:
     case park_reason::channel_receive: {
       const bool sends = l.reason == park_reason::channel_send;
       const auto there = extra_waiter_lists_.find(l.object);
       const extra_waiters c = there != extra_waiter_lists_.end() ? there->second : extra_waiters{};
-      const std::size_t same = sends ? c.senders : c.receivers, other = sends ? c.receivers : c.senders;
+      const std::size_t same = sends ? c.senders : c.receivers,
+                        other = sends ? c.receivers : c.senders;
       std::string text = (sends ? "sends to channel" : "receives from channel") + at;
-      if (same > 1) return text + ", as " + count_text(same - 1, "other") + (same == 2 ? " does" : " do");
+      if (same > 1)
+        return text + ", as " + count_text(same - 1, "other") + (same == 2 ? " does" : " do");
       return text + (other == 0 ? ", where nobody else waits" : "");
     }
     case park_reason::io_read:
@@ -299,13 +350,16 @@ std::string wait_graph::text_of(const fiber_snapshot& l) const {
     case park_reason::io_accept:
     case park_reason::io_connect:  // records of descriptors are never unmapped
       return "waits for descriptor " +
-             std::to_string(static_cast<const poll_descriptor*>(l.object)->number.load(std::memory_order_relaxed));
+             std::to_string(static_cast<const poll_descriptor*>(l.object)->number.load(
+                 std::memory_order_relaxed));
     case park_reason::select: {
       const auto cases = selects_.find(l.record);
       return cases != selects_.end() ? cases->second : std::string();
     }
-    case park_reason::offload: return {};
-    default: return std::string("waits for ") + to_text(l.reason) + at;
+    case park_reason::offload:
+      return {};
+    default:
+      return std::string("waits for ") + to_text(l.reason) + at;
   }
 }
 

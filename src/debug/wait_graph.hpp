@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/wait_graph.hpp - who waits for whom: a fiber at a mutex or a shared_mutex for its owner, at a join for the fiber, at the end of a scope
-// for each of its children, at a scope's limit for one of them, with its stack lent for who runs on it.
+// debug/wait_graph.hpp - who waits for whom: a fiber at a mutex or a shared_mutex for its owner, at
+// a join for the fiber, at the end of a scope for each of its children, at a scope's limit for one
+// of them, with its stack lent for who runs on it.
 //
-//   1 add: every look      2 resolve: owners of the mutexes waited for      3 cycles     4 still so?
-// GRAPH-1  a cycle that is reported was there at one moment, and so is there for ever: every fiber in it was parked from its
-//          look (1) until after the last owner was read (4: its word is the same), and a parked one lets go of nothing.
-// GRAPH-2  who waits for a place in a scope goes on when any one child leaves: it is stuck only if all of them are. So cycles
-//          are looked for among those who are stuck.
-// A wait with a deadline is no edge: it ends by itself. Nor are waits for channels, conditions and events: anybody may end
-// them, or for the readers of a shared_mutex, who are counted only. A mutex that was locked by code without assertions knows its owner by a place on the owner's stack.
+//   1 add: every look      2 resolve: owners of the mutexes waited for      3 cycles     4 still
+//                          so?
+// GRAPH-1  a cycle that is reported was there at one moment, and so is there for ever: every fiber
+//          in it was parked from its look (1) until after the last owner was read (4: its word is
+//          the same), and a parked one lets go of nothing.
+// GRAPH-2  who waits for a place in a scope goes on when any one child leaves: it is stuck only if
+//          all of them are. So cycles are looked for among those who are stuck.
+// A wait with a deadline is no edge: it ends by itself. Nor are waits for channels, conditions and
+// events: anybody may end them, or for the readers of a shared_mutex, who are counted only. A mutex
+// that was locked by code without assertions knows its owner by a place on the owner's stack.
 
 #include <cstdint>
 #include <string>
@@ -26,11 +30,11 @@ class wait_graph {
   struct edge {
     fiber_record* who;
     std::uint64_t word, id;
-    park_reason reason;      // none: its stack is lent
+    park_reason reason;  // none: its stack is lent
     const void* object;
     fiber_record* whom = nullptr;  // null: not known, or, for a scope, many
     const void* on_stack = nullptr;
-    bool written = false;          // a shared_mutex: by a writer; else `readers`
+    bool written = false;  // a shared_mutex: by a writer; else `readers`
     std::uint32_t readers = 0;
   };
   /// One that waits for the next, the last for the first.
@@ -61,8 +65,9 @@ class wait_graph {
   bool has_limits_ = false;  // somebody waits at a scope's limit
   std::unordered_map<const fiber_record*, fiber_record*> inner_;        // runs on its stack
   std::unordered_map<const void*, std::vector<fiber_record*>> scopes_;  // children
-  std::unordered_map<const void*, extra_waiters> extra_waiter_lists_;                       // at channels and the like
-  std::unordered_map<const fiber_record*, std::string> selects_;        // in words
+  // at channels and the like
+  std::unordered_map<const void*, extra_waiters> extra_waiter_lists_;
+  std::unordered_map<const fiber_record*, std::string> selects_;  // in words
 };
 
 }  // namespace weft::detail

@@ -3,17 +3,20 @@
 //
 //   parker                                     waker (has the ticket: fiber and epoch)
 //   1 begin_park: running -> parking, ++epoch  1 wake(epoch, code)
-//   2 publish the ticket where wakers look         parking -> woken     nothing owed: the parker sees it
-//   3 leave the stack                              parked  -> runnable  the waker enqueues the fiber
+//   2 publish the ticket where wakers look         parking -> woken     nothing owed: the parker
+//     sees it
+//   3 leave the stack                              parked  -> runnable  the waker enqueues the
+//     fiber
 //   4 commit: parking -> parked                    another epoch: stale, nothing happens
 //     or, if woken came first: run again
 //
-// The epoch makes tickets disposable: a timer, a wait list and a stop request may all hold one for the
-// same park; one wins, the others find the epoch gone. Records are never unmapped (see record.hpp), so
-// even a ticket of a fiber long dead is safe to try. Its 32 bits wrap after four thousand million parks
-// of one record: a ticket would have to be kept exactly that long to be mistaken.
-// Rejected: holding the object's lock until the fiber is off its stack (one lock per park, and select
-// needs many); a separate "wake pending" flag (two sources of truth).
+// The epoch makes tickets disposable: a timer, a wait list and a stop request may all hold one for
+// the same park; one wins, the others find the epoch gone. Records are never unmapped (see
+// record.hpp), so even a ticket of a fiber long dead is safe to try. Its 32 bits wrap after four
+// thousand million parks of one record: a ticket would have to be kept exactly that long to be
+// mistaken.
+// Rejected: holding the object's lock until the fiber is off its stack (one lock per park, and
+// select needs many); a separate "wake pending" flag (two sources of truth).
 #pragma once
 
 #include <atomic>
@@ -36,8 +39,10 @@ enum class fiber_state : std::uint8_t {
 
 enum class wake_code : std::uint16_t { ready = 0, timeout = 1, stop = 2, first_free = 8 };
 enum class stoppable : std::uint8_t { no, yes };
-enum class commit_duty : std::uint8_t { none, enqueue };         // enqueue: a wake came first; fiber is yours
-enum class wake_duty : std::uint8_t { stale, none, enqueue };  // none: you won, the parker does the rest
+// enqueue: a wake came first; fiber is yours
+enum class commit_duty : std::uint8_t { none, enqueue };
+// none: you won, the parker does the rest
+enum class wake_duty : std::uint8_t { stale, none, enqueue };
 
 using epoch_t = std::uint32_t;
 
@@ -51,34 +56,38 @@ class basic_fiber_word {
     return static_cast<std::uint64_t>(s) | static_cast<std::uint64_t>(st) << 8 |
            static_cast<std::uint64_t>(c) << 16 | static_cast<std::uint64_t>(e) << 32;
   }
-  static constexpr fiber_state state_of(std::uint64_t w) { return static_cast<fiber_state>(w & 0xff); }
+  static constexpr fiber_state state_of(std::uint64_t w) {
+    return static_cast<fiber_state>(w & 0xff);
+  }
   static constexpr bool stoppable_of(std::uint64_t w) { return (w >> 8 & 1) != 0; }
   static constexpr wake_code code_of(std::uint64_t w) {
     return static_cast<wake_code>(w >> 16 & 0xffff);
   }
   static constexpr epoch_t epoch_of(std::uint64_t w) { return static_cast<epoch_t>(w >> 32); }
 
-  // ---- owner: the worker on the fiber's stack, or the one that has it from a queue -----------------
+  // ---- owner: the worker on the fiber's stack, or the one that has it from a queue
   fiber_state state() const { return state_of(word_.load(std::memory_order_relaxed)); }
   epoch_t epoch() const { return epoch_of(word_.load(std::memory_order_relaxed)); }
   wake_code code() const { return code_of(word_.load(std::memory_order_relaxed)); }
   std::uint64_t snapshot() const { return word_.load(std::memory_order_acquire); }  // for reports
-  // Is it what it was? After the reads that are to belong to that word [SNAPSHOT-1]. What the fiber does next must not be seen before
-  // its word is: whoever sets it running and then stores needs stores in order, which x86-64's are.
+  // Is it what it was? After the reads that are to belong to that word [SNAPSHOT-1]. What the fiber
+  // does next must not be seen before its word is: whoever sets it running and then stores needs
+  // stores in order, which x86-64's are.
   bool still(std::uint64_t w) const {
     Sync::fence(std::memory_order_acquire);
     return word_.load(std::memory_order_relaxed) == w;
   }
 
-  // unused/dead/runnable/fresh/running -> s; keeps epoch and code. Nobody else writes in these states:
-  // a stale waker's CAS fails, so a plain store is enough.
+  // unused/dead/runnable/fresh/running -> s; keeps epoch and code. Nobody else writes in these
+  // states: a stale waker's CAS fails, so a plain store is enough.
   void set(fiber_state s) {
     const std::uint64_t w = word_.load(std::memory_order_relaxed);
     word_.store((w & ~std::uint64_t{0xffff}) | static_cast<std::uint64_t>(s),
                 std::memory_order_relaxed);
   }
 
-  // The same, for those who look without owning: what was written to the record before is seen with the state.
+  // The same, for those who look without owning: what was written to the record before is seen with
+  // the state.
   void publish(fiber_state s) {
     const std::uint64_t w = word_.load(std::memory_order_relaxed);
     word_.store((w & ~std::uint64_t{0xffff}) | static_cast<std::uint64_t>(s),
@@ -88,18 +97,22 @@ class basic_fiber_word {
   // running -> parking. The result is the epoch for this park's tickets.
   epoch_t begin_park(stoppable st) {
     const epoch_t e = epoch_of(word_.load(std::memory_order_relaxed)) + 1;
-    // Release: wakers that saw the ticket (by the object's own ordering) must find this word, not the last.
+    // Release: wakers that saw the ticket (by the object's own ordering) must find this word, not
+    // the last.
     word_.store(pack(fiber_state::parking, st, wake_code::ready, e), std::memory_order_release);
     return e;
   }
 
-  // parking -> running, by the parker itself, before it left its stack. False if a wake came first (then
-  // the word is running too, and code() says what the wake brought).
+  // parking -> running, by the parker itself, before it left its stack. False if a wake came first
+  // (then the word is running too, and code() says what the wake brought).
   bool cancel_park() {
-    std::uint64_t w = word_.load(std::memory_order_acquire);  // [PARK-1] wake, if it has come already
-    const std::uint64_t back = (w & ~std::uint64_t{0xff}) | static_cast<std::uint64_t>(fiber_state::running);
+    // [PARK-1] wake, if it has come already
+    std::uint64_t w = word_.load(std::memory_order_acquire);
+    const std::uint64_t back =
+        (w & ~std::uint64_t{0xff}) | static_cast<std::uint64_t>(fiber_state::running);
     if (state_of(w) == fiber_state::parking &&
-        word_.compare_exchange_strong(w, back, std::memory_order_acq_rel, std::memory_order_acquire))
+        word_.compare_exchange_strong(w, back, std::memory_order_acq_rel,
+                                      std::memory_order_acquire))
       return true;
     set(fiber_state::running);  // woken: ours again
     return false;
@@ -110,15 +123,18 @@ class basic_fiber_word {
     return state_of(word_.load(std::memory_order_acquire)) == fiber_state::woken;  // [PARK-1] wake
   }
 
-  // parking -> parked, after the stack was left. `stop_requested` loads the fiber's stop flag, seq_cst.
+  // parking -> parked, after the stack was left. `stop_requested` loads the fiber's stop flag,
+  // seq_cst.
   template <class StopRequested>
   commit_duty commit(StopRequested&& stop_requested) {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     if (state_of(w) == fiber_state::parking) {
-      const std::uint64_t parked = (w & ~std::uint64_t{0xff}) | static_cast<std::uint64_t>(fiber_state::parked);
+      const std::uint64_t parked =
+          (w & ~std::uint64_t{0xff}) | static_cast<std::uint64_t>(fiber_state::parked);
       if (word_.compare_exchange_strong(w, parked, std::memory_order_seq_cst,  // [PARK-1] wake
                                         std::memory_order_acquire)) {
-        // [PARK-2] this CAS, then the flag; wake_for_stop: the flag, then this word; all four seq_cst.
+        // [PARK-2] this CAS, then the flag; wake_for_stop: the flag, then this word; all four
+        // seq_cst.
         if (stoppable_of(parked)) {
           if (stop_requested() && wake(epoch_of(parked), wake_code::stop) == wake_duty::enqueue)
             return commit_duty::enqueue;
@@ -133,7 +149,7 @@ class basic_fiber_word {
     return commit_duty::enqueue;
   }
 
-  // ---- anyone with a ticket ------------------------------------------------------------------------
+  // ---- anyone with a ticket
   [[nodiscard]] wake_duty wake(epoch_t e, wake_code code) {
     std::uint64_t w = word_.load(std::memory_order_acquire);
     while (epoch_of(w) == e) {
@@ -153,7 +169,8 @@ class basic_fiber_word {
     return wake_duty::stale;
   }
 
-  // Its runtime ends without it: the wait of a parked one is won, and nobody resumes it. One that is parking is on its stack.
+  // Its runtime ends without it: the wait of a parked one is won, and nobody resumes it. One that
+  // is parking is on its stack.
   void leave_behind() {
     std::uint64_t w = word_.load(std::memory_order_seq_cst);  // [LEFT-1] the CAS in commit
     while (state_of(w) == fiber_state::parked && try_wake(w, wake_code::stop) == wake_duty::stale) {

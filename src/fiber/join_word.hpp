@@ -5,8 +5,9 @@
 //   open --detach---> detached --finish--> (record is the finisher's to free)
 //   waited --leave--> open                             a timed join gives up
 //   done --detach--> (record is the handle's to free)
-//   open, waited --leave_behind--> left behind       the fiber's runtime ends before it; returns whom to wake
-//   left behind --finish--> done   left behind --detach--> detached      its thread may still be in the user's code
+//   open, waited --leave_behind--> left behind       the fiber's runtime ends before it; returns
+//   whom to wake left behind --finish--> done   left behind --detach--> detached      its thread
+//   may still be in the user's code
 //
 // Handle and fiber each let go of the record once; the second one frees it. One word, no count.
 #pragma once
@@ -24,7 +25,8 @@ namespace weft::detail {
 template <class Sync = base::real_sync>
 class basic_join_word {
  public:
-  using ticket_bits = std::uint64_t;  // a ticket: never one of the four values below (index 0 is unused)
+  // a ticket: never one of the four values below (index 0 is unused)
+  using ticket_bits = std::uint64_t;
   static constexpr ticket_bits open = 0, done = 1, detached = 2, left_behind = 3;
 
   struct finish_result {
@@ -41,18 +43,20 @@ class basic_join_word {
   // False of one that has ended since: then the result is there, JOIN-3.
   bool is_left_behind() const { return word_.load(std::memory_order_acquire) == left_behind; }
 
-  // ---- the fiber's end -----------------------------------------------------------------------------
+  // ---- the fiber's end
   finish_result finish() {
     // Release: the result. Acquire: the handle's last words in detach.
     const ticket_bits before = word_.exchange(done, std::memory_order_acq_rel);
     if (before == detached) return {open, true};
     return {before > left_behind ? before : open, false};
   }
-  // The runtime ends, the fiber has not: nobody is to wait for it. Whoever does is returned, to be woken, or `open`.
+  // The runtime ends, the fiber has not: nobody is to wait for it. Whoever does is returned, to be
+  // woken, or `open`.
   ticket_bits leave_behind() {
     ticket_bits now = word_.load(std::memory_order_relaxed);
     while (now == open || now > left_behind)
-      if (word_.compare_exchange_weak(now, left_behind, std::memory_order_acquire,  // JOIN-1: wait_on
+      // JOIN-1: wait_on
+      if (word_.compare_exchange_weak(now, left_behind, std::memory_order_acquire,
                                       std::memory_order_relaxed))
         return now;
     return open;
@@ -60,11 +64,12 @@ class basic_join_word {
   // The handle's holder ran the fiber itself: nobody else looks at this word.
   void finish_alone() { word_.store(done, std::memory_order_relaxed); }
 
-  // ---- the handle ----------------------------------------------------------------------------------
+  // ---- the handle
   // False: already done, or left behind. There is at most one handle, so at most one waiter.
   bool wait_on(ticket_bits joiner) {
     ticket_bits expected = open;
-    return word_.compare_exchange_strong(expected, joiner, std::memory_order_acq_rel,  // JOIN-1: finish
+    // JOIN-1: finish
+    return word_.compare_exchange_strong(expected, joiner, std::memory_order_acq_rel,
                                          std::memory_order_acquire);
   }
   // The joiner gives up. False: the end came first, or the runtime's.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // fiber/record.cpp - slabs of records and the global free list.
 //
-// One slab is 1024 records, populated by one call; the table of slabs is static and of fixed size, so that an index
-// finds its record with two loads and no lock.
-// REC-1  an index below `count` finds its slab, with every record constructed: the slab's pointer and
-//        then `count` are released by carve, and acquired by the reader in the other order.
+// One slab is 1024 records, populated by one call; the table of slabs is static and of fixed size,
+// so that an index finds its record with two loads and no lock.
+// REC-1  an index below `count` finds its slab, with every record constructed: the slab's pointer
+//        and then `count` are released by carve, and acquired by the reader in the other order.
 #include "fiber/record.hpp"
 
 #include <mutex>
@@ -23,14 +23,16 @@ constexpr std::uint32_t max_slabs = 1u << 16;
 
 struct record_table {
   std::atomic<fiber_record*> slabs[max_slabs];  // release by carve, acquire by record_at [REC-1]
-  std::atomic<std::uint32_t> count{1};          // one past the last index handed out; 0 is no record
+  // one past the last index handed out; 0 is no record
+  std::atomic<std::uint32_t> count{1};
   base::ranked_futex_lock<base::lock_rank::stack_pool> lock;
-  std::uint32_t carved = 0;                     // slabs; under lock
+  std::uint32_t carved = 0;  // slabs; under lock
 };
 constinit record_table all_records{};  // tools/gdb/weft.py looks for this name
 
-// Chains of free records, linked through their first ones: `context` leads to the next chain, `ready_ns` is the count. So giving
-// one back asks for no memory, and cannot fail. Under all_records.lock.
+// Chains of free records, linked through their first ones: `context` leads to the next chain,
+// `ready_ns` is the count. So giving one back asks for no memory, and cannot fail. Under
+// all_records.lock.
 class chain_list {
  public:
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
@@ -54,14 +56,16 @@ constinit record_chain outside{};  // shared by the threads without a cache; und
 // Under the lock. Throws before anything has changed.
 void carve() {
   if (all_records.carved == max_slabs)
-    throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
-                            "weft: 67 million fiber records are in use, the most a process can have");
+    throw std::system_error(
+        std::make_error_code(std::errc::not_enough_memory),
+        "weft: 67 million fiber records are in use, the most a process can have");
   constexpr std::size_t bytes = slab_records * sizeof(fiber_record);
   std::byte* memory = nullptr;
   if (const auto ec = os::reserve(bytes, os::page_size(), memory))
-    throw std::system_error(ec,
-                            "weft: no address space for 1024 more fiber records; raise the limit "
-                            "(`ulimit -v`) or bound the fibers (options::max_fibers, weft::scope_limit)");
+    throw std::system_error(
+        ec,
+        "weft: no address space for 1024 more fiber records; raise the limit "
+        "(`ulimit -v`) or bound the fibers (options::max_fibers, weft::scope_limit)");
   const os::range all{memory, bytes};
   static_cast<void>(os::populate({&all, 1}));
   auto* slab = reinterpret_cast<fiber_record*>(memory);
@@ -86,7 +90,8 @@ records_held::records_held() noexcept { all_records.lock.lock(); }
 records_held::~records_held() { all_records.lock.unlock(); }
 
 fiber_record& record_at(std::uint32_t index) noexcept {
-  fiber_record* slab = all_records.slabs[index >> slab_bits].load(std::memory_order_acquire);  // [REC-1]
+  // [REC-1]
+  fiber_record* slab = all_records.slabs[index >> slab_bits].load(std::memory_order_acquire);
   return slab[index & (slab_records - 1)];
 }
 fiber_record& record_of(ticket t) noexcept { return record_at(t.index()); }

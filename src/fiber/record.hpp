@@ -2,9 +2,10 @@
 #pragma once
 // fiber/record.hpp - the fiber record: everything about a fiber but its stack.
 //
-// Records lie dense in slabs, apart from the stacks (a queue of records costs a fifth of the cache misses a queue
-// of stacks does) and are never unmapped: a stale ticket may always look at the word. A plain thread that waits
-// gets a record too, without a stack: every wait then has one code path.
+// Records lie dense in slabs, apart from the stacks (a queue of records costs a fifth of the cache
+// misses a queue of stacks does) and are never unmapped: a stale ticket may always look at the
+// word. A plain thread that waits gets a record too, without a stack: every wait then has one code
+// path.
 
 #include <atomic>
 #include <cstddef>
@@ -33,10 +34,13 @@ struct worker;
 struct fiber_record;
 class scope_core;
 
-/// The right to wake one park of one fiber. Stale ones are harmless. Never 0..2 (join_word's values).
+/// The right to wake one park of one fiber. Stale ones are harmless. Never 0..2 (join_word's
+/// values).
 struct ticket {
   std::uint64_t bits = 0;
-  [[nodiscard]] std::uint32_t index() const noexcept { return static_cast<std::uint32_t>(bits >> 32); }
+  [[nodiscard]] std::uint32_t index() const noexcept {
+    return static_cast<std::uint32_t>(bits >> 32);
+  }
   [[nodiscard]] epoch_t epoch() const noexcept { return static_cast<epoch_t>(bits); }
   explicit operator bool() const noexcept { return bits != 0; }
 };
@@ -51,11 +55,11 @@ struct local_value {
 struct fiber_extras {
   std::string name;
   std::stop_source stop{std::nostopstate};
-  std::vector<local_value> locals;        // fiber_local values, in the order they were made
+  std::vector<local_value> locals;  // fiber_local values, in the order they were made
 };
 
-/// Who wants to hear of a stop request on a fiber that does not wait itself: it runs others on its stack. Pinned under
-/// the fiber's lock; it stays until it is pinned no more.
+/// Who wants to hear of a stop request on a fiber that does not wait itself: it runs others on its
+/// stack. Pinned under the fiber's lock; it stays until it is pinned no more.
 struct stop_listener {
   void (*stop)(stop_listener&) noexcept;
   std::atomic<std::uint32_t> pins{0};
@@ -66,50 +70,57 @@ struct scope_hook : base::list_hook<> {
   fiber_record* owner = nullptr;  // constant
 };
 
-// Four cache lines: what the callable needs, what every step needs, what waiting and few fibers need, what fewer need. A
-// fiber that is spawned, runs and is joined touches the first two; the others are as `free` left it (scheduler::reset does not write it).
+// Four cache lines: what the callable needs, what every step needs, what waiting and few fibers
+// need, what fewer need. A fiber that is spawned, runs and is joined touches the first two; the
+// others are as `free` left it (scheduler::reset does not write it).
 struct alignas(base::cache_line) fiber_record : task {
   enum flag : std::uint8_t {
-    pinned = 1,         // runs on `bound` only
-    is_thread = 2,      // stands for a plain thread; parks on `thread_wake`
-    inlined = 4,        // runs on the stack of the fiber that joins it
+    pinned = 1,     // runs on `bound` only
+    is_thread = 2,  // stands for a plain thread; parks on `thread_wake`
+    inlined = 4,    // runs on the stack of the fiber that joins it
     unpreemptible = 8,
     has_extras = 16,
     in_scope = 32,
     failed_start = 64,
-    timed = 128,        // `ready_ns` says since when it waits for its turn (sched/counters.hpp)
+    timed = 128,  // `ready_ns` says since when it waits for its turn (sched/counters.hpp)
   };
 
   // -- second line: whoever owns the fiber by its state word (fiber_word.hpp)
   fiber_word word;
-  void* context = nullptr;             // where to jump to; null before the start
-  scheduler* home = nullptr;           // the runtime it belongs to; null for a thread's record
+  void* context = nullptr;    // where to jump to; null before the start
+  scheduler* home = nullptr;  // the runtime it belongs to; null for a thread's record
   join_word join;
-  std::byte* stack_limit = nullptr;    // null: none (not started, thread)
+  std::byte* stack_limit = nullptr;  // null: none (not started, thread)
   std::uint64_t id = 0;
-  fiber_record* link = nullptr;        // cache, bound queue, a list of the woken
-  std::uint32_t index = 0;             // in the table of records; constant
-  stack_class stack{};                 // of the stack it runs on, as `stack_limit`; before the start: of the one it wants
+  fiber_record* link = nullptr;  // cache, bound queue, a list of the woken
+  std::uint32_t index = 0;       // in the table of records; constant
+  // of the stack it runs on, as `stack_limit`; before the start: of the one it wants
+  stack_class stack{};
   std::atomic<std::uint8_t> flags{0};  // relaxed: the owner writes
   std::atomic<park_reason> reason{park_reason::none};
   std::atomic<bool> stop_requested{false};
 
   // -- third line
-  fiber_record* outer = nullptr;       // inlined: the joiner
-  std::atomic<std::int64_t> parked_ns{0};  // since when it waits, to a round of the monitor; relaxed: for reports
+  fiber_record* outer = nullptr;  // inlined: the joiner
+  // since when it waits, to a round of the monitor; relaxed: for reports
+  std::atomic<std::int64_t> parked_ns{0};
   std::atomic<fiber_extras*> extras{nullptr};  // has_extras
-  scope_core* scope = nullptr;         // in_scope: whose child it is
+  scope_core* scope = nullptr;                 // in_scope: whose child it is
   scope_hook in_children;
-  std::atomic<const void*> wait_object{nullptr};  // what it waits for; relaxed: for reports, who see it with the state
+  // what it waits for; relaxed: for reports, who see it with the state
+  std::atomic<const void*> wait_object{nullptr};
   // -- fourth line
   std::atomic<stop_listener*> on_stop{nullptr};
-  base::futex_lock lock;               // extras and on_stop against those who ask to stop, or look
+  base::futex_lock lock;  // extras and on_stop against those who ask to stop, or look
   std::atomic<std::uint32_t> thread_wake{0};
-  std::atomic<std::uint32_t> no_preempt{0};  // weft::no_preempt guards alive; the fiber itself writes
-  std::atomic<bool> thread_deadline{false};  // a plain thread that waits until a deadline; relaxed: for reports
-  worker* bound = nullptr;             // pinned: its worker, once it has run
-  std::atomic<std::uint64_t> told_of_locks{0};  // weft::lock_detector has named the fiber of this id; relaxed, its own
-  std::int64_t ready_ns = 0;           // timed: since when it is ready; the owner
+  // weft::no_preempt guards alive; the fiber itself writes
+  std::atomic<std::uint32_t> no_preempt{0};
+  // a plain thread that waits until a deadline; relaxed: for reports
+  std::atomic<bool> thread_deadline{false};
+  worker* bound = nullptr;  // pinned: its worker, once it has run
+  // weft::lock_detector has named the fiber of this id; relaxed, its own
+  std::atomic<std::uint64_t> told_of_locks{0};
+  std::int64_t ready_ns = 0;  // timed: since when it is ready; the owner
   // Where the fiber with that id was spawned, if a profiler ran then; whoever spawned it.
   const void* spawned_at = nullptr;
   std::uint64_t spawned_id = 0;
@@ -117,7 +128,8 @@ struct alignas(base::cache_line) fiber_record : task {
   void* tsan_fiber = nullptr;
 #endif
 #if WEFT_ASAN
-  stack_bounds rests_on;               // with `context`: the stack it left, which need not be its own; null: it is
+  // with `context`: the stack it left, which need not be its own; null: it is
+  stack_bounds rests_on;
 #endif
 
   void set(flag f) noexcept {
@@ -138,8 +150,11 @@ struct alignas(base::cache_line) fiber_record : task {
   [[nodiscard]] bool ends_plainly() const noexcept {
     return (flags.load(std::memory_order_relaxed) & (has_extras | in_scope)) == 0;
   }
-  [[nodiscard]] bool has(flag f) const noexcept { return (flags.load(std::memory_order_relaxed) & f) != 0; }
-  // The owner reads `home` as it is and writes it by set_home; others ask whether it is a fiber of `s` that lives.
+  [[nodiscard]] bool has(flag f) const noexcept {
+    return (flags.load(std::memory_order_relaxed) & f) != 0;
+  }
+  // The owner reads `home` as it is and writes it by set_home; others ask whether it is a fiber of
+  // `s` that lives.
   void set_home(scheduler* s) noexcept {
     std::atomic_ref<scheduler*>(home).store(s, std::memory_order_relaxed);  // word.publish
   }
@@ -151,12 +166,12 @@ struct alignas(base::cache_line) fiber_record : task {
   [[nodiscard]] ticket make_ticket(epoch_t e) const noexcept {
     return {static_cast<std::uint64_t>(index) << 32 | e};
   }
-  fiber_extras& need_extras();         // the fiber itself, or before its start
+  fiber_extras& need_extras();                 // the fiber itself, or before its start
   void take_extras(fiber_extras* x) noexcept;  // the same; it has none yet
 };
 
-/// The stack `f` was started on: its own, or its joiner's if it is inlined. It may stand on another one, which the
-/// application made. Null before the start and of a thread's record. AS-safe.
+/// The stack `f` was started on: its own, or its joiner's if it is inlined. It may stand on another
+/// one, which the application made. Null before the start and of a thread's record. AS-safe.
 [[nodiscard]] inline stack_ref stack_of(const fiber_record& f) noexcept {
   if (f.stack_limit == nullptr) return {};
   return {f.stack_limit, slot_size(f.stack) - os::page_size()};
@@ -193,8 +208,8 @@ struct record_chain {
   }
 };
 
-/// A worker's own free records: one chain in use and one in reserve; whole chains go to and from the global pool, so that
-/// nobody walks them. Not thread-safe.
+/// A worker's own free records: one chain in use and one in reserve; whole chains go to and from
+/// the global pool, so that nobody walks them. Not thread-safe.
 class record_cache {
  public:
   static constexpr std::size_t chain_length = 128;
@@ -206,13 +221,15 @@ class record_cache {
 
   /// Throws std::system_error, not_enough_memory.
   [[nodiscard]] fiber_record& take() {
-    if (active_.count == 0) [[unlikely]] refill();
+    if (active_.count == 0) [[unlikely]]
+      refill();
     return active_.pop();
   }
   [[nodiscard]] bool empty() const noexcept { return active_.count == 0; }
   [[nodiscard]] fiber_record& take_quick() noexcept { return active_.pop(); }  // not empty
   void give(fiber_record& r) noexcept {
-    if (active_.count == chain_length) [[unlikely]] spill();
+    if (active_.count == chain_length) [[unlikely]]
+      spill();
     active_.push(r);
   }
   void flush() noexcept;
@@ -227,13 +244,13 @@ class record_cache {
 [[nodiscard]] fiber_record& take_record();
 void give_record(fiber_record& r) noexcept;
 
-// REC-2  `extras` is released after it is filled, so who acquires the pointer sees name, attributes and
-//        locals as they were set at the spawn.
-// REC-3  a record is given back to the runtime it came from, or to the table; so a cache never exchanges
-//        records with another runtime's.
+// REC-2  `extras` is released after it is filled, so who acquires the pointer sees name, attributes
+//        and locals as they were set at the spawn.
+// REC-3  a record is given back to the runtime it came from, or to the table; so a cache never
+//        exchanges records with another runtime's.
 
-/// While one of these lives, no record goes from one runtime to another [REC-3]: their caches exchange records through
-/// the table only. For short walks.
+/// While one of these lives, no record goes from one runtime to another [REC-3]: their caches
+/// exchange records through the table only. For short walks.
 class records_held {
  public:
   records_held() noexcept;
@@ -242,8 +259,8 @@ class records_held {
   records_held& operator=(const records_held&) = delete;
 };
 
-/// Calls visit(record) for every record that was ever handed out. The visitor looks at atomics, and at the rest
-/// only under `lock` and after checking the state.
+/// Calls visit(record) for every record that was ever handed out. The visitor looks at atomics, and
+/// at the rest only under `lock` and after checking the state.
 template <class Visit>
 void for_each_record(Visit&& visit);
 [[nodiscard]] std::uint32_t record_count() noexcept;

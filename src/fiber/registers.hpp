@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// fiber/registers.hpp - what an unwinder needs of a stack at rest: where it stands, and the registers a call preserves.
-// On architectures other than x86-64 everything stays zero: their stacks are not walked.
+// fiber/registers.hpp - what an unwinder needs of a stack at rest: where it stands, and the
+// registers a call preserves. On architectures other than x86-64 everything stays zero: their
+// stacks are not walked.
 
 #include <cstddef>
 #include <cstdint>
@@ -22,22 +23,26 @@ struct registers {
 
   explicit operator bool() const noexcept { return rsp != 0; }
 
-  /// Of the thread a signal interrupted. `rip` is as a return address would be, one past where it stands: unwinders look
-  /// at the instruction before it.
+  /// Of the thread a signal interrupted. `rip` is as a return address would be, one past where it
+  /// stands: unwinders look at the instruction before it.
   static registers of([[maybe_unused]] const void* context) noexcept {
 #if defined(__x86_64__)
     const auto& r = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs;
     const auto at = [&](int i) { return static_cast<std::uintptr_t>(r[i]); };
-    return {at(REG_RIP) + 1, at(REG_RSP), at(REG_RBP), at(REG_RBX), at(REG_R12), at(REG_R13), at(REG_R14), at(REG_R15)};
+    return {at(REG_RIP) + 1, at(REG_RSP), at(REG_RBP), at(REG_RBX),
+            at(REG_R12),     at(REG_R13), at(REG_R14), at(REG_R15)};
 #else
     return {};
 #endif
   }
 
-  /// What jump_fcontext left at `place`: MXCSR and control word, R12 to R15, RBX, RBP, return address. `saved` is a copy.
-  static registers of_switch([[maybe_unused]] const std::uintptr_t (&saved)[count], [[maybe_unused]] std::uintptr_t place) noexcept {
+  /// What jump_fcontext left at `place`: MXCSR and control word, R12 to R15, RBX, RBP, return
+  /// address. `saved` is a copy.
+  static registers of_switch([[maybe_unused]] const std::uintptr_t (&saved)[count],
+                             [[maybe_unused]] std::uintptr_t place) noexcept {
 #if defined(__x86_64__)
-    return {saved[7], place + sizeof saved, saved[6], saved[5], saved[1], saved[2], saved[3], saved[4]};
+    return {saved[7], place + sizeof saved, saved[6], saved[5], saved[1], saved[2], saved[3],
+            saved[4]};
 #else
     return {};
 #endif

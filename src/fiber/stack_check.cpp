@@ -20,19 +20,25 @@ constexpr std::uint64_t canary = 0x77656674'2e746f70;  // not zero
 constexpr std::size_t canary_words = 8;
 
 // Words of a stack that may be somebody's by now: no sanitizer has a say.
-[[gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] bool canary_holds(const std::byte* top) noexcept {
+[[gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] bool canary_holds(
+    const std::byte* top) noexcept {
   const auto* const words = reinterpret_cast<const std::uint64_t*>(top) - canary_words;
   for (std::size_t i = 0; i < canary_words; ++i)
-    if (const std::uint64_t now = __atomic_load_n(words + i, __ATOMIC_RELAXED); now != canary && now != 0) return false;
+    if (const std::uint64_t now = __atomic_load_n(words + i, __ATOMIC_RELAXED);
+        now != canary && now != 0)
+      return false;
   return true;
 }
 
 [[nodiscard]] bool touched(std::byte* begin, std::byte* end) noexcept {
   unsigned char pages[64];
   while (begin != end) {
-    const std::size_t bytes = std::min<std::size_t>(sizeof pages * os::page_size(), static_cast<std::size_t>(end - begin));
+    const std::size_t bytes = std::min<std::size_t>(sizeof pages * os::page_size(),
+                                                    static_cast<std::size_t>(end - begin));
     if (os::resident_pages({begin, bytes}, pages)) return false;  // nobody can tell
-    if (std::any_of(pages, pages + bytes / os::page_size(), [](unsigned char page) { return (page & 1) != 0; })) return true;
+    if (std::any_of(pages, pages + bytes / os::page_size(),
+                    [](unsigned char page) { return (page & 1) != 0; }))
+      return true;
     begin += bytes;
   }
   return false;
@@ -48,14 +54,18 @@ bool ran_off(const std::byte* limit) noexcept {
   return i > 0 && !canary_holds(slab->stack(i - 1).top());
 }
 
-[[gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] void write_canary(std::byte* top) noexcept {
+[[gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] void write_canary(
+    std::byte* top) noexcept {
   auto* const words = reinterpret_cast<std::uint64_t*>(top) - canary_words;
-  for (std::size_t i = 0; i < canary_words; ++i) __atomic_store_n(words + i, canary, __ATOMIC_RELAXED);
+  for (std::size_t i = 0; i < canary_words; ++i)
+    __atomic_store_n(words + i, canary, __ATOMIC_RELAXED);
 }
 
 void begin_checked_stacks() noexcept {
   // relaxed: told once; who gets such a stack gets it after this store, on the same thread.
-  if (stacks_are_checked.load(std::memory_order_relaxed) || stacks_are_checked.exchange(true, std::memory_order_relaxed)) return;
+  if (stacks_are_checked.load(std::memory_order_relaxed) ||
+      stacks_are_checked.exchange(true, std::memory_order_relaxed))
+    return;
   static char text[640];  // one thread gets here, perhaps on a fiber's stack
   std::size_t used = 0;
   const auto say = [&](std::string_view piece) {
@@ -65,13 +75,16 @@ void begin_checked_stacks() noexcept {
   };
   const auto say_number = [&](std::size_t number) {
     char digits[24];
-    say({digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, number).ptr - digits)});
+    say({digits, static_cast<std::size_t>(
+                     std::to_chars(digits, digits + sizeof digits, number).ptr - digits)});
   };
   const std::size_t limit = os::max_map_count();
-  say("weft: guard pages take two mappings each here (no MADV_GUARD_INSTALL, Linux 6.13; no userfaultfd write protection, 6.4, "
+  say("weft: guard pages take two mappings each here (no MADV_GUARD_INSTALL, Linux 6.13; no "
+      "userfaultfd write protection, 6.4, "
       "or a sandbox forbids it), and half of vm.max_map_count = ");
   say_number(limit);
-  say(" is used for them. Further fiber stacks have none: overflows of those are looked for, and reported late "
+  say(" is used for them. Further fiber stacks have none: overflows of those are looked for, and "
+      "reported late "
       "(options::stack_guard). `sysctl -w vm.max_map_count=");
   say_number(limit * 16);
   say("` gives every stack a guard page\n");

@@ -26,15 +26,16 @@ std::string address_space_text() {
          "vm.overcommit_memory=0`) and vm.max_map_count, or use smaller stacks";
 }
 
-// By what weft has counted: to read all mappings takes tens of milliseconds when they have run out, and this text is made
-// for each fiber that fails.
+// By what weft has counted: to read all mappings takes tens of milliseconds when they have run out,
+// and this text is made for each fiber that fails.
 std::string map_count_text() {
   const std::size_t limit = os::max_map_count();
   std::string text = "no mapping left: ";
   if (os::guard_support() == os::guard_kind::mapping) {
     text += "the guard pages of " + std::to_string(stack_pool_statistics().carved) +
             " stacks take two each, which is half of vm.max_map_count = " + std::to_string(limit) +
-            ", the most weft uses, or all the program has left (this kernel or sandbox has neither MADV_GUARD_INSTALL, Linux 6.13, nor "
+            ", the most weft uses, or all the program has left (this kernel or sandbox has neither "
+            "MADV_GUARD_INSTALL, Linux 6.13, nor "
             "userfaultfd write protection, 6.4)";
   } else {
     text += "the process uses up vm.max_map_count = " + std::to_string(limit);
@@ -57,7 +58,8 @@ class category final : public std::error_category {
         return "the kernel refused a guard page, and weft runs no fiber on an unguarded stack; out "
                "of memory, or a sandbox (seccomp) that forbids madvise and mprotect";
       case stack_errc::locked:
-        return "memory that is locked (mlockall(MCL_FUTURE)) is limited; raise the limit with `ulimit -l`, lock with "
+        return "memory that is locked (mlockall(MCL_FUTURE)) is limited; raise the limit with "
+               "`ulimit -l`, lock with "
                "MCL_CURRENT only, or use smaller stacks";
       case stack_errc::bookkeeping:
         return "out of memory for the list of free fiber stacks";

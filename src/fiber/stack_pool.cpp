@@ -20,9 +20,7 @@ constexpr std::size_t cached_bytes = std::size_t{16} << 20;
 
 }  // namespace
 
-class_pool& pool_of(stack_class c) noexcept {
-  return pools[static_cast<unsigned>(c)];
-}
+class_pool& pool_of(stack_class c) noexcept { return pools[static_cast<unsigned>(c)]; }
 
 stack_cache::stack_cache(stack_guard_policy policy) noexcept : policy_(policy) {
   for (unsigned i = 0; i < stack_class_count; ++i) {

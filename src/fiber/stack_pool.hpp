@@ -2,16 +2,16 @@
 #pragma once
 // fiber/stack_pool.hpp - where fiber stacks come from: slabs, guards, a hot cache per worker.
 //
-//   slot   a power of two of address space: [ guard page | usable, grows down <- top ]; where guards have run out:
-//          [ red zone | a page | usable ], see stack_check.hpp
+//   slot   a power of two of address space: [ guard page | usable, grows down <- top ]; where
+//          guards have run out: [ red zone | a page | usable ], see stack_check.hpp
 //   slab   one MAP_NORESERVE mapping of slots; carved from its start, in batches; never unmapped
 //   cache  a worker's LIFO of slots per class; exchanges batches with the global free list
 //
 // A stack size names the slot, guard included: 256 KiB asked is 252 KiB usable. So slots stay
 // powers of two, and 1,000,000 default stacks are some 65 slabs.
 // A fresh batch gets its guards and top pages by one vectored call each; batches grow as 2, 4 to
-// 64, so that a small program prepares few. A refill may happen on a fiber's stack while the fiber leaves it: what it needs
-// of memory is the cache's (refill_space), not the stack's.
+// 64, so that a small program prepares few. A refill may happen on a fiber's stack while the fiber
+// leaves it: what it needs of memory is the cache's (refill_space), not the stack's.
 // A process-wide pool, because stacks are alike for all runtimes and outlive each of them.
 // Rejected: links inside the free stacks (a miss per take), one mapping per stack (two VMAs each),
 // unmapping free slabs (a shoot-down for address space that costs nothing; pages are dropped).
@@ -131,16 +131,17 @@ class stack_cache {
 [[nodiscard]] bool is_guard(const void* address, stack_ref& owner) noexcept;
 
 struct stack_statistics {
-  std::size_t slabs = 0;             // mappings made for stacks
-  std::size_t reserved_bytes = 0;    // their address space
-  std::size_t carved = 0;            // slots that have their guard, or are checked
-  std::size_t checked = 0;           // of them
-  std::size_t free_global = 0;       // carved slots in the global lists
-  std::size_t out = 0;               // carved, with a fiber or in a worker's cache
-  std::size_t cold = 0;              // of those, without a page of memory
+  std::size_t slabs = 0;           // mappings made for stacks
+  std::size_t reserved_bytes = 0;  // their address space
+  std::size_t carved = 0;          // slots that have their guard, or are checked
+  std::size_t checked = 0;         // of them
+  std::size_t free_global = 0;     // carved slots in the global lists
+  std::size_t out = 0;             // carved, with a fiber or in a worker's cache
+  std::size_t cold = 0;            // of those, without a page of memory
 };
 [[nodiscard]] stack_statistics stack_pool_statistics() noexcept;
-[[nodiscard]] stack_statistics stack_class_statistics(stack_class c) noexcept;  // counts of slots and slabs only
+// counts of slots and slabs only
+[[nodiscard]] stack_statistics stack_class_statistics(stack_class c) noexcept;
 
 }  // namespace weft::detail
 

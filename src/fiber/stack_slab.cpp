@@ -30,8 +30,8 @@ namespace {
 
 constexpr std::size_t first_slab_slots = 64;
 constexpr std::size_t max_slab_bytes = std::size_t{4} << 30;
-// Under RLIMIT_AS a slab takes a share of what is left, and the last bit is the program's: malloc must not fail because
-// fibers might come.
+// Under RLIMIT_AS a slab takes a share of what is left, and the last bit is the program's: malloc
+// must not fail because fibers might come.
 constexpr std::size_t share_of_limit = 8;
 constexpr std::size_t left_to_program = std::size_t{16} << 20;
 
@@ -43,11 +43,13 @@ void publish(stack_slab* slab) noexcept {
   }
 }
 
-// ENOMEM of mmap and malloc alike may mean that vm.max_map_count is reached; the margin is what others map and unmap
-// meanwhile. To count is dear when there are many, so nobody does twice in a second.
+// ENOMEM of mmap and malloc alike may mean that vm.max_map_count is reached; the margin is what
+// others map and unmap meanwhile. To count is dear when there are many, so nobody does twice in a
+// second.
 std::error_code out_of(stack_errc otherwise) noexcept {
   constexpr std::int64_t good_for_ns = 1'000'000'000;
-  static constinit std::atomic<std::int64_t> counted_at{INT64_MIN};  // relaxed, both: a stale count misleads a text
+  // relaxed, both: a stale count misleads a text
+  static constinit std::atomic<std::int64_t> counted_at{INT64_MIN};
   static constinit std::atomic<std::size_t> count{0};
   const std::int64_t now = os::now_ns();
   std::int64_t before = counted_at.load(std::memory_order_relaxed);
@@ -55,14 +57,18 @@ std::error_code out_of(stack_errc otherwise) noexcept {
       counted_at.compare_exchange_strong(before, now, std::memory_order_relaxed))
     count.store(os::current_map_count(), std::memory_order_relaxed);
   const std::size_t limit = os::max_map_count();
-  return limit != 0 && count.load(std::memory_order_relaxed) + 64 >= limit ? stack_errc::map_count : otherwise;
+  return limit != 0 && count.load(std::memory_order_relaxed) + 64 >= limit ? stack_errc::map_count
+                                                                           : otherwise;
 }
 
 // Gives the top pages of `limits` memory, and what a fresh page lacks.
-void prepare_tops(stack_class c, stack_kind k, refill_space& space, std::span<std::byte* const> limits) noexcept {
+void prepare_tops(stack_class c, stack_kind k, refill_space& space,
+                  std::span<std::byte* const> limits) noexcept {
   const std::size_t page = os::page_size(), usable = slot_size(c) - page;
-  for (std::size_t i = 0; i < limits.size(); ++i) space.ranges[i] = {limits[i] + usable - page, page};
-  static_cast<void>(os::populate({space.ranges, limits.size()}));  // advisory: without it the first touch faults
+  for (std::size_t i = 0; i < limits.size(); ++i)
+    space.ranges[i] = {limits[i] + usable - page, page};
+  // advisory: without it the first touch faults
+  static_cast<void>(os::populate({space.ranges, limits.size()}));
   if (k == stack_kind::checked)
     for (std::byte* limit : limits) write_canary(limit + usable);
 }
@@ -75,7 +81,9 @@ std::size_t guard_slots(refill_space& space, std::size_t count, std::error_code&
     stack_slab& slab = *slab_of(space.limits[done]);
     const std::byte* const end = slab.area.all.begin + slab.area.all.size;
     std::size_t n = 1;
-    while (done + n < count && space.limits[done + n] > slab.area.all.begin && space.limits[done + n] < end) ++n;
+    while (done + n < count && space.limits[done + n] > slab.area.all.begin &&
+           space.limits[done + n] < end)
+      ++n;
     const os::guards_made made = os::install_guards(slab.area, {space.ranges + done, n});
     done += made.count;
     if (made.count == n) continue;
@@ -115,24 +123,29 @@ bool class_pool::grow(stack_class c, stack_kind k, std::error_code& ec) noexcept
     ec = stack_errc::address_space;
     return false;
   }
-  const std::size_t most = std::max<std::size_t>(std::min(max_slab_bytes, left / share_of_limit) / stride, 1);
+  const std::size_t most =
+      std::max<std::size_t>(std::min(max_slab_bytes, left / share_of_limit) / stride, 1);
   std::size_t slots = std::min(most, std::max(first_slab_slots, s.slots * 3));
   const std::size_t all = s.slots + slots;
-  if (!s.warm.reserve(all) || !s.cold.reserve(all) || (k == stack_kind::guarded && !bare_.reserve(all))) {  // STACK-2
+  // STACK-2
+  if (!s.warm.reserve(all) || !s.cold.reserve(all) ||
+      (k == stack_kind::guarded && !bare_.reserve(all))) {
     ec = out_of(stack_errc::bookkeeping);
     return false;
   }
   std::byte* begin = nullptr;
   while (const auto error = os::reserve_bare(slots * stride, begin)) {
     if (slots == 1) {
-      ec = error == std::errc::not_enough_memory                 ? out_of(stack_errc::address_space)
-           : error == std::errc::resource_unavailable_try_again ? make_error_code(stack_errc::locked)
-                                                                 : error;
+      ec = error == std::errc::not_enough_memory ? out_of(stack_errc::address_space)
+           : error == std::errc::resource_unavailable_try_again
+               ? make_error_code(stack_errc::locked)
+               : error;
       return false;
     }
     slots /= 2;
   }
-  auto* const slab = new (std::nothrow) stack_slab{slots, c, red, {{begin, slots * stride}}, nullptr};
+  auto* const slab =
+      new (std::nothrow) stack_slab{slots, c, red, {{begin, slots * stride}}, nullptr};
   if (slab == nullptr) {
     os::release(begin, slots * stride);
     ec = out_of(stack_errc::bookkeeping);
@@ -147,7 +160,8 @@ bool class_pool::grow(stack_class c, stack_kind k, std::error_code& ec) noexcept
 }
 
 // Limits in space.limits for the caller to prepare; called with the lock.
-std::size_t class_pool::take_bare(stack_class c, stack_kind k, refill_space& space, std::error_code& ec) noexcept {
+std::size_t class_pool::take_bare(stack_class c, stack_kind k, refill_space& space,
+                                  std::error_code& ec) noexcept {
   shelf& s = shelf_of(k);
   ramp_ = std::min(ramp_ * 2, refill_space::slots);
   std::size_t n = 0;
@@ -155,7 +169,8 @@ std::size_t class_pool::take_bare(stack_class c, stack_kind k, refill_space& spa
     while (n < ramp_ && bare_.size() != 0) space.limits[n++] = bare_.pop();
   if (n != 0) return n;
   if (s.carve_next == s.carve_end && !grow(c, k, ec)) return 0;
-  const std::size_t red = k == stack_kind::checked ? red_zone_size(c) : 0, stride = slot_size(c) + red;
+  const std::size_t red = k == stack_kind::checked ? red_zone_size(c) : 0,
+                    stride = slot_size(c) + red;
   n = std::min(ramp_, static_cast<std::size_t>(s.carve_end - s.carve_next) / stride);
   while (const auto error = os::commit({s.carve_next, n * stride})) {
     if (n == 1) {
@@ -164,15 +179,18 @@ std::size_t class_pool::take_bare(stack_class c, stack_kind k, refill_space& spa
     }
     n /= 2;
   }
-  for (std::size_t i = 0; i < n; ++i, s.carve_next += stride) space.limits[i] = s.carve_next + red + os::page_size();
+  for (std::size_t i = 0; i < n; ++i, s.carve_next += stride)
+    space.limits[i] = s.carve_next + red + os::page_size();
   return n;
 }
 
-std::size_t class_pool::take_idle(stack_class c, stack_kind k, refill_space& space, std::span<std::byte*> out) noexcept {
+std::size_t class_pool::take_idle(stack_class c, stack_kind k, refill_space& space,
+                                  std::span<std::byte*> out) noexcept {
   std::size_t count = 0;
   {
     const std::lock_guard hold(lock_);
-    if (generation_ != os::guard_generation()) [[unlikely]] forget_lost_guards();
+    if (generation_ != os::guard_generation()) [[unlikely]]
+      forget_lost_guards();
     shelf& s = shelf_of(k);
     while (count < out.size() && s.warm.size() != 0) out[count++] = s.warm.pop();
     s.lowest = std::min(s.lowest, s.warm.size());
@@ -180,14 +198,15 @@ std::size_t class_pool::take_idle(stack_class c, stack_kind k, refill_space& spa
       std::reverse(out.data(), out.data() + count);  // popped hottest first
       return count;
     }
-    while (count < out.size() && count < refill_space::slots && s.cold.size() != 0) out[count++] = s.cold.pop();
+    while (count < out.size() && count < refill_space::slots && s.cold.size() != 0)
+      out[count++] = s.cold.pop();
   }
   if (count != 0) prepare_tops(c, k, space, out.first(count));
   return count;
 }
 
-std::size_t class_pool::make_slots(stack_class c, stack_kind k, refill_space& space, std::span<std::byte*> out,
-                             std::error_code& ec) noexcept {
+std::size_t class_pool::make_slots(stack_class c, stack_kind k, refill_space& space,
+                                   std::span<std::byte*> out, std::error_code& ec) noexcept {
   std::size_t count = 0;
   {
     const std::lock_guard hold(lock_);
@@ -210,8 +229,8 @@ std::size_t class_pool::make_slots(stack_class c, stack_kind k, refill_space& sp
   return direct;
 }
 
-std::size_t class_pool::fetch(stack_class c, stack_guard_policy policy, refill_space& space, std::span<std::byte*> out,
-                              std::error_code& ec) noexcept {
+std::size_t class_pool::fetch(stack_class c, stack_guard_policy policy, refill_space& space,
+                              std::span<std::byte*> out, std::error_code& ec) noexcept {
   std::error_code why = stack_errc::map_count;
   for (const stack_kind k : {stack_kind::guarded, stack_kind::checked}) {
     if (const std::size_t n = take_idle(c, k, space, out)) return n;
@@ -224,7 +243,8 @@ std::size_t class_pool::fetch(stack_class c, stack_guard_policy policy, refill_s
   return 0;
 }
 
-void class_pool::put_back(stack_class c, refill_space& space, std::span<std::byte* const> limits) noexcept {
+void class_pool::put_back(stack_class c, refill_space& space,
+                          std::span<std::byte* const> limits) noexcept {
   // The top 16 KiB stay: the next fiber touches them at once. What lies deeper is dropped, since
   // nobody knows how deep the last one went and a look costs as much (0.16 us for nothing to drop).
   constexpr std::size_t kept = std::size_t{16} << 10;
@@ -243,13 +263,15 @@ void class_pool::put_back(stack_class c, refill_space& space, std::span<std::byt
     const std::lock_guard hold(lock_);
     const bool checked = shelf_of(stack_kind::checked).slots != 0;
     for (std::byte* limit : limits)
-      shelf_of(checked && slab_of(limit)->red_zone != 0 ? stack_kind::checked : stack_kind::guarded).warm.push(limit);
+      shelf_of(checked && slab_of(limit)->red_zone != 0 ? stack_kind::checked : stack_kind::guarded)
+          .warm.push(limit);
     for (const shelf& s : shelves_) excess |= s.warm.size() > kept_warm;
   }
   if (excess) want_trim();
 }
 
-// In a forked child, under the lock: its idle stacks are bare again. Those that threads had which are not here are lost.
+// In a forked child, under the lock: its idle stacks are bare again. Those that threads had which
+// are not here are lost.
 void class_pool::forget_lost_guards() noexcept {
   generation_ = os::guard_generation();
   shelf& s = shelf_of(stack_kind::guarded);
@@ -284,7 +306,8 @@ stack_slab* slab_of(const void* address) noexcept {
   stack_slab* slab = all_slabs.load(std::memory_order_acquire);
   for (; slab != nullptr; slab = slab->next)
     // Also for every address below: the difference wraps.
-    if (at - reinterpret_cast<std::uintptr_t>(slab->area.all.begin) < slab->area.all.size) return slab;
+    if (at - reinterpret_cast<std::uintptr_t>(slab->area.all.begin) < slab->area.all.size)
+      return slab;
   return nullptr;
 }
 
@@ -292,7 +315,8 @@ bool is_guard(const void* address, stack_ref& owner) noexcept {
   const stack_slab* slab = slab_of(address);
   if (slab == nullptr) return false;
   const auto* const at = static_cast<const std::byte*>(address);
-  const stack_ref stack = slab->stack(static_cast<std::size_t>(at - slab->area.all.begin) / slab->stride());
+  const stack_ref stack =
+      slab->stack(static_cast<std::size_t>(at - slab->area.all.begin) / slab->stride());
   if (at >= stack.limit) return false;
   owner = stack;
   return true;

@@ -27,7 +27,8 @@ struct {
 
 template <class Visit>
 void for_each_pool(Visit visit) noexcept {
-  for (unsigned i = 0; i < stack_class_count; ++i) visit(static_cast<stack_class>(i), pool_of(static_cast<stack_class>(i)));
+  for (unsigned i = 0; i < stack_class_count; ++i)
+    visit(static_cast<stack_class>(i), pool_of(static_cast<stack_class>(i)));
 }
 
 bool any_excess() noexcept {
@@ -49,7 +50,8 @@ bool trim_all(std::int64_t until) noexcept {
 
 bool class_pool::has_excess() noexcept {
   const std::lock_guard hold(lock_);
-  return std::any_of(std::begin(shelves_), std::end(shelves_), [](const shelf& s) { return s.warm.size() > kept_warm; });
+  return std::any_of(std::begin(shelves_), std::end(shelves_),
+                     [](const shelf& s) { return s.warm.size() > kept_warm; });
 }
 
 void class_pool::end_period() noexcept {
@@ -67,7 +69,8 @@ bool class_pool::trim_some(stack_class c, refill_space& space) noexcept {
     std::size_t n = 0;
     {
       const std::lock_guard hold(lock_);
-      for (; n < refill_space::slots && s.to_trim > 0 && s.warm.size() > kept_warm; ++n, --s.to_trim)
+      for (; n < refill_space::slots && s.to_trim > 0 && s.warm.size() > kept_warm;
+           ++n, --s.to_trim)
         space.limits[n] = s.warm.pop_oldest();
       if (n == 0) s.to_trim = 0;
       s.being_trimmed += n;
@@ -86,7 +89,9 @@ bool class_pool::trim_some(stack_class c, refill_space& space) noexcept {
 }
 
 std::int64_t trim_stacks(std::int64_t now_ns) noexcept {
-  const auto end_all_periods = [] { for_each_pool([](stack_class, class_pool& pool) { pool.end_period(); }); };
+  const auto end_all_periods = [] {
+    for_each_pool([](stack_class, class_pool& pool) { pool.end_period(); });
+  };
   if (trim.period_ends == 0) {
     end_all_periods();
   } else {
@@ -98,7 +103,8 @@ std::int64_t trim_stacks(std::int64_t now_ns) noexcept {
       trim.period_ends = 0;
       trimming.store(trim_state::none, std::memory_order_seq_cst);  // [TRIM-1] want_trim
       trim_state none = trim_state::none;
-      if (!any_excess() || !trimming.compare_exchange_strong(none, trim_state::served, std::memory_order_seq_cst))
+      if (!any_excess() ||
+          !trimming.compare_exchange_strong(none, trim_state::served, std::memory_order_seq_cst))
         return INT64_MAX;
     }
   }

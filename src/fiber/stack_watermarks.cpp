@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// fiber/stack_watermarks.cpp - mincore over stacks that may be in use: it reads page tables, not pages.
+// fiber/stack_watermarks.cpp - mincore over stacks that may be in use: it reads page tables, not
+// pages.
 #include "fiber/stack_watermarks.hpp"
 
 #include <algorithm>
@@ -16,7 +17,8 @@ constexpr std::size_t most_looked_at = 1024;
 constexpr std::size_t pages_at_once = 256;
 constexpr std::size_t largest_looked_at = std::size_t{16} << 20;
 
-constinit std::array<std::atomic<std::size_t>, stack_class_count> deepest_dropped{};  // relaxed: a maximum
+// relaxed: a maximum
+constinit std::array<std::atomic<std::size_t>, stack_class_count> deepest_dropped{};
 
 // From the lower end up, in pieces: it may be asked on a fiber's stack.
 std::size_t touched(stack_ref stack) noexcept {
@@ -25,8 +27,10 @@ std::size_t touched(stack_ref stack) noexcept {
     const std::size_t bytes = std::min(stack.size - at, sizeof pages * os::page_size());
     if (os::resident_pages({stack.limit + at, bytes}, pages)) return 0;
     unsigned char* const end = pages + bytes / os::page_size();
-    const auto* const lowest = std::find_if(pages, end, [](unsigned char page) { return (page & 1) != 0; });
-    if (lowest != end) return stack.size - at - static_cast<std::size_t>(lowest - pages) * os::page_size();
+    const auto* const lowest =
+        std::find_if(pages, end, [](unsigned char page) { return (page & 1) != 0; });
+    if (lowest != end)
+      return stack.size - at - static_cast<std::size_t>(lowest - pages) * os::page_size();
     at += bytes;
   }
   return 0;
@@ -40,9 +44,7 @@ void raise(std::atomic<std::size_t>& maximum, std::size_t to) noexcept {
 
 }  // namespace
 
-std::size_t touched_bytes(stack_ref stack) {
-  return touched(stack);
-}
+std::size_t touched_bytes(stack_ref stack) { return touched(stack); }
 
 std::size_t suggested_stack_size(std::size_t touched) noexcept {
   return slot_size(stack_class_for(touched + touched / 3 + os::page_size()));
@@ -72,12 +74,14 @@ std::vector<stack_metrics> measure_stacks() {
     });
     std::sort(found.begin(), found.end());
     const auto share = [&](double q) {
-      return found.empty() ? 0 : found[static_cast<std::size_t>(q * static_cast<double>(found.size() - 1))];
+      return found.empty()
+                 ? 0
+                 : found[static_cast<std::size_t>(q * static_cast<double>(found.size() - 1))];
     };
-    const std::size_t most =
-        std::max(share(1.0), deepest_dropped[static_cast<unsigned>(c)].load(std::memory_order_relaxed));
-    all.push_back({slot_size(c), pool.carved, pool.free_global, found.size(), share(0.5), share(0.99), most,
-                   suggested_stack_size(most)});
+    const std::size_t most = std::max(
+        share(1.0), deepest_dropped[static_cast<unsigned>(c)].load(std::memory_order_relaxed));
+    all.push_back({slot_size(c), pool.carved, pool.free_global, found.size(), share(0.5),
+                   share(0.99), most, suggested_stack_size(most)});
   }
   return all;
 }

@@ -35,7 +35,8 @@ stack_bounds this_thread_bounds() noexcept {
 #if WEFT_ASAN || WEFT_TSAN
 namespace {
 constinit thread_local stack_bounds left;
-// The jump may have ended on another thread, and a compiler may keep a thread_local's address: so in a call of its own.
+// The jump may have ended on another thread, and a compiler may keep a thread_local's address: so
+// in a call of its own.
 [[gnu::noinline]] void finish_jump([[maybe_unused]] void* fake_stack) noexcept {
 #if WEFT_ASAN
   __sanitizer_finish_switch_fiber(fake_stack, &left.bottom, &left.size);
@@ -45,23 +46,25 @@ constinit thread_local stack_bounds left;
 stack_bounds left_bounds() noexcept { return left; }
 
 // Not instrumented: TSan's shadow stack is exchanged in the middle of this function.
-__attribute__((noinline, no_sanitize("thread"))) transfer jump_watched(
-    context to, void* data, [[maybe_unused]] const stack_bounds& target,
-    [[maybe_unused]] bool dying) noexcept {
+__attribute__((noinline, no_sanitize("thread"))) transfer
+jump_watched(context to, void* data, [[maybe_unused]] const stack_bounds& target,
+             [[maybe_unused]] bool dying) noexcept {
   void* fake_stack = nullptr;
 #if WEFT_ASAN
   __sanitizer_start_switch_fiber(dying ? nullptr : &fake_stack, target.bottom, target.size);
 #endif
 #if WEFT_TSAN
-  // With synchronisation: what one thread does is in order for TSan, whichever stack it is on, and so is what the
-  // scheduler leaves in the worker for the next stack. Races between threads are seen all the same.
+  // With synchronisation: what one thread does is in order for TSan, whichever stack it is on, and
+  // so is what the scheduler leaves in the worker for the next stack. Races between threads are
+  // seen all the same.
   void* const mine = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(target.tsan, 0);
 #endif
   const transfer t = boost::context::detail::jump_fcontext(to, data);
   finish_jump(fake_stack);
 #if WEFT_TSAN
-  // A coroutine of the application's own that told TSan of its stack: whoever jumped back knows the fiber's only.
+  // A coroutine of the application's own that told TSan of its stack: whoever jumped back knows the
+  // fiber's only.
   if (__tsan_get_current_fiber() != mine) __tsan_switch_to_fiber(mine, 0);
 #endif
   return t;

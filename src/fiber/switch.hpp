@@ -2,12 +2,14 @@
 #pragma once
 // fiber/switch.hpp - the one place where stacks change, and what must change with them.
 //
-//   C++ exceptions in flight   __cxa_get_globals() is per thread: saved and restored around the jump
+//   C++ exceptions in flight   __cxa_get_globals() is per thread: saved and restored around the
+//                              jump
 //   errno                      likewise
 //   floating point control     the jump itself keeps it per fiber; see set_float_environment
 //   sanitizers                 are told before and after
-// Boost.Context's jump is called here and in src/sched, by what this header offers. The pointers into thread-local storage come from the worker that is running,
-// never from a cached address: the fiber may come back on another thread.
+// Boost.Context's jump is called here and in src/sched, by what this header offers. The pointers
+// into thread-local storage come from the worker that is running, never from a cached address: the
+// fiber may come back on another thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -46,17 +48,19 @@ struct stack_bounds {
 using context = boost::context::detail::fcontext_t;
 using transfer = boost::context::detail::transfer_t;
 
-// All exceptions masked, round to nearest, and all six sticky flags set: arithmetic cannot change it any more, so
-// both sides of nearly every jump are equal and the jump costs 5 ns instead of 70 (measured; ldmxcsr with a new
-// value drains the machine). The x87 unit has its own control word; whoever changes rounding changes both, so one look
-// at MXCSR tells whether there is anything to do.
+// All exceptions masked, round to nearest, and all six sticky flags set: arithmetic cannot change
+// it any more, so both sides of nearly every jump are equal and the jump costs 5 ns instead of 70
+// (measured; ldmxcsr with a new value drains the machine). The x87 unit has its own control word;
+// whoever changes rounding changes both, so one look at MXCSR tells whether there is anything to
+// do.
 struct float_environment {
   unsigned mxcsr = 0x1fbf;
   std::uint16_t control = 0x037f;
 };
 inline void set_float_environment([[maybe_unused]] const float_environment& e = {}) noexcept {
 #if defined(__x86_64__)
-  if (_mm_getcsr() == e.mxcsr) [[likely]] return;
+  if (_mm_getcsr() == e.mxcsr) [[likely]]
+    return;
   _mm_setcsr(e.mxcsr);
   asm volatile("fldcw %0" : : "m"(e.control));
 #endif
@@ -83,39 +87,46 @@ inline float_environment this_float_environment() noexcept {
 transfer jump_watched(context to, void* data, const stack_bounds& target, bool dying) noexcept;
 /// First thing on a stack that was never jumped to before.
 void arrived_first_time() noexcept;
-/// ASan: of the stack this thread has jumped from last. It is the jumping fiber's own, or one the application put it on.
+/// ASan: of the stack this thread has jumped from last. It is the jumping fiber's own, or one the
+/// application put it on.
 [[nodiscard, gnu::noinline]] stack_bounds left_bounds() noexcept;
 #endif
 
-// A function that a switch happens in. Not inlined and not looked into: an asm names the registers of the target it was
-// compiled for, and with LTO a caller compiled for AVX-512 would keep values in those it does not name.
+// A function that a switch happens in. Not inlined and not looked into: an asm names the registers
+// of the target it was compiled for, and with LTO a caller compiled for AVX-512 would keep values
+// in those it does not name.
 #if defined(__GNUC__) && !defined(__clang__)
 #define WEFT_SWITCHES gnu::noipa
 #else
 #define WEFT_SWITCHES gnu::noinline
 #endif
 
-// What jump_fcontext does not keep, beyond what every x86-64 has; a compiler names none but its target's.
+// What jump_fcontext does not keep, beyond what every x86-64 has; a compiler names none but its
+// target's.
 #if defined(__AVX512F__)
-#define WEFT_AVX512_REGISTERS                                                                                      \
-  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",    \
-      "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#define WEFT_AVX512_REGISTERS                                                                   \
+  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",   \
+      "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", \
+      "k6", "k7"
 #else
 #define WEFT_AVX512_REGISTERS
 #endif
 #if defined(__APX_F__)
-#define WEFT_APX_REGISTERS                                                                                         \
-  , "r16", "r17", "r18", "r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27", "r28", "r29", "r30", "r31"
+#define WEFT_APX_REGISTERS                                                                     \
+  , "r16", "r17", "r18", "r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27", "r28", \
+      "r29", "r30", "r31"
 #else
 #define WEFT_APX_REGISTERS
 #endif
 
-// Elsewhere, on aarch64 too, it is a plain call: the compiler knows what a call may change, vectors and predicates included.
+// Elsewhere, on aarch64 too, it is a plain call: the compiler knows what a call may change, vectors
+// and predicates included.
 #if defined(__x86_64__) && !defined(__CET__) && !defined(__ILP32__)
-// jump_fcontext is left by a jump, not by a return. Called the plain way, every switch would leave one entry too
-// many on the processor's return predictor, and the next `ret` - the one to the user's code - would be predicted
-// wrong each time (20 ns, most of a yield). So it is entered by a jump as well, with the return address pushed by
-// hand: the predictor then sees the user's calls and returns in pairs.
+// jump_fcontext is left by a jump, not by a return. Called the plain way, every switch would leave
+// one entry too many on the processor's return predictor, and the next `ret` - the one to the
+// user's code - would be predicted wrong each time (20 ns, most of a yield). So it is entered by a
+// jump as well, with the return address pushed by hand: the predictor then sees the user's calls
+// and returns in pairs.
 [[gnu::always_inline]] inline transfer jump_balanced(context to, void* data) noexcept {
   transfer t;
   register void* rdi asm("rdi") = to;
@@ -129,10 +140,10 @@ void arrived_first_time() noexcept;
       "lea 128(%%rsp), %%rsp"
       : "=&a"(t.fctx), "=&d"(t.data), "+r"(rdi), "+r"(rsi)
       : [target] "r"(&boost::context::detail::jump_fcontext)
-      : "rcx", "r8", "r9", "r10", "r11", "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
-        "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st",
-        "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "mm0", "mm1", "mm2", "mm3", "mm4",
-        "mm5", "mm6", "mm7" WEFT_AVX512_REGISTERS WEFT_APX_REGISTERS);
+      : "rcx", "r8", "r9", "r10", "r11", "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
+        "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+        "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "mm0", "mm1",
+        "mm2", "mm3", "mm4", "mm5", "mm6", "mm7" WEFT_AVX512_REGISTERS WEFT_APX_REGISTERS);
   return t;
 }
 #else
@@ -153,7 +164,7 @@ void arrived_first_time() noexcept;
 
 /// The calling thread's own stack.
 [[nodiscard]] stack_bounds this_thread_bounds() noexcept;
-[[nodiscard]] void* make_tsan_fiber() noexcept;      // null without TSan
+[[nodiscard]] void* make_tsan_fiber() noexcept;  // null without TSan
 [[nodiscard]] void* current_tsan_fiber() noexcept;
 void destroy_tsan_fiber(void* fiber) noexcept;
 

@@ -91,9 +91,7 @@ int call_listen(int s, const net::endpoint& at, int backlog) noexcept {
   return ::listen(s, backlog) == 0 ? 0 : -errno;
 }
 
-int call_shutdown(int s, int how) noexcept {
-  return ::shutdown(s, how) == 0 ? 0 : -errno;
-}
+int call_shutdown(int s, int how) noexcept { return ::shutdown(s, how) == 0 ? 0 : -errno; }
 
 int call_prepare(int s) noexcept {
   int type = 0;
@@ -117,19 +115,13 @@ bool call_is_plain_tcp(int s) noexcept {
   return ::getsockopt(s, IPPROTO_TCP, TCP_ULP, above, &size) != 0 || size == 0 || above[0] == '\0';
 }
 
-int call_local(int s, net::endpoint& out) noexcept {
-  return name_of(s, out, ::getsockname);
-}
-int call_remote(int s, net::endpoint& out) noexcept {
-  return name_of(s, out, ::getpeername);
-}
+int call_local(int s, net::endpoint& out) noexcept { return name_of(s, out, ::getsockname); }
+int call_remote(int s, net::endpoint& out) noexcept { return name_of(s, out, ::getpeername); }
 int call_duplicate(int s) noexcept {
   return retry([&] { return ::fcntl(s, F_DUPFD_CLOEXEC, 0); });
 }
 
-void call_close(int s) noexcept {
-  ::close(s);
-}
+void call_close(int s) noexcept { ::close(s); }
 
 unsigned long descriptor_limit() noexcept {
   rlimit limit{};

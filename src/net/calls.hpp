@@ -14,7 +14,8 @@
 namespace weft::detail {
 
 [[gnu::noinline]] ssize_t call_recv(int s, void* to, std::size_t size) noexcept;
-[[gnu::noinline]] ssize_t call_send(int s, const void* from, std::size_t size) noexcept;  // raises no SIGPIPE
+// raises no SIGPIPE
+[[gnu::noinline]] ssize_t call_send(int s, const void* from, std::size_t size) noexcept;
 /// Non-blocking and close-on-exec, as is what call_socket makes.
 [[gnu::noinline]] int call_accept(int s, net::endpoint& peer) noexcept;
 [[gnu::noinline]] int call_socket(const net::endpoint& family_of) noexcept;  // TCP
@@ -25,7 +26,8 @@ namespace weft::detail {
 [[gnu::noinline]] int call_no_delay(int s, bool on) noexcept;
 /// Makes any stream socket non-blocking and close-on-exec.
 [[gnu::noinline]] int call_prepare(int s) noexcept;
-/// TCP with nothing on top: such a stream has no boundaries. A Unix socket has (descriptors, credentials), TLS in the kernel has.
+/// TCP with nothing on top: such a stream has no boundaries. A Unix socket has (descriptors,
+/// credentials), TLS in the kernel has.
 [[gnu::noinline]] bool call_is_plain_tcp(int s) noexcept;
 [[gnu::noinline]] int call_local(int s, net::endpoint& out) noexcept;
 [[gnu::noinline]] int call_remote(int s, net::endpoint& out) noexcept;

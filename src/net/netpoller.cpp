@@ -20,7 +20,8 @@
 namespace weft::detail {
 namespace {
 
-constexpr int events_at_once = poll_source::longest_batch / 2;  // each may ready a reader and a writer
+// each may ready a reader and a writer
+constexpr int events_at_once = poll_source::longest_batch / 2;
 constexpr std::uint64_t interrupt_tag = 0;  // descriptor 0 does not exist
 constexpr std::int64_t forever = INT64_MAX;
 
@@ -77,9 +78,7 @@ void deliver(poll_descriptor& d, event_kind kind, bool readable, bool writable,
     wake_extra_waiters(d, to);
 }
 
-netpoller::unique_number::~unique_number() {
-  ::close(n_);
-}
+netpoller::unique_number::~unique_number() { ::close(n_); }
 
 netpoller::netpoller()
     : epoll_(need_number(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
@@ -90,12 +89,10 @@ netpoller::netpoller()
   need_number(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, event_.get(), &e), "interrupt registration");
 }
 
-netpoller::~netpoller() {
-  let_go();
-}
+netpoller::~netpoller() { let_go(); }
 
-// [POLL-5] `ended_`, then the owners; add: the owner, then `ended_`. So a record that is being registered is found here,
-// or its add takes it back.
+// [POLL-5] `ended_`, then the owners; add: the owner, then `ended_`. So a record that is being
+// registered is found here, or its add takes it back.
 void netpoller::let_go() noexcept {
   if (ended_.exchange(true, std::memory_order_seq_cst)) return;  // [POLL-5] add
   const scheduler* const home = home_.load(std::memory_order_relaxed);
@@ -107,7 +104,8 @@ void netpoller::let_go() noexcept {
     {
       const std::lock_guard guard(d->lock);
       was_mine = d->owner.load(std::memory_order_relaxed) == this;
-      if (was_mine) remove(*d, keep_open::yes);  // the kernel keeps nothing for an object that may live on
+      // the kernel keeps nothing for an object that may live on
+      if (was_mine) remove(*d, keep_open::yes);
     }
     // Whoever parks after this sees the count changed, looks again, and finds no owner. [POLL-1]
     if (was_mine) deliver(*d, event_kind::regular, true, true, {home, nullptr});
@@ -224,8 +222,6 @@ void netpoller::accept_interrupt() noexcept {
   if (requests_.fetch_sub(1, std::memory_order_acq_rel) > 1) announce();  // [POLL-3] interrupt
 }
 
-std::unique_ptr<poll_source> make_netpoller() {
-  return std::make_unique<netpoller>();
-}
+std::unique_ptr<poll_source> make_netpoller() { return std::make_unique<netpoller>(); }
 
 }  // namespace weft::detail

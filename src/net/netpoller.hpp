@@ -33,8 +33,8 @@ class netpoller final : public poll_source {
     return registered_.load(std::memory_order_relaxed) != 0;
   }
 
-  /// From now on this poller, which is `mine`'s, brings the events of `d`. Under d.lock. After let_go:
-  /// operation_canceled; only a straggler can ask then.
+  /// From now on this poller, which is `mine`'s, brings the events of `d`. Under d.lock. After
+  /// let_go: operation_canceled; only a straggler can ask then.
   std::error_code add(poll_descriptor& d, const scheduler& mine) noexcept;
   enum class keep_open : bool { no, yes };
   /// It does not any more. Under d.lock; a number about to be closed needs no system call.

@@ -52,17 +52,18 @@ struct alignas(base::cache_line) poll_descriptor {
   // The count of edges before a read that came back short: while it stands there is nothing to
   // read.
   std::atomic<std::uint32_t> drained_at{poll_word::unknown};
-  // Does a read end short only where nothing is left [POLL-4]? Written before the socket object is made.
+  // Does a read end short only where nothing is left [POLL-4]? Written before the socket object is
+  // made.
   bool short_read_proves = false;
   std::atomic<std::uint32_t> generation{0};  // of this record; tells late events apart
   // -- rarely
   std::atomic<std::int64_t> read_deadline{no_deadline};
   std::atomic<std::int64_t> write_deadline{no_deadline};
   base::ranked_futex_lock<base::lock_rank::netpoller> lock;
-  std::uint32_t index = 0;                   // constant
+  std::uint32_t index = 0;                           // constant
   base::intrusive_list<extra_waiter> extra_waiters;  // under lock
-  poll_descriptor* link = nullptr;           // free list
-  net::endpoint remote;                      // written before the socket object is made
+  poll_descriptor* link = nullptr;                   // free list
+  net::endpoint remote;                              // written before the socket object is made
 
   [[nodiscard]] std::uint64_t tag() const noexcept {
     return std::uint64_t{generation.load(std::memory_order_relaxed)} << 32 | index;
@@ -130,7 +131,8 @@ class descriptor_use {
   poll_descriptor* d_;
 };
 
-/// The events of `d` reach a poller from here on: its own, or if it has none, that of `home`. What epoll_ctl said.
+/// The events of `d` reach a poller from here on: its own, or if it has none, that of `home`. What
+/// epoll_ctl said.
 [[nodiscard]] std::error_code need_poller(poll_descriptor& d, scheduler& home) noexcept;
 
 /// Waits until an event came after `seen` was read, at most until `deadline_ns`. The caller holds a

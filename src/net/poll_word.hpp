@@ -5,7 +5,8 @@
 //   waiter                                        poller, with an event of the kernel's
 //   1 seen = edges()                              1 edge()            ++edges
 //   2 the system call: it would block             2 take(direction)   the ticket out of its slot,
-//   and wake it 3 try_wait: ticket into the slot,             3 extra_waiters() > 0: wake those, too
+//   and wake it 3 try_wait: ticket into the slot,             3 extra_waiters() > 0: wake those,
+//   too
 //     then edges again: changed => go to 1
 //   4 park; afterwards withdraw the ticket, unless it was taken
 //
@@ -13,7 +14,8 @@
 // not look again, and nobody can consume a readiness that another waiter has not seen. The lowest
 // bit of the count says that the stream is irregular - its end, an error or urgent data were seen:
 // then a short read does not mean that nothing is left. A slot has room for one; a second waiter of
-// the same direction joins the extra waiters, a list kept by the descriptor, and is woken by every event.
+// the same direction joins the extra waiters, a list kept by the descriptor, and is woken by every
+// event.
 // Rejected: empty/ready/ticket in one word, as Go has it (a `ready` left behind by data long read
 // costs a system call per request; of two waiters one can eat the other's); a waiter list under a
 // lock for everybody.
@@ -77,7 +79,8 @@ class basic_poll_word {
 
   // After the caller's ticket was put into the list. A close counts an edge, too.
   wait_offer join_extra_waiters(edge_count seen) {
-    extra_waiters_.fetch_add(1, std::memory_order_seq_cst);  // [POLL-1] as the slot: extra_waiters() follows edge()
+    // [POLL-1] as the slot: extra_waiters() follows edge()
+    extra_waiters_.fetch_add(1, std::memory_order_seq_cst);
     return edges_.load(std::memory_order_seq_cst) == seen ? wait_offer::accepted
                                                           : wait_offer::missed;
   }
@@ -102,9 +105,9 @@ class basic_poll_word {
     return extra_waiters_.load(std::memory_order_seq_cst) != 0;  // [POLL-1] join_extra_waiters
   }
 
-  // ---- whoever closes: both directions, then edge(), then has_extra_waiters(). [POLL-2] So a waiter meets
-  // the closed slot, or his ticket is taken here, or - in the extra waiters - he sees the count changed, or
-  // is seen there.
+  // ---- whoever closes: both directions, then edge(), then has_extra_waiters(). [POLL-2] So a
+  // waiter meets the closed slot, or his ticket is taken here, or - in the extra waiters - he sees
+  // the count changed, or is seen there.
   [[nodiscard]] ticket_bits close(direction d) {
     // Acquire: as take(). Release: is_closed().
     const ticket_bits t = slot(d).exchange(closed, std::memory_order_acq_rel);

@@ -26,8 +26,8 @@ bool would_not_block(int number, direction which) noexcept {
 [[noreturn]] void refuse(int number, int error) {
   std::string text = "weft::select: watching descriptor " + std::to_string(number);
   if (error == EMFILE)
-    text += ": a duplicate of it is needed, and this process may have " + std::to_string(descriptor_limit()) +
-            " descriptors, raise its limit (`ulimit -n`)";
+    text += ": a duplicate of it is needed, and this process may have " +
+            std::to_string(descriptor_limit()) + " descriptors, raise its limit (`ulimit -n`)";
   else if (error == ENOSPC)
     text += ": the user's limit of watches is reached, raise the sysctl fs.epoll.max_user_watches";
   throw std::system_error(error, std::generic_category(), text);
@@ -61,8 +61,8 @@ void readiness_wait::prepare(const readiness_source& s, poll_word::edge_count se
       call_close(copy);
       throw;
     }
-    // The look was before this record was. What came in between is an event all the same: the kernel reports what is
-    // there when a descriptor is registered.
+    // The look was before this record was. What came in between is an event all the same: the
+    // kernel reports what is there when a descriptor is registered.
     seen = d->word.edges();
   }
   use_.emplace(d);
@@ -70,7 +70,8 @@ void readiness_wait::prepare(const readiness_source& s, poll_word::edge_count se
   seen_ = seen;
   // Acquire: as in wait_for_event.
   if (d->owner.load(std::memory_order_acquire) != nullptr) return;
-  if (const std::error_code why = need_poller(*d, watching_runtime())) refuse(use_->number(), why.value());
+  if (const std::error_code why = need_poller(*d, watching_runtime()))
+    refuse(use_->number(), why.value());
 }
 
 bool readiness_wait::arm(ticket t) noexcept {
@@ -107,7 +108,8 @@ readiness_wait::~readiness_wait() {
   }
   use_.reset();
   if (own_ == nullptr) return;
-  // Out of the epoll before it is closed: what it is a duplicate of stays open, and would stay registered.
+  // Out of the epoll before it is closed: what it is a duplicate of stays open, and would stay
+  // registered.
   const int number = release_number(*own_);
   if (number >= 0) call_close(number);
   abandon(*own_);

@@ -2,15 +2,17 @@
 #pragma once
 // net/readiness.hpp - a descriptor as one of the things a select waits for.
 //
-// Ready: the call would not block. So the end of a stream, an error, a closed socket and a number that names no
-// descriptor are ready, too, and the call says which. What epoll refuses (regular files, directories) poll(2) always
-// calls ready, so it never gets as far as a wait.
+// Ready: the call would not block. So the end of a stream, an error, a closed socket and a number
+// that names no descriptor are ready, too, and the call says which. What epoll refuses (regular
+// files, directories) poll(2) always calls ready, so it never gets as far as a wait.
 //   the look   poll(2) without waiting: the level
 //   the wait   POLL-1, the look being its system call; a wake means: look again
 //   a socket   waits in its own record, beside the operations under way
-//   a number   gets a record for the time of the wait, with a duplicate of it: two selects can watch one number in one
-//              epoll, and what the caller closes meanwhile cannot be mistaken for what gets that number next
-// Rejected: keeping a number's record in the case (the duplicate would keep a pipe's other end from seeing its end).
+//   a number   gets a record for the time of the wait, with a duplicate of it: two selects can
+//              watch one number in one epoll, and what the caller closes meanwhile cannot be
+//              mistaken for what gets that number next
+// Rejected: keeping a number's record in the case (the duplicate would keep a pipe's other end from
+// seeing its end).
 
 #include <cstdint>
 #include <optional>
@@ -37,8 +39,9 @@ class readiness_wait {
   readiness_wait& operator=(const readiness_wait&) = delete;
   ~readiness_wait();
 
-  /// Before the park: from here on a poller counts the events - of the caller's runtime; for a plain thread, of the
-  /// default one. Throws std::system_error: what dup and epoll_ctl say, with the limit to raise.
+  /// Before the park: from here on a poller counts the events - of the caller's runtime; for a
+  /// plain thread, of the default one. Throws std::system_error: what dup and epoll_ctl say, with
+  /// the limit to raise.
   void prepare(const readiness_source& s, poll_word::edge_count seen);
   /// After begin_park. False: look again.
   [[nodiscard]] bool arm(ticket t) noexcept;

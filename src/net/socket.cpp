@@ -25,15 +25,11 @@ class category final : public std::error_category {
 // Made at compile time: no guard that a fiber could park on.
 constinit const category the_category;
 
-std::error_code closed() noexcept {
-  return std::make_error_code(std::errc::bad_file_descriptor);
-}
+std::error_code closed() noexcept { return std::make_error_code(std::errc::bad_file_descriptor); }
 
 }  // namespace
 
-const std::error_category& net_category() noexcept {
-  return the_category;
-}
+const std::error_category& net_category() noexcept { return the_category; }
 
 bool socket::is_open() const noexcept {
   return static_cast<bool>(detail::descriptor_use(descriptor_));

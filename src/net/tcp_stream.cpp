@@ -20,9 +20,7 @@ using detail::direction;
 using detail::park_reason;
 using detail::poll_word;
 
-std::error_code closed() noexcept {
-  return std::make_error_code(std::errc::bad_file_descriptor);
-}
+std::error_code closed() noexcept { return std::make_error_code(std::errc::bad_file_descriptor); }
 
 // What the kernel says of a socket that another fiber has just shut down is no news.
 std::error_code failure(const descriptor_use& use, ssize_t result) noexcept {
@@ -30,9 +28,7 @@ std::error_code failure(const descriptor_use& use, ssize_t result) noexcept {
   return {static_cast<int>(-result), std::generic_category()};
 }
 
-bool would_block(ssize_t result) noexcept {
-  return result == -EAGAIN;
-}
+bool would_block(ssize_t result) noexcept { return result == -EAGAIN; }
 
 }  // namespace
 
@@ -114,7 +110,8 @@ std::size_t tcp_stream::read_some(std::span<std::byte> buffer, std::error_code& 
       const ssize_t n = detail::call_recv(use.number(), buffer.data(), buffer.size());
       if (n > 0) {
         const auto got = static_cast<std::size_t>(n);
-        const bool drained = got < buffer.size() && poll_word::regular(seen) && use->short_read_proves;
+        const bool drained =
+            got < buffer.size() && poll_word::regular(seen) && use->short_read_proves;
         use->drained_at.store(drained ? seen : poll_word::unknown, std::memory_order_relaxed);
         return got;
       }

@@ -18,12 +18,8 @@
 namespace weft::detail {
 namespace {
 
-std::error_code canceled() noexcept {
-  return std::make_error_code(std::errc::operation_canceled);
-}
-std::error_code timed_out() noexcept {
-  return std::make_error_code(std::errc::timed_out);
-}
+std::error_code canceled() noexcept { return std::make_error_code(std::errc::operation_canceled); }
+std::error_code timed_out() noexcept { return std::make_error_code(std::errc::timed_out); }
 
 // A signal, or a deadline not yet reached, is no error: the caller looks again.
 std::error_code wait_on_thread(poll_descriptor& d, direction dir,

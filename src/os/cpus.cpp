@@ -64,9 +64,7 @@ unsigned quota_of(const std::string& directory, bool v2) {
                          read_file(directory + "/cpu.cfs_period_us"));
 }
 
-unsigned smaller(unsigned a, unsigned b) {
-  return a == 0 ? b : b == 0 ? a : std::min(a, b);
-}
+unsigned smaller(unsigned a, unsigned b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
 
 // One line of mountinfo: "36 35 0:30 ROOT MOUNTPOINT opts… - cgroup2 source superopts".
 unsigned limit_under(std::string_view mount_line, std::string_view root, std::string_view group,
@@ -136,10 +134,13 @@ unsigned cgroup_cpu_limit(std::string_view root) noexcept try {
   return 0;  // out of memory: no worse than not knowing the quota
 }
 
-unsigned online_cpus() noexcept { return static_cast<unsigned>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L)); }
+unsigned online_cpus() noexcept {
+  return static_cast<unsigned>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L));
+}
 
 unsigned usable_cpus() noexcept {
-  if (const unsigned pretended = test_hooks.usable_cpus.load(std::memory_order_relaxed)) return pretended;
+  if (const unsigned pretended = test_hooks.usable_cpus.load(std::memory_order_relaxed))
+    return pretended;
   return std::max(smaller(affinity_count(), cgroup_cpu_limit("")), 1U);
 }
 

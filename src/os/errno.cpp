@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// os/errno.cpp - see errno_guard.hpp. The asm keeps an optimiser that sees the whole program from taking one call for the next.
+// os/errno.cpp - see errno_guard.hpp. The asm keeps an optimiser that sees the whole program from
+// taking one call for the next.
 #include <cerrno>
 
 #include "os/errno_guard.hpp"

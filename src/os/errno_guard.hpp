@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// os/errno_guard.hpp - errno, for code that may be inlined into a function that changes threads; and errno as the interrupted
-// code left it, for whatever may run in a signal handler.
+// os/errno_guard.hpp - errno, for code that may be inlined into a function that changes threads;
+// and errno as the interrupted code left it, for whatever may run in a signal handler.
 //
-// glibc declares the function behind errno to be const: a compiler keeps its address for as long as a function lasts, over a
-// switch too, and then reads and writes another thread's. So errno is named only in functions that nothing is inlined into
-// that can park: these two, and those of net/calls.hpp.
+// glibc declares the function behind errno to be const: a compiler keeps its address for as long as
+// a function lasts, over a switch too, and then reads and writes another thread's. So errno is
+// named only in functions that nothing is inlined into that can park: these two, and those of
+// net/calls.hpp.
 
 namespace weft::os {
 

@@ -2,16 +2,19 @@
 // os/guards.cpp - pages that end the process when a stack runs into them, on the kernels there are.
 //
 //   page_table     MADV_GUARD_INSTALL: a marker in the page table. Linux 6.13
-//   write_protect  userfaultfd: the area is registered once, then each guard page gets a write-protect marker. The descriptor
-//                  has the SIGBUS feature, so a write is a signal and no event, and nobody ever reads from it. Linux 6.4
-//   mapping        mprotect: splits the mapping. vm.max_map_count is the program's, too, and malloc fails at it; so half
-//                  of it is the most that guards take, and what they take is counted
-// Each is tried on a page before it is believed: emulators accept any advice and do nothing. What is locked (mlockall)
-// refuses the first, a sandbox may refuse any at any time: then the next one is used for these pages.
-// A forked child inherits the first and the last kind. It loses the second, and its descriptor would act on the parent: it
-// is closed there, and the generation changes.
-// Measured for 1,000,000 of them: 0.7, 0.6-1.2 and 3.6 us each.
-// Rejected: asking /proc/self/maps how many mappings there are (20 ms at 65,000 of them); descriptors and markers per stack.
+//   write_protect  userfaultfd: the area is registered once, then each guard page gets a
+//                  write-protect marker. The descriptor has the SIGBUS feature, so a write is a
+//                  signal and no event, and nobody ever reads from it. Linux 6.4
+//   mapping        mprotect: splits the mapping. vm.max_map_count is the program's, too, and malloc
+//                  fails at it; so half of it is the most that guards take, and what they take is
+//                  counted
+// Each is tried on a page before it is believed: emulators accept any advice and do nothing. What
+// is locked (mlockall) refuses the first, a sandbox may refuse any at any time: then the next one
+// is used for these pages. A forked child inherits the first and the last kind. It loses the
+// second, and its descriptor would act on the parent: it is closed there, and the generation
+// changes. Measured for 1,000,000 of them: 0.7, 0.6-1.2 and 3.6 us each.
+// Rejected: asking /proc/self/maps how many mappings there are (20 ms at 65,000 of them);
+// descriptors and markers per stack.
 
 #include <algorithm>
 #include <cerrno>
@@ -36,7 +39,9 @@ namespace {
 
 // Newer than Debian 12's headers.
 constexpr int madv_guard_install = 102;
-constexpr std::uint64_t uffd_features = UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP | (1U << 13);  // WP_UNPOPULATED
+// WP_UNPOPULATED
+constexpr std::uint64_t uffd_features =
+    UFFD_FEATURE_SIGBUS | UFFD_FEATURE_PAGEFAULT_FLAG_WP | (1U << 13);
 constexpr int uffd_user_mode_only = 1;
 
 constexpr std::size_t mappings_per_guard = 2;
@@ -47,9 +52,7 @@ bool hooked(const std::atomic<bool>& hook) {
   return hook.load(std::memory_order_relaxed);  // set by a test before it calls what it concerns
 }
 
-std::error_code last_error() {
-  return {error_number(), std::generic_category()};
-}
+std::error_code last_error() { return {error_number(), std::generic_category()}; }
 
 // The kernel writes there for us, and so no signal strikes if it cannot.
 bool refuses_writes(std::byte* page) noexcept {
@@ -69,8 +72,9 @@ bool advice_works() noexcept {
 
 // ---- userfaultfd
 constexpr int not_asked = -2, not_there = -1;
-constinit std::atomic<int> descriptor{not_asked};          // release by ask, acquire by its users
-constinit std::atomic<std::uint32_t> generation{1};        // relaxed: a child changes it while it has one thread
+constinit std::atomic<int> descriptor{not_asked};  // release by ask, acquire by its users
+// relaxed: a child changes it while it has one thread
+constinit std::atomic<std::uint32_t> generation{1};
 constinit base::futex_lock asking;
 
 bool write_protect(int fd, range page) noexcept {
@@ -90,7 +94,8 @@ bool register_range(int fd, range all) noexcept {
 }
 
 int open_descriptor() noexcept {
-  const auto fd = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | uffd_user_mode_only));
+  const auto fd =
+      static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | uffd_user_mode_only));
   if (fd < 0) return not_there;
   uffdio_api api{};
   api.api = UFFD_API;
@@ -127,7 +132,8 @@ int userfault() noexcept {
   fd = open_descriptor();
   // A child that would take over guards it does not have is worse than none.
   static bool told_of_forks = false;  // under the lock
-  if (fd >= 0 && !told_of_forks && !(told_of_forks = pthread_atfork(nullptr, nullptr, &in_forked_child) == 0)) {
+  if (fd >= 0 && !told_of_forks &&
+      !(told_of_forks = pthread_atfork(nullptr, nullptr, &in_forked_child) == 0)) {
     close(fd);
     fd = not_there;
   }
@@ -147,11 +153,12 @@ guards_made by_write_protect(int fd, guard_area& area, std::span<const range> pa
 }
 
 // ---- mprotect
-constinit std::atomic<std::size_t> mapping_guards{0};           // relaxed: a count
-constinit std::atomic<std::int64_t> refused_until{INT64_MIN};   // relaxed
+constinit std::atomic<std::size_t> mapping_guards{0};          // relaxed: a count
+constinit std::atomic<std::int64_t> refused_until{INT64_MIN};  // relaxed
 
 std::size_t most_mapping_guards() noexcept {
-  if (const std::size_t forced = test_hooks.most_guards.load(std::memory_order_relaxed)) return forced;
+  if (const std::size_t forced = test_hooks.most_guards.load(std::memory_order_relaxed))
+    return forced;
   static const std::size_t most = [] {
     const std::size_t limit = max_map_count();
     return (limit != 0 ? limit : usual_max_map_count) / 2 / mappings_per_guard;
@@ -185,7 +192,8 @@ guard_kind guard_support() noexcept {
 guards_made install_guards(guard_area& area, std::span<const range> pages) noexcept {
   if (const int forced = test_hooks.guard_error.load(std::memory_order_relaxed))
     return {0, {forced, std::generic_category()}};
-  if (!hooked(test_hooks.no_guard_advice) && advice_works() && !advise(pages, madv_guard_install)) return {pages.size(), {}};
+  if (!hooked(test_hooks.no_guard_advice) && advice_works() && !advise(pages, madv_guard_install))
+    return {pages.size(), {}};
   std::size_t done = 0;
   if (const int fd = userfault(); fd >= 0) {
     done = by_write_protect(fd, area, pages).count;
@@ -204,7 +212,9 @@ bool guards_left() noexcept {
 std::uint32_t guard_generation() noexcept { return generation.load(std::memory_order_relaxed); }
 
 std::error_code guard_page(range page) noexcept {
-  if (!hooked(test_hooks.no_guard_advice) && advice_works() && !advise({&page, 1}, madv_guard_install)) return {};
+  if (!hooked(test_hooks.no_guard_advice) && advice_works() &&
+      !advise({&page, 1}, madv_guard_install))
+    return {};
   return mprotect(page.begin, page.size, PROT_NONE) == 0 ? std::error_code() : last_error();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// os/membarrier.cpp - registration decided once, for ever: [SYNC-1] in base/sync_policy.hpp becomes inactive
-// on it.
+// os/membarrier.cpp - registration decided once, for ever: [SYNC-1] in base/sync_policy.hpp becomes
+// inactive on it.
 //   unknown -> available | missing, by one CAS; losers of the race adopt the winner's answer.
 
 #include <cerrno>
@@ -20,9 +20,7 @@ namespace {
 enum class support : int { unknown, available, missing };
 constinit std::atomic<support> state{support::unknown};
 
-long call(int command) noexcept {
-  return syscall(SYS_membarrier, command, 0, 0);
-}
+long call(int command) noexcept { return syscall(SYS_membarrier, command, 0, 0); }
 
 support ask_kernel() noexcept {
   // relaxed: a test sets it before any thread of weft exists.
@@ -72,8 +70,10 @@ void membarrier() noexcept {
   }
   write_stderr(error_number() == ENOMEM
                    ? "weft: membarrier(2) has failed for want of memory for a second; aborting\n"
-                   : "weft: membarrier(2), which the kernel allowed when weft started, is refused now. A sandbox (seccomp) "
-                     "that is installed later must allow it; one that is there before the first runtime need not; aborting\n");
+                   : "weft: membarrier(2), which the kernel allowed when weft started, is refused "
+                     "now. A sandbox (seccomp) "
+                     "that is installed later must allow it; one that is there before the first "
+                     "runtime need not; aborting\n");
   std::abort();
 }
 

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "os/advice.hpp"
-#include "os/os.hpp"
 #include "os/errno_guard.hpp"
+#include "os/os.hpp"
 
 namespace weft::os {
 namespace {
@@ -31,13 +31,9 @@ constexpr std::size_t left_to_program = std::size_t{16} << 20;
 constexpr long sys_process_madvise = 440;
 
 // The hooks are set by a test before it calls what they concern: relaxed is enough.
-bool hooked(const std::atomic<bool>& hook) {
-  return hook.load(std::memory_order_relaxed);
-}
+bool hooked(const std::atomic<bool>& hook) { return hook.load(std::memory_order_relaxed); }
 
-std::error_code last_error() {
-  return {error_number(), std::generic_category()};
-}
+std::error_code last_error() { return {error_number(), std::generic_category()}; }
 
 constinit std::atomic<bool> vectored_missing{false};  // relaxed: a cached answer, no data behind it
 
@@ -93,7 +89,9 @@ bool could_commit(std::size_t size) noexcept {
   void* const trial = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (trial == MAP_FAILED) return false;
   static_cast<void>(madvise(trial, size, MADV_NOHUGEPAGE));
-  if (madvise(trial, page_size(), MADV_DONTNEED) != 0) syscall(SYS_mlock2, trial, size, mlock_onfault);  // or it is populated
+  // or it is populated
+  if (madvise(trial, page_size(), MADV_DONTNEED) != 0)
+    syscall(SYS_mlock2, trial, size, mlock_onfault);
   const bool could = mprotect(trial, size, PROT_READ | PROT_WRITE) == 0;
   munmap(trial, size);
   return could;
@@ -141,12 +139,14 @@ std::error_code reserve(std::size_t size, std::size_t alignment, std::byte*& out
   return {};
 }
 
-// Locked memory refuses MADV_DONTNEED, and tells itself so. Made readable as it is, it would be populated at once.
+// Locked memory refuses MADV_DONTNEED, and tells itself so. Made readable as it is, it would be
+// populated at once.
 std::error_code reserve_bare(std::size_t size, std::byte*& out) noexcept {
   if (const int forced = test_hooks.reserve_error.load(std::memory_order_relaxed)) {
     return {forced, std::generic_category()};
   }
-  void* const mapped = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const mapped =
+      mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) return last_error();
   out = static_cast<std::byte*>(mapped);
   static_cast<void>(madvise(out, size, MADV_NOHUGEPAGE));
@@ -160,13 +160,13 @@ std::error_code reserve_bare(std::size_t size, std::byte*& out) noexcept {
 }
 
 std::error_code commit(range part) noexcept {
-  if (commits_strictly() && !could_commit(part.size + left_to_program)) return std::make_error_code(std::errc::not_enough_memory);
-  return mprotect(part.begin, part.size, PROT_READ | PROT_WRITE) == 0 ? std::error_code() : last_error();
+  if (commits_strictly() && !could_commit(part.size + left_to_program))
+    return std::make_error_code(std::errc::not_enough_memory);
+  return mprotect(part.begin, part.size, PROT_READ | PROT_WRITE) == 0 ? std::error_code()
+                                                                      : last_error();
 }
 
-void release(std::byte* begin, std::size_t size) noexcept {
-  munmap(begin, size);
-}
+void release(std::byte* begin, std::size_t size) noexcept { munmap(begin, size); }
 
 std::size_t address_space_left() noexcept {
   rlimit limit{};

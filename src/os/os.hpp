@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// os/os.hpp - what the scheduler needs of the kernel: threads, futexes, clocks, signals, memory, CPUs.
-// Sockets and epoll are src/net's, maps and unwinding src/debug's, files src/trace's.
+// os/os.hpp - what the scheduler needs of the kernel: threads, futexes, clocks, signals, memory,
+// CPUs. Sockets and epoll are src/net's, maps and unwinding src/debug's, files src/trace's.
 // Functions return errors, never throw, and are safe from any thread. "AS-safe" marks those that
 // may be called in a signal handler. Where the kernel is too old or a sandbox forbids a call, the
 // function falls back and says so; test_hooks forces each fallback and failure.
@@ -9,9 +9,9 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <ctime>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -33,9 +33,10 @@ struct hooks {
   std::atomic<int> reserve_error{0};            // reserve() fails with this errno
   std::atomic<int> guard_error{0};              // install_guards() fails with this errno
   std::atomic<int> thread_error{0};             // check_thread_limit() fails with this errno
-  std::atomic<int> signal_error{0};             // signal_thread() and send_preempt_signal() fail with this errno
-  std::atomic<int> alternate_stack_error{0};    // alternate_stack has this error
-  std::atomic<unsigned> usable_cpus{0};         // what usable_cpus() says, if not 0
+  // signal_thread() and send_preempt_signal() fail with this errno
+  std::atomic<int> signal_error{0};
+  std::atomic<int> alternate_stack_error{0};  // alternate_stack has this error
+  std::atomic<unsigned> usable_cpus{0};       // what usable_cpus() says, if not 0
 };
 extern constinit hooks test_hooks;
 
@@ -54,8 +55,9 @@ inline constexpr int wake_all = 0x7fffffff;
 /// Registers the process, once; true if membarrier() works. Call it before threads need it.
 bool membarrier_register() noexcept;
 [[nodiscard]] bool membarrier_available() noexcept;  // registered, and successfully
-/// Every running thread of this process executes a full barrier. Needs membarrier_available(); if the kernel refuses it all
-/// the same (a sandbox that came later), the process aborts with a sentence [SYNC-1].
+/// Every running thread of this process executes a full barrier. Needs membarrier_available(); if
+/// the kernel refuses it all the same (a sandbox that came later), the process aborts with a
+/// sentence [SYNC-1].
 void membarrier() noexcept;                              // AS-safe
 extern constinit std::atomic<bool> light_fence_is_weak;  // [SYNC-1]; written by membarrier_register
 
@@ -68,9 +70,10 @@ struct range {
 /// Private anonymous address space, not reserved in swap, never huge pages; `alignment` a power of
 /// two.
 std::error_code reserve(std::size_t size, std::size_t alignment, std::byte*& out) noexcept;
-/// The same without access, for memory that is needed piece by piece: only what is committed counts where the kernel
-/// commits no more than it has (vm.overcommit_memory = 2), and for RLIMIT_DATA; after mlockall(MCL_FUTURE) pages are
-/// locked when they are touched, not all at once. There commit() refuses the last 16 MiB, which are the program's.
+/// The same without access, for memory that is needed piece by piece: only what is committed counts
+/// where the kernel commits no more than it has (vm.overcommit_memory = 2), and for RLIMIT_DATA;
+/// after mlockall(MCL_FUTURE) pages are locked when they are touched, not all at once. There
+/// commit() refuses the last 16 MiB, which are the program's.
 std::error_code reserve_bare(std::size_t size, std::byte*& out) noexcept;
 std::error_code commit(range part) noexcept;
 void release(std::byte* begin, std::size_t size) noexcept;
@@ -91,15 +94,17 @@ struct guard_area {
   std::atomic<std::uint32_t> registered{0};  // with the userfaultfd of that generation; 0: never
 };
 struct guards_made {
-  std::size_t count;    // of the pages, from the front
-  std::error_code why;  // not all of them; ENOMEM: the budget is used up, or vm.max_map_count reached
+  std::size_t count;  // of the pages, from the front
+  // not all of them; ENOMEM: the budget is used up, or vm.max_map_count reached
+  std::error_code why;
 };
 /// Guards each of `pages`, a page each and all in `area`.
 [[nodiscard]] guards_made install_guards(guard_area& area, std::span<const range> pages) noexcept;
-/// False: the next one would find the budget used up. Of guards that cost a mapping no more are made than take half of
-/// vm.max_map_count as it was at first use; the rest is the program's.
+/// False: the next one would find the budget used up. Of guards that cost a mapping no more are
+/// made than take half of vm.max_map_count as it was at first use; the rest is the program's.
 [[nodiscard]] bool guards_left() noexcept;
-/// Changes in a forked child if guards are lost there: those of areas that are registered must be installed again.
+/// Changes in a forked child if guards are lost there: those of areas that are registered must be
+/// installed again.
 [[nodiscard]] std::uint32_t guard_generation() noexcept;
 /// One guard outside every budget, for what there are few of.
 std::error_code guard_page(range page) noexcept;
@@ -109,8 +114,8 @@ std::error_code populate(std::span<const range> ranges) noexcept;
 std::error_code discard(std::span<const range> ranges) noexcept;
 /// Sets pages[i], one for each page, to an odd number if it is there. Reads page tables only.
 [[nodiscard]] std::error_code resident_pages(range r, unsigned char* pages) noexcept;
-/// vm.max_map_count, and how many mappings the process has now; 0 if unknown. The second reads a line for each of them:
-/// tens of milliseconds where they are many.
+/// vm.max_map_count, and how many mappings the process has now; 0 if unknown. The second reads a
+/// line for each of them: tens of milliseconds where they are many.
 [[nodiscard]] std::size_t max_map_count() noexcept;
 [[nodiscard]] std::size_t current_map_count() noexcept;
 
@@ -127,11 +132,19 @@ class thread_cpu_clock {
   std::atomic<std::int64_t> id_{none};
 };
 
-/// What the kernel says of a thread of the process. unknown: /proc cannot be asked (not mounted, no descriptor left).
-enum class thread_activity : std::uint8_t { runs /* or would like to */, sleeps /* or waits for I/O */, unknown };
+/// What the kernel says of a thread of the process. unknown: /proc cannot be asked (not mounted, no
+/// descriptor left).
+enum class thread_activity : std::uint8_t {
+  runs /* or would like to */,
+  sleeps /* or waits for I/O */,
+  unknown
+};
 [[nodiscard]] thread_activity look_at_thread(pid_t thread) noexcept;
-[[nodiscard]] inline bool thread_sleeps(pid_t thread) noexcept { return look_at_thread(thread) == thread_activity::sleeps; }
-/// The same, through a descriptor that is kept: it needs none to be free. Opened and closed by one thread, asked by any.
+[[nodiscard]] inline bool thread_sleeps(pid_t thread) noexcept {
+  return look_at_thread(thread) == thread_activity::sleeps;
+}
+/// The same, through a descriptor that is kept: it needs none to be free. Opened and closed by one
+/// thread, asked by any.
 class thread_stat {
  public:
   thread_stat() = default;
@@ -166,21 +179,26 @@ inline void cpu_relax() noexcept {
 }
 
 // --- threads and signals
-[[nodiscard]] pid_t thread_id() noexcept;              // gettid; AS-safe
-void set_thread_name(std::string_view name, std::string_view more = {}) noexcept;  // the caller's; cut to 15 bytes
-/// The caller wakes up often, for microseconds, and others wait for it: its timers end on time (the default slack is
-/// 50 us), and from Linux 6.12 on it asks for a short slice, which EEVDF rewards with a short latency.
+[[nodiscard]] pid_t thread_id() noexcept;  // gettid; AS-safe
+// the caller's; cut to 15 bytes
+void set_thread_name(std::string_view name, std::string_view more = {}) noexcept;
+/// The caller wakes up often, for microseconds, and others wait for it: its timers end on time (the
+/// default slack is
+/// 50 us), and from Linux 6.12 on it asks for a short slice, which EEVDF rewards with a short
+///    latency.
 void prefer_short_waits() noexcept;
 /// Asked before a thread is made; only test_hooks ever refuses here.
 [[nodiscard]] std::error_code check_thread_limit() noexcept;
 /// Sends `signal` to a thread of this process. AS-safe.
 std::error_code signal_thread(pid_t thread, int signal) noexcept;
-/// The same, marked as weft's own: handlers tell it from what others send, so that neither is taken for the other, and one
-/// of ours that comes late ends there. Of two that wait for the same thread the kernel keeps the first. AS-safe.
+/// The same, marked as weft's own: handlers tell it from what others send, so that neither is taken
+/// for the other, and one of ours that comes late ends there. Of two that wait for the same thread
+/// the kernel keeps the first. AS-safe.
 std::error_code send_preempt_signal(pid_t thread, int signal) noexcept;
 [[nodiscard]] bool is_own_signal(const siginfo_t* info) noexcept;
 
-/// Sends a thread of this process `signal`, si_code SI_TIMER and si_value `value`, each time it has used `period_ns` of CPU.
+/// Sends a thread of this process `signal`, si_code SI_TIMER and si_value `value`, each time it has
+/// used `period_ns` of CPU.
 class thread_timer {
  public:
   thread_timer() = default;
@@ -196,8 +214,8 @@ class thread_timer {
   bool runs_ = false;
 };
 
-/// Blocks every signal but those of crashes (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS) for its lifetime, so
-/// that threads created inside start with none delivered.
+/// Blocks every signal but those of crashes (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP,
+/// SIGSYS) for its lifetime, so that threads created inside start with none delivered.
 class block_signals {
  public:
   block_signals() noexcept;
@@ -208,10 +226,11 @@ class block_signals {
  private:
   sigset_t before_;
 };
-void unblock_signal(int signal) noexcept;  // for the calling thread
+void unblock_signal(int signal) noexcept;       // for the calling thread
 [[nodiscard]] sigset_t signal_mask() noexcept;  // the calling thread's
-/// The calling thread, made by weft, blocks what `creator` did: whoever blocked a signal before making threads waits for it
-/// elsewhere. Not the signals of crashes, those weft has a handler for, nor SIGPROF, the profiler's.
+/// The calling thread, made by weft, blocks what `creator` did: whoever blocked a signal before
+/// making threads waits for it elsewhere. Not the signals of crashes, those weft has a handler for,
+/// nor SIGPROF, the profiler's.
 void inherit_signal_mask(const sigset_t& creator) noexcept;
 
 /// The calling thread's alternate signal stack, mapped with a guard page; construct and destroy on
@@ -233,9 +252,10 @@ class alternate_stack {
 
 /// True: handled, return to the interrupted code. False: not ours, ask the previous handler.
 using signal_handler = bool (*)(int signal, siginfo_t* info, void* context);
-/// Installs `handler` for the process with SA_SIGINFO | SA_ONSTACK | SA_RESTART (the last not if the handler that was there
-/// lacks it), in front of what was installed before; idempotent for the same handler. Up to four of weft's share a signal,
-/// asked in the order of their installation. Never in front of a handler installed after weft's first: signals.cpp, SIG-2.
+/// Installs `handler` for the process with SA_SIGINFO | SA_ONSTACK | SA_RESTART (the last not if
+/// the handler that was there lacks it), in front of what was installed before; idempotent for the
+/// same handler. Up to four of weft's share a signal, asked in the order of their installation.
+/// Never in front of a handler installed after weft's first: signals.cpp, SIG-2.
 std::error_code install_signal_handler(int signal, signal_handler handler) noexcept;
 [[nodiscard]] bool has_signal_handler(int signal) noexcept;  // 1..64
 /// Takes all of weft's out and puts the previous action back, if weft's is still the installed one.

@@ -10,8 +10,9 @@ struct interrupted_state {
   std::uintptr_t instruction, stack_pointer, frame_pointer;
 };
 
-/// `context`: a handler's third argument. Where two signals come at once, the kernel lets the second interrupt the first
-/// one's handler before its first instruction: if that is weft's, what the first interrupted is returned. AS-safe.
+/// `context`: a handler's third argument. Where two signals come at once, the kernel lets the
+/// second interrupt the first one's handler before its first instruction: if that is weft's, what
+/// the first interrupted is returned. AS-safe.
 [[nodiscard]] interrupted_state interrupted(const void* context) noexcept;
 
 }  // namespace weft::os

@@ -5,17 +5,22 @@
 // that core dumps and exit codes look as if weft had never been there. Rejected: replacing handlers
 // outright (crash reporters, Go and Java runtimes live in one process).
 //
-// SIG-2  dispatch is installed once for a signal, and never in front of a handler that may lead back to it: whoever installs
-// one later has ours as his previous, and calls it, or puts it back and raises again. What is found installed later:
+// SIG-2  dispatch is installed once for a signal, and never in front of a handler that may lead
+//        back to it: whoever installs
+// one later has ours as his previous, and calls it, or puts it back and raises again. What is found
+// installed later:
 //   ours                          nothing to be done
-//   what was there before us      the same again: whoever was in front has taken himself out, and us with him: in front again
+//   what was there before us      the same again: whoever was in front has taken himself out, and
+//                                 us with him: in front again
 //   the default, or "ignore"      it calls nobody: in front of it
 //   anything else                 stands in front of us, and is left there
-// SIG-3  a dispatch that is called from within the previous action of another one, for the same delivery, is the end of the
-// chain: a handler from before us that has been installed again, in front, calls us twice otherwise, and again.
+// SIG-3  a dispatch that is called from within the previous action of another one, for the same
+//        delivery, is the end of the
+// chain: a handler from before us that has been installed again, in front, calls us twice
+// otherwise, and again.
 
-// SIG-1  a dispatch that finds a handler finds the previous action, too: `previous` is written, then the
-//        handler released; a dispatch that finds none chains on.
+// SIG-1  a dispatch that finds a handler finds the previous action, too: `previous` is written,
+//        then the handler released; a dispatch that finds none chains on.
 
 #include <array>
 #include <cerrno>
@@ -40,9 +45,10 @@ namespace {
 
 constexpr std::size_t most_handlers = 4;
 struct entry {
-  std::array<std::atomic<signal_handler>, most_handlers> handlers{};  // null ones last; asked in order
-  struct sigaction previous {};  // written under the lock, before handler is published [SIG-1]
-  bool installed = false;        // under the lock: dispatch was, once [SIG-2]
+  // null ones last; asked in order
+  std::array<std::atomic<signal_handler>, most_handlers> handlers{};
+  struct sigaction previous{};  // written under the lock, before handler is published [SIG-1]
+  bool installed = false;       // under the lock: dispatch was, once [SIG-2]
 };
 constinit std::array<entry, 65> table{};
 constinit base::futex_lock lock;
@@ -59,7 +65,7 @@ bool is_fault(int signal, const siginfo_t* info) {
 
 void default_action(int signal, const siginfo_t* info, const struct sigaction& previous) {
   if (default_is_ignore(signal)) return;
-  struct sigaction standard {};
+  struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
   sigaction(signal, previous.sa_handler == SIG_DFL ? &previous : &standard, nullptr);
   if (!is_fault(signal, info)) {  // a fault repeats by itself when the instruction is retried
@@ -84,8 +90,9 @@ void previous_action(int signal, siginfo_t* info, void* context, const struct si
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-// The delivery whose previous action this thread is in [SIG-3]. A handler that leaves by longjmp leaves it behind: the next
-// delivery begins at the same depth of the stack or above, a nested call lies below. initial-exec: a handler must not allocate.
+// The delivery whose previous action this thread is in [SIG-3]. A handler that leaves by longjmp
+// leaves it behind: the next delivery begins at the same depth of the stack or above, a nested call
+// lies below. initial-exec: a handler must not allocate.
 struct passed_on {
   const siginfo_t* info;
   std::uintptr_t frame;
@@ -98,7 +105,7 @@ void dispatch(int signal, siginfo_t* info, void* context) {
   const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   const passed_on before = passing;
   if (before.info == info && before.signal == signal && frame < before.frame) {
-    struct sigaction none {};
+    struct sigaction none{};
     none.sa_handler = SIG_DFL;
     default_action(signal, info, none);
     return;
@@ -121,18 +128,23 @@ bool ours(const struct sigaction& action) {
 }
 
 bool calls_nobody(const struct sigaction& action) {
-  return (action.sa_flags & SA_SIGINFO) == 0 && (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN);
+  return (action.sa_flags & SA_SIGINFO) == 0 &&
+         (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN);
 }
 bool same_handler(const struct sigaction& a, const struct sigaction& b) {
-  return ((a.sa_flags ^ b.sa_flags) & SA_SIGINFO) == 0 && a.sa_handler == b.sa_handler;  // one union
+  // one union
+  return ((a.sa_flags ^ b.sa_flags) & SA_SIGINFO) == 0 && a.sa_handler == b.sa_handler;
 }
 
-// A handler is never taken out, for others may lead to it. So the shared object it is in, a plugin with a weft of its own
-// perhaps, must not be unloaded.
+// A handler is never taken out, for others may lead to it. So the shared object it is in, a plugin
+// with a weft of its own perhaps, must not be unloaded.
 void stay_loaded() noexcept {
   Dl_info here{};
-  if (&::dlopen == nullptr || dladdr(reinterpret_cast<const void*>(&dispatch), &here) == 0 || here.dli_fname == nullptr) return;
-  static_cast<void>(::dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE));  // the program itself: refused, and stays
+  if (&::dlopen == nullptr || dladdr(reinterpret_cast<const void*>(&dispatch), &here) == 0 ||
+      here.dli_fname == nullptr)
+    return;
+  // the program itself: refused, and stays
+  static_cast<void>(::dlopen(here.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE));
 }
 
 }  // namespace
@@ -143,9 +155,10 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
   }
   entry& e = table[static_cast<std::size_t>(signal)];
   const std::lock_guard hold(lock);
-  struct sigaction current {};
+  struct sigaction current{};
   if (sigaction(signal, nullptr, &current) != 0) return {error_number(), std::generic_category()};
-  const bool in_front = !ours(current) && (!e.installed || calls_nobody(current) || same_handler(current, e.previous));
+  const bool in_front = !ours(current) && (!e.installed || calls_nobody(current) ||
+                                           same_handler(current, e.previous));
   std::size_t n = 0;
   // relaxed: written under the lock only.
   for (; n < most_handlers; ++n) {
@@ -156,10 +169,11 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
   if (in_front) e.previous = current;
   e.handlers[n].store(handler, std::memory_order_release);  // [SIG-1] pairs with dispatch()
   if (!in_front) return {};
-  struct sigaction mine {};
+  struct sigaction mine{};
   mine.sa_sigaction = dispatch;
   mine.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
-  // A handler that wants its calls interrupted keeps that. A default action never comes back, or interrupts nothing.
+  // A handler that wants its calls interrupted keeps that. A default action never comes back, or
+  // interrupts nothing.
   if (!calls_nobody(current)) mine.sa_flags &= current.sa_flags | ~SA_RESTART;
   sigemptyset(&mine.sa_mask);
   if (sigaction(signal, &mine, nullptr) != 0) return {error_number(), std::generic_category()};
@@ -168,24 +182,28 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
 }
 
 bool has_signal_handler(int signal) noexcept {
-  return table[static_cast<std::size_t>(signal)].handlers[0].load(std::memory_order_acquire) != nullptr;  // [SIG-1]
+  // [SIG-1]
+  return table[static_cast<std::size_t>(signal)].handlers[0].load(std::memory_order_acquire) !=
+         nullptr;
 }
 
 void restore_signal_handler(int signal) noexcept {
   if (signal <= 0 || signal >= static_cast<int>(table.size())) return;
   entry& e = table[static_cast<std::size_t>(signal)];
   const std::lock_guard hold(lock);
-  struct sigaction current {};
+  struct sigaction current{};
   if (sigaction(signal, nullptr, &current) != 0 || !ours(current)) return;
   sigaction(signal, &e.previous, nullptr);
   e.installed = false;
-  for (auto& slot : e.handlers) slot.store(nullptr, std::memory_order_release);  // [SIG-1] a late dispatch chains on
+  // [SIG-1] a late dispatch chains on
+  for (auto& slot : e.handlers) slot.store(nullptr, std::memory_order_release);
 }
 
 interrupted_state interrupted(const void* context) noexcept {
   const mcontext_t& at = static_cast<const ucontext_t*>(context)->uc_mcontext;
 #if defined(__x86_64__)
-  const interrupted_state now{static_cast<std::uintptr_t>(at.gregs[REG_RIP]), static_cast<std::uintptr_t>(at.gregs[REG_RSP]),
+  const interrupted_state now{static_cast<std::uintptr_t>(at.gregs[REG_RIP]),
+                              static_cast<std::uintptr_t>(at.gregs[REG_RSP]),
                               static_cast<std::uintptr_t>(at.gregs[REG_RBP])};
   const auto third_argument = static_cast<std::uintptr_t>(at.gregs[REG_RDX]);
 #elif defined(__aarch64__)

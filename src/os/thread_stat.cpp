@@ -19,8 +19,9 @@ int open_stat(pid_t thread) noexcept {
   return ::open(path, O_RDONLY | O_CLOEXEC);
 }
 
-// "tid (name) S ...": the name may hold anything, so from its last parenthesis. The descriptor may not be ours any more
-// (programs close what they do not know): so what it says must be of that thread.
+// "tid (name) S ...": the name may hold anything, so from its last parenthesis. The descriptor may
+// not be ours any more (programs close what they do not know): so what it says must be of that
+// thread.
 thread_activity read_stat(int fd, pid_t thread) noexcept {
   char text[128];
   const ssize_t n = ::pread(fd, text, sizeof text - 1, 0);
@@ -28,7 +29,8 @@ thread_activity read_stat(int fd, pid_t thread) noexcept {
   text[n] = 0;
   char begin[24];
   const int length = std::snprintf(begin, sizeof begin, "%d (", static_cast<int>(thread));
-  if (std::strncmp(text, begin, static_cast<std::size_t>(length)) != 0) return thread_activity::unknown;
+  if (std::strncmp(text, begin, static_cast<std::size_t>(length)) != 0)
+    return thread_activity::unknown;
   const char* end = std::strrchr(text, ')');
   if (end == nullptr || end[1] != ' ') return thread_activity::unknown;
   return end[2] == 'S' || end[2] == 'D' ? thread_activity::sleeps : thread_activity::runs;
@@ -48,7 +50,8 @@ thread_activity look_at_thread(pid_t thread) noexcept {
 void thread_stat::open(pid_t thread) noexcept {
   const errno_guard keep;
   close();
-  fd_.store(open_stat(thread), std::memory_order_relaxed);  // a number: who reads an old one is told of another thread
+  // a number: who reads an old one is told of another thread
+  fd_.store(open_stat(thread), std::memory_order_relaxed);
 }
 
 void thread_stat::close() noexcept {
@@ -60,7 +63,8 @@ thread_activity thread_stat::look(pid_t thread) const noexcept {
   const int fd = fd_.load(std::memory_order_relaxed);
   if (fd >= 0 && !test_hooks.no_proc.load(std::memory_order_relaxed)) {
     const errno_guard keep;
-    if (const thread_activity found = read_stat(fd, thread); found != thread_activity::unknown) return found;
+    if (const thread_activity found = read_stat(fd, thread); found != thread_activity::unknown)
+      return found;
   }
   return look_at_thread(thread);
 }

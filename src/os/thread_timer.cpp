@@ -2,8 +2,8 @@
 // os/thread_timer.cpp - a POSIX timer of one thread's CPU clock that signals that thread.
 #include <cerrno>
 
-#include "os/os.hpp"
 #include "os/errno_guard.hpp"
+#include "os/os.hpp"
 
 #ifndef sigev_notify_thread_id  // glibc before 2.38 has no name for it
 #define sigev_notify_thread_id _sigev_un._tid
@@ -11,7 +11,8 @@
 
 namespace weft::os {
 
-std::error_code thread_timer::start(pid_t thread, int signal, std::int64_t period_ns, void* value) noexcept {
+std::error_code thread_timer::start(pid_t thread, int signal, std::int64_t period_ns,
+                                    void* value) noexcept {
   sigevent event{};
   event.sigev_notify = SIGEV_THREAD_ID;
   event.sigev_signo = signal;
@@ -21,7 +22,8 @@ std::error_code thread_timer::start(pid_t thread, int signal, std::int64_t perio
   const clockid_t clock = static_cast<clockid_t>(~static_cast<unsigned>(thread) << 3 | 6);
   if (timer_create(clock, &event, &timer_) != 0) return {error_number(), std::generic_category()};
   itimerspec when{};
-  when.it_interval = {static_cast<time_t>(period_ns / 1'000'000'000), static_cast<long>(period_ns % 1'000'000'000)};
+  when.it_interval = {static_cast<time_t>(period_ns / 1'000'000'000),
+                      static_cast<long>(period_ns % 1'000'000'000)};
   when.it_value = when.it_interval;
   runs_ = true;
   if (timer_settime(timer_, 0, &when, nullptr) == 0) return {};

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include <pthread.h>
-#include <sys/auxv.h>
 #include <sched.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -18,9 +18,7 @@
 
 namespace weft::os {
 
-pid_t thread_id() noexcept {
-  return static_cast<pid_t>(syscall(SYS_gettid));
-}
+pid_t thread_id() noexcept { return static_cast<pid_t>(syscall(SYS_gettid)); }
 
 void set_thread_name(std::string_view name, std::string_view more) noexcept {
   char text[16] = {};  // TASK_COMM_LEN
@@ -40,8 +38,10 @@ void prefer_short_waits() noexcept {
     std::uint64_t runtime, deadline, period;
   } attr{};
   attr.size = sizeof attr;
-  if (syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0U) != 0 || attr.policy != SCHED_OTHER) return;
-  constexpr std::uint64_t slice_ns = 100'000, reset_on_fork = 1;  // threads made by this one: as usual
+  if (syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0U) != 0 || attr.policy != SCHED_OTHER)
+    return;
+  // threads made by this one: as usual
+  constexpr std::uint64_t slice_ns = 100'000, reset_on_fork = 1;
   attr.runtime = slice_ns;
   attr.flags |= reset_on_fork;
   syscall(SYS_sched_setattr, 0, &attr, 0U);
@@ -63,9 +63,7 @@ block_signals::block_signals() noexcept {
   pthread_sigmask(SIG_SETMASK, &all, &before_);
 }
 
-block_signals::~block_signals() {
-  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-}
+block_signals::~block_signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
 void unblock_signal(int signal) noexcept {
   sigset_t set;

@@ -2,24 +2,28 @@
 // sched/deque.hpp - the run queue of a processor: Chase-Lev, served from both ends.
 //
 //   owner   push      at the bottom                       one release store
-//           pop       the newest, at the bottom           nothing, while nobody steal sessions   (joins)
-//           take      the oldest, at the top              one CAS for a whole run       (scheduling)
-//   thief   steal session      announces thieves                   a membarrier, if the last steal session is long ago
+//           pop       the newest, at the bottom           nothing, while nobody steal sessions
+//                     (joins)
+//           take      the oldest, at the top              one CAS for a whole run
+//                     (scheduling)
+//   thief   steal session      announces thieves                   a membarrier, if the last steal
+//           session is long ago
 //           steal     the oldest, at the top              fence + CAS
 //
-// After Le, Pop, Cohen, Zappa Nardelli (PPoPP'13) with the known repair: a grown ring is published with
-// release and loaded by thieves with acquire. `take` is ours: only the owner moves `bottom`, so it knows
-// what lies below and may move `top` over several entries with one CAS; the run it claimed that way,
-// [claim_, claim_end_), is its own and costs one plain load per entry. A claim is at most half
-// of what is there, rounded up, so thieves find the rest unless there is only one.
+// After Le, Pop, Cohen, Zappa Nardelli (PPoPP'13) with the known repair: a grown ring is published
+// with release and loaded by thieves with acquire. `take` is ours: only the owner moves `bottom`,
+// so it knows what lies below and may move `top` over several entries with one CAS; the run it
+// claimed that way, [claim_, claim_end_), is its own and costs one plain load per entry. A claim is
+// at most half of what is there, rounded up, so thieves find the rest unless there is only one.
 //
-// A pop and a steal need a full fence each between their two accesses. Fork-join pops at every join and is stolen from
-// once in a thousand, so the owner's fence is asymmetric: a thief announces itself and runs a membarrier, and only
-// then owes the owner's pops their fences. The announcement outlasts the steal session, so that steal sessions in a row pay one
-// membarrier (7-8 us); the owner takes it back after `pops_per_announcement` pops (5 ns each) [DEQ-4].
-// Rejected: stealing several entries with one CAS (the owner pops without a CAS, so an entry would be
-// run twice); a bounded ring with overflow (its limit turns into a stall); taking one at a time (a CAS
-// per scheduling step is a third of the whole step).
+// A pop and a steal need a full fence each between their two accesses. Fork-join pops at every join
+// and is stolen from once in a thousand, so the owner's fence is asymmetric: a thief announces
+// itself and runs a membarrier, and only then owes the owner's pops their fences. The announcement
+// outlasts the steal session, so that steal sessions in a row pay one membarrier (7-8 us); the
+// owner takes it back after `pops_per_announcement` pops (5 ns each) [DEQ-4].
+// Rejected: stealing several entries with one CAS (the owner pops without a CAS, so an entry would
+// be run twice); a bounded ring with overflow (its limit turns into a stall); taking one at a time
+// (a CAS per scheduling step is a third of the whole step).
 #pragma once
 
 #include <atomic>
@@ -39,7 +43,8 @@ enum class steal_status : std::uint8_t { empty, lost_race, stolen };
 // DEQ-1  an entry is handed out exactly once.
 // DEQ-2  whoever is handed an entry sees all that was written before its push.
 // DEQ-3  a slot is not reused while its entry is claimed and not yet taken.
-// DEQ-4  from the end of a steal session's construction to its destruction, every pop that begins sees a thief announced.
+// DEQ-4  from the end of a steal session's construction to its destruction, every pop that begins
+//        sees a thief announced.
 template <class T, class Sync = base::real_sync, std::uint32_t pops_per_announcement = 4096>
 class deque {
   template <class U>
@@ -54,8 +59,9 @@ class deque {
   deque(const deque&) = delete;
   deque& operator=(const deque&) = delete;
 
-  // ---- owner -------------------------------------------------------------------------------------
-  // False: there is no room, and no memory for more, or none was to be asked for; nothing has changed.
+  // ---- owner
+  // False: there is no room, and no memory for more, or none was to be asked for; nothing has
+  // changed.
   enum class when_full : std::uint8_t { grow, refuse };
   [[nodiscard]] bool try_push(T entry, when_full how = when_full::grow) noexcept {
     const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
@@ -65,7 +71,8 @@ class deque {
       if (r == nullptr) return false;
     }
     r->slot(bottom).store(entry, std::memory_order_relaxed);
-    bottom_.store(bottom + 1, std::memory_order_release);  // [DEQ-2] acquire load of bottom_ in steal
+    // [DEQ-2] acquire load of bottom_ in steal
+    bottom_.store(bottom + 1, std::memory_order_release);
     return true;
   }
   void push(T entry) {
@@ -104,34 +111,39 @@ class deque {
     return rings_->slot(claim_ + 1).load(std::memory_order_relaxed);
   }
 
-  // Has the last take begun a run? Then each(entry) looks ahead over what is left of it: nobody else has those.
+  // Has the last take begun a run? Then each(entry) looks ahead over what is left of it: nobody
+  // else has those.
   bool begun_run() const { return claim_ != claim_end_ && claimed() == claimed_hint(); }
   template <class Each>
   void for_claimed(Each&& each) const {
-    for (std::int64_t i = claim_; i != claim_end_; ++i) each(rings_->slot(i).load(std::memory_order_relaxed));
+    for (std::int64_t i = claim_; i != claim_end_; ++i)
+      each(rings_->slot(i).load(std::memory_order_relaxed));
   }
 
   // Puts the claimed run back where thieves reach it: the holder is stuck (see monitor.cpp).
   void unclaim() {
     while (claim_ != claim_end_) {
       const T entry = rings_->slot(claim_++).load(std::memory_order_relaxed);
-      static_cast<void>(try_push(entry, when_full::refuse));  // DEQ-3: into the room that has just become free, at least
+      // DEQ-3: into the room that has just become free, at least
+      static_cast<void>(try_push(entry, when_full::refuse));
     }
     claim_waits_.store(0, std::memory_order_relaxed);
   }
 
   // Entries claimed and not yet taken. Thieves cannot reach them.
   std::int64_t claimed() const { return claim_end_ - claim_; }
-  // The same for others, a hint: what waited in the claim when it was made; 0 from the take of its last entry on.
+  // The same for others, a hint: what waited in the claim when it was made; 0 from the take of its
+  // last entry on.
   std::int64_t claimed_hint() const { return claim_waits_.load(std::memory_order_relaxed); }
 
-  // ---- anyone ------------------------------------------------------------------------------------
+  // ---- anyone
   // The right to steal, for a short while: the owner's pops are dearer meanwhile.
   class steal_session {
    public:
     explicit steal_session(deque& victim) : victim_(victim) {
-      // The bit `fenced` was set after a heavy fence and under a count, and is taken back only by the owner itself: who
-      // finds it set knows that the owner has not seen zero since then, and will not.
+      // The bit `fenced` was set after a heavy fence and under a count, and is taken back only by
+      // the owner itself: who finds it set knows that the owner has not seen zero since then, and
+      // will not.
       if (!(victim_.thieves_.fetch_add(one_thief, std::memory_order_acq_rel) & fenced)) {
         Sync::heavy_fence();  // [DEQ-4] light_fence in pop
         victim_.thieves_.fetch_or(fenced, std::memory_order_acq_rel);
@@ -156,19 +168,23 @@ class deque {
   }
 
  private:
-  // The end of a pop of the entry at `bottom`, one below bottom_. False: a thief was faster, or there is none.
+  // The end of a pop of the entry at `bottom`, one below bottom_. False: a thief was faster, or
+  // there is none.
   bool take_newest(std::int64_t bottom) {
-    // Release, as in push: a thief that reads this value must still see the entries below it (since C++20 a plain
-    // store ends push's release sequence).
+    // Release, as in push: a thief that reads this value must still see the entries below it (since
+    // C++20 a plain store ends push's release sequence).
     bottom_.store(bottom, std::memory_order_release);  // [DEQ-2] acquire load of bottom_ in steal
-    Sync::light_fence();                                             // [DEQ-4] heavy_fence in steal session
+    // [DEQ-4] heavy_fence in steal session
+    Sync::light_fence();
     if (thieves_.load(std::memory_order_relaxed) != 0) [[unlikely]]  // [DEQ-4]
       fence_against_thieves();
     std::int64_t top = top_.load(std::memory_order_relaxed);
-    if (top < bottom) [[likely]] return true;
+    if (top < bottom) [[likely]]
+      return true;
     // The last one: whoever moves top has it.
     const bool mine = top == bottom &&
-                      top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,  // [DEQ-1] CAS in steal
+                      // [DEQ-1] CAS in steal
+                      top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,
                                                    std::memory_order_relaxed);
     bottom_.store(bottom + 1, std::memory_order_relaxed);
     return mine;
@@ -211,7 +227,8 @@ class deque {
       if (n <= 0) return false;
       std::int64_t k = (n + 1) / 2;
       if (k > longest_claim) k = longest_claim;
-      if (top_.compare_exchange_weak(top, top + k, std::memory_order_seq_cst,  // [DEQ-1] CAS in steal
+      // [DEQ-1] CAS in steal
+      if (top_.compare_exchange_weak(top, top + k, std::memory_order_seq_cst,
                                      std::memory_order_relaxed)) {
         claim_ = top;
         claim_end_ = top + k;
@@ -243,15 +260,16 @@ class deque {
 
   static constexpr std::uint32_t fenced = 1, one_thief = 2;
 
-  alignas(base::cache_line) atomic<std::int64_t> top_{0};     // anyone, by CAS
-  atomic<std::uint32_t> thieves_{0};                          // steal sessions under way, and the bit `fenced`
+  alignas(base::cache_line) atomic<std::int64_t> top_{0};  // anyone, by CAS
+  // steal sessions under way, and the bit `fenced`
+  atomic<std::uint32_t> thieves_{0};
   alignas(base::cache_line) atomic<std::int64_t> bottom_{0};  // owner writes, anyone reads
   atomic<ring*> ring_{nullptr};                               // owner writes, anyone reads
-  std::int64_t claim_ = 0, claim_end_ = 0;  // owner: the claimed run, below top_
-  atomic<std::int64_t> claim_waits_{0};     // owner writes; a hint for others
-  std::uint32_t fenced_pops_ = 0;           // owner
-  std::int64_t floor_ = 0;                  // owner: no entry below this index is still needed
-  std::unique_ptr<ring> rings_;             // owner: the current ring and its predecessors
+  std::int64_t claim_ = 0, claim_end_ = 0;                    // owner: the claimed run, below top_
+  atomic<std::int64_t> claim_waits_{0};                       // owner writes; a hint for others
+  std::uint32_t fenced_pops_ = 0;                             // owner
+  std::int64_t floor_ = 0;       // owner: no entry below this index is still needed
+  std::unique_ptr<ring> rings_;  // owner: the current ring and its predecessors
 };
 
 }  // namespace weft::detail

@@ -2,26 +2,29 @@
 // sched/find.cpp - where the next fiber comes from, on the worker's own stack.
 //
 //   1  a frozen thread, after a retake
-//   2  a check, every `check_interval` steps: due timers, the poller, the inject queue are brought into this processor's
-//      queues, and a frozen thread's turn may have come. The interval halves while checks come later than 100 us apart; the
-//      monitor asks for one when a timer is overdue, and so does whoever takes up a processor that others wait for
-//   3  bound fibers; next slot, ready queue, local queue. So far it is service_order.hpp that decides
+//   2  a check, every `check_interval` steps: due timers, the poller, the inject queue are brought
+//      into this processor's queues, and a frozen thread's turn may have come. The interval halves
+//      while checks come later than 100 us apart; the monitor asks for one when a timer is overdue,
+//      and so does whoever takes up a processor that others wait for
+//   3  bound fibers; next slot, ready queue, local queue. So far it is service_order.hpp that
+//      decides
 //   4  inject queue (a share of it), own timers, the poller without waiting
-//   5  search: half of a random victim's queue, but for 20 us not of a short one that moves; several passes, the last one
-//      looks at others' timers too. Nobody polls there: 4 has just looked, and who finds nothing sleeps in the poller, or
-//      leaves that to who does already
+//   5  search: half of a random victim's queue, but for 20 us not of a short one that moves;
+//      several passes, the last one looks at others' timers too. Nobody polls there: 4 has just
+//      looked, and who finds nothing sleeps in the poller, or leaves that to who does already
 //   6  nothing: a frozen thread, else retire (idle.cpp)
 #include <algorithm>
 #include <utility>
 
-#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {
 namespace {
 
-// Among busy workers an event is served no earlier for being fetched early: it queues behind what is there. Looking every
+// Among busy workers an event is served no earlier for being fetched early: it queues behind what
+// is there. Looking every
 // 50 us cost an HTTP server of 1000 connections 4 % of its requests.
 constexpr std::int64_t poll_interval_ns = 250'000;
 constexpr int search_passes = 4;
@@ -31,9 +34,10 @@ constexpr std::int64_t short_queue = 64;
 constexpr std::int64_t turns_in_the_time_of_a_theft = 8;
 constexpr std::int64_t longest_snapshot_ns = 4'000, longest_patience_ns = 20'000;
 
-// Are its queues short, and does its holder get to it sooner than its fibers would be warm elsewhere? A fiber that is
-// taken to another core brings a channel, a lock and their other users' lines along, and soon they meet on both:
-// one select and eight senders 265 ns an item when each of them was stolen at sight, 140 so.
+// Are its queues short, and does its holder get to it sooner than its fibers would be warm
+// elsewhere? A fiber that is taken to another core brings a channel, a lock and their other users'
+// lines along, and soon they meet on both: one select and eight senders 265 ns an item when each of
+// them was stolen at sight, 140 so.
 bool soon_done(const processor& of) noexcept {
   if (const std::int64_t n = of.stealable(); n == 0 || n > short_queue) return false;
   const std::uint32_t before = of.tick.load(std::memory_order_relaxed);
@@ -50,7 +54,8 @@ bool soon_done(const processor& of) noexcept {
 
 void prefetch_run(const deque<fiber_record*>& of) noexcept {
   of.for_claimed([](const fiber_record* f) {
-    const context at = f->context;  // in the line of the record that its word is in: these misses overlap, too
+    // in the line of the record that its word is in: these misses overlap, too
+    const context at = f->context;
     __builtin_prefetch(&f->wait_object, 1);
     if (at != nullptr) __builtin_prefetch(at, 1);
   });
@@ -59,9 +64,13 @@ void prefetch_run(const deque<fiber_record*>& of) noexcept {
 void scheduler::loop(worker& w) noexcept {
   for (;;) {
     if (w.held == nullptr && !sleep(w)) return;
-    if (threads_end_.load(std::memory_order_relaxed)) [[unlikely]] return;  // stragglers are left behind
-    if (counts_.surplus() > 0 && rest(w)) [[unlikely]] continue;
-    if (w.own_fiber != nullptr) [[unlikely]] {  // before the frozen ones: it was given the processor for its own
+    // stragglers are left behind
+    if (threads_end_.load(std::memory_order_relaxed)) [[unlikely]]
+      return;
+    if (counts_.surplus() > 0 && rest(w)) [[unlikely]]
+      continue;
+    // before the frozen ones: it was given the processor for its own
+    if (w.own_fiber != nullptr) [[unlikely]] {
       if (!wait_for_own(w)) return;
       continue;
     }
@@ -78,14 +87,16 @@ void scheduler::loop(worker& w) noexcept {
   }
 }
 
-// An offloaded call is on its way, and such calls were short lately: its end is awaited awake. Asleep, the way back costs
-// a wake-up, and the pool's thread falls asleep over it, too: 40 us a round trip instead of 2 (bench/compare offload, on
-// an idle machine). Calls that are not short soon make it stop trying.
+// An offloaded call is on its way, and such calls were short lately: its end is awaited awake.
+// Asleep, the way back costs a wake-up, and the pool's thread falls asleep over it, too: 40 us a
+// round trip instead of 2 (bench/compare offload, on an idle machine). Calls that are not short
+// soon make it stop trying.
 bool scheduler::spin_for_offload(worker& w) noexcept {
   constexpr std::int64_t longest_ns = 20'000;
   constexpr std::int32_t most_luck = 16;
   constexpr std::uint32_t try_again = 64;
-  if (!offloads_.awaited()) [[likely]] return false;
+  if (!offloads_.awaited()) [[likely]]
+    return false;
   processor& p = *w.held;
   if (p.offload_spin_luck == 0 && ++p.offload_spins_skipped % try_again != 0) return false;
   const std::int64_t until = os::now_ns() + longest_ns;
@@ -106,9 +117,14 @@ struct scheduler::check_env {
   processor& p;
 
   [[nodiscard]] processor& queues() noexcept { return p; }
-  [[nodiscard]] bool asked() const noexcept { return w.resched_requested.load(std::memory_order_acquire) != 0; }  // [SLEEP-3] send_to_bound_worker
+  // [SLEEP-3] send_to_bound_worker
+  [[nodiscard]] bool asked() const noexcept {
+    return w.resched_requested.load(std::memory_order_acquire) != 0;
+  }
   [[nodiscard]] bool check_is_due() const noexcept { return p.check_is_due(); }
-  [[nodiscard]] bool some_frozen() const noexcept { return s.frozen_count_.load(std::memory_order_relaxed) > 0; }
+  [[nodiscard]] bool some_frozen() const noexcept {
+    return s.frozen_count_.load(std::memory_order_relaxed) > 0;
+  }
   [[nodiscard]] bool thaw() noexcept { return s.thaw(w); }
   [[nodiscard]] std::int64_t slice() const noexcept { return s.frozen_slice(); }
   [[nodiscard]] std::int64_t begin_check() noexcept { return s.begin_check(p); }
@@ -145,7 +161,8 @@ std::int64_t scheduler::begin_check(processor& p) noexcept {
   else
     p.check_interval = std::min(p.check_interval + 4, processor::longest_check);
   p.checked_ns = now;
-  p.check_at.store(p.tick.load(std::memory_order_relaxed) + p.check_interval, std::memory_order_relaxed);
+  p.check_at.store(p.tick.load(std::memory_order_relaxed) + p.check_interval,
+                   std::memory_order_relaxed);
   return now;
 }
 
@@ -153,7 +170,8 @@ std::int64_t scheduler::begin_check(processor& p) noexcept {
 bool scheduler::bring_injected(worker& w, processor& p) noexcept {
   const std::int64_t there = injected_size_.load(std::memory_order_relaxed);
   if (there <= 0) return false;
-  std::size_t brought = no_alloc_list_.load(std::memory_order_relaxed) != nullptr ? bring_late(w, p) : 0;
+  std::size_t brought =
+      no_alloc_list_.load(std::memory_order_relaxed) != nullptr ? bring_late(w, p) : 0;
   const std::size_t share = std::clamp<std::size_t>(
       static_cast<std::size_t>(there) / counts_.serving(), 1, longest_share);
   fiber_record* got[longest_share];
@@ -177,7 +195,8 @@ bool scheduler::bring_injected(worker& w, processor& p) noexcept {
 
 // All of them: there are few, and they have waited. In the order they came.
 std::size_t scheduler::bring_late(worker& w, processor& p) noexcept {
-  fiber_record* newest = no_alloc_list_.exchange(nullptr, std::memory_order_acquire);  // push_no_alloc
+  // push_no_alloc
+  fiber_record* newest = no_alloc_list_.exchange(nullptr, std::memory_order_acquire);
   fiber_record* oldest = nullptr;
   std::size_t n = 0;
   while (newest != nullptr) {
@@ -268,8 +287,8 @@ fiber_record* scheduler::search(worker& w) noexcept {
   return nullptr;
 }
 
-// Half of what the victim has, of the ready ones if it has any, one entry at a time (deque.hpp says why); the first to run,
-// the rest to keep.
+// Half of what the victim has, of the ready ones if it has any, one entry at a time (deque.hpp says
+// why); the first to run, the rest to keep.
 fiber_record* scheduler::steal_from(worker& w, processor& victim) noexcept {
   const bool ready = victim.ready.size() > 0;
   deque<fiber_record*>& from = ready ? victim.ready : victim.local;
@@ -312,8 +331,8 @@ fiber_record* scheduler::take_bound(worker& w) noexcept {
 void scheduler::stop_searching(worker& w) noexcept {
   w.searching = false;
   if (idle_.end_search() != search_duty::wake_another) return;
-  // While we searched, submitters relied on us. What they published since is ours to announce; the fence is cheap
-  // when nobody else runs, and a wake-up for nothing is dearer than it in any case.
+  // While we searched, submitters relied on us. What they published since is ours to announce; the
+  // fence is cheap when nobody else runs, and a wake-up for nothing is dearer than it in any case.
   base::real_sync::heavy_fence();  // [IDLE-1] light_fence in must_wake
   if (work_in_sight()) wake_one_if_needed();
 }

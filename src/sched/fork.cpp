@@ -15,8 +15,9 @@
 namespace weft::detail {
 namespace {
 
-constinit std::atomic<int> with_threads{0};     // relaxed: read by the forking thread, whose runtimes these are
-constinit std::atomic<bool> forked{false};      // relaxed: written when there is one thread
+// relaxed: read by the forking thread, whose runtimes these are
+constinit std::atomic<int> with_threads{0};
+constinit std::atomic<bool> forked{false};  // relaxed: written when there is one thread
 
 void in_child() noexcept {
   if (with_threads.load(std::memory_order_relaxed) == 0) return;
@@ -40,10 +41,13 @@ void runtime_lost_threads() noexcept { with_threads.fetch_sub(1, std::memory_ord
 bool is_forked_child() noexcept { return forked.load(std::memory_order_relaxed); }
 
 void refuse_in_forked_child() noexcept {
-  if (!is_forked_child()) [[likely]] return;
+  if (!is_forked_child()) [[likely]]
+    return;
   os::write_stderr(
-      "weft: this process was forked from one with a running runtime; its threads are not here, so nothing can run or "
-      "wait. A forked child may only exec (or _exit); use posix_spawn to start programs, or fork before the first "
+      "weft: this process was forked from one with a running runtime; its threads are not here, so "
+      "nothing can run or "
+      "wait. A forked child may only exec (or _exit); use posix_spawn to start programs, or fork "
+      "before the first "
       "runtime is made; aborting\n");
   std::abort();
 }

@@ -2,8 +2,9 @@
 #pragma once
 // sched/frozen_context.hpp - where a preempted fiber stands, for those who report on it.
 //
-// FROZEN-1  whoever reads an odd turn, then what it wants of place and stack, and then the same turn, has read what stood
-//           still. Its thread writes; a turn lasts as long as the handler sleeps.
+// FROZEN-1  whoever reads an odd turn, then what it wants of place and stack, and then the same
+//           turn, has read what stood still. Its thread writes; a turn lasts as long as the handler
+//           sleeps.
 
 #include <atomic>
 #include <cstddef>
@@ -21,13 +22,16 @@ class basic_frozen_context {
   class stay {
    public:
     stay(basic_frozen_context& at, const registers& r) noexcept : at_(at) {
-      const std::uintptr_t all[registers::count] = {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15};
-      for (std::size_t i = 0; i < registers::count; ++i) at.place_[i].store(all[i], std::memory_order_relaxed);
+      const std::uintptr_t all[registers::count] = {r.rip, r.rsp, r.rbp, r.rbx,
+                                                    r.r12, r.r13, r.r14, r.r15};
+      for (std::size_t i = 0; i < registers::count; ++i)
+        at.place_[i].store(all[i], std::memory_order_relaxed);
       at.turn_.fetch_add(1, std::memory_order_release);  // [FROZEN-1] turn, in who reports
     }
     ~stay() {
       at_.turn_.fetch_add(1, std::memory_order_relaxed);
-      Sync::fence(std::memory_order_release);  // [FROZEN-1] still: whoever sees what the fiber does next sees that the turn is over
+      // [FROZEN-1] still: whoever sees what the fiber does next sees that the turn is over
+      Sync::fence(std::memory_order_release);
     }
     stay(const stay&) = delete;
     stay& operator=(const stay&) = delete;
@@ -37,7 +41,10 @@ class basic_frozen_context {
   };
 
   /// Odd: frozen.
-  [[nodiscard]] std::uint32_t turn() const noexcept { return turn_.load(std::memory_order_acquire); }  // [FROZEN-1] stay
+  // [FROZEN-1] stay
+  [[nodiscard]] std::uint32_t turn() const noexcept {
+    return turn_.load(std::memory_order_acquire);
+  }
   /// After the reads that are to belong to that turn.
   [[nodiscard]] bool still(std::uint32_t turn) const noexcept {
     Sync::fence(std::memory_order_acquire);  // [FROZEN-1] ~stay

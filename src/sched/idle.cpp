@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/idle.cpp - who sleeps, and who wakes whom. The counting is idle_state.hpp, with its proof; here are the lists.
+// sched/idle.cpp - who sleeps, and who wakes whom. The counting is idle_state.hpp, with its proof;
+// here are the lists.
 //
-//   retire: 1 under the lock: my processor to the idle ones, me to the parked     2 count, heavy fence [IDLE-1]
+//   retire: 1 under the lock: my processor to the idle ones, me to the parked     2 count, heavy
+//   fence [IDLE-1]
 //           3 look at every source again; work there: take an idle processor back, search
-//           4 sleep: one worker in the poller (it keeps everybody's deadlines), the others on their futex
-//   wake:   1 the right to (try_claim_wake)   2 under the lock: a processor and a sleeper, tied together
-//           3 its futex, or poller.interrupt()
-// A worker in the poller that has events or due timers takes an idle processor and runs them itself: a readiness
-// costs one kernel wake-up. If there is none, everybody is busy; the events go to the inject queue.
-// The poller's sleeper is woken for other work last - unless its was the last idle processor: then nobody must be
-// left in the kernel to be woken by events that the busy workers look for themselves.
-// [TIMER-1] A sleeper in the poller publishes until when, then reads the heaps; a retirer fences, then reads until
-// when. Both seq_cst: one of the two sees the other. Timers of busy processors are their own business, and the
-// monitor's when they are late.
+//           4 sleep: one worker in the poller (it keeps everybody's deadlines), the others on their
+//             futex
+//   wake:   1 the right to (try_claim_wake)   2 under the lock: a processor and a sleeper, tied
+//           together 3 its futex, or poller.interrupt()
+// A worker in the poller that has events or due timers takes an idle processor and runs them
+// itself: a readiness costs one kernel wake-up. If there is none, everybody is busy; the events go
+// to the inject queue. The poller's sleeper is woken for other work last - unless its was the last
+// idle processor: then nobody must be left in the kernel to be woken by events that the busy
+// workers look for themselves. [TIMER-1] A sleeper in the poller publishes until when, then reads
+// the heaps; a retirer fences, then reads until when. Both seq_cst: one of the two sees the other.
+// Timers of busy processors are their own business, and the monitor's when they are late.
 // The lists obey SLEEP-1..2, SLEEP-2 and SLEEP-3 (README; test/model/bound_worker_model.cpp).
-// Rejected: a dedicated poller thread (two wake-ups per readiness), one wake per submit, timers on a thread of
-// their own (a second timeout mechanism is how wake-ups get lost).
+// Rejected: a dedicated poller thread (two wake-ups per readiness), one wake per submit, timers on
+// a thread of their own (a second timeout mechanism is how wake-ups get lost).
 #include <algorithm>
 #include <mutex>
 
 #include "base/check.hpp"
 
-#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {
@@ -36,12 +39,13 @@ void scheduler::inject(fiber_record& f) noexcept {
   wake_one_if_needed();
 }
 
-// The inject queue of those who must not ask for memory, or get none: the monitor [MON-3], who holds the idle lock, and
-// whatever found no room [LOST-1].
+// The inject queue of those who must not ask for memory, or get none: the monitor [MON-3], who
+// holds the idle lock, and whatever found no room [LOST-1].
 void scheduler::push_no_alloc(fiber_record& f) noexcept {
   f.link = no_alloc_list_.load(std::memory_order_relaxed);
-  while (!no_alloc_list_.compare_exchange_weak(f.link, &f, std::memory_order_release,  // acquire in bring_late
-                                      std::memory_order_relaxed)) {
+  // acquire in bring_late
+  while (!no_alloc_list_.compare_exchange_weak(f.link, &f, std::memory_order_release,
+                                               std::memory_order_relaxed)) {
   }
   injected_size_.fetch_add(1, std::memory_order_seq_cst);  // [IDLE-1]
 }
@@ -76,8 +80,9 @@ void scheduler::kick(worker& w) noexcept {
   w.parker.unpark();  // [WAKE-1] sleep, freeze
 }
 
-// Under the idle lock. The role ends with the worker that has it, not with its wake-up: an interrupt addresses whoever
-// waits, and if the next one could wait already it would swallow what was meant for the first.
+// Under the idle lock. The role ends with the worker that has it, not with its wake-up: an
+// interrupt addresses whoever waits, and if the next one could wait already it would swallow what
+// was meant for the first.
 bool scheduler::wakeable_in_poller() const noexcept {
   return in_poller_ != nullptr && !in_poller_->reserved &&
          in_poller_->assigned.load(std::memory_order_relaxed) == nullptr;
@@ -97,8 +102,8 @@ void scheduler::wake_one() noexcept {
       w->assigned.store(idle_processors_.back(), std::memory_order_release);  // [WAKE-1] sleep
       idle_processors_.pop_back();
     } else {
-      // Every thread is in user code, detached, or about to lie down: the next to come takes the processor [SLEEP-4]. So it must
-      // be counted again before that one can look.
+      // Every thread is in user code, detached, or about to lie down: the next to come takes the
+      // processor [SLEEP-4]. So it must be counted again before that one can look.
       idle_.undo_claim_wake();
     }
   }
@@ -120,7 +125,8 @@ bool scheduler::take_idle_processor(worker& w) noexcept {
 
 // Under the idle lock: what a waker left for us.
 bool scheduler::take_assigned(worker& w) noexcept {
-  processor* p = w.assigned.load(std::memory_order_acquire);  // [WAKE-1] wake_one, send_to_bound_worker, freeze, retake
+  // [WAKE-1] wake_one, send_to_bound_worker, freeze, retake
+  processor* p = w.assigned.load(std::memory_order_acquire);
   if (p == nullptr) return false;
   w.assigned.store(nullptr, std::memory_order_relaxed);
   w.reserved = false;
@@ -157,7 +163,8 @@ bool scheduler::retire(worker& w) noexcept {
     if (work_in_sight()) wake_one_if_needed();  // [OWN-3] not for us
   } else if (work_in_sight() && idle_.try_unretire()) {
     const std::lock_guard guard(idle_lock_);
-    // Reserved meanwhile: the monitor counts on us, and its rounds see the work we saw (watch_idle).
+    // Reserved meanwhile: the monitor counts on us, and its rounds see the work we saw
+    // (watch_idle).
     if (w.assigned.load(std::memory_order_acquire) == nullptr && !w.reserved) {
       w.unlink();
       attach(w, *idle_processors_.back());
@@ -170,12 +177,14 @@ bool scheduler::retire(worker& w) noexcept {
   return sleep(w);
 }
 
-// Until a processor is assigned, or the poller brings work and there is an idle one. False: the threads end.
+// Until a processor is assigned, or the poller brings work and there is an idle one. False: the
+// threads end.
 bool scheduler::sleep(worker& w) noexcept {
   bool expires = true;
   for (;;) {
     bool poll = false, reserved = false;
-    fiber_record* left = nullptr;  // goes to the inject queue, which may ask for memory: not under the lock [PREEMPT-3]
+    // goes to the inject queue, which may ask for memory: not under the lock [PREEMPT-3]
+    fiber_record* left = nullptr;
     {
       const std::lock_guard guard(idle_lock_);
       if (take_assigned(w)) return true;
@@ -183,7 +192,8 @@ bool scheduler::sleep(worker& w) noexcept {
         if (w.linked()) w.unlink();
         return false;
       }
-      // [SLEEP-4] Whoever looked for a sleeper while we were in no list found none, and left its work to us.
+      // [SLEEP-4] Whoever looked for a sleeper while we were in no list found none, and left its
+      // work to us.
       if (!w.reserved && w.own_fiber == nullptr && work_in_sight() && idle_.try_unretire()) {
         if (w.linked()) w.unlink();
         attach(w, *idle_processors_.back());
@@ -191,7 +201,8 @@ bool scheduler::sleep(worker& w) noexcept {
         w.searching = true;
         return true;
       }
-      if (w.bound_queue != nullptr && !w.reserved) {  // posted while we were lying down: it needs us, and us a processor
+      // posted while we were lying down: it needs us, and us a processor
+      if (w.bound_queue != nullptr && !w.reserved) {
         if (idle_.try_claim_idle()) {
           if (w.linked()) w.unlink();
           attach(w, *idle_processors_.back());
@@ -226,7 +237,8 @@ bool scheduler::sleep(worker& w) noexcept {
     } else {
       if (!expires || reserved || w.own_fiber != nullptr) {
         w.parker.park();  // [WAKE-1] kick
-      } else if (!w.parker.park_until(os::now_ns() + idle_thread_ns_.load(std::memory_order_relaxed))) {
+      } else if (!w.parker.park_until(os::now_ns() +
+                                      idle_thread_ns_.load(std::memory_order_relaxed))) {
         if (may_end(w)) return false;
         expires = false;  // once: a sleeper that is wanted costs nothing
       }
@@ -235,8 +247,9 @@ bool scheduler::sleep(worker& w) noexcept {
   }
 }
 
-// Nobody has needed it for long. More sleepers than there are idle processors [RESIZE-3] and, once over, processors that may
-// block are a burst's leftovers: those end, the ones that sleep longest first.
+// Nobody has needed it for long. More sleepers than there are idle processors [RESIZE-3] and, once
+// over, processors that may block are a burst's leftovers: those end, the ones that sleep longest
+// first.
 bool scheduler::may_end(worker& w) noexcept {
   const std::lock_guard guard(idle_lock_);
   // Woken or reserved just now; a fiber that lives needs this very thread.
@@ -245,7 +258,7 @@ bool scheduler::may_end(worker& w) noexcept {
   for ([[maybe_unused]] worker& s : parked_) ++sleepers;
   if (sleepers <= idle_processors_.size() + counts_.serving()) return false;
   w.unlink();
-  if (own_ended_ > 0) --own_ended_;  // [OWN-2] it may be one of those
+  if (own_ended_ > 0) --own_ended_;               // [OWN-2] it may be one of those
   w.started.store(0, std::memory_order_release);  // [MON-2] nobody asks its thread any more
   return true;
 }
@@ -255,7 +268,8 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
   // With every processor busy, timers are none of our business: whoever retires interrupts us.
   const std::int64_t until = idle_.idle() > 0 ? earliest_timer() : timer_queue::never;
   poll_until_.store(until, std::memory_order_seq_cst);
-  // Between the two stores a retirer with an earlier timer interrupts for nothing, which is harmless.
+  // Between the two stores a retirer with an earlier timer interrupts for nothing, which is
+  // harmless.
   poll_source::batch& ready = w.ready;
   poller_->poll(until <= 0 ? 1 : until, ready);
   const std::int64_t now = os::now_ns();
@@ -296,7 +310,8 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
   return true;
 }
 
-// Nobody waits in the poller, some processor is idle, and those who run do not look: a sleeper takes the role.
+// Nobody waits in the poller, some processor is idle, and those who run do not look: a sleeper
+// takes the role.
 bool scheduler::appoint_poller() noexcept {
   const std::lock_guard guard(idle_lock_);
   if (in_poller_ != nullptr || parked_.empty()) return false;
@@ -304,16 +319,19 @@ bool scheduler::appoint_poller() noexcept {
   return true;
 }
 
-// A fiber parks on a thread that has no processor, and so no heap. Any will do: a busy one is looked after by its holder
-// and the monitor, an idle one by the sleeper in the poller, who must know [TIMER-1].
+// A fiber parks on a thread that has no processor, and so no heap. Any will do: a busy one is
+// looked after by its holder and the monitor, an idle one by the sleeper in the poller, who must
+// know [TIMER-1].
 timer_queue& scheduler::timers_for_outside() noexcept { return processors_.front()->timers; }
 void scheduler::tell_of_timer(std::int64_t when) noexcept {
-  const std::int64_t until = poll_until_.load(std::memory_order_seq_cst);  // [TIMER-1] sleep_in_poller
+  // [TIMER-1] sleep_in_poller
+  const std::int64_t until = poll_until_.load(std::memory_order_seq_cst);
   if (until != INT64_MIN && when < until) poller_->interrupt();
   wake_monitor();
 }
 
-// `f` must run on its own thread: give that thread our processor, or leave it the fiber if it has one already.
+// `f` must run on its own thread: give that thread our processor, or leave it the fiber if it has
+// one already.
 void scheduler::send_to_bound_worker(worker& w, fiber_record& f) noexcept {
   worker& to = *f.bound;
   bool in_poller = false;

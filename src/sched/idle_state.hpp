@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/idle_state.hpp - how many processors are idle, how many workers search, and who must wake whom.
+// sched/idle_state.hpp - how many processors are idle, how many workers search, and who must wake
+// whom.
 //
-//   submit:  1 publish the fiber            2 light fence [IDLE-1]   3 wake if some idle and none searching
+//   submit:  1 publish the fiber            2 light fence [IDLE-1]   3 wake if some idle and none
+//            searching
 //   retire:  1 idle + 1, searching - 1      2 heavy fence [IDLE-1]   3 look at every source again
 //
-// At most one worker is woken at a time: the submitter that wakes counts the sleeper as searching before
-// it is awake, so the next submitters see somebody searching and pay one load. The last searcher that
-// finds work owes a wake to the next one.
-// Rejected: one wake per submit (wake storms: 12 us for the waker, 30 us until the sleeper runs); a full fence in submit (5 ns in every spawn).
+// At most one worker is woken at a time: the submitter that wakes counts the sleeper as searching
+// before it is awake, so the next submitters see somebody searching and pay one load. The last
+// searcher that finds work owes a wake to the next one.
+// Rejected: one wake per submit (wake storms: 12 us for the waker, 30 us until the sleeper runs); a
+// full fence in submit (5 ns in every spawn).
 #pragma once
 
 #include <atomic>
@@ -19,14 +22,14 @@ namespace weft::detail {
 
 enum class search_duty : std::uint8_t { none, wake_another };
 
-// IDLE-1  no lost wake-up: if work is published and a processor retires, the submitter wakes somebody or the
-//         retirer sees the work.
-// IDLE-2  searching counts every worker that holds a processor and may still look at every queue before it
-//         sleeps, and every sleeper whose wake-up is on its way.
+// IDLE-1  no lost wake-up: if work is published and a processor retires, the submitter wakes
+//         somebody or the retirer sees the work.
+// IDLE-2  searching counts every worker that holds a processor and may still look at every queue
+//         before it sleeps, and every sleeper whose wake-up is on its way.
 template <class Sync = base::real_sync>
 class basic_idle_state {
  public:
-  // ---- submitters ----------------------------------------------------------------------------------
+  // ---- submitters
   // Is a wake-up owed for what was just published?
   bool must_wake() const {
     Sync::light_fence();  // [IDLE-1] heavy_fence in retire
@@ -41,15 +44,15 @@ class basic_idle_state {
         return true;
     return false;
   }
-  // There was no sleeper to wake, or it turned out to be awake with a processor: idle again, searching no more.
-  void undo_claim_wake() {
-    word_.fetch_add(idle_one - searching_one, std::memory_order_acq_rel);
-  }
+  // There was no sleeper to wake, or it turned out to be awake with a processor: idle again,
+  // searching no more.
+  void undo_claim_wake() { word_.fetch_add(idle_one - searching_one, std::memory_order_acq_rel); }
   // A sleeper is woken with a processor that was never idle.
   void begin_search_for_sleeper() { word_.fetch_add(searching_one, std::memory_order_acq_rel); }
 
-  // ---- workers -------------------------------------------------------------------------------------
-  // Half of the busy processors may search. A worker that is refused sleeps without having searched.
+  // ---- workers
+  // Half of the busy processors may search. A worker that is refused sleeps without having
+  // searched.
   bool try_begin_search(std::uint32_t processors) {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     for (;;) {
@@ -62,7 +65,8 @@ class basic_idle_state {
   }
   search_duty end_search() {
     const std::uint64_t before = word_.fetch_sub(searching_one, std::memory_order_acq_rel);
-    return searching(before) == 1 && idle(before) > 0 ? search_duty::wake_another : search_duty::none;
+    return searching(before) == 1 && idle(before) > 0 ? search_duty::wake_another
+                                                      : search_duty::none;
   }
   // A processor becomes idle. The caller must look at every source again before it sleeps.
   void retire(bool was_searching) {

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/inject_queue.hpp - the queue that anybody may put into: moodycamel's, with a few producers for everybody.
+// sched/inject_queue.hpp - the queue that anybody may put into: moodycamel's, with a few producers
+// for everybody.
 //
-// A lane is a producer and a lock; whoever puts takes the lane its stack leads it to, or the next that is free. So a taker
-// looks at eight producers however many threads there are, in turn, and no lane waits behind a full one.
-// Rejected: a producer per thread (the queue's own way, by a hash table of thread ids): while the table grows, threads that
-// put spin without end for the one that grows it. Sixty-four pool threads that end their calls together stood still for
-// 80 ms at a time that way, each burning its slice while the grower waited for a CPU (bench/compare offload_sleeps).
+// A lane is a producer and a lock; whoever puts takes the lane its stack leads it to, or the next
+// that is free. So a taker looks at eight producers however many threads there are, in turn, and no
+// lane waits behind a full one.
+// Rejected: a producer per thread (the queue's own way, by a hash table of thread ids): while the
+// table grows, threads that put spin without end for the one that grows it. Sixty-four pool threads
+// that end their calls together stood still for
+// 80 ms at a time that way, each burning its slice while the grower waited for a CPU (bench/compare
+//    offload_sleeps).
 //
-// It orders its blocks by stand-alone fences, which TSan does not model: their re-use looks like a race. Under TSan a
-// locked queue stands in, so that weft's own code is watched without a suppression.
+// It orders its blocks by stand-alone fences, which TSan does not model: their re-use looks like a
+// race. Under TSan a locked queue stands in, so that weft's own code is watched without a
+// suppression.
 
 #include <atomic>
 #include <cstddef>
@@ -58,7 +63,8 @@ class inject_queue {
 template <class T>
 class inject_queue {
  public:
-  /// False: it is in no lane, for want of memory. A lane that is full may stand beside one that is not.
+  /// False: it is in no lane, for want of memory. A lane that is full may stand beside one that is
+  /// not.
   [[nodiscard]] bool try_enqueue(T entry) noexcept {
     const std::size_t first = lane_of_caller();
     for (std::size_t i = 0; i < lane_count; ++i) {
@@ -75,7 +81,8 @@ class inject_queue {
     const std::size_t first = turn_.fetch_add(1, std::memory_order_relaxed);  // any will do
     std::size_t n = 0;
     for (std::size_t i = 0; i < lane_count && n < most; ++i)
-      n += queue_.try_dequeue_bulk_from_producer(lanes_[(first + i) % lane_count].producer, out + n, most - n);
+      n += queue_.try_dequeue_bulk_from_producer(lanes_[(first + i) % lane_count].producer, out + n,
+                                                 most - n);
     return n;
   }
 
@@ -90,7 +97,8 @@ class inject_queue {
     moodycamel::ProducerToken producer;  // enqueue under the lock
   };
 
-  // Stacks are far apart, a thread's or a fiber's: no thread-local needed, and the same caller finds the same lane.
+  // Stacks are far apart, a thread's or a fiber's: no thread-local needed, and the same caller
+  // finds the same lane.
   static std::size_t lane_of_caller() noexcept {
     const auto at = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) >> 16;
     return static_cast<std::size_t>((at * 0x9e3779b97f4a7c15U) >> 61);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/lifecycle.cpp - a runtime's threads start and end; its shutdown in numbered steps (runtime.hpp).
+// sched/lifecycle.cpp - a runtime's threads start and end; its shutdown in numbered steps
+// (runtime.hpp).
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
@@ -10,9 +11,9 @@
 #include <system_error>
 
 #include "base/check.hpp"
-#include "sched/runtime_entry.hpp"
 #include "sched/fork.hpp"
 #include "sched/park.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/recorder.hpp"
 
 namespace weft::detail {
@@ -24,7 +25,8 @@ struct scheduler_list {
 };
 std::atomic<std::uint32_t> runtimes_made{0};  // relaxed: only uniqueness matters
 scheduler_list& existing() {
-  static scheduler_list& list = *new scheduler_list;  // outlives every static object; reachable, for leak checkers
+  // outlives every static object; reachable, for leak checkers
+  static scheduler_list& list = *new scheduler_list;
   return list;
 }
 
@@ -36,8 +38,9 @@ bool scheduler::exists(const scheduler* s) noexcept {
   return std::find(list.all.begin(), list.all.end(), s) != list.all.end();
 }
 
-scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_ptr<poll_source> poller,
-                     fiber_describer describe, call_finder calls_of, deadlock_checker check_idle)
+scheduler::scheduler(const options& o, std::size_t most_processors,
+                     std::unique_ptr<poll_source> poller, fiber_describer describe,
+                     call_finder calls_of, deadlock_checker check_idle)
     : number_(runtimes_made.fetch_add(1, std::memory_order_relaxed) + 1),
       options_(o),
       default_class_(stack_class_for(o.stack_size)),
@@ -46,7 +49,8 @@ scheduler::scheduler(const options& o, std::size_t most_processors, std::unique_
       check_idle_(check_idle),
       processors_(most_processors),
       counts_(static_cast<std::uint32_t>(
-          o.workers != 0 ? o.workers : std::clamp<std::size_t>(os::usable_cpus(), 1, most_processors))),
+          o.workers != 0 ? o.workers
+                         : std::clamp<std::size_t>(os::usable_cpus(), 1, most_processors))),
       poller_(std::move(poller)),
       creator_mask_(os::signal_mask()),
       offloads_(o.offload_threads, o.name, number_, creator_mask_),
@@ -87,8 +91,8 @@ worker* scheduler::make_worker() noexcept try {
   workers_[i]->index = static_cast<std::uint32_t>(i);
   workers_[i]->home = this;
   workers_[i]->random = base::rng(i + 1);
-  // Room for what a poll brings, so that all of it comes this way: what is queued one by one goes to the next slot, where a
-  // worker that has found nothing else, and retires, does not look.
+  // Room for what a poll brings, so that all of it comes this way: what is queued one by one goes
+  // to the next slot, where a worker that has found nothing else, and retires, does not look.
   workers_[i]->ready.reserve(poll_source::longest_batch);
   worker_count_.store(i + 1, std::memory_order_release);  // [LIFE-5]
   return workers_[i].get();
@@ -114,8 +118,8 @@ scheduler::~scheduler() {
 }
 
 std::size_t scheduler::own_threads() const noexcept {
-  return threads_running_.load(std::memory_order_acquire) + (monitor_.joinable() ? 1 : 0) + (service_thread_.joinable() ? 1 : 0) +
-         offloads_.look().threads;
+  return threads_running_.load(std::memory_order_acquire) + (monitor_.joinable() ? 1 : 0) +
+         (service_thread_.joinable() ? 1 : 0) + offloads_.look().threads;
 }
 
 runtimes_held::runtimes_held() noexcept { existing().lock.lock(); }
@@ -139,8 +143,10 @@ void scheduler::start() {
     const os::block_signals blocked;
     for (; made < n; ++made) start_thread(*workers_[made]);
     service_thread_ = std::thread([this] { service_main(); });
-    // For measurements of what the monitor costs, and nothing else: without it one stuck fiber holds up the others.
-    if (std::getenv("WEFT_WITHOUT_MONITOR") == nullptr) monitor_ = std::thread([this] { monitor_main(); });
+    // For measurements of what the monitor costs, and nothing else: without it one stuck fiber
+    // holds up the others.
+    if (std::getenv("WEFT_WITHOUT_MONITOR") == nullptr)
+      monitor_ = std::thread([this] { monitor_main(); });
   } catch (...) {
     for (std::size_t i = made; i < n; ++i) workers_[i]->gate.attach(nullptr);
     end_threads();
@@ -150,9 +156,9 @@ void scheduler::start() {
   try {
     std::rethrow_exception(why);
   } catch (const std::system_error& e) {
-    throw std::system_error(e.code(), "weft: thread " + std::to_string(made + 1) + " of " +
-                                          std::to_string(n) +
-                                          " for the runtime could not be made (`ulimit -u`, pids cgroup)");
+    throw std::system_error(
+        e.code(), "weft: thread " + std::to_string(made + 1) + " of " + std::to_string(n) +
+                      " for the runtime could not be made (`ulimit -u`, pids cgroup)");
   }
 }
 
@@ -198,7 +204,8 @@ void scheduler::worker_main(worker& w) noexcept {
   if (stragglers_left_.load(std::memory_order_seq_cst)) leave_behind();  // [LEFT-1]
 }
 
-// POOL-4 The thread ends; its slot may be another's at once. Each joins the one that ended before, so that one stays at most.
+// POOL-4 The thread ends; its slot may be another's at once. Each joins the one that ended before,
+// so that one stays at most.
 void scheduler::vacate(worker& w) noexcept {
   std::thread before;
   {
@@ -210,8 +217,9 @@ void scheduler::vacate(worker& w) noexcept {
   if (before.joinable()) before.join();
 }
 
-// [LIFE-6] All ends first, acquired from those who counted them: whose end was counted, its spawn is seen, too. So the
-// difference is never less than what was alive between the two loops, and zero is zero.
+// [LIFE-6] All ends first, acquired from those who counted them: whose end was counted, its spawn
+// is seen, too. So the difference is never less than what was alive between the two loops, and zero
+// is zero.
 std::size_t scheduler::live_fibers() const noexcept {
   std::uint64_t ended = outside_ended_.load(std::memory_order_acquire);
   for_each_worker([&](const worker& w) { ended += w.ended.load(std::memory_order_acquire); });
@@ -223,31 +231,33 @@ std::size_t scheduler::live_fibers() const noexcept {
 std::size_t scheduler::shutdown() {
   refuse_in_forked_child();
   if (const worker* w = this_worker(); w != nullptr && w->home == this)
-    throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur),
-                            "weft: a fiber cannot shut down the runtime it runs on; return from it, or ask "
-                            "another thread");
+    throw std::system_error(
+        std::make_error_code(std::errc::resource_deadlock_would_occur),
+        "weft: a fiber cannot shut down the runtime it runs on; return from it, or ask "
+        "another thread");
   const std::lock_guard guard(shutdown_lock_);
   if (phase_.load(std::memory_order_relaxed) == phase::ended) return stragglers_;
   phase_.store(phase::stopping, std::memory_order_seq_cst);  // 1; [LIFE-1] accepts_spawns
   const std::int64_t deadline = os::now_ns() + span_ns(options_.shutdown_timeout);
-  if (live_fibers() > 0) ask_all_to_stop();                  // 2
-  if (!wait_until_empty(deadline)) {                         // 3
-    stragglers_ = report_stragglers();                       // 4
+  if (live_fibers() > 0) ask_all_to_stop();  // 2
+  if (!wait_until_empty(deadline)) {         // 3
+    stragglers_ = report_stragglers();       // 4
     if (stragglers_ > 0 && options_.on_stragglers == straggler_policy::abort) std::abort();
   }
   phase_.store(phase::ended, std::memory_order_seq_cst);
-  end_threads();                                             // 5
-  if (stragglers_ > 0) {                                     // 6
+  end_threads();                                              // 5
+  if (stragglers_ > 0) {                                      // 6
     stragglers_left_.store(true, std::memory_order_seq_cst);  // [LEFT-1] worker_main
     leave_behind();
   }
   return stragglers_;
 }
 
-// [LEFT-1] Those left behind take nothing more. Their waits are won here, and enqueued nowhere: for whoever has something to
-// give - a value, a permit, a lock, a notification - each has given up (WAIT-1, CHAN-3), and the next one is tried. Whoever
-// joins one is told, now or later (join_word). One that is still on its stack, in user code on a thread that was left, has no
-// wait yet: when it parks, its thread ends, and comes by here (worker_main).
+// [LEFT-1] Those left behind take nothing more. Their waits are won here, and enqueued nowhere: for
+// whoever has something to give - a value, a permit, a lock, a notification - each has given up
+// (WAIT-1, CHAN-3), and the next one is tried. Whoever joins one is told, now or later (join_word).
+// One that is still on its stack, in user code on a thread that was left, has no wait yet: when it
+// parks, its thread ends, and comes by here (worker_main).
 void scheduler::leave_behind() noexcept {
   constexpr std::uint32_t at_once = 1024;
   const std::uint32_t count = record_count();
@@ -262,7 +272,8 @@ void scheduler::leave_behind() noexcept {
         const ticket joiner{f.join.leave_behind()};
         if (!joiner) continue;
         fiber_record& r = record_of(joiner);
-        if (r.word.wake(joiner.epoch(), wake_code::ready) != wake_duty::enqueue || r.lives_in(this)) continue;
+        if (r.word.wake(joiner.epoch(), wake_code::ready) != wake_duty::enqueue || r.lives_in(this))
+          continue;
         r.link = joiners;
         joiners = &r;
       }
@@ -273,11 +284,13 @@ void scheduler::leave_behind() noexcept {
 
 void scheduler::refuse_outsiders() noexcept {
   phase running = phase::running;
-  phase_.compare_exchange_strong(running, phase::stopping, std::memory_order_seq_cst);  // [LIFE-1] accepts_spawns
+  // [LIFE-1] accepts_spawns
+  phase_.compare_exchange_strong(running, phase::stopping, std::memory_order_seq_cst);
 }
 
-// As request_stop: callbacks, then flags and waits. Fibers of other runtimes are among the records, and ours end
-// meanwhile: what is ours and alive is marked while the records are held, and what that brings is run after it.
+// As request_stop: callbacks, then flags and waits. Fibers of other runtimes are among the records,
+// and ours end meanwhile: what is ours and alive is marked while the records are held, and what
+// that brings is run after it.
 void scheduler::ask_all_to_stop() noexcept {
   constexpr std::uint32_t at_once = 1024;
   for (auto* half : {&begin_stop, &mark_stopped}) {
@@ -286,7 +299,8 @@ void scheduler::ask_all_to_stop() noexcept {
       stop_batch batch;  // no memory is asked for: a stop request has to get through
       {
         const records_held hold;
-        for (const std::uint32_t end = std::min(count, i + at_once); i < end && !batch.full(); ++i) {
+        for (const std::uint32_t end = std::min(count, i + at_once); i < end && !batch.full();
+             ++i) {
           fiber_record& f = record_at(i);
           if (f.lives_in(this)) batch.add(half(f));
         }
@@ -335,14 +349,16 @@ std::size_t scheduler::report_stragglers() noexcept {
       if (f.lives_in(this) && ++n <= most_described) text += "  " + describe_(f);
     });
     if (n == 0) return 0;
-  os::write_stderr("weft: runtime \"" + options_.name + "\" ends, and " + std::to_string(n) +
-                   " of its fibers did not within " +
-                   std::to_string(options_.shutdown_timeout.count()) +
-                   " ms of being asked to stop. They are left behind and will not be resumed; let them end on "
-                   "this_fiber::stop_token(), or raise options::shutdown_timeout:\n" +
-                   text + (n > most_described ? "  and " + std::to_string(n - most_described) + " more\n" : ""));
+    os::write_stderr(
+        "weft: runtime \"" + options_.name + "\" ends, and " + std::to_string(n) +
+        " of its fibers did not within " + std::to_string(options_.shutdown_timeout.count()) +
+        " ms of being asked to stop. They are left behind and will not be resumed; let them end on "
+        "this_fiber::stop_token(), or raise options::shutdown_timeout:\n" +
+        text +
+        (n > most_described ? "  and " + std::to_string(n - most_described) + " more\n" : ""));
   } catch (const std::bad_alloc&) {
-    os::write_stderr("weft: a runtime ends, and leaves fibers behind; there is no memory to name them\n");
+    os::write_stderr(
+        "weft: a runtime ends, and leaves fibers behind; there is no memory to name them\n");
   }
   return n;
 }
@@ -358,13 +374,16 @@ void scheduler::end_threads() noexcept {
   end_service_thread();
   poller_->interrupt();
   for_each_worker([&](worker& w) {
-    // [PREEMPT-3] A frozen straggler may hold a lock that those who stay need. Nobody will thaw it, so all that are, and all that
-    // freeze on a late request, go on: to the end of what they are in, or for ever.
+    // [PREEMPT-3] A frozen straggler may hold a lock that those who stay need. Nobody will thaw it,
+    // so all that are, and all that freeze on a late request, go on: to the end of what they are
+    // in, or for ever.
     w.runs_detached.store(1, std::memory_order_release);  // freeze
-    w.resched_requested.store(1, std::memory_order_release);  // stragglers that still run: out at the next step
+    // stragglers that still run: out at the next step
+    w.resched_requested.store(1, std::memory_order_release);
     kick(w);
   });
-  // A straggler in an endless loop, or in the kernel, never takes that step. Its thread is left behind with it.
+  // A straggler in an endless loop, or in the kernel, never takes that step. Its thread is left
+  // behind with it.
   const std::int64_t patience = os::now_ns() + 1'000'000'000;
   while (stragglers_ > 0 && threads_running_.load(std::memory_order_acquire) > 0 &&  // [LIFE-3]
          os::now_ns() < patience) {

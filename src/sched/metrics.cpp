@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/metrics.cpp - the sum of what everybody has counted, and a look at the queues. Takes the idle lock for moments, and
-// asks for memory without it [PREEMPT-3]. What is read while it changes is a little old, never torn.
+// sched/metrics.cpp - the sum of what everybody has counted, and a look at the queues. Takes the
+// idle lock for moments, and asks for memory without it [PREEMPT-3]. What is read while it changes
+// is a little old, never torn.
 #include <algorithm>
 #include <cmath>
 #include <mutex>
@@ -17,7 +18,8 @@ std::uint64_t latency_histogram::count() const noexcept {
 std::chrono::nanoseconds latency_histogram::quantile(double q) const noexcept {
   const std::uint64_t all = count();
   if (all == 0) return std::chrono::nanoseconds(0);
-  const auto wanted = static_cast<std::uint64_t>(std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(all)));
+  const auto wanted =
+      static_cast<std::uint64_t>(std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(all)));
   std::uint64_t seen = 0;
   for (std::size_t i = 0; i < size; ++i)
     if ((seen += counts[i]) >= std::max<std::uint64_t>(wanted, 1)) return end_of(i);
@@ -94,7 +96,8 @@ runtime_metrics scheduler::measure() {
   m.asleep -= std::min(m.asleep, m.frozen);
   m.serving = counts_.serving();
   m.searching = idle_.searching();
-  m.injected_now = static_cast<std::size_t>(std::max<std::int64_t>(injected_size_.load(std::memory_order_relaxed), 0));
+  m.injected_now = static_cast<std::size_t>(
+      std::max<std::int64_t>(injected_size_.load(std::memory_order_relaxed), 0));
   m.runnable = m.injected_now + m.frozen;
   for (const auto& p : processors()) {
     const bool next = p->next.load(std::memory_order_relaxed) != nullptr;

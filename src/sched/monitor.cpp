@@ -1,33 +1,37 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/monitor.cpp - one thread that watches the processors, and never holds one.
 //
-// A round looks at every busy processor's tick. The same tick as the round before means: its fiber has not come back
-// to the scheduler since. Then what it keeps from others is taken care of here:
+// A round looks at every busy processor's tick. The same tick as the round before means: its fiber
+// has not come back to the scheduler since. Then what it keeps from others is taken care of here:
 //   due timers            fired; their fibers go to the inject queue
 //   next slot, claimed    put where thieves reach them, if some processor is idle (share_out)
-//   the poller            a sleeper is sent there, if a processor is idle; else looked at every 2 ms, 4 while all is calm
+//   the poller            a sleeper is sent there, if a processor is idle; else looked at every 2
+//                         ms, 4 while all is calm
 //   blocked in the kernel, others wait       the processor is retaken (retake.cpp)
-//   computing past its slice, others wait    the thread is preempted (preempt.cpp). Who became ready meanwhile, by
+//   computing past its slice, others wait    the thread is preempted (preempt.cpp). Who became
+//   ready meanwhile, by
 //                         a timer or a descriptor, waits for a quarter of the slice only
-//   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken (retire, wake_one)
+//   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken
+//                         (retire, wake_one)
 //   affinity, CPU quota   read again once a second (resize.cpp)
 //   a stack without guard looked at (stack_look.cpp)
 //   many idle stacks      the service thread gives their memory back (fiber/stack_trim.hpp)
 // It never allocates, blocks or calls the user: see service_thread.cpp [MON-3].
-// Rounds come 50 us apart after a retake, and double up to 1 ms while there is none, 4 ms after 0.1 s of that: so late a fiber
-// that blocks is noticed, for 15 us of a CPU a round; one that blocks for less than that, again and again, brings the quick
-// rounds back (blocks_in_bits); a second look follows after 50 us. Timers and ends of slices are kept on time. When all
-// processors are idle for a while it sleeps for good:
-// [MON-1] asleep = 1, fence, look for a busy processor / attach, then asleep? The relaxed look of attach may miss the 1:
-// the next attach, or the poller, makes up for it; nothing but a bound on lateness hangs on it.
+// Rounds come 50 us apart after a retake, and double up to 1 ms while there is none, 4 ms after 0.1
+// s of that: so late a fiber that blocks is noticed, for 15 us of a CPU a round; one that blocks
+// for less than that, again and again, brings the quick rounds back (blocks_in_bits); a second look
+// follows after 50 us. Timers and ends of slices are kept on time. When all processors are idle for
+// a while it sleeps for good: [MON-1] asleep = 1, fence, look for a busy processor / attach, then
+// asleep? The relaxed look of attach may miss the 1: the next attach, or the poller, makes up for
+// it; nothing but a bound on lateness hangs on it.
 #include <algorithm>
 #include <iterator>
 #include <utility>
 
 #include <weft/detail/waiting.hpp>
 
-#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/stack_look.hpp"
 #include "trace/recorder.hpp"
 
@@ -37,23 +41,29 @@ namespace {
 constexpr std::int64_t shortest_round_ns = 50'000, longest_round_ns = 1'000'000,
                        quiet_round_ns = 4'000'000;
 constexpr std::int64_t poll_at_least_ns = 2'000'000;
-constexpr std::int64_t undisturbed_block_ns = 10'000'000;  // nobody waits: a blocked worker keeps its processor
+// nobody waits: a blocked worker keeps its processor
+constexpr std::int64_t undisturbed_block_ns = 10'000'000;
 constexpr std::int64_t timer_grace_ns = 200'000, timer_grace_with_many_steps_ns = 1'000'000;
 constexpr std::uint32_t many_steps_a_round = 64;  // in a round: about one look at the timers
 constexpr std::int64_t quick_rounds_again_ns = 24'000'000;
-constexpr std::int64_t stuck_service_ns = 20'000'000;  // longer: it may just wait for a new thread's first turn on a CPU
+// longer: it may just wait for a new thread's first turn on a CPU
+constexpr std::int64_t stuck_service_ns = 20'000'000;
 constexpr std::int64_t urgent_share = 4;
-// Those whose wait is over: a mutex's next owner, for one, is promised its turn after a millisecond.
+// Those whose wait is over: a mutex's next owner, for one, is promised its turn after a
+// millisecond.
 constexpr std::int64_t ready_patience_ns = 1'000'000;
 constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40, quiet_before_quiet_rounds = 150;
-// A server idles for moments thousands of times a second; to sleep at each is to be roused, by a worker, right after.
+// A server idles for moments thousands of times a second; to sleep at each is to be roused, by a
+// worker, right after.
 constexpr int idle_before_sleep = 10;
-constexpr int rounds_after_retake = 200;  // rounds in which a processor's clock is read at first sight, not at the second
+// rounds in which a processor's clock is read at first sight, not at the second
+constexpr int rounds_after_retake = 200;
 constexpr std::int64_t first_ask_pause_ns = 200'000, longest_ask_pause_ns = 10'000'000;
 
 // How long a fiber runs before it is asked to give way.
 std::int64_t patience(const processor& p, std::int64_t slice) noexcept {
-  return p.somebody_is_ready() ? std::min(slice / urgent_share, ready_patience_ns) : slice / urgent_share;
+  return p.somebody_is_ready() ? std::min(slice / urgent_share, ready_patience_ns)
+                               : slice / urgent_share;
 }
 
 }  // namespace
@@ -61,14 +71,17 @@ std::int64_t patience(const processor& p, std::int64_t slice) noexcept {
 std::int64_t scheduler::monitor_delay(std::int64_t now, int quiet_rounds) const noexcept {
   std::int64_t delay = shortest_round_ns;
   for (int i = quiet_before_slowing; i < quiet_rounds && delay < longest_round_ns; ++i) delay *= 2;
-  std::int64_t next = now + (quiet_rounds < quiet_before_quiet_rounds ? std::min(delay, longest_round_ns) : quiet_round_ns);
+  std::int64_t next =
+      now + (quiet_rounds < quiet_before_quiet_rounds ? std::min(delay, longest_round_ns)
+                                                      : quiet_round_ns);
   const bool vacant = poll_until_.load(std::memory_order_relaxed) == INT64_MIN;
   const std::int64_t slice = span_ns(options_.time_slice);
   for (const auto& p : processors()) {
     if (vacant || p->holder.load(std::memory_order_relaxed) != nullptr)
       if (const std::int64_t due = p->timers.earliest(); due != timer_queue::never)
-        next = std::min(next, std::max(due, now) +  // overdue: its holder is behind, but alive
-                                  (p->seen.many_steps ? timer_grace_with_many_steps_ns : timer_grace_ns));
+        next = std::min(next,
+                        std::max(due, now) +  // overdue: its holder is behind, but alive
+                            (p->seen.many_steps ? timer_grace_with_many_steps_ns : timer_grace_ns));
     if (p->seen.read_again) next = std::min(next, now + shortest_round_ns);
     if (p->seen.others_waited && slice > 0) {
       const std::int64_t asks = p->seen.since_ns + patience(*p, slice);
@@ -108,7 +121,8 @@ void scheduler::monitor_main() noexcept {
       quiet = std::min(quiet + 1, quiet_before_quiet_rounds);
     }
     const std::int64_t now = os::now_ns();
-    static_cast<void>(os::futex_wait_until(monitor_ends_, 0, steady_at(now + monitor_delay(now, quiet))));
+    static_cast<void>(
+        os::futex_wait_until(monitor_ends_, 0, steady_at(now + monitor_delay(now, quiet))));
   }
   asks_to_make_way_ = false;
   count_resched_request();
@@ -131,7 +145,8 @@ void scheduler::sleep_until_busy() noexcept {
   }
 }
 
-// Everything is idle: is somebody in the poller to keep the deadlines, and nobody left to be told of?
+// Everything is idle: is somebody in the poller to keep the deadlines, and nobody left to be told
+// of?
 bool scheduler::may_sleep() noexcept {
   if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN) {
     static_cast<void>(appoint_poller());
@@ -139,8 +154,10 @@ bool scheduler::may_sleep() noexcept {
   }
   release_prepared();
   if (successors_ > 0) return false;
-  // Nor while the service thread is about to answer: what it finds is acted on in rounds that follow [SERVICE-3].
-  return detached_.empty() && counts_.surplus() == 0 && !cpus_due_.load(std::memory_order_acquire) &&
+  // Nor while the service thread is about to answer: what it finds is acted on in rounds that
+  // follow [SERVICE-3].
+  return detached_.empty() && counts_.surplus() == 0 &&
+         !cpus_due_.load(std::memory_order_acquire) &&
          service_busy_since_.load(std::memory_order_relaxed) == 0;
 }
 
@@ -149,14 +166,18 @@ bool scheduler::watch(std::int64_t now) noexcept {
   bool acted = stress_.load(std::memory_order_relaxed) != 0;
   // Whatever the busy ones do: nobody else looks at the timers of an idle processor.
   if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0)
-    static_cast<void>(appoint_poller());  // a vacancy is nobody's stall: no reason for rounds in haste
+    // a vacancy is nobody's stall: no reason for rounds in haste
+    static_cast<void>(appoint_poller());
   for (const auto& p : processors()) acted |= watch_processor(*p, now);
   count_resched_request();
   acted |= watch_idle(now);
   if (std::int64_t since = service_busy_since_.load(std::memory_order_relaxed);
       since != 0 && now - since > stuck_service_ns && any_frozen() &&
-      service_busy_since_.compare_exchange_strong(since, now, std::memory_order_relaxed) &&  // one at a time
-      aide_stat_.look(service_thread_id_.load(std::memory_order_relaxed)) != os::thread_activity::runs)  // not for want of a CPU
+      // one at a time
+      service_busy_since_.compare_exchange_strong(since, now, std::memory_order_relaxed) &&
+      // not for want of a CPU
+      aide_stat_.look(service_thread_id_.load(std::memory_order_relaxed)) !=
+          os::thread_activity::runs)
     acted |= thaw_detached();  // [PREEMPT-3]
   if (poller_->in_use() && now - polled_at_.load(std::memory_order_relaxed) > poll_at_least_ns &&
       poll_until_.load(std::memory_order_relaxed) == INT64_MIN) {
@@ -197,8 +218,9 @@ bool scheduler::watch_idle(std::int64_t now) noexcept {
   if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN)
     for (const auto& p : processors())
       if (p->holder.load(std::memory_order_relaxed) == nullptr) acted |= fire_late_timers(*p, now);
-  if (idle_.searching() == 0 && (injected_size_.load(std::memory_order_relaxed) > 0 ||
-                                 frozen_count_.load(std::memory_order_relaxed) > 0 || left_behind()))
+  if (idle_.searching() == 0 &&
+      (injected_size_.load(std::memory_order_relaxed) > 0 ||
+       frozen_count_.load(std::memory_order_relaxed) > 0 || left_behind()))
     wake_one_if_needed();
   return acted;
 }
@@ -211,8 +233,7 @@ bool scheduler::left_behind() const noexcept {
 }
 
 bool scheduler::others_wait(processor& p) noexcept {
-  return p.has_waiting() ||
-         injected_size_.load(std::memory_order_relaxed) > 0 ||
+  return p.has_waiting() || injected_size_.load(std::memory_order_relaxed) > 0 ||
          frozen_count_.load(std::memory_order_relaxed) > 0;
 }
 
@@ -240,8 +261,10 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
     p.seen = {tick, thawed > watched_ns_ ? thawed : now};
     p.seen.many_steps = many_steps;
     p.seen.moved_ns = now;
-    if (w != nullptr && p.timers.earliest() <= now) p.ask_to_check();  // its steps have become longer
-    if (rounds_after_retake_ > 0 && w != nullptr && w->started.load(std::memory_order_acquire) && !w->gate.inside())
+    // its steps have become longer
+    if (w != nullptr && p.timers.earliest() <= now) p.ask_to_check();
+    if (rounds_after_retake_ > 0 && w != nullptr && w->started.load(std::memory_order_acquire) &&
+        !w->gate.inside())
       p.seen.cpu_ns = w->cpu.now_ns();
     if (w != nullptr)
       if (const std::uint32_t storm = stress_.load(std::memory_order_relaxed)) [[unlikely]]
@@ -272,26 +295,33 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   p.seen.cpu_ns = cpu;
   if (!stands_still) p.seen.moved_ns = now;
   watch_stall(p, *w, now, cpu, stands_still);
-  if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]] snapshot_running(p, *w);
+  if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]]
+    snapshot_running(p, *w);
   p.seen.read_again = first_look;
   if (first_look) return acted;
   const std::int64_t held_for = now - p.seen.since_ns;
   p.seen.others_waited = others_wait(p) || (p.index != 0 && counts_.surplus() > 0);
   if (stands_still) {
     const bool idle_elsewhere = idle_.idle() > 0 || idle_.searching() > 0;
-    const bool undisturbed = !p.seen.others_waited && idle_elsewhere && held_for < undisturbed_block_ns &&
+    const bool undisturbed = !p.seen.others_waited && idle_elsewhere &&
+                             held_for < undisturbed_block_ns &&
                              p.timers.earliest() > now + 1'000'000;
     if (undisturbed) return acted;
     switch (activity_of(*w, now - p.seen.moved_ns)) {
-      case os::thread_activity::sleeps: return unblock(p, *w, now) || acted;
-      case os::thread_activity::unknown: return acted;  // not yet: a signal might strike its call
-      case os::thread_activity::runs: break;  // it waits for a CPU: what is asked of it now it does when it gets one
+      case os::thread_activity::sleeps:
+        return unblock(p, *w, now) || acted;
+      case os::thread_activity::unknown:
+        return acted;  // not yet: a signal might strike its call
+      // it waits for a CPU: what is asked of it now it does when it gets one
+      case os::thread_activity::runs:
+        break;
     }
   }
   const std::int64_t slice = span_ns(options_.time_slice);
   if (slice == 0 || !p.seen.others_waited) return acted;
   request_resched(p, *w, now);
-  if (held_for < (p.seen.urgent ? slice / urgent_share : slice) || now < p.seen.ask_ns) return acted;
+  if (held_for < (p.seen.urgent ? slice / urgent_share : slice) || now < p.seen.ask_ns)
+    return acted;
   p.seen.ask_pause = std::clamp(p.seen.ask_pause * 2, first_ask_pause_ns, longest_ask_pause_ns);
   p.seen.ask_ns = now + p.seen.ask_pause;
   // One that blocks again and again, for moments, would see EINTR from a signal.
@@ -300,50 +330,58 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   return acted;
 }
 
-// First without a signal: who makes calls that may park gives way at the next one (yield_if_requested), and is never stopped. At
-// once, if a timer or a descriptor became ready, or somebody came from outside: it costs a yield. After a millisecond, if
-// another's wait is over.
+// First without a signal: who makes calls that may park gives way at the next one
+// (yield_if_requested), and is never stopped. At once, if a timer or a descriptor became ready, or
+// somebody came from outside: it costs a yield. After a millisecond, if another's wait is over.
 void scheduler::request_resched(processor& p, worker& w, std::int64_t now) noexcept {
   const std::int64_t slice = span_ns(options_.time_slice);
   const bool soon = p.seen.urgent || injected_size_.load(std::memory_order_relaxed) > 0;
-  if (slice == 0 || !others_wait(p) || (!soon && now - p.seen.since_ns < patience(p, slice))) return;
+  if (slice == 0 || !others_wait(p) || (!soon && now - p.seen.since_ns < patience(p, slice)))
+    return;
   w.resched_requested.store(1, std::memory_order_relaxed);
   asks_to_make_way_ = true;
 }
 
-// For what is inline in the public headers (check_resched): somebody of ours was told in this round, or nobody.
+// For what is inline in the public headers (check_resched): somebody of ours was told in this
+// round, or nobody.
 void scheduler::count_resched_request() noexcept {
   const bool asks = std::exchange(asks_to_make_way_, false);
   if (asks == std::exchange(counted_as_asking_, asks)) return;
   resched_requests.fetch_add(asks ? 1 : -1U, std::memory_order_relaxed);
 }
 
-// A round in ten, so about a thousand times a second. Neither protocol asks whether it was worth it: a retake takes
-// the processor of any worker in user code, a preemption freezes any fiber that may be.
+// A round in ten, so about a thousand times a second. Neither protocol asks whether it was worth
+// it: a retake takes the processor of any worker in user code, a preemption freezes any fiber that
+// may be.
 bool scheduler::apply_stress(processor& p, worker& w, std::uint32_t storm) noexcept {
   if (stress_random_.below(10) != 0 || !w.started.load(std::memory_order_acquire)) return false;
-  const bool takes = storm == stress_retakes || (storm != stress_preempts && stress_random_.below(2) == 0);
+  const bool takes =
+      storm == stress_retakes || (storm != stress_preempts && stress_random_.below(2) == 0);
   if (takes) return retake(p, w);
   static_cast<void>(ask_to_preempt(p, w));
   return true;
 }
 
-// Rounds 4 ms apart never see the same tick twice of one that blocks for a millisecond at a time, call after call. But its
-// CPU clock has stood for much of the time, others wait, and it is asleep in user code: that is no wait for a CPU. True, at
-// most once in a while, in case its blocks turn out too short to be retaken: quick rounds are worth a try.
+// Rounds 4 ms apart never see the same tick twice of one that blocks for a millisecond at a time,
+// call after call. But its CPU clock has stood for much of the time, others wait, and it is asleep
+// in user code: that is no wait for a CPU. True, at most once in a while, in case its blocks turn
+// out too short to be retaken: quick rounds are worth a try.
 bool scheduler::blocks_in_bits(processor& p, worker& w, std::int64_t now) noexcept {
-  if (!options_.retake || now < bits_not_before_ns_ || !w.started.load(std::memory_order_acquire)) return false;
+  if (!options_.retake || now < bits_not_before_ns_ || !w.started.load(std::memory_order_acquire))
+    return false;
   if (w.gate.inside() || !others_wait(p)) return false;
   if (p.stretch.of == &w && now - p.stretch.since_ns < longest_round_ns) return false;
   const struct processor::stretch before = std::exchange(p.stretch, {&w, w.cpu.now_ns(), now});
-  if (before.of != &w || 4 * (p.stretch.cpu_ns - before.cpu_ns) > 3 * (now - before.since_ns)) return false;
+  if (before.of != &w || 4 * (p.stretch.cpu_ns - before.cpu_ns) > 3 * (now - before.since_ns))
+    return false;
   if (w.activity() != os::thread_activity::sleeps) return false;
   bits_not_before_ns_ = now + quick_rounds_again_ns;
   rounds_after_retake_ = rounds_after_retake;
   return true;
 }
 
-// The holder is busy in user code with a fiber or two that only it could run, while others are idle.
+// The holder is busy in user code with a fiber or two that only it could run, while others are
+// idle.
 bool scheduler::share_out(processor& p) noexcept {
   worker* w = p.holder.load(std::memory_order_relaxed);
   if (w == nullptr) return false;
@@ -359,7 +397,8 @@ bool scheduler::share_out(processor& p) noexcept {
 }
 
 void scheduler::rouse_monitor() noexcept {
-  if (monitor_asleep_.exchange(0, std::memory_order_acq_rel) != 0) os::futex_wake(monitor_asleep_, 1);
+  if (monitor_asleep_.exchange(0, std::memory_order_acq_rel) != 0)
+    os::futex_wake(monitor_asleep_, 1);
 }
 
 void scheduler::end_monitor() noexcept {

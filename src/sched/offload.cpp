@@ -13,8 +13,8 @@
 namespace weft::detail {
 namespace {
 
-// Two round trips of an empty call, so that a fiber that calls again at once finds its thread awake (bench/compare
-// offload). Longer helps nobody and takes a CPU from the workers.
+// Two round trips of an empty call, so that a fiber that calls again at once finds its thread awake
+// (bench/compare offload). Longer helps nobody and takes a CPU from the workers.
 constexpr std::int64_t spin_ns = 10'000;
 
 constinit thread_local bool serves_a_pool = false;
@@ -62,11 +62,13 @@ std::error_code offload_pool::submit(offload_job& job, ticket who) noexcept {
   }
   if (t == nullptr) return start(job);
   t->job = &job;
-  if (t->wake.exchange(given, std::memory_order_acq_rel) == asleep) os::futex_wake(t->wake, 1);  // [POOL-3] wait
+  // [POOL-3] wait
+  if (t->wake.exchange(given, std::memory_order_acq_rel) == asleep) os::futex_wake(t->wake, 1);
   return {};
 }
 
-// A new thread; its place is counted already. If there can be none, the job waits for one of those there are.
+// A new thread; its place is counted already. If there can be none, the job waits for one of those
+// there are.
 std::error_code offload_pool::start(offload_job& job) noexcept {
   pool_thread* t = nullptr;
   std::error_code why = os::check_thread_limit();
@@ -97,8 +99,8 @@ std::error_code offload_pool::start(offload_job& job) noexcept {
   const std::lock_guard guard(lock_);
   if (t != nullptr) t->ended = true;
   if (--live_ == 0) return why;
-  // POOL-2 with fewer threads than allowed: those that exist come to the line when they are done - or one lay down just
-  // now, and is got up again.
+  // POOL-2 with fewer threads than allowed: those that exist come to the line when they are done -
+  // or one lay down just now, and is got up again.
   line_up(job);
   if (pool_thread* up = idle_.pop_front()) {
     --idle_count_;
@@ -160,15 +162,17 @@ offload_pool::waited offload_pool::wait(pool_thread& t, std::thread& before) noe
     for (int i = 0; i < 16; ++i) os::cpu_relax();
     if (os::now_ns() - began < spin_ns) continue;
     std::uint32_t expected = spinning;
-    t.wake.compare_exchange_strong(expected, asleep, std::memory_order_acq_rel, std::memory_order_acquire);
+    t.wake.compare_exchange_strong(expected, asleep, std::memory_order_acq_rel,
+                                   std::memory_order_acquire);
   }
   const auto until = steady_at(began + idle_ns_.load(std::memory_order_relaxed));
   while (t.wake.load(std::memory_order_acquire) == asleep) {  // [POOL-3] submit
     if (os::futex_wait_until(t.wake, asleep, until)) continue;
     const std::lock_guard guard(lock_);
-    if (!t.linked()) break;  // somebody has us: `given` is on its way
+    if (!t.linked()) break;              // somebody has us: `given` is on its way
     if (!t.thread.joinable()) continue;  // who made us has not stored it yet
-    before = std::exchange(last_ended_, std::move(t.thread));  // POOL-4; before end(), which finds us in the list otherwise
+    // POOL-4; before end(), which finds us in the list otherwise
+    before = std::exchange(last_ended_, std::move(t.thread));
     t.unlink();
     --idle_count_;
     --live_;

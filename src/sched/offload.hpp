@@ -2,16 +2,21 @@
 #pragma once
 // sched/offload.hpp - the threads that run calls known to block, and the line in front of them.
 //
-//   caller   1 begin_park   2 to the idle thread that worked last, or a new one, or into the line   3 parks
-//   thread   runs the call; takes the next of the line; else lies down on top of the idle ones, spins for a moment,
-//            sleeps, and ends after ten seconds of that
-// Last in, first out keeps few threads warm and lets the others end. A call that comes while its thread still spins costs
-// no system call to hand-off of the processor, which is most of a round trip of small calls.
-// POOL-1  a job's fields, and who waits for it, change under the lock; a thread's `given` only while it is in no list.
+//   caller   1 begin_park   2 to the idle thread that worked last, or a new one, or into the line
+//            3 parks
+//   thread   runs the call; takes the next of the line; else lies down on top of the idle ones,
+//            spins for a moment, sleeps, and ends after ten seconds of that
+// Last in, first out keeps few threads warm and lets the others end. A call that comes while its
+// thread still spins costs no system call to hand-off of the processor, which is most of a round
+// trip of small calls.
+// POOL-1  a job's fields, and who waits for it, change under the lock; a thread's `given` only
+//         while it is in no list.
 // POOL-2  while a job is in line, no thread is idle and all that may exist do.
-// POOL-4  a thread that lay idle for too long leaves its slot, and joins the one that did so before: one at most is not joined.
-// Rejected: a lock-free queue (the lock is held for 20 ns, the cheapest job takes 2 us); a queue with a limit of its own
-// (each entry is a parked fiber: whoever would wait for a place in it waits in it).
+// POOL-4  a thread that lay idle for too long leaves its slot, and joins the one that did so
+//         before: one at most is not joined.
+// Rejected: a lock-free queue (the lock is held for 20 ns, the cheapest job takes 2 us); a queue
+// with a limit of its own (each entry is a parked fiber: whoever would wait for a place in it waits
+// in it).
 
 #include <atomic>
 #include <csignal>
@@ -31,7 +36,8 @@ namespace weft::detail {
 
 class offload_pool {
  public:
-  offload_pool(std::size_t most_threads, std::string name, std::uint32_t runtime, const sigset_t& signals)
+  offload_pool(std::size_t most_threads, std::string name, std::uint32_t runtime,
+               const sigset_t& signals)
       : most_(most_threads), name_(std::move(name)), runtime_(runtime), signals_(signals) {}
   ~offload_pool() { end(leftovers::join); }
   offload_pool(const offload_pool&) = delete;
@@ -43,18 +49,24 @@ class offload_pool {
   enum class late : std::uint8_t { withdrawn, done, keep_waiting };
   /// keep_waiting: it runs; `self` has begun another park for its end.
   [[nodiscard]] late withdraw(offload_job& job, fiber_record& self) noexcept;
-  /// Runs what is in line and ends the threads. `leave`: those that are stuck in a call are left behind, with the pool.
+  /// Runs what is in line and ends the threads. `leave`: those that are stuck in a call are left
+  /// behind, with the pool.
   enum class leftovers : std::uint8_t { join, leave };
-  /// Is the caller a thread of some runtime's pool, and so already where a call may block? Not inlined: of this thread.
+  /// Is the caller a thread of some runtime's pool, and so already where a call may block? Not
+  /// inlined: of this thread.
   [[nodiscard, gnu::noinline]] static bool on_pool_thread() noexcept;
   void end(leftovers how) noexcept;
   [[nodiscard]] offload_statistics look() const noexcept;
   /// How long a thread lies idle before it ends; tests shorten it.
   void end_idle_after(std::int64_t ns) noexcept { idle_ns_.store(ns, std::memory_order_relaxed); }
   /// Calls that somebody waits for; a hint. The waiters count.
-  [[nodiscard]] bool awaited() const noexcept { return awaited_.load(std::memory_order_relaxed) > 0; }
+  [[nodiscard]] bool awaited() const noexcept {
+    return awaited_.load(std::memory_order_relaxed) > 0;
+  }
   struct awaiting {
-    explicit awaiting(offload_pool& p) noexcept : pool(p) { pool.awaited_.fetch_add(1, std::memory_order_relaxed); }
+    explicit awaiting(offload_pool& p) noexcept : pool(p) {
+      pool.awaited_.fetch_add(1, std::memory_order_relaxed);
+    }
     ~awaiting() { pool.awaited_.fetch_sub(1, std::memory_order_relaxed); }
     awaiting(const awaiting&) = delete;
     awaiting& operator=(const awaiting&) = delete;
@@ -72,9 +84,10 @@ class offload_pool {
 
   void main(pool_thread& t) noexcept;
   enum class waited : std::uint8_t { has_job, ends };
-  waited wait(pool_thread& t, std::thread& before) noexcept;  // ends: then `before` is the caller's to join
+  // ends: then `before` is the caller's to join
+  waited wait(pool_thread& t, std::thread& before) noexcept;
   std::error_code start(offload_job& job) noexcept;
-  void line_up(offload_job& job) noexcept;     // these two under the lock
+  void line_up(offload_job& job) noexcept;  // these two under the lock
   offload_job* next_in_line() noexcept;
 
   std::atomic<std::int32_t> awaited_{0};
@@ -86,7 +99,8 @@ class offload_pool {
   mutable base::ranked_futex_lock<base::lock_rank::scheduler> lock_;
   // under the lock
   std::vector<std::unique_ptr<pool_thread>> threads_;
-  std::thread last_ended_;  // of those that lay idle for too long; each joins the one before [POOL-4]
+  // of those that lay idle for too long; each joins the one before [POOL-4]
+  std::thread last_ended_;
   base::intrusive_list<pool_thread> idle_;
   offload_job* first_ = nullptr;  // the line
   offload_job* last_ = nullptr;

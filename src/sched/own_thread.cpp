@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/own_thread.cpp - a fiber with attributes::own_thread: a thread that runs no other until it ends.
+// sched/own_thread.cpp - a fiber with attributes::own_thread: a thread that runs no other until it
+// ends.
 //
-//   start   whoever finds the fiber becomes its thread [OWN-1], after it has seen to it that another thread takes its place
-//           among everybody's [OWN-2]; made, or left over from such a fiber that has ended
-//   waits   the thread lays its processor down, deque and all, wakes somebody for it, and sleeps in a list of its own, where
-//           only send_to_bound_worker finds it
-//   goes on whoever finds the fiber sends it by the bound queue, with a processor (send_to_bound_worker, SLEEP-3)
+//   start   whoever finds the fiber becomes its thread [OWN-1], after it has seen to it that
+//           another thread takes its place among everybody's [OWN-2]; made, or left over from such
+//           a fiber that has ended
+//   waits   the thread lays its processor down, deque and all, wakes somebody for it, and sleeps in
+//           a list of its own, where only send_to_bound_worker finds it
+//   goes on whoever finds the fiber sends it by the bound queue, with a processor
+//   (send_to_bound_worker, SLEEP-3)
 //   ends    the thread is everybody's again
-// Retaken and frozen it is as any other. Its processor's queues are left to others, not run: pick_local finds nothing on such a
-// thread, for every step is one that has to check, which only a worker's loop does, and this one's does not.
-// Rejected: a thread that is shared, but always the same (a neighbour that blocks or computes holds the fiber up, and leaves
-// its traces in the thread's state); a thread outside the pool, without a processor (more fibers run than there are CPUs).
+// Retaken and frozen it is as any other. Its processor's queues are left to others, not run:
+// pick_local finds nothing on such a thread, for every step is one that has to check, which only a
+// worker's loop does, and this one's does not.
+// Rejected: a thread that is shared, but always the same (a neighbour that blocks or computes holds
+// the fiber up, and leaves its traces in the thread's state); a thread outside the pool, without a
+// processor (more fibers run than there are CPUs).
 #include <mutex>
 #include <system_error>
 
@@ -47,8 +52,9 @@ void scheduler::give_thread(worker& w, fiber_record& f) noexcept {
         why = std::make_exception_ptr(std::system_error(
             std::make_error_code(std::errc::resource_unavailable_try_again),
             "weft: a fiber with attributes::own_thread found no thread: the runtime has " +
-                std::to_string(worker_count_.load(std::memory_order_relaxed)) + " of options::max_threads, " +
-                std::to_string(options_.max_threads) + ", or the system gives none (`ulimit -u`, pids cgroup)"));
+                std::to_string(worker_count_.load(std::memory_order_relaxed)) +
+                " of options::max_threads, " + std::to_string(options_.max_threads) +
+                ", or the system gives none (`ulimit -u`, pids cgroup)"));
       } catch (...) {
         why = std::current_exception();
       }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/park.cpp - the slow halves of park.hpp: leaving the stack, sleeping a plain thread, queueing the woken.
+// sched/park.cpp - the slow halves of park.hpp: leaving the stack, sleeping a plain thread,
+// queueing the woken.
 #include "sched/park.hpp"
 
 #include <cstdlib>
@@ -15,8 +16,8 @@
 #include "base/check.hpp"
 #include "base/futex_lock.hpp"
 #include "os/os.hpp"
-#include "sched/runtime_entry.hpp"
 #include "sched/fork.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {
@@ -25,16 +26,17 @@ constinit std::atomic<void (*)(fiber_record&) noexcept> before_park{nullptr};
 
 namespace {
 
-// CB-1  A fiber does not wait in the std::stop_callbacks that its stop request runs: that class knows who runs it by the thread,
-//       and while the fiber waits, others run on that thread; one of them that destroys the callback would not wait for its
-//       end. So a wait there ends the process, with a report. Fibers that run callbacks are few, and in a list.
+// CB-1  A fiber does not wait in the std::stop_callbacks that its stop request runs: that class
+//       knows who runs it by the thread, and while the fiber waits, others run on that thread; one
+//       of them that destroys the callback would not wait for its end. So a wait there ends the
+//       process, with a report. Fibers that run callbacks are few, and in a list.
 constinit std::atomic<std::uint32_t> in_callbacks{0};  // how many. Relaxed: a fiber sees its own
 constinit base::futex_lock callbacks_lock;             // the list
 
 class running_callbacks {
  public:
   running_callbacks() noexcept {
-    worker* w = enter();  // inside weft: nobody is stopped with the lock
+    worker* w = enter();       // inside weft: nobody is stopped with the lock
     if (w == nullptr) return;  // a plain thread waits as it likes
     self_ = w->current;
     if (self_ != nullptr) {
@@ -61,7 +63,8 @@ class running_callbacks {
 
   // Inside weft.
   [[nodiscard]] static bool of(const fiber_record& self) noexcept {
-    if (in_callbacks.load(std::memory_order_relaxed) == 0) [[likely]] return false;
+    if (in_callbacks.load(std::memory_order_relaxed) == 0) [[likely]]
+      return false;
     const std::lock_guard guard(callbacks_lock);
     const running_callbacks* c = first;
     while (c != nullptr && c->self_ != &self) c = c->next_;
@@ -78,12 +81,16 @@ constinit running_callbacks* running_callbacks::first = nullptr;
 
 [[noreturn, gnu::noinline, gnu::cold]] void refuse_to_wait(const fiber_record& self) noexcept {
   std::string text = "weft: fiber " + std::to_string(self.id);
-  if (const fiber_extras* x = self.extras.load(std::memory_order_relaxed); x != nullptr && !x->name.empty())
+  if (const fiber_extras* x = self.extras.load(std::memory_order_relaxed);
+      x != nullptr && !x->name.empty())
     text += " \"" + x->name + "\"";
   text += std::string(" waits (") + to_text(self.reason.load(std::memory_order_relaxed)) +
-          ") in a std::stop_callback that its stop request runs. That class knows who runs it by the thread, on which other "
-          "fibers run meanwhile: one that destroys it would not wait for its end.\nweft: use weft::stop_callback, whose "
-          "function may wait, or let the callback only tell somebody (spawn, event, try_send); aborting\n";
+          ") in a std::stop_callback that its stop request runs. That class knows who runs it by "
+          "the thread, on which other "
+          "fibers run meanwhile: one that destroys it would not wait for its end.\nweft: use "
+          "weft::stop_callback, whose "
+          "function may wait, or let the callback only tell somebody (spawn, event, try_send); "
+          "aborting\n";
   os::write_stderr(text);
   std::abort();
 }
@@ -113,7 +120,8 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
 }
 
 // There is no memory for the deadline: its entry stays here, on the stack that parks [TIMER-4].
-[[gnu::noinline, gnu::cold]] worker* leave_unstored(worker* w, fiber_record& self, std::int64_t deadline_ns,
+[[gnu::noinline, gnu::cold]] worker* leave_unstored(worker* w, fiber_record& self,
+                                                    std::int64_t deadline_ns,
                                                     timer_queue& timers) noexcept {
   timer_queue::unstored mine(deadline_ns, self.make_ticket(self.word.epoch()));
   timers.add(mine);
@@ -125,16 +133,21 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
 }
 
 // Off the stack; comes and goes inside weft.
-[[gnu::always_inline]] inline worker* switch_to_park(worker* w, fiber_record& self, std::int64_t deadline_ns) {
+[[gnu::always_inline]] inline worker* switch_to_park(worker* w, fiber_record& self,
+                                                     std::int64_t deadline_ns) {
   trace::emit(trace::event::fiber_park, self.id,
               static_cast<std::uint64_t>(self.reason.load(std::memory_order_relaxed)),
               reinterpret_cast<std::uintptr_t>(self.wait_object.load(std::memory_order_relaxed)));
   w->counters.parks.add();
-  if (running_callbacks::of(self)) [[unlikely]] refuse_to_wait(self);  // CB-1
-  if (auto* look = before_park.load(std::memory_order_acquire)) [[unlikely]] look(self);  // [PARK-4]
+  if (running_callbacks::of(self)) [[unlikely]]
+    refuse_to_wait(self);  // CB-1
+  // [PARK-4]
+  if (auto* look = before_park.load(std::memory_order_acquire)) [[unlikely]]
+    look(self);
   fiber_record* next = nullptr;
   if (w->held != nullptr) [[likely]] {
-    self.parked_ns.store(w->held->round_ns.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    self.parked_ns.store(w->held->round_ns.load(std::memory_order_relaxed),
+                         std::memory_order_relaxed);
     if (deadline_ns != timer_queue::never &&
         !w->held->timers.add(deadline_ns, self.make_ticket(self.word.epoch()))) [[unlikely]]
       return leave_unstored(w, self, deadline_ns, w->held->timers);
@@ -143,7 +156,8 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
     self.parked_ns.store(os::now_ns(), std::memory_order_relaxed);
     if (deadline_ns != timer_queue::never) {
       timer_queue& timers = w->home->timers_for_outside();
-      if (!timers.add(deadline_ns, self.make_ticket(self.word.epoch()))) return leave_unstored(w, self, deadline_ns, timers);
+      if (!timers.add(deadline_ns, self.make_ticket(self.word.epoch())))
+        return leave_unstored(w, self, deadline_ns, timers);
       w->home->tell_of_timer(deadline_ns);
     }
   }
@@ -168,7 +182,8 @@ wake_code finish_park(fiber_record& self, std::int64_t deadline_ns) {
 }
 
 wake_code finish_park_if_stored(fiber_record& self, std::int64_t deadline_ns, bool& starved) {
-  if (deadline_ns == timer_queue::never || self.has(fiber_record::is_thread) || self.word.woken_early())
+  if (deadline_ns == timer_queue::never || self.has(fiber_record::is_thread) ||
+      self.word.woken_early())
     return finish_park(self, deadline_ns);
   worker* w = enter_to_park();
   if (w->held != nullptr) [[likely]] {
@@ -200,14 +215,16 @@ wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadli
 
 void yield() noexcept {
   worker* w = this_worker();
-  if (w == nullptr || w->current == nullptr) {  // a thread; a worker that destroys a callable it had no stack for
+  // a thread; a worker that destroys a callable it had no stack for
+  if (w == nullptr || w->current == nullptr) {
     ::sched_yield();
     return;
   }
   w = enter(w);
   fiber_record& self = *w->current;
   fiber_record* f = pick_prepared(*w);
-  if (f != nullptr || w->held->check_is_due() || w->resched_requested.load(std::memory_order_relaxed) != 0) {
+  if (f != nullptr || w->held->check_is_due() ||
+      w->resched_requested.load(std::memory_order_relaxed) != 0) {
     trace::emit(trace::event::fiber_yield, self.id);
     w = switch_stack(*w, self, f, switch_action::yield);
   }
@@ -255,7 +272,8 @@ void stop_work::run() noexcept {
 stop_work begin_stop(fiber_record& f) noexcept {
   stop_work work;
   const std::lock_guard guard(f.lock);
-  if (const fiber_extras* x = f.extras.load(std::memory_order_acquire)) work.source = x->stop;  // [REC-2]
+  // [REC-2]
+  if (const fiber_extras* x = f.extras.load(std::memory_order_acquire)) work.source = x->stop;
   return work;
 }
 
@@ -263,8 +281,10 @@ stop_work mark_stopped(fiber_record& f) noexcept {
   stop_work work;
   {
     const std::lock_guard guard(f.lock);
-    f.stop_requested.store(true, std::memory_order_seq_cst);  // [PARK-2] commit, [STOP-2] a listener's begin
-    if (const fiber_extras* x = f.extras.load(std::memory_order_acquire)) work.source = x->stop;  // [REC-2]
+    // [PARK-2] commit, [STOP-2] a listener's begin
+    f.stop_requested.store(true, std::memory_order_seq_cst);
+    // [REC-2]
+    if (const fiber_extras* x = f.extras.load(std::memory_order_acquire)) work.source = x->stop;
     work.listener = f.on_stop.load(std::memory_order_seq_cst);
     if (work.listener != nullptr) work.listener->pins.fetch_add(1, std::memory_order_relaxed);
   }
@@ -272,16 +292,17 @@ stop_work mark_stopped(fiber_record& f) noexcept {
   return work;
 }
 
-// The user's callbacks run before the wait ends, or the woken fiber could take them back unrun. The second half has
-// them again, for a token that was made in between.
+// The user's callbacks run before the wait ends, or the woken fiber could take them back unrun. The
+// second half has them again, for a token that was made in between.
 void request_stop(fiber_record& f) noexcept {
   begin_stop(f).run();
   mark_stopped(f).run();
 }
 
-// The woken fiber runs next, on what its waker left warm; who was to run next goes behind the others, where idle
-// processors find it. One fiber in the slot wakes nobody: it runs when the waker parks, in a moment, and the
-// monitor sees to it that "a moment" holds (monitor.cpp). A wake-up costs 30 us.
+// The woken fiber runs next, on what its waker left warm; who was to run next goes behind the
+// others, where idle processors find it. One fiber in the slot wakes nobody: it runs when the waker
+// parks, in a moment, and the monitor sees to it that "a moment" holds (monitor.cpp). A wake-up
+// costs 30 us.
 void scheduler::make_runnable_inside(worker& w, fiber_record& f) noexcept {
   trace_ready(&w, f, id_of_current(w));
   put_next(w, f);
@@ -299,13 +320,15 @@ void scheduler::put_next(worker& w, fiber_record& f) noexcept {
 
 void scheduler::make_runnable(fiber_record& f) noexcept {
   worker* w = this_worker();
-  if (w == nullptr || w->home != this || (w->gate.inside() && w->held == nullptr)) trace_ready(w, f, w != nullptr ? id_of_current(*w) : 0);
+  if (w == nullptr || w->home != this || (w->gate.inside() && w->held == nullptr))
+    trace_ready(w, f, w != nullptr ? id_of_current(*w) : 0);
   if (w == nullptr) {
     inject(f);
     return;
   }
   if (w->home != this) {
-    // Inside weft all the same: a thread that is stopped with the locks of a foreign runtime would stop that, too.
+    // Inside weft all the same: a thread that is stopped with the locks of a foreign runtime would
+    // stop that, too.
     if (w->gate.inside()) {
       inject(f);
     } else {

@@ -31,20 +31,22 @@ inline ticket begin_park(fiber_record& self, park_reason why, const void* object
   return self.make_ticket(self.word.begin_park(st));
 }
 
-/// Waits until somebody wins the wake of this park, or until the deadline (CLOCK_MONOTONIC, ns) does. May return on
-/// another thread. Must follow every begin_park that was not cancelled.
-[[WEFT_SWITCHES]] wake_code finish_park(fiber_record& self, std::int64_t deadline_ns = timer_queue::never);
+/// Waits until somebody wins the wake of this park, or until the deadline (CLOCK_MONOTONIC, ns)
+/// does. May return on another thread. Must follow every begin_park that was not cancelled.
+[[WEFT_SWITCHES]] wake_code finish_park(fiber_record& self,
+                                        std::int64_t deadline_ns = timer_queue::never);
 
-/// The same, but gives the park up if there is no memory for its deadline, and nobody has won the wake: `starved` then, and
-/// the code is timeout.
+/// The same, but gives the park up if there is no memory for its deadline, and nobody has won the
+/// wake: `starved` then, and the code is timeout.
 wake_code finish_park_if_stored(fiber_record& self, std::int64_t deadline_ns, bool& starved);
 
-/// As finish_park, for whoever has been inside weft since begin_park, and stays there: `w` is the calling worker, before and
-/// after; null on a plain thread.
-[[WEFT_SWITCHES]] wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadline_ns = timer_queue::never);
+/// As finish_park, for whoever has been inside weft since begin_park, and stays there: `w` is the
+/// calling worker, before and after; null on a plain thread.
+[[WEFT_SWITCHES]] wake_code finish_park_inside(fiber_record& self, worker*& w,
+                                               std::int64_t deadline_ns = timer_queue::never);
 
-/// Undoes begin_park, if the ticket was given to nobody or a condition came true meanwhile. False: somebody has
-/// won the wake already, and self.word.code() says with what.
+/// Undoes begin_park, if the ticket was given to nobody or a condition came true meanwhile. False:
+/// somebody has won the wake already, and self.word.code() says with what.
 inline bool cancel_park(fiber_record& self) noexcept {
   const bool undone = self.word.cancel_park();
   self.reason.store(park_reason::none, std::memory_order_relaxed);
@@ -54,20 +56,23 @@ inline bool cancel_park(fiber_record& self) noexcept {
 /// Its runtime has ended without it. For records whose fiber lives.
 [[nodiscard]] bool is_left_behind(const fiber_record& f) noexcept;
 
-/// Called by each fiber that is about to park, on its stack, inside weft; null: by none. weft::lock_detector sets it before
-/// main, and stack_look.cpp when the first stack without a guard page is taken [PARK-4].
+/// Called by each fiber that is about to park, on its stack, inside weft; null: by none.
+/// weft::lock_detector sets it before main, and stack_look.cpp when the first stack without a guard
+/// page is taken [PARK-4].
 extern constinit std::atomic<void (*)(fiber_record&) noexcept> before_park;
 
 /// Behind the others that wait for this processor; on a plain thread, for a CPU.
 [[WEFT_SWITCHES]] void yield() noexcept;
 
-/// For calls that may park: a fiber whose slice is over gives way there even if it need not wait, and so cannot keep its
-/// processor by never having to. Outside weft, before such a call or after it: then nothing of it is disturbed. What only
-/// wakes others (set, notify, release, unlock, close) does not: it is called by destructors and stop callbacks.
+/// For calls that may park: a fiber whose slice is over gives way there even if it need not wait,
+/// and so cannot keep its processor by never having to. Outside weft, before such a call or after
+/// it: then nothing of it is disturbed. What only wakes others (set, notify, release, unlock,
+/// close) does not: it is called by destructors and stop callbacks.
 [[gnu::noinline, gnu::cold]] void yield_if_requested() noexcept;
 inline void yield_if_requested_slow() noexcept {
   const worker* w = this_worker();
-  if (w != nullptr && w->resched_requested.load(std::memory_order_relaxed) != 0) [[unlikely]]  // the monitor's; late will do
+  // the monitor's; late will do
+  if (w != nullptr && w->resched_requested.load(std::memory_order_relaxed) != 0) [[unlikely]]
     yield_if_requested();
 }
 
@@ -87,7 +92,8 @@ struct stop_work {
   }
   void run() noexcept;
 };
-/// A few, so that many can be asked to stop without memory: full, it is run, and the next few follow.
+/// A few, so that many can be asked to stop without memory: full, it is run, and the next few
+/// follow.
 class stop_batch {
  public:
   [[nodiscard]] bool full() const noexcept { return n_ == std::size(work_); }
@@ -108,14 +114,13 @@ class stop_batch {
 /// Sets the stop flag of `f` and ends a stoppable wait. The caller keeps the record alive.
 void request_stop(fiber_record& f) noexcept;
 
-// ---- the end of a fiber, outside weft (src/api/tasks.cpp) -----------------------------------------
+// ---- the end of a fiber, outside weft (src/api/tasks.cpp)
 void drop_locals(fiber_record& f) noexcept;  // it has extras
-/// Everything of the user's that must run before the result is published: fiber-local values, the scope's count;
-/// a result or an error nobody can take any more.
+/// Everything of the user's that must run before the result is published: fiber-local values, the
+/// scope's count; a result or an error nobody can take any more.
 void finish_rare(fiber_record& f) noexcept;
 inline void finish_in_user_mode(fiber_record& f) noexcept {
-  if (!f.ends_plainly() || f.join.is_detached())
-    finish_rare(f);
+  if (!f.ends_plainly() || f.join.is_detached()) finish_rare(f);
 }
 /// Destroys the result and reports the error of a detached fiber that has ended.
 void dispose_result(fiber_record& f) noexcept;

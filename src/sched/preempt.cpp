@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/preempt.cpp - the processor of a thread that computes on and on goes to a spare one; the thread freezes with its
-// fiber, in a signal handler, until some worker gives it a processor again.
+// sched/preempt.cpp - the processor of a thread that computes on and on goes to a spare one; the
+// thread freezes with its fiber, in a signal handler, until some worker gives it a processor again.
 //
 //   monitor   1 reserves a spare as the worker's successor   2 notes the tick   3 sends the signal
-//   handler   1 inside weft, or in a section of it under a lock: sets `resched_requested`, returns          2 enters, the tick is the same, nothing forbids it
-//             3 takes the successor, gives it the processor, wakes it          4 sleeps on its futex
+//   handler   1 inside weft, or in a section of it under a lock: sets `resched_requested`, returns
+//             2 enters, the tick is the same, nothing forbids it 3 takes the successor, gives it
+//               the processor, wakes it          4 sleeps on its futex
 //   spare     puts the frozen thread last in line, runs the others for a slice (service_order.hpp)
-//   thaw      the first in line is given a processor (thaw.cpp); the handler returns into the user's code
-// The successor is a spare; if no thread is to be had, the frozen one that is first in line [PREEMPT-3].
-// The fiber never leaves its thread, so whatever it is in the middle of - malloc, a throw, a lock - is as safe as when
-// the kernel preempts a thread. The handler does atomics and futex calls only; no thread is made in it.
-// The request, with PREEMPT-1 and PREEMPT-2, is preempt_request.hpp.
-// Rejected: switching the fiber away inside the handler (a lock taken in user code would change threads); a frozen thread that
-// looks every so often whether the monitor gets on, and goes on by itself if not (a timer for each, and a lock in a handler, against
-// what MON-3 makes impossible).
+//   thaw      the first in line is given a processor (thaw.cpp); the handler returns into the
+//             user's code
+// The successor is a spare; if no thread is to be had, the frozen one that is first in line
+// [PREEMPT-3]. The fiber never leaves its thread, so whatever it is in the middle of - malloc, a
+// throw, a lock - is as safe as when the kernel preempts a thread. The handler does atomics and
+// futex calls only; no thread is made in it. The request, with PREEMPT-1 and PREEMPT-2, is
+// preempt_request.hpp.
+// Rejected: switching the fiber away inside the handler (a lock taken in user code would change
+// threads); a frozen thread that looks every so often whether the monitor gets on, and goes on by
+// itself if not (a timer for each, and a lock in a handler, against what MON-3 makes impossible).
 #include <cerrno>
 #include <mutex>
 
-#include "os/os.hpp"
 #include "os/errno_guard.hpp"
-#include "sched/runtime_entry.hpp"
+#include "os/os.hpp"
 #include "sched/preempt_trace.hpp"
+#include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {
@@ -60,8 +63,8 @@ bool scheduler::ask_to_preempt(processor& p, worker& w) noexcept {
   return true;
 }
 
-// Successors whose worker came back to the scheduler before the signal found it; and a frozen one after a while, since
-// others may have a turn for it.
+// Successors whose worker came back to the scheduler before the signal found it; and a frozen one
+// after a while, since others may have a turn for it.
 void scheduler::collect_successors() noexcept {
   if (successors_ == 0) return;
   successors_ = standing_by_ = 0;

@@ -19,61 +19,72 @@ namespace weft::detail {
 
 struct worker;
 
-/// At the start of a run of fibers that have waited: their records, and the pages their stacks are at. Stacks lie far
-/// apart, so each costs a walk of the page tables, for which even a prefetch waits; side by side these walks overlap.
+/// At the start of a run of fibers that have waited: their records, and the pages their stacks are
+/// at. Stacks lie far apart, so each costs a walk of the page tables, for which even a prefetch
+/// waits; side by side these walks overlap.
 [[gnu::noinline]] void prefetch_run(const deque<fiber_record*>& of) noexcept;
 
 struct alignas(base::cache_line) processor {
   explicit processor(std::uint32_t i) : index(i) {}
 
-  // Steps between two looks at the inject queue, the timers and the poller; halved while they come too rarely.
+  // Steps between two looks at the inject queue, the timers and the poller; halved while they come
+  // too rarely.
   static constexpr std::uint32_t longest_check = 61, shortest_check = 1;
   static constexpr std::int64_t check_every_ns = 100'000;
 
   // ---- the holder; others read the atomics as hints
-  std::atomic<fiber_record*> next{nullptr};   // readied last; relaxed: only the holder writes
-  service_order order;                        // whom it serves next
-  std::atomic<std::uint32_t> tick{0};         // scheduling steps; relaxed: the holder writes
-  base::counter steps;                        // the ticks so far, without end; counted now and then (count_steps)
+  std::atomic<fiber_record*> next{nullptr};  // readied last; relaxed: only the holder writes
+  service_order order;                       // whom it serves next
+  std::atomic<std::uint32_t> tick{0};        // scheduling steps; relaxed: the holder writes
+  // the ticks so far, without end; counted now and then (count_steps)
+  base::counter steps;
   std::uint32_t counted_tick = 0;
-  std::atomic<std::uint32_t> check_at{longest_check};  // relaxed: the monitor may have it earlier (ask_to_check)
+  // relaxed: the monitor may have it earlier (ask_to_check)
+  std::atomic<std::uint32_t> check_at{longest_check};
   std::uint32_t check_interval = longest_check;
   std::int64_t checked_ns = 0;
-  fiber_record* set_aside = nullptr;          // found on a fiber's stack, and bound elsewhere: for the loop, before all others
-  std::int32_t offload_spin_luck = 1;               // waits for offloaded calls that were short enough lately
+  // found on a fiber's stack, and bound elsewhere: for the loop, before all others
+  fiber_record* set_aside = nullptr;
+  // waits for offloaded calls that were short enough lately
+  std::int32_t offload_spin_luck = 1;
   std::uint32_t offload_spins_skipped = 0;
-  std::atomic<std::int64_t> thawed_ns{0};     // when a preempted thread last got it; relaxed: the monitor looks
+  // when a preempted thread last got it; relaxed: the monitor looks
+  std::atomic<std::int64_t> thawed_ns{0};
 
-  std::atomic<std::int64_t> round_ns{0};     // the monitor's last round, or when it was attached: the time, to that; relaxed
+  // the monitor's last round, or when it was attached: the time, to that; relaxed
+  std::atomic<std::int64_t> round_ns{0};
 
   // ---- the monitor's
   struct sight {
     std::uint32_t tick = UINT32_MAX;  // none yet
-    std::int64_t since_ns = 0;   // when the tick was first seen
-    std::int64_t cpu_ns = -1;    // the holder's CPU clock then; -1 not read yet
-    bool urgent = false;         // timers or descriptors became ready meanwhile
-    bool many_steps = false;          // many steps since the round before: it looks at its timers itself
-    bool read_again = false;     // its clock was read once: a second look, soon, tells
+    std::int64_t since_ns = 0;        // when the tick was first seen
+    std::int64_t cpu_ns = -1;         // the holder's CPU clock then; -1 not read yet
+    bool urgent = false;              // timers or descriptors became ready meanwhile
+    // many steps since the round before: it looks at its timers itself
+    bool many_steps = false;
+    bool read_again = false;  // its clock was read once: a second look, soon, tells
     bool others_waited = false;
-    std::int64_t moved_ns = 0;   // when its clock was last seen to move
-    int inside_looks = 0;        // in a row at which it was inside weft, with that tick; since when, and its clock then
+    std::int64_t moved_ns = 0;  // when its clock was last seen to move
+    // in a row at which it was inside weft, with that tick; since when, and its clock then
+    int inside_looks = 0;
     std::int64_t inside_ns = 0, inside_cpu_ns = 0;
-    std::int64_t ask_ns = 0;     // not to be asked to yield before
+    std::int64_t ask_ns = 0;  // not to be asked to yield before
     std::int64_t ask_pause = 0;
   } seen;
-  struct stretch {               // over several steps of one holder: how much of it did it run? (blocks_in_bits)
+  // over several steps of one holder: how much of it did it run? (blocks_in_bits)
+  struct stretch {
     const worker* of = nullptr;
     std::int64_t cpu_ns = 0, since_ns = 0;
   } stretch;
 
   // ---- constant
   const std::uint32_t index;
-  const base::bias_slot seat;                 // what locks are biased to (sync/biased_lock.hpp)
+  const base::bias_slot seat;  // what locks are biased to (sync/biased_lock.hpp)
 
   // ---- shared, by their own rules
-  std::atomic<worker*> holder{nullptr};      // whose gate guards me; a hint, null while idle
-  run_queue ready;                           // whose wait has ended
-  run_queue local;                           // who yielded, was spawned, or had lost its processor
+  std::atomic<worker*> holder{nullptr};  // whose gate guards me; a hint, null while idle
+  run_queue ready;                       // whose wait has ended
+  run_queue local;                       // who yielded, was spawned, or had lost its processor
   timer_queue timers;
 
   // ---- the holder: what service_order.hpp takes from
@@ -91,15 +102,20 @@ struct alignas(base::cache_line) processor {
   [[nodiscard]] fiber_record* take_local() noexcept { return local.take(); }
   // ---- anyone: a moment's guess
   [[nodiscard]] std::int64_t stealable() const noexcept { return ready.size() + local.size(); }
-  [[nodiscard]] std::int64_t claimed_hint() const noexcept { return ready.claimed_hint() + local.claimed_hint(); }
+  [[nodiscard]] std::int64_t claimed_hint() const noexcept {
+    return ready.claimed_hint() + local.claimed_hint();
+  }
   [[nodiscard]] bool has_waiting() const noexcept {
     return stealable() > 0 || claimed_hint() > 0 || next.load(std::memory_order_relaxed) != nullptr;
   }
   [[nodiscard]] bool somebody_is_ready() const noexcept {
-    return ready.size() > 0 || ready.claimed_hint() > 0 || next.load(std::memory_order_relaxed) != nullptr;
+    return ready.size() > 0 || ready.claimed_hint() > 0 ||
+           next.load(std::memory_order_relaxed) != nullptr;
   }
   /// At its next step it looks at what comes from outside. Lost if it does so now anyway.
-  void ask_to_check() noexcept { check_at.store(tick.load(std::memory_order_relaxed), std::memory_order_relaxed); }
+  void ask_to_check() noexcept {
+    check_at.store(tick.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  }
 
   /// Puts what only the holder reaches where thieves do. The holder, or who has taken it from it.
   void share() {
@@ -111,7 +127,9 @@ struct alignas(base::cache_line) processor {
       order.ready_waits = true;
     }
   }
-  [[nodiscard]] bool check_is_due() const noexcept { return is_due(tick.load(std::memory_order_relaxed)); }
+  [[nodiscard]] bool check_is_due() const noexcept {
+    return is_due(tick.load(std::memory_order_relaxed));
+  }
   [[nodiscard]] bool is_due(std::uint32_t at_tick) const noexcept {
     return static_cast<std::int32_t>(at_tick - check_at.load(std::memory_order_relaxed)) >= 0;
   }

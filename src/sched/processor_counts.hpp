@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/processor_counts.hpp - how many processors serve, and how many of them are to be laid down.
 //
-//   service thread     shrink:    surplus + n                          grow: serving + 1, after it took back what surplus was left
-//   worker   claim:     surplus - 1, serving - 1 - then the processor it holds becomes inactive (resize.cpp)
+//   service thread     shrink:    surplus + n                          grow: serving + 1, after it
+//                      took back what surplus was left
+//   worker   claim:     surplus - 1, serving - 1 - then the processor it holds becomes inactive
+//            (resize.cpp)
 //
-// One word, so that a claim is one step: whoever claims a part of the surplus lays one processor down, and no two claim
-// the same part. Processors do not care which of them it is, but for the first, which never becomes inactive.
-// Rejected: naming the processors that go (the named one may be stuck with a fiber that computes; any other will do).
+// One word, so that a claim is one step: whoever claims a part of the surplus lays one processor
+// down, and no two claim the same part. Processors do not care which of them it is, but for the
+// first, which never becomes inactive.
+// Rejected: naming the processors that go (the named one may be stuck with a fiber that computes;
+// any other will do).
 #pragma once
 
 #include <algorithm>
@@ -17,15 +21,17 @@
 
 namespace weft::detail {
 
-// RESIZE-1  serving - surplus is what the service thread asked for last, whoever claims meanwhile; it is at least one.
-// RESIZE-2  a processor is laid down by the holder that claimed, and only then: so serving counts those in nobody's
+// RESIZE-1  serving - surplus is what the service thread asked for last, whoever claims meanwhile;
+//           it is at least one.
+// RESIZE-2  a processor is laid down by the holder that claimed, and only then: so serving counts
+//           those in nobody's
 //         inactive list, but for the claimers still on their way there.
 template <class Sync = base::real_sync>
 class basic_processor_counts {
  public:
   explicit basic_processor_counts(std::uint32_t serving) : word_(serving * serving_one) {}
 
-  // ---- the service thread ------------------------------------------------------------------------------------
+  // ---- the service thread
   void shrink(std::uint32_t by) { word_.fetch_add(by * surplus_one, std::memory_order_relaxed); }
   // Takes back up to `most` of the surplus; how much it was.
   std::uint32_t withdraw(std::uint32_t most) {
@@ -43,7 +49,7 @@ class basic_processor_counts {
     return serving(w) - surplus(w);
   }
 
-  // ---- workers, and the monitor for idle processors ------------------------------------------------
+  // ---- workers, and the monitor for idle processors
   bool try_claim() {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     while (surplus(w) > 0)

@@ -7,9 +7,10 @@
 //                   0: the processor is the taker's.   1: it goes back, nothing happened.
 //
 // The asymmetric Dekker: entering weft is a store and a load for the worker, thousands of times a
-// millisecond; the membarrier (7-8 us) falls on the taker. Only the monitor takes: to retake, and to put a
-// next slot and a claimed run where thieves reach them (share_out).
-// Rejected: a CAS per entry (6 ns on every call); a signal to ask the worker (EINTR for the user's code).
+// millisecond; the membarrier (7-8 us) falls on the taker. Only the monitor takes: to retake, and
+// to put a next slot and a claimed run where thieves reach them (share_out).
+// Rejected: a CAS per entry (6 ns on every call); a signal to ask the worker (EINTR for the user's
+// code).
 #pragma once
 
 #include <atomic>
@@ -27,7 +28,7 @@ class basic_processor_lease {
   using atomic = typename Sync::template atomic<U>;
 
  public:
-  // ---- the worker ----------------------------------------------------------------------------------
+  // ---- the worker
   // The processor, or null if it was taken or is being fought over: then see `await_taker`.
   Processor* enter() {
     in_weft_.store(1, std::memory_order_relaxed);
@@ -46,7 +47,8 @@ class basic_processor_lease {
     }
   }
 
-  // Inside weft only: takes up or lays down a processor that nobody else can reach through this gate.
+  // Inside weft only: takes up or lays down a processor that nobody else can reach through this
+  // gate.
   void attach(Processor* p) {
     processor_.store(reinterpret_cast<std::uintptr_t>(p), std::memory_order_release);
   }
@@ -62,7 +64,7 @@ class basic_processor_lease {
     return reinterpret_cast<Processor*>(processor_.load(std::memory_order_relaxed) & ~contested);
   }
 
-  // ---- takers --------------------------------------------------------------------------------------
+  // ---- takers
   // True: the processor is the caller's, until give_back or keep.
   bool try_take(Processor* p) {
     std::uintptr_t expected = reinterpret_cast<std::uintptr_t>(p);
@@ -78,7 +80,8 @@ class basic_processor_lease {
   void give_back(Processor* p) {
     processor_.store(reinterpret_cast<std::uintptr_t>(p), std::memory_order_release);  // [LEASE-2]
   }
-  void keep() { processor_.store(0, std::memory_order_release); }  // the worker is detached from now on
+  // the worker is detached from now on
+  void keep() { processor_.store(0, std::memory_order_release); }
 
  private:
   static constexpr std::uintptr_t contested = 1;

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/resize.cpp - as many processors serve as the machine grants CPUs, now: affinity and cgroup quota change.
+// sched/resize.cpp - as many processors serve as the machine grants CPUs, now: affinity and cgroup
+// quota change.
 //
-//   service thread      1 asks the system, about once a second while anything runs; then, to have fewer: notes the surplus [RESIZE-1]
+//   service thread      1 asks the system, about once a second while anything runs; then, to have
+//                       fewer: notes the surplus [RESIZE-1]
 //             2 lays idle processors down itself
-//   worker    3 its next turn at the scheduler's own loop claims a part of the surplus - a fiber that does not come back
+//   worker    3 its next turn at the scheduler's own loop claims a part of the surplus - a fiber
+//             that does not come back
 //               there is preempted or retaken from, as if others waited
-//             4 drains its processor: fibers to the inject queue, deadlines to the first processor, which never becomes inactive
-//             5 lays it down: held by nobody, not counted idle, in the list of the inactive; the thread becomes a spare
-//   service thread      6 to have more: takes back the surplus nobody claimed; then a inactive processor, or a new one, becomes an
+//             4 drains its processor: fibers to the inject queue, deadlines to the first processor,
+//               which never becomes inactive
+//             5 lays it down: held by nobody, not counted idle, in the list of the inactive; the
+//               thread becomes a spare
+//   service thread      6 to have more: takes back the surplus nobody claimed; then a inactive
+//                       processor, or a new one, becomes an
 //               idle one, with a sleeper to be woken for it [RESIZE-3]
-// Fibers do not notice: bound ones need their thread, not its processor, and are handed one by whoever finds them.
-// Only if options::workers was left to us. Nobody asks while the runtime is idle: the monitor sleeps then.
-// Rejected: throttled threads left to the kernel (a quota of two CPUs under eight workers stops all eight for most of each
-// period, holders of locks among them); ending threads (a spare costs nothing asleep).
+// Fibers do not notice: bound ones need their thread, not its processor, and are handed one by
+// whoever finds them. Only if options::workers was left to us. Nobody asks while the runtime is
+// idle: the monitor sleeps then.
+// Rejected: throttled threads left to the kernel (a quota of two CPUs under eight workers stops all
+// eight for most of each period, holders of locks among them); ending threads (a spare costs
+// nothing asleep).
 #include <algorithm>
 #include <mutex>
 
@@ -34,7 +42,8 @@ void scheduler::watch_cpus(std::int64_t now) noexcept {
 
 // By the service thread.
 void scheduler::resize() noexcept {
-  if (cpus_due_.exchange(false, std::memory_order_acq_rel)) {  // [SERVICE-3] may_sleep, which then sees us busy
+  // [SERVICE-3] may_sleep, which then sees us busy
+  if (cpus_due_.exchange(false, std::memory_order_acq_rel)) {
     const auto most = static_cast<std::uint32_t>(processors_.size());
     const std::uint32_t granted = std::clamp(os::usable_cpus(), 1U, most);
     const std::uint32_t wanted = counts_.wanted();
@@ -49,8 +58,9 @@ void scheduler::resize() noexcept {
   while (counts_.surplus() > 0 && deactivate_idle()) continue;
 }
 
-// An idle processor needs no drain but for its deadlines. IDLE-1: it is uncounted by a claim, as if it had been woken; a
-// submitter that finds nobody idle now finds every other holder busy, who looks before it retires.
+// An idle processor needs no drain but for its deadlines. IDLE-1: it is uncounted by a claim, as if
+// it had been woken; a submitter that finds nobody idle now finds every other holder busy, who
+// looks before it retires.
 bool scheduler::deactivate_idle() noexcept {
   processor* p = nullptr;
   {
@@ -80,7 +90,7 @@ bool scheduler::rest(worker& w) noexcept {
   p.share();
   while (fiber_record* f = p.ready.take()) inject(*f);
   while (fiber_record* f = p.local.take()) inject(*f);
-  p.share();  // the hints
+  p.share();     // the hints
   p.order = {};  // whoever looks at the inject queue next looks at the frozen ones, too
   move_timers(p);
   while (!w.gate.detach(&p)) static_cast<void>(w.gate.await_taker());
@@ -92,26 +102,28 @@ bool scheduler::rest(worker& w) noexcept {
   }
   trace::emit(trace::event::processor_deactivate, 0, p.index);
   if (std::exchange(w.searching, false)) static_cast<void>(idle_.end_search());
-  // We leave as a retirer does, only that no processor stays behind. What was published while we counted as searching is
-  // seen by the look in `sleep`, which takes an idle processor for it; if there is none, the busy ones look before they
-  // retire.
+  // We leave as a retirer does, only that no processor stays behind. What was published while we
+  // counted as searching is seen by the look in `sleep`, which takes an idle processor for it; if
+  // there is none, the busy ones look before they retire.
   base::real_sync::heavy_fence();  // [IDLE-1] light_fence in must_wake
   return true;
 }
 
-// To the first processor, whoever holds it or nobody. Its holder and the monitor look at its heap; so does the sleeper in
-// the poller, who must know [TIMER-1].
+// To the first processor, whoever holds it or nobody. Its holder and the monitor look at its heap;
+// so does the sleeper in the poller, who must know [TIMER-1].
 void scheduler::move_timers(processor& from) noexcept {
   timer_queue& to = processors_.front()->timers;
   const std::int64_t earliest = from.timers.earliest();
   if (earliest == timer_queue::never) return;
   from.timers.move_to(to);
-  const std::int64_t until = poll_until_.load(std::memory_order_seq_cst);  // [TIMER-1] sleep_in_poller
+  // [TIMER-1] sleep_in_poller
+  const std::int64_t until = poll_until_.load(std::memory_order_seq_cst);
   if (until != INT64_MIN && earliest < until) poller_->interrupt();
 }
 
-// [RESIZE-3] There are at least as many sleepers as idle processors: a wake-up would find none for this one else, and it
-// would stand idle beside work. So the sleeper comes first; without one nothing changes until the next time.
+// [RESIZE-3] There are at least as many sleepers as idle processors: a wake-up would find none for
+// this one else, and it would stand idle beside work. So the sleeper comes first; without one
+// nothing changes until the next time.
 bool scheduler::activate_one_more() noexcept {
   std::size_t sleepers = 0, idle;
   {
@@ -133,7 +145,8 @@ bool scheduler::activate_one_more() noexcept {
       inactive_.pop_back();
     }
   }
-  // A claimer may be on its way to the inactive ones: then its processor is the one to take, next time.
+  // A claimer may be on its way to the inactive ones: then its processor is the one to take, next
+  // time.
   if (p == nullptr && processor_count() == counts_.serving()) p = make_processor();
   if (p == nullptr) return false;
   {

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/retake.cpp - the processor of a worker that is blocked in the kernel goes to a spare one.
 //
-//   monitor   1 a spare: a parked worker                      2 take the gate [LEASE-1]: the worker is in user code
-//             3 keep it: the worker is detached from now on    4 the spare wakes with the processor
-//             there is no spare, and can be none: the oldest frozen thread, which needs no new one [PREEMPT-3]
-//   worker    goes on in the kernel, knows nothing; at its next entry it finds no processor (enter_slow): an idle one
-//             will do, else its fiber queues up and the thread becomes a spare
-// No signal is involved, so the user's call sees no EINTR. The fiber never changes threads while it is inside.
-// Rejected: retaking from a thread that is runnable but not running (the kernel preempted it; it will be back).
+//   monitor   1 a spare: a parked worker                      2 take the gate [LEASE-1]: the worker
+//             is in user code 3 keep it: the worker is detached from now on    4 the spare wakes
+//             with the processor there is no spare, and can be none: the oldest frozen thread,
+//             which needs no new one [PREEMPT-3]
+//   worker    goes on in the kernel, knows nothing; at its next entry it finds no processor
+//             (enter_slow): an idle one will do, else its fiber queues up and the thread becomes a
+//             spare
+// No signal is involved, so the user's call sees no EINTR. The fiber never changes threads while it
+// is inside.
+// Rejected: retaking from a thread that is runnable but not running (the kernel preempted it; it
+// will be back).
 #include <algorithm>
 #include <mutex>
 #include <system_error>
@@ -17,8 +21,9 @@
 
 namespace weft::detail {
 
-// A sleeping worker that nobody else will wake. Null if there is none: one is being made (service_thread.cpp), if
-// options::max_threads and the system allow it, and the next round tries again.
+// A sleeping worker that nobody else will wake. Null if there is none: one is being made
+// (service_thread.cpp), if options::max_threads and the system allow it, and the next round tries
+// again.
 worker* scheduler::reserve_spare() noexcept {
   {
     const std::lock_guard guard(idle_lock_);
@@ -35,7 +40,8 @@ worker* scheduler::reserve_spare() noexcept {
     return s;
   }
   if (ask_for_spares(1)) return nullptr;
-  // None is to be had. The sleeper in the poller leaves its role for it; until another takes it up the monitor polls [SLEEP-2].
+  // None is to be had. The sleeper in the poller leaves its role for it; until another takes it up
+  // the monitor polls [SLEEP-2].
   worker* s = nullptr;
   {
     const std::lock_guard guard(idle_lock_);
@@ -53,27 +59,31 @@ worker* scheduler::make_spare() noexcept {
   if (threads_end_.load(std::memory_order_relaxed)) return nullptr;  // written under this lock
   worker* s = unstarted_ != nullptr ? std::exchange(unstarted_, nullptr) : make_worker();
   if (s == nullptr) {
-    if (worker_count_.load(std::memory_order_relaxed) < workers_.size()) return nullptr;  // no memory
+    // no memory
+    if (worker_count_.load(std::memory_order_relaxed) < workers_.size()) return nullptr;
     if (!std::exchange(thread_limit_reported_, true)) try {
-      os::write_stderr("weft: runtime \"" + options_.name + "\" has " + std::to_string(options_.max_threads) +
-                       " threads, which is options::max_threads, and all are blocked or preempted; fibers wait until one "
-                       "comes back. Raise the option, or use weft::offload for blocking calls\n");
-    } catch (const std::bad_alloc&) {
-      thread_limit_reported_ = false;
-    }
+        os::write_stderr("weft: runtime \"" + options_.name + "\" has " +
+                         std::to_string(options_.max_threads) +
+                         " threads, which is options::max_threads, and all are blocked or "
+                         "preempted; fibers wait until one "
+                         "comes back. Raise the option, or use weft::offload for blocking calls\n");
+      } catch (const std::bad_alloc&) {
+        thread_limit_reported_ = false;
+      }
     return nullptr;
   }
   s->reserved = true;
   try {
     const os::block_signals blocked;
     start_thread(*s);
-  } catch (...) {  // the system has no thread, or no memory for one
+  } catch (...) {    // the system has no thread, or no memory for one
     unstarted_ = s;  // readers may be looking at it: it stays where it is
     return nullptr;
   }
-  // A thread that comes up allocates, and may have to wait for a frozen one to do so [PREEMPT-3]. If it had a processor
-  // by then, that would be neither idle nor anybody's.
-  while (s->started.load(std::memory_order_acquire) == 0) os::futex_wait(s->started, 0);  // worker_main
+  // A thread that comes up allocates, and may have to wait for a frozen one to do so [PREEMPT-3].
+  // If it had a processor by then, that would be neither idle nor anybody's.
+  // worker_main
+  while (s->started.load(std::memory_order_acquire) == 0) os::futex_wait(s->started, 0);
   return s;
 }
 
@@ -86,7 +96,8 @@ void scheduler::prepare_spares(std::size_t wanted) noexcept {
   take_made_spares();
   wanted = std::min(wanted, processor_count());
   // The last ones are not made in advance: at the limit, whoever needs one gets it.
-  if (prepared_.size() < wanted && threads_running_.load(std::memory_order_relaxed) + processor_count() < options_.max_threads)
+  if (prepared_.size() < wanted &&
+      threads_running_.load(std::memory_order_relaxed) + processor_count() < options_.max_threads)
     static_cast<void>(ask_for_spares(wanted - prepared_.size()));
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/run.cpp - a fiber gets a stack, runs, ends; the next one takes over.
 //
-//   fiber_entry   the bottom of every fiber stack. One stack runs fiber after fiber as long as the next one is
-//                 fresh and asks for the same size: no switch, no stack to get, and the hot one is used again.
+//   fiber_entry   the bottom of every fiber stack. One stack runs fiber after fiber as long as the
+//                 next one is fresh and asks for the same size: no switch, no stack to get, and the
+//                 hot one is used again.
 //   finish_switch_slow   what the arriving side owes to the stack that was left
-// A fiber's end publishes its result first and frees its stack after: the stack is still in use until the next
-// one has been arrived at.
+// A fiber's end publishes its result first and frees its stack after: the stack is still in use
+// until the next one has been arrived at.
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -16,8 +17,8 @@
 #include <cxxabi.h>
 
 #include "base/check.hpp"
-#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/spawn.hpp"
 #include "sched/stack_look.hpp"
 #include "trace/event.hpp"
@@ -25,8 +26,8 @@
 namespace weft::detail {
 namespace {
 
-// Those that follow frame pointers end at the calling function's caller. What make_fcontext left there is an address in
-// the code, not a frame.
+// Those that follow frame pointers end at the calling function's caller. What make_fcontext left
+// there is an address in the code, not a frame.
 [[gnu::always_inline]] inline void end_of_frames() noexcept {
   *static_cast<void* volatile*>(__builtin_frame_address(0)) = nullptr;
 }
@@ -38,13 +39,15 @@ namespace {
     fiber_record& f = *w->current;
     *w->state.exceptions = {};
     set_float_environment();
-    // From fiber to fiber it is said by the one that was left (trace/README.md, "What is not written").
+    // From fiber to fiber it is said by the one that was left (trace/README.md, "What is not
+    // written").
     if (w->action == switch_action::own_context) trace::emit(trace::event::fiber_start, f.id);
     leave(*w);
     f.operations->invoke(f, start::run);
     finish_in_user_mode(f);
     w = enter();
-    if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]] look_at_end(f);
+    if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]]
+      look_at_end(f);
     const stack_ref stack = stack_of(f);
     const stack_class size = f.stack;
 #if WEFT_TSAN
@@ -108,7 +111,8 @@ bool prepare_start(worker& w, fiber_record& f) noexcept {
     }
     return false;
   }
-  if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]] look_at_parks();
+  if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]]
+    look_at_parks();
   f.stack_limit = stack.limit;
   std::byte* top = coloured_top(stack);
   f.context = boost::context::detail::make_fcontext(
@@ -152,7 +156,8 @@ void finish_switch_slow(worker& w, context from) noexcept {
 }
 
 void scheduler::run(worker& w, fiber_record& f) noexcept {
-  if (f.has(fiber_record::timed)) [[unlikely]] stop_clock(w.counters, f);
+  if (f.has(fiber_record::timed)) [[unlikely]]
+    stop_clock(w.counters, f);
   if (!prepare(w, f)) return;
   w.left = nullptr;
   w.action = switch_action::own_context;
@@ -161,7 +166,8 @@ void scheduler::run(worker& w, fiber_record& f) noexcept {
 
 worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
   trace::emit_end(f.id);
-  if (f.has(fiber_record::pinned) && w.own_fiber == &f) [[unlikely]] end_own_thread(w);
+  if (f.has(fiber_record::pinned) && w.own_fiber == &f) [[unlikely]]
+    end_own_thread(w);
   f.word.set(fiber_state::dead);
   worker* now = &w;
   const std::uint64_t id = f.id;  // a joiner that gives up in this moment may free the record
@@ -179,7 +185,8 @@ worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
     }
   } else if (end.free_record) {
     if (f.operations->drop_result != nullptr || f.error) [[unlikely]] {
-      // Detached in this very moment: what is the user's runs outside weft, and still on this stack.
+      // Detached in this very moment: what is the user's runs outside weft, and still on this
+      // stack.
       leave(w);
       dispose_result(f);
       now = enter();
@@ -239,7 +246,9 @@ void scheduler::unhandled(fiber_record& f) noexcept {
   }
   std::string text = "weft: fiber " + std::to_string(what.fiber_id);
   if (!what.fiber_name.empty()) text += " \"" + what.fiber_name + "\"";
-  text += " ended with an exception that nobody can observe, because its handle was detached or destroyed";
+  text +=
+      " ended with an exception that nobody can observe, because its handle was detached or "
+      "destroyed";
   try {
     std::rethrow_exception(what.exception);
   } catch (const std::exception& e) {

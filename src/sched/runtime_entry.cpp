@@ -20,9 +20,9 @@ namespace {
 [[gnu::tls_model("initial-exec")]] thread_local constinit worker* current_worker = nullptr;
 [[gnu::tls_model("initial-exec")]] thread_local constinit bool is_monitor = false;
 
-// A plain thread's record, for as long as the thread lives. Destructors of other thread-locals may run after the
-// record was given back and wait once more: then the thread gets another one, registered in its turn. So this is no
-// object with a destructor, which would run once.
+// A plain thread's record, for as long as the thread lives. Destructors of other thread-locals may
+// run after the record was given back and wait once more: then the thread gets another one,
+// registered in its turn. So this is no object with a destructor, which would run once.
 thread_local constinit fiber_record* agent = nullptr;
 std::atomic<std::uint64_t> threads_seen{0};  // relaxed: only uniqueness matters
 
@@ -42,7 +42,8 @@ void end_agent(void*) noexcept {
 
 [[gnu::noinline]] fiber_record& thread_record() {
   if (agent == nullptr) {
-    refuse_in_forked_child();  // the lock of the free records may be held by a thread that is not here
+    // the lock of the free records may be held by a thread that is not here
+    refuse_in_forked_child();
     fiber_record& r = take_record();
     r.flags.store(fiber_record::is_thread, std::memory_order_relaxed);
     r.set_home(nullptr);
@@ -64,7 +65,8 @@ worker* this_worker() noexcept {
   return w;
 }
 
-// Only ever asked and set on threads that run no fibers, or by fibers that do not care which thread they ask for.
+// Only ever asked and set on threads that run no fibers, or by fibers that do not care which thread
+// they ask for.
 bool on_monitor() noexcept {
   bool is = is_monitor;
   asm volatile("" : "+r"(is));

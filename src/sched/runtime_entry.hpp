@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/runtime_entry.hpp - into weft and out again (processor_lease.hpp), and the one jump between stacks.
+// sched/runtime_entry.hpp - into weft and out again (processor_lease.hpp), and the one jump between
+// stacks.
 
 #include "fiber/switch.hpp"
 #include "sched/scheduler.hpp"
@@ -12,33 +13,38 @@ namespace weft::detail {
 [[WEFT_SWITCHES, gnu::cold]] worker* enter_slow(worker* w) noexcept;
 [[gnu::noinline, gnu::cold]] worker* enter_to_park_slow(worker* w) noexcept;
 
-/// The calling worker, inside weft and holding a processor; null on a plain thread. May park the calling fiber, if
-/// its processor was taken meanwhile: nothing about "this worker" known before is true afterwards.
+/// The calling worker, inside weft and holding a processor; null on a plain thread. May park the
+/// calling fiber, if its processor was taken meanwhile: nothing about "this worker" known before is
+/// true afterwards.
 inline worker* enter(worker* w) noexcept {
   if (w == nullptr) return nullptr;
   processor* p = w->gate.enter();
-  if (p != nullptr && p == w->held) [[likely]] return w;
+  if (p != nullptr && p == w->held) [[likely]]
+    return w;
   return enter_slow(w);
 }
 inline worker* enter() noexcept { return enter(this_worker()); }
 inline void leave(worker& w) noexcept { w.gate.leave(); }
 
-/// As enter, between begin_park and the park itself: the fiber must not queue up for a processor now, for its word says
-/// already that it waits. So without a processor it parks without one: then `held` is null.
+/// As enter, between begin_park and the park itself: the fiber must not queue up for a processor
+/// now, for its word says already that it waits. So without a processor it parks without one: then
+/// `held` is null.
 inline worker* enter_to_park() noexcept {
   worker* w = this_worker();
   processor* p = w->gate.enter();
-  if (p != nullptr && p == w->held) [[likely]] return w;
+  if (p != nullptr && p == w->held) [[likely]]
+    return w;
   return enter_to_park_slow(w);
 }
 
 /// The record of the calling fiber, or of the calling plain thread (made on first use).
 [[nodiscard]] fiber_record& this_agent();
 
-// ---- what the arriving side does for the side that left (run.cpp) --------------------------------
+// ---- what the arriving side does for the side that left (run.cpp)
 [[gnu::noinline]] void finish_switch_slow(worker& w, context from) noexcept;
 
-/// Where `f` goes on. On the stack it was left on: its own, or one that the application made and put it on.
+/// Where `f` goes on. On the stack it was left on: its own, or one that the application made and
+/// put it on.
 inline void rest_at(fiber_record& f, context from) noexcept {
   f.context = from;
 #if WEFT_ASAN
@@ -81,16 +87,21 @@ inline stack_bounds bounds_of([[maybe_unused]] const fiber_record& f) noexcept {
 #endif
 }
 
-// For the tracer and the counters: `f` waits no more; the caller won its wake. `w`: the calling worker, null on other
-// threads. `by`: the fiber that did it, 0 for a timer, the poller, or another thread.
-inline void trace_ready(worker* w, fiber_record& f, std::uint64_t by, trace::when time = trace::when::now) noexcept {
-  trace::emit(trace::event::fiber_ready, time, f.id, static_cast<std::uint64_t>(f.reason.load(std::memory_order_relaxed)), by);
+// For the tracer and the counters: `f` waits no more; the caller won its wake. `w`: the calling
+// worker, null on other threads. `by`: the fiber that did it, 0 for a timer, the poller, or another
+// thread.
+inline void trace_ready(worker* w, fiber_record& f, std::uint64_t by,
+                        trace::when time = trace::when::now) noexcept {
+  trace::emit(trace::event::fiber_ready, time, f.id,
+              static_cast<std::uint64_t>(f.reason.load(std::memory_order_relaxed)), by);
   if (w == nullptr || w->home != f.home) [[unlikely]]
     f.home->count_outside_wake(f);
   else if (w->counters.wakes.add() == w->counters.sample_at) [[unlikely]]
     sample_wake(*w, f);
 }
-inline std::uint64_t id_of_current(const worker& w) noexcept { return w.current != nullptr ? w.current->id : 0; }
+inline std::uint64_t id_of_current(const worker& w) noexcept {
+  return w.current != nullptr ? w.current->id : 0;
+}
 
 /// Leaves this stack for `to`. Returns when somebody jumps back: the worker it then runs on.
 [[gnu::always_inline]] inline worker* switch_to(worker& w, context to,
@@ -110,7 +121,8 @@ inline std::uint64_t id_of_current(const worker& w) noexcept { return w.current 
 
 /// Makes `f` the current fiber; false as prepare_start.
 inline bool prepare(worker& w, fiber_record& f) noexcept {
-  if (f.context == nullptr && !prepare_start(w, f)) [[unlikely]] return false;
+  if (f.context == nullptr && !prepare_start(w, f)) [[unlikely]]
+    return false;
   f.word.set(fiber_state::running);
   w.current = &f;
   return true;
@@ -124,10 +136,12 @@ inline void prefetch_stack(context at) noexcept {
     __builtin_prefetch(static_cast<const std::byte*>(at) + i * base::cache_line, 1);
 }
 
-/// The next fiber of the processor's own queues (service_order.hpp). Null: look further, on the worker's own stack.
+/// The next fiber of the processor's own queues (service_order.hpp). Null: look further, on the
+/// worker's own stack.
 inline fiber_record* pick_local(worker& w) noexcept {
   processor& p = *w.held;
-  if (p.is_due(p.bump_tick()) || w.resched_requested.load(std::memory_order_relaxed) != 0) [[unlikely]]
+  if (p.is_due(p.bump_tick()) || w.resched_requested.load(std::memory_order_relaxed) != 0)
+      [[unlikely]]
     return nullptr;
   fiber_record* f = take_own(p.order, p);
   if (f == nullptr) return nullptr;
@@ -139,7 +153,8 @@ inline fiber_record* pick_local(worker& w) noexcept {
     }
     if (f->has(fiber_record::timed)) stop_clock(w.counters, *f);
   }
-  // A fiber that was away for long is cold, and its stack is far from any other: half of a sleep's price is misses.
+  // A fiber that was away for long is cold, and its stack is far from any other: half of a sleep's
+  // price is misses.
   const deque<fiber_record*>& q = p.order.ready_waits ? p.ready : p.local;
   if (const fiber_record* soon = q.peek_further()) soon->prefetch();
   if (const fiber_record* soon = q.peek()) prefetch_stack(soon->context);
@@ -156,7 +171,7 @@ inline fiber_record* pick_prepared(worker& w) noexcept {
 
 /// The calling fiber leaves its stack with `action`, for `f` or for the worker's own context.
 [[gnu::always_inline]] inline worker* switch_stack(worker& w, fiber_record& self, fiber_record* f,
-                                                  switch_action action) noexcept {
+                                                   switch_action action) noexcept {
   w.left = &self;
   w.action = action;
   worker* now;
@@ -166,7 +181,8 @@ inline fiber_record* pick_prepared(worker& w) noexcept {
     w.current = nullptr;
     now = switch_to(w, w.own, w.own_bounds);
   }
-  // From fiber to fiber it is one moment, and one look at the clock; from the worker's own loop it is not.
+  // From fiber to fiber it is one moment, and one look at the clock; from the worker's own loop it
+  // is not.
   if (now->action == switch_action::own_context)
     trace::emit(trace::event::fiber_resume, self.id);
   else

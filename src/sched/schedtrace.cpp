@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/schedtrace.cpp - WEFT_SCHEDTRACE=ms: a line on stderr every so many ms, for each runtime, by its service thread.
+// sched/schedtrace.cpp - WEFT_SCHEDTRACE=ms: a line on stderr every so many ms, for each runtime,
+// by its service thread.
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -23,10 +24,11 @@ std::int64_t schedtrace_ms() noexcept {
     const std::string_view text = value;
     long long n = 0;
     const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), n);
-    if (ec == std::errc() && end == text.data() + text.size() && n >= 0 && n <= longest_ms) return n;
+    if (ec == std::errc() && end == text.data() + text.size() && n >= 0 && n <= longest_ms)
+      return n;
     os::write_stderr("weft: WEFT_SCHEDTRACE=" + std::string(text) +
-                     ": it must be the milliseconds from one line to the next, 1 to " + std::to_string(longest_ms) +
-                     ", or 0 for none; nothing is printed\n");
+                     ": it must be the milliseconds from one line to the next, 1 to " +
+                     std::to_string(longest_ms) + ", or 0 for none; nothing is printed\n");
     return 0LL;
   }();
   return ms;
@@ -48,9 +50,7 @@ std::string short_time(std::chrono::nanoseconds t) {
 
 }  // namespace
 
-void scheduler::begin_schedtrace() noexcept {
-  schedtrace_every_ns_ = schedtrace_ms() * 1'000'000;
-}
+void scheduler::begin_schedtrace() noexcept { schedtrace_every_ns_ = schedtrace_ms() * 1'000'000; }
 
 std::int64_t scheduler::print_schedtrace() noexcept try {
   const std::int64_t now = os::now_ns();
@@ -61,29 +61,38 @@ std::int64_t scheduler::print_schedtrace() noexcept try {
   if (now < schedtrace_at_ns_) return schedtrace_at_ns_;
   const runtime_metrics m = measure();
   const runtime_metrics& before = *schedtrace_last_;
-  const double seconds = std::max(static_cast<double>((m.uptime - before.uptime).count()) / 1e9, 1e-9);
+  const double seconds =
+      std::max(static_cast<double>((m.uptime - before.uptime).count()) / 1e9, 1e-9);
   const auto rate = [&](const char* what, std::uint64_t runtime_metrics::* field) {
     const auto more = static_cast<double>(m.*field - before.*field);
     char text[48];
     std::snprintf(text, sizeof text, " %s=%.0f/s", what, more / seconds);
     return std::string(text);
   };
-  const auto number = [](const char* what, std::size_t n) { return " " + std::string(what) + "=" + std::to_string(n); };
+  const auto number = [](const char* what, std::size_t n) {
+    return " " + std::string(what) + "=" + std::to_string(n);
+  };
   latency_histogram wakes = m.wake_latency;
   for (std::size_t i = 0; i < wakes.size; ++i) wakes.counts[i] -= before.wake_latency.counts[i];
 
-  std::string line = "weft-sched " + std::to_string(m.uptime.count() / 1'000'000) + "ms " + m.name + ":";
-  line += number("processors", m.serving) + number("busy", m.busy) + number("searching", m.searching);
-  line += number("threads", m.threads) + number("asleep", m.asleep) + number("detached", m.detached) + number("frozen", m.frozen);
-  line += number("fibers", m.alive) + number("waiting", m.waiting) + number("runnable", m.runnable) + number("running", m.running);
+  std::string line =
+      "weft-sched " + std::to_string(m.uptime.count() / 1'000'000) + "ms " + m.name + ":";
+  line +=
+      number("processors", m.serving) + number("busy", m.busy) + number("searching", m.searching);
+  line += number("threads", m.threads) + number("asleep", m.asleep) +
+          number("detached", m.detached) + number("frozen", m.frozen);
+  line += number("fibers", m.alive) + number("waiting", m.waiting) +
+          number("runnable", m.runnable) + number("running", m.running);
   line += number("inject", m.injected_now) + " queues=[";
   for (const processor_metrics& p : m.processors)
     line += (p.index > 0 ? " " : "") + (p.serving ? std::to_string(p.queued + p.next) : "-");
   line += "]" + rate("steps", &runtime_metrics::steps) + rate("spawns", &runtime_metrics::spawned) +
           rate("wakes", &runtime_metrics::wakes) + rate("steals", &runtime_metrics::steals) +
-          rate("retakes", &runtime_metrics::retakes) + rate("preemptions", &runtime_metrics::preemptions);
+          rate("retakes", &runtime_metrics::retakes) +
+          rate("preemptions", &runtime_metrics::preemptions);
   if (wakes.count() > 0)
-    line += " wake-p50=" + short_time(wakes.quantile(0.5)) + " wake-p99=" + short_time(wakes.quantile(0.99));
+    line += " wake-p50=" + short_time(wakes.quantile(0.5)) +
+            " wake-p99=" + short_time(wakes.quantile(0.99));
   os::write_stderr(line + "\n");
   *schedtrace_last_ = m;
   const std::int64_t next = schedtrace_at_ns_ + schedtrace_every_ns_;

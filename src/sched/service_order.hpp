@@ -3,24 +3,29 @@
 // sched/service_order.hpp - whom a processor serves next (ORDER-1..6, README).
 //
 //   next      the slot: readied last, by the fiber that ran before; what it touches is warm
-//   ready     those whose wait has ended: by a timer, a descriptor, another thread, or displaced from the slot
+//   ready     those whose wait has ended: by a timer, a descriptor, another thread, or displaced
+//             from the slot
 //   local     those that yielded, were spawned, or had lost their processor
 //   bound     fibers that only this thread may run
-//   outside   due timers, the poller, the inject queue, the monitor's chain: not served, but brought to `ready` and `local`
+//   outside   due timers, the poller, the inject queue, the monitor's chain: not served, but
+//             brought to `ready` and `local`
 //   frozen    preempted threads: they take the whole processor
 //
-// Whoever has waited for something goes before whoever merely let others go first; of each, the oldest first. The rest is
-// bounds, so that no source can keep out another, however busy it is:
+// Whoever has waited for something goes before whoever merely let others go first; of each, the
+// oldest first. The rest is bounds, so that no source can keep out another, however busy it is:
 //
 //   slot       at most `longest_streak` in a row; then its fiber goes to the end of `ready`
-//   local      after `longest_streak` steps of others, or `longest_wait_ns` of them at the next check
-//   outside    checked every 61 steps at least, oftener while they come more than 0.1 ms apart (find.cpp); what a check brings goes
-//              before the slot. A new fiber goes ahead of the local queue at every second check, the others to its end
+//   local      after `longest_streak` steps of others, or `longest_wait_ns` of them at the next
+//              check
+//   outside    checked every 61 steps at least, oftener while they come more than 0.1 ms apart
+//              (find.cpp); what a check brings goes before the slot. A new fiber goes ahead of the
+//              local queue at every second check, the others to its end
 //   bound      every second step
-//   frozen     a slice after the processor last had one or saw none, two while others are ready; first after a retake; and
-//              when nobody else is there
-// Rejected: one queue for all (a timer's fiber waits for every fiber that yielded: 50 ms behind a thousand of 60 us); a clock in every
-// step (20 ns, as much as the step); ready ones always first (fibers that wake each other keep out the rest for ever).
+//   frozen     a slice after the processor last had one or saw none, two while others are ready;
+//              first after a retake; and when nobody else is there
+// Rejected: one queue for all (a timer's fiber waits for every fiber that yielded: 50 ms behind a
+// thousand of 60 us); a clock in every step (20 ns, as much as the step); ready ones always first
+// (fibers that wake each other keep out the rest for ever).
 
 #include <cstdint>
 #include <utility>
@@ -35,8 +40,9 @@ struct basic_service_order {
   static constexpr std::uint32_t longest_streak = Streak;
   static constexpr std::int64_t longest_wait_ns = WaitNs;
 
-  bool ready_waits = false;   // there may be some; false: there are none
-  bool thaw_first = false;    // after a retake: a frozen thread may hold the lock the others wait for
+  bool ready_waits = false;  // there may be some; false: there are none
+  // after a retake: a frozen thread may hold the lock the others wait for
+  bool thaw_first = false;
   bool bound_last = false;    // the step before was one of the bound ones
   bool new_last = false;      // the check before let a new one ahead
   std::uint32_t ahead = 0;    // steps in a row that were not of `local`
@@ -74,11 +80,12 @@ struct basic_service_order {
       ahead = longest_streak;  // ORDER-3
   }
   /// May a new fiber go ahead of the local queue? Asked at each check that finds one.
-  [[nodiscard]] bool new_goes_ahead() noexcept { return new_last = !new_last; }  // ORDER-4
+  [[nodiscard]] bool new_goes_ahead() noexcept { return new_last = !new_last; }    // ORDER-4
   [[nodiscard]] bool bound_may_go() noexcept { return bound_last = !bound_last; }  // ORDER-5
   /// A frozen thread has had its turn, or there is none: the others have a slice from now on.
   void delay_frozen(std::int64_t now, std::int64_t slice) noexcept { thaw_ns = now + slice; }
-  [[nodiscard]] bool frozen_is_due(std::int64_t now, std::int64_t slice) const noexcept {  // ORDER-6
+  // ORDER-6
+  [[nodiscard]] bool frozen_is_due(std::int64_t now, std::int64_t slice) const noexcept {
     return thaw_first || now - thaw_ns >= (ready_waits ? slice : 0);
   }
 };
@@ -118,8 +125,9 @@ template <class Order, class Queues>
   return next;
 }
 
-/// A step on the worker's own stack: checks what comes from outside, if it is time or somebody asked, and serves. Null:
-/// the processor's own queues are empty, or it belongs to a frozen thread now (`Env::has_processor`).
+/// A step on the worker's own stack: checks what comes from outside, if it is time or somebody
+/// asked, and serves. Null: the processor's own queues are empty, or it belongs to a frozen thread
+/// now (`Env::has_processor`).
 template <class Order, class Env>
 auto take_checked(Order& order, Env& env) noexcept {
   using fiber = decltype(env.take_bound());

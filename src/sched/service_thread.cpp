@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/service_thread.cpp - one thread that does for the monitor what may allocate, block, or run the user's code: it makes spare
-// threads and calls on_stall.
+// sched/service_thread.cpp - one thread that does for the monitor what may allocate, block, or run
+// the user's code: it makes spare threads and calls on_stall.
 //
-// [MON-3] The monitor never allocates, and never waits for a lock under which somebody may. The thread that holds
-// malloc's lock may be a frozen one, and only the monitor sees to it that a frozen thread goes on when everybody else
-// waits for it. So:
+// [MON-3] The monitor never allocates, and never waits for a lock under which somebody may. The
+// thread that holds malloc's lock may be a frozen one, and only the monitor sees to it that a
+// frozen thread goes on when everybody else waits for it. So:
 //   what it readies       goes to a chain of records, not to the inject queue (inject, bring_late)
-//   timers                are fired if their lock is free; a worker may be in malloc under it (timer_queue::add)
+//   timers                are fired if their lock is free; a worker may be in malloc under it
+//                         (timer_queue::add)
 //   affinity and quota    are read here (resize.cpp)
 //   a spare it lacks      is asked for here; the next round, 50 us later, looks again
 //   memory of idle stacks goes back to the kernel from here, in pieces (fiber/stack_trim.hpp)
-//   a stall it sees       is left in the worker's slot, which is this thread's until it has told the user
+//   a stall it sees       is left in the worker's slot, which is this thread's until it has told
+//                         the user
 // Signal handlers call it, too, for what a handler must not do (wake_word.hpp; debug/inspect.cpp).
-// If the service thread itself waits for a frozen thread's lock, the monitor thaws it as for a worker [PREEMPT-3].
-// Rejected: reserving memory for each of these beforehand (pthread_create alone allocates in five places).
+// If the service thread itself waits for a frozen thread's lock, the monitor thaws it as for a
+// worker [PREEMPT-3].
+// Rejected: reserving memory for each of these beforehand (pthread_create alone allocates in five
+// places).
 #include <algorithm>
 
 #include "fiber/stack_trim.hpp"
@@ -22,7 +26,8 @@
 
 namespace weft::detail {
 namespace {
-constexpr std::int64_t pause_after_failure_ns = 5'000'000;  // no thread to be had, or at the limit: not every round
+// no thread to be had, or at the limit: not every round
+constexpr std::int64_t pause_after_failure_ns = 5'000'000;
 }  // namespace
 
 void scheduler::service_main() noexcept {
@@ -30,7 +35,8 @@ void scheduler::service_main() noexcept {
   service_thread_id_.store(os::thread_id(), std::memory_order_relaxed);
   aide_stat_.open(os::thread_id());
   for (;;) {
-    const std::uint32_t heard = wake_word_.calls.load(std::memory_order_acquire);  // [SERVICE-1] wake_service_thread
+    // [SERVICE-1] wake_service_thread
+    const std::uint32_t heard = wake_word_.calls.load(std::memory_order_acquire);
     if (service_ends_.load(std::memory_order_acquire)) return;
     service_busy_since_.store(os::now_ns(), std::memory_order_relaxed);
     make_spares_asked_for();
@@ -48,13 +54,15 @@ void scheduler::service_main() noexcept {
   }
 }
 
-// [SERVICE-1] What is asked is stored first, then the count changes: the service thread sees it in this turn, or does not sleep.
+// [SERVICE-1] What is asked is stored first, then the count changes: the service thread sees it in
+// this turn, or does not sleep.
 void scheduler::wake_service_thread() noexcept { wake_word_.ring(); }
 
 // False: there is no hope at present.
 bool scheduler::ask_for_spares(std::size_t n) noexcept {
   if (os::now_ns() < spares_hopeless_until_.load(std::memory_order_relaxed)) return false;
-  if (spares_asked_.exchange(static_cast<std::uint32_t>(n), std::memory_order_relaxed) < n) wake_service_thread();
+  if (spares_asked_.exchange(static_cast<std::uint32_t>(n), std::memory_order_relaxed) < n)
+    wake_service_thread();
   return true;
 }
 
@@ -64,12 +72,14 @@ void scheduler::make_spares_asked_for() noexcept {
     if (n == 0) return;
     worker* s = make_spare();
     if (s == nullptr) {
-      spares_hopeless_until_.store(os::now_ns() + pause_after_failure_ns, std::memory_order_relaxed);
+      spares_hopeless_until_.store(os::now_ns() + pause_after_failure_ns,
+                                   std::memory_order_relaxed);
       spares_asked_.store(0, std::memory_order_relaxed);  // whoever still needs one asks again
       return;
     }
     s->next_made = made_.load(std::memory_order_relaxed);
-    while (!made_.compare_exchange_weak(s->next_made, s, std::memory_order_release,  // take_made_spares
+    // take_made_spares
+    while (!made_.compare_exchange_weak(s->next_made, s, std::memory_order_release,
                                         std::memory_order_relaxed)) {
     }
     std::uint32_t expected = n;
@@ -79,7 +89,8 @@ void scheduler::make_spares_asked_for() noexcept {
 
 // The monitor's, reserved for it.
 void scheduler::take_made_spares() noexcept {
-  for (worker* s = made_.exchange(nullptr, std::memory_order_acquire); s != nullptr; s = s->next_made)
+  for (worker* s = made_.exchange(nullptr, std::memory_order_acquire); s != nullptr;
+       s = s->next_made)
     prepared_.push_back(s);
 }
 
@@ -89,7 +100,8 @@ void scheduler::report_stalls() noexcept {
     trace::note_stall(w.stall.told_fiber, static_cast<std::uint64_t>(w.stall.told_kind), w.index);
     if (options_.on_stall) {
       fiber_record* const f = w.stall.told_record;
-      stall_report report{w.stall.told_fiber, {}, std::chrono::nanoseconds(w.stall.told_ns), w.stall.told_kind, {}};
+      stall_report report{
+          w.stall.told_fiber, {}, std::chrono::nanoseconds(w.stall.told_ns), w.stall.told_kind, {}};
       try {
         report.fiber_name = w.stall.told_name;
         if (f != nullptr) report.calls = calls_of_(*f, w.stall.told_fiber);
@@ -97,7 +109,8 @@ void scheduler::report_stalls() noexcept {
       }
       options_.on_stall(report);
     }
-    w.stall.to_report.store(false, std::memory_order_release);  // [SERVICE-2] the slot is the monitor's again
+    // [SERVICE-2] the slot is the monitor's again
+    w.stall.to_report.store(false, std::memory_order_release);
   });
 }
 
@@ -108,7 +121,8 @@ void scheduler::watch_idle_stacks() noexcept {
 }
 
 std::int64_t scheduler::trim_idle_stacks() noexcept {
-  // Taken back first: when trim_stacks has ended our claim, the next one may be the monitor's before we are here again.
+  // Taken back first: when trim_stacks has ended our claim, the next one may be the monitor's
+  // before we are here again.
   if (!trims_.exchange(false, std::memory_order_relaxed)) return INT64_MAX;
   const std::int64_t next = trim_stacks(os::now_ns());
   if (next != INT64_MAX) trims_.store(true, std::memory_order_relaxed);

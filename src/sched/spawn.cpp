@@ -6,8 +6,8 @@
 #include <string>
 #include <system_error>
 
-#include "sched/runtime_entry.hpp"
 #include "sched/fork.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sched/spawn.hpp"
 #include "trace/event.hpp"
 #include "trace/recorder.hpp"
@@ -17,26 +17,27 @@ namespace {
 
 constexpr std::uint64_t ids_at_once = 1024;
 constexpr std::uint64_t spawns_per_sample = 16;  // from outside: for its latency
-std::atomic<std::uint64_t> next_ids{1};  // relaxed: only uniqueness matters
+std::atomic<std::uint64_t> next_ids{1};          // relaxed: only uniqueness matters
 
 }  // namespace
 
 void check_stack_size(std::size_t size, const char* what) {
   if (size >= min_stack_size && size <= max_stack_size && size % os::page_size() == 0) return;
-  throw std::system_error(std::make_error_code(std::errc::invalid_argument),
-                          std::string("weft: ") + what + " is " + std::to_string(size) +
-                              " bytes; it must be a multiple of the page size (" +
-                              std::to_string(os::page_size()) + ") between " +
-                              std::to_string(min_stack_size) + " and " +
-                              std::to_string(max_stack_size));
+  throw std::system_error(
+      std::make_error_code(std::errc::invalid_argument),
+      std::string("weft: ") + what + " is " + std::to_string(size) +
+          " bytes; it must be a multiple of the page size (" + std::to_string(os::page_size()) +
+          ") between " + std::to_string(min_stack_size) + " and " + std::to_string(max_stack_size));
 }
 
-// [LIFE-1] An outsider counts its fiber first and asks then whether it may; shutdown forbids first and counts then. So
-// it waits for every fiber that was accepted.
+// [LIFE-1] An outsider counts its fiber first and asks then whether it may; shutdown forbids first
+// and counts then. So it waits for every fiber that was accepted.
 class scheduler::outside_spawn {
  public:
   explicit outside_spawn(scheduler* s) noexcept : s_(s) {
-    if (s_ != nullptr) timed_ = s_->outside_spawned_.fetch_add(1, std::memory_order_seq_cst) % spawns_per_sample == 0;
+    if (s_ != nullptr)
+      timed_ =
+          s_->outside_spawned_.fetch_add(1, std::memory_order_seq_cst) % spawns_per_sample == 0;
   }
   ~outside_spawn() {
     if (s_ != nullptr) s_->count_end(nullptr);
@@ -64,14 +65,15 @@ fiber_record& scheduler::allocate(worker* w, const attributes* a) {
     if (live >= options_.max_fibers)
       throw std::system_error(
           std::make_error_code(std::errc::resource_unavailable_try_again),
-          "weft: " + std::to_string(live) + " fibers are alive, which is options::max_fibers; join some, bound "
-          "the spawning with weft::scope_limit, or raise the option");
-    // Workers together never get more than half of what is left, and lose what they got when they have used it: far
-    // from the limit it is looked at rarely, near it at each spawn.
+          "weft: " + std::to_string(live) +
+              " fibers are alive, which is options::max_fibers; join some, bound "
+              "the spawning with weft::scope_limit, or raise the option");
+    // Workers together never get more than half of what is left, and lose what they got when they
+    // have used it: far from the limit it is looked at rarely, near it at each spawn.
     if (w != nullptr) {
       timed = true;
-      w->spawn_allowance = static_cast<std::int32_t>(std::clamp<std::size_t>(
-          (options_.max_fibers - live) / (2 * processor_count()), 1, 4096));
+      w->spawn_allowance = static_cast<std::int32_t>(
+          std::clamp<std::size_t>((options_.max_fibers - live) / (2 * processor_count()), 1, 4096));
     }
   }
   if (w != nullptr && w->next_id == w->end_id) {
@@ -106,8 +108,10 @@ void scheduler::trace_created(const worker* w, fiber_record& f, const void* site
     f.spawned_id = f.id;
   }
   if (!trace::listened_to_for_sure()) return;
-  trace::record_create(f.id, reinterpret_cast<std::uintptr_t>(site), w != nullptr ? id_of_current(*w) : 0);
-  if (!f.has(fiber_record::has_extras)) [[likely]] return;
+  trace::record_create(f.id, reinterpret_cast<std::uintptr_t>(site),
+                       w != nullptr ? id_of_current(*w) : 0);
+  if (!f.has(fiber_record::has_extras)) [[likely]]
+    return;
   const fiber_extras* x = f.extras.load(std::memory_order_relaxed);
   if (!x->name.empty()) trace::emit_text(trace::event::fiber_name, f.id, x->name);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/spawn.hpp - the short way of a spawn and of an end, inline: a spawn and an inline join are 20 ns together, and
-// each call that is not one is a nanosecond of them.
+// sched/spawn.hpp - the short way of a spawn and of an end, inline: a spawn and an inline join are
+// 20 ns together, and each call that is not one is a nanosecond of them.
 
 #include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
@@ -25,16 +25,19 @@ inline void scheduler::reset(fiber_record& f, std::uint64_t id) noexcept {
 
 /// A record, if no limit has to be looked at and nothing has to be fetched; else null.
 inline fiber_record* scheduler::allocate_quick(worker& w) noexcept {
-  if (w.spawn_allowance <= 0 || w.next_id == w.end_id || w.records.empty()) [[unlikely]] return nullptr;
+  if (w.spawn_allowance <= 0 || w.next_id == w.end_id || w.records.empty()) [[unlikely]]
+    return nullptr;
   fiber_record& f = w.records.take_quick();
   reset(f, w.next_id++);
   w.count_spawn();
   return &f;
 }
 
-/// `w`: inside weft; null from outside. `site`: where the user's code called, for the tracer and the profiler.
+/// `w`: inside weft; null from outside. `site`: where the user's code called, for the tracer and
+/// the profiler.
 inline void scheduler::submit(worker* w, fiber_record& f, const void* site) noexcept {
-  if (trace::spawns_watched.load(std::memory_order_relaxed) != 0) [[unlikely]] trace_created(w, f, site);
+  if (trace::spawns_watched.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    trace_created(w, f, site);
   if (w == nullptr) [[unlikely]] {
     inject(f);
     return;
@@ -46,7 +49,8 @@ inline void scheduler::submit(worker* w, fiber_record& f, const void* site) noex
 inline void scheduler::release(worker* w, fiber_record& f) noexcept {
   constexpr std::uint8_t unclean = fiber_record::has_extras | fiber_record::pinned;
   // [REC-3] not into the cache of another runtime.
-  if (w == nullptr || w->home != f.home || (f.flags.load(std::memory_order_relaxed) & unclean) != 0) [[unlikely]] {
+  if (w == nullptr || w->home != f.home || (f.flags.load(std::memory_order_relaxed) & unclean) != 0)
+      [[unlikely]] {
     clean_and_release(w, f);
     return;
   }
@@ -59,7 +63,8 @@ inline void scheduler::count_end(worker* w) noexcept {
     w->count_end();
   else
     outside_ended_.fetch_add(1, std::memory_order_release);
-  if (phase_.load(std::memory_order_relaxed) != phase::running) [[unlikely]] notify_drained();
+  if (phase_.load(std::memory_order_relaxed) != phase::running) [[unlikely]]
+    notify_drained();
 }
 
 /// A fiber that its joiner ran has ended, without an error, and the joiner has its result.

@@ -14,10 +14,12 @@ constinit std::atomic<void (*)(const fiber_record&) noexcept> report_overflow{nu
 
 namespace {
 
-std::atomic<void (*)(fiber_record&) noexcept> looked_before{nullptr};  // what had before_park; release [PARK-4]
+// what had before_park; release [PARK-4]
+std::atomic<void (*)(fiber_record&) noexcept> looked_before{nullptr};
 
 void report_ran_off(const fiber_record& f) noexcept {
-  if (auto* tell = report_overflow.load(std::memory_order_acquire)) tell(f);  // install_overflow_report
+  // install_overflow_report
+  if (auto* tell = report_overflow.load(std::memory_order_acquire)) tell(f);
   std::abort();
 }
 
@@ -26,7 +28,8 @@ void look_at_park(fiber_record& f) noexcept {
   const fiber_record* owner = &f;
   while (owner->has(fiber_record::inlined)) owner = owner->outer;
   const auto limit = reinterpret_cast<std::uintptr_t>(owner->stack_limit);
-  const bool deep = here < limit + slot_size(owner->stack) / 4;  // the difference may be negative by now
+  // the difference may be negative by now
+  const bool deep = here < limit + slot_size(owner->stack) / 4;
   if (deep && ran_off(owner->stack_limit)) report_ran_off(f);
   if (auto* next = looked_before.load(std::memory_order_acquire)) next(f);
 }
@@ -42,16 +45,20 @@ void look_at_parks() noexcept {
   auto* now = before_park.load(std::memory_order_acquire);
   while (now != &look_at_park) {
     looked_before.store(now, std::memory_order_release);
-    if (before_park.compare_exchange_weak(now, &look_at_park, std::memory_order_acq_rel, std::memory_order_acquire)) return;
+    if (before_park.compare_exchange_weak(now, &look_at_park, std::memory_order_acq_rel,
+                                          std::memory_order_acquire))
+      return;
   }
 }
 
-// The fiber may go on meanwhile: what was found out about the stack is true all the same, and its thread looks again.
+// The fiber may go on meanwhile: what was found out about the stack is true all the same, and its
+// thread looks again.
 void snapshot_running(processor& p, worker& w) noexcept {
   if (!w.gate.try_take(&p)) return;
   const std::byte* const limit = w.current != nullptr ? w.current->stack_limit : nullptr;
   w.gate.give_back(&p);
-  if (limit != nullptr && ran_off(limit)) static_cast<void>(os::send_preempt_signal(w.thread_id(), SIGBUS));
+  if (limit != nullptr && ran_off(limit))
+    static_cast<void>(os::send_preempt_signal(w.thread_id(), SIGBUS));
 }
 
 }  // namespace weft::detail

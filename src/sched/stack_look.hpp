@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/stack_snapshot.hpp - when stacks without a guard page are looked at (fiber/stack_check.hpp says how), and who is told.
+// sched/stack_snapshot.hpp - when stacks without a guard page are looked at (fiber/stack_check.hpp
+// says how), and who is told.
 //
 //   ends           look_at_end, before its result is published
-//   parks          by `before_park`, which is set when the first such stack is taken; only with less than a quarter left
-//   runs           the monitor, each time it finds a fiber running that it found running before; it has the thread itself
-//                  report, by a signal, since only that can show the calls
+//   parks          by `before_park`, which is set when the first such stack is taken; only with
+//                  less than a quarter left
+//   runs           the monitor, each time it finds a fiber running that it found running before; it
+//                  has the thread itself report, by a signal, since only that can show the calls
 // While there are none, it costs a load for each fiber that ends and for each stack that is taken.
 
 #include "fiber/stack_check.hpp"
@@ -13,7 +15,8 @@
 
 namespace weft::detail {
 
-/// Reports that the calling fiber has run off its stack, and ends the process (debug/overflow.cpp sets it).
+/// Reports that the calling fiber has run off its stack, and ends the process (debug/overflow.cpp
+/// sets it).
 extern constinit std::atomic<void (*)(const fiber_record&) noexcept> report_overflow;
 
 /// On the fiber's stack, inside weft.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/stack_sample.cpp - what the preemption's handler tells the tracer of the code it interrupted (trace/stack_sample.hpp).
+// sched/stack_sample.cpp - what the preemption's handler tells the tracer of the code it
+// interrupted (trace/stack_sample.hpp).
 #include <cstring>
 
 #include <ucontext.h>
@@ -22,8 +23,9 @@ static_assert(sizeof(sample) <= trace::longest_text);
 // Fills head and registers; returns the stack pointer.
 std::uintptr_t take_registers(sample& s, const mcontext_t& at) noexcept {
 #if defined(__x86_64__)
-  constexpr int in_dwarf_order[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
-                                    REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
+  constexpr int in_dwarf_order[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
+                                    REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                    REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
   s.head = {trace::machine::x86_64, trace::x86_64_registers};
   for (std::size_t i = 0; i < std::size(in_dwarf_order); ++i)
     s.words[i] = static_cast<std::uint64_t>(at.gregs[in_dwarf_order[i]]);
@@ -48,7 +50,8 @@ __attribute__((no_sanitize("address"), no_sanitize("thread")))
 std::size_t
 take_words(std::uint64_t* to, std::size_t most, std::uintptr_t from, std::uintptr_t end) noexcept {
   std::size_t n = 0;
-  for (; n < most && from + 8 <= end; ++n, from += 8) to[n] = *reinterpret_cast<const volatile std::uint64_t*>(from);
+  for (; n < most && from + 8 <= end; ++n, from += 8)
+    to[n] = *reinterpret_cast<const volatile std::uint64_t*>(from);
   return n;
 }
 
@@ -64,7 +67,8 @@ void trace_interrupted_stack(const fiber_record& f, const void* context) noexcep
   // Code on a stack of its own making is still told of by its registers.
   if (sp >= low && sp < top && sp % 8 == 0)
     words += take_words(s.words + words, std::size(s.words) - words, sp, top);
-  trace::emit_text(trace::event::fiber_stack, f.id, {reinterpret_cast<const char*>(&s), sizeof s.head + 8 * words});
+  trace::emit_text(trace::event::fiber_stack, f.id,
+                   {reinterpret_cast<const char*>(&s), sizeof s.head + 8 * words});
 }
 
 }  // namespace weft::detail

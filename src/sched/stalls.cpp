@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/stalls.cpp - the user is told, once each, of fibers that keep their thread for long without calling weft.
+// sched/stalls.cpp - the user is told, once each, of fibers that keep their thread for long without
+// calling weft.
 //
-//   computing   CPU time since the call it came from, its frozen time not counted: the monitor sees the same tick, or
-//               a tick that began with a thaw
-//   blocked     time since it was first seen; by then it has usually lost its processor, and is in `detached_`
-// The fiber's name is read while the monitor holds its worker's gate: then the worker is not inside, and `current` becomes inactive.
-// Its calls are found by the service thread, as for a dump: a signal has the thread copy its stack, unless it sleeps in a call that would end
-// early. Rejected: looking up their names there, too (a second of reading debug information, and no spare is made meanwhile).
+//   computing   CPU time since the call it came from, its frozen time not counted: the monitor sees
+//               the same tick, or a tick that began with a thaw
+//   blocked     time since it was first seen; by then it has usually lost its processor, and is in
+//               `detached_`
+// The fiber's name is read while the monitor holds its worker's gate: then the worker is not
+// inside, and `current` becomes inactive. Its calls are found by the service thread, as for a dump:
+// a signal has the thread copy its stack, unless it sleeps in a call that would end early.
+// Rejected: looking up their names there, too (a second of reading debug information, and no spare
+// is made meanwhile).
 #include <algorithm>
 #include <cstring>
 #include <string_view>
@@ -29,9 +33,12 @@ void note_fiber(worker& w) noexcept {
 
 }  // namespace
 
-bool scheduler::stalls_matter() const noexcept { return options_.on_stall != nullptr || trace::wants_stalls(); }
+bool scheduler::stalls_matter() const noexcept {
+  return options_.on_stall != nullptr || trace::wants_stalls();
+}
 
-void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int64_t cpu, bool still) noexcept {
+void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int64_t cpu,
+                            bool still) noexcept {
   const std::int64_t limit = span_ns(options_.stall_after);
   if (limit == 0 || !stalls_matter()) return;
   const bool goes_on = p.thawed_ns.load(std::memory_order_relaxed) == p.seen.since_ns;
@@ -53,7 +60,8 @@ void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int6
 
 // The user's code is called by the service thread: it may take its time, and the monitor must not.
 bool scheduler::report_stall(worker& w, std::int64_t took, stall_kind kind) noexcept {
-  if (w.stall.to_report.load(std::memory_order_acquire)) return false;  // [SERVICE-2] the one before is still being told
+  // [SERVICE-2] the one before is still being told
+  if (w.stall.to_report.load(std::memory_order_acquire)) return false;
   w.stall.told_record = w.stall.record;
   w.stall.told_fiber = w.stall.fiber;
   w.stall.told_ns = took;
@@ -71,7 +79,8 @@ void scheduler::begin_detached(worker& w, std::int64_t since) noexcept {
   const bool told = w.stall.told && w.stall.since_ns == since;
   note_fiber(w);
   w.stall.since_ns = since;
-  if (!told && std::find(detached_.begin(), detached_.end(), &w) == detached_.end()) detached_.push_back(&w);
+  if (!told && std::find(detached_.begin(), detached_.end(), &w) == detached_.end())
+    detached_.push_back(&w);
 }
 
 void scheduler::watch_detached(std::int64_t now) noexcept {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/thaw.cpp - a preempted thread goes on, because it is its turn or because somebody may wait for what it holds.
+// sched/thaw.cpp - a preempted thread goes on, because it is its turn or because somebody may wait
+// for what it holds.
 //
 //   thaw            a worker gives the first in line its processor and lies down
-//   reserve_frozen  the monitor takes a blocked or computing worker's processor, and no thread is to be had for it: the first in
-//                   line needs no new one. It is given the processor as a spare would be (retake, freeze)
-//   thaw_detached   no processor can be given: who waits does so inside weft, or keeps it by options::retake. The first in line
-//                   goes on without one, as after a retake, until it enters weft
+//   reserve_frozen  the monitor takes a blocked or computing worker's processor, and no thread is
+//                   to be had for it: the first in line needs no new one. It is given the processor
+//                   as a spare would be (retake, freeze)
+//   thaw_detached   no processor can be given: who waits does so inside weft, or keeps it by
+//                   options::retake. The first in line goes on without one, as after a retake,
+//                   until it enters weft
 //   the end         of a runtime with stragglers: all go on (end_threads)
 // The proof that one of the four comes is PREEMPT-3.
 #include <mutex>
@@ -17,7 +20,7 @@ namespace weft::detail {
 namespace {
 
 constexpr std::int64_t stuck_ns = 2'000'000;
-constexpr std::int64_t spins_ns = 4'000'000;   // of CPU time
+constexpr std::int64_t spins_ns = 4'000'000;  // of CPU time
 constexpr int spins_looks = 5;
 constexpr std::int64_t blind_ns = 10'000'000;  // longer than one waits for a CPU, as a rule
 
@@ -57,7 +60,8 @@ void scheduler::line_up_frozen(processor& p, worker& z) noexcept {
   p.order.delay_frozen(os::now_ns(), frozen_slice());  // it has had its turn
 }
 
-// By the monitor. It stays `frozen`: what is reserved so goes back to the line (release_spare), not to bed.
+// By the monitor. It stays `frozen`: what is reserved so goes back to the line (release_spare), not
+// to bed.
 worker* scheduler::reserve_frozen() noexcept {
   const std::lock_guard guard(idle_lock_);
   worker* z = frozen_.pop_front();
@@ -67,8 +71,8 @@ worker* scheduler::reserve_frozen() noexcept {
   return z;
 }
 
-// In the handler of one that was reserved, which now has `p`: what thaw does, and take_assigned. The lock is safe here: a
-// thread that holds one of weft's is never frozen.
+// In the handler of one that was reserved, which now has `p`: what thaw does, and take_assigned.
+// The lock is safe here: a thread that holds one of weft's is never frozen.
 void scheduler::take_turn(worker& w, processor& p) noexcept {
   begin_turn(p);
   const std::lock_guard guard(idle_lock_);
@@ -87,7 +91,8 @@ bool scheduler::thaw_detached() noexcept {
   if (z == nullptr && standing_by_ > 0)
     for_each_worker([&](worker& w) {
       const worker* const s = w.preemption.provided();
-      if (z == nullptr && s != nullptr && s->stands_by_since_ns != 0) z = w.preemption.take_back();  // PREEMPT-1
+      // PREEMPT-1
+      if (z == nullptr && s != nullptr && s->stands_by_since_ns != 0) z = w.preemption.take_back();
     });
   if (z == nullptr) return false;
   {
@@ -99,7 +104,8 @@ bool scheduler::thaw_detached() noexcept {
   return true;
 }
 
-// It stands still; for how long, its CPU clock has told. Without /proc that is all there is to go by.
+// It stands still; for how long, its CPU clock has told. Without /proc that is all there is to go
+// by.
 os::thread_activity scheduler::activity_of(const worker& w, std::int64_t still_ns) noexcept {
   const os::thread_activity a = w.activity();
   if (a != os::thread_activity::unknown) return a;
@@ -113,11 +119,13 @@ bool scheduler::unblock(processor& p, worker& w, std::int64_t now) noexcept {
   return any_frozen() && now - p.seen.since_ns > stuck_ns && thaw_detached();
 }
 
-// Inside weft with the same tick, look after look: asleep, or spinning for a lock that yields and yields - a stop state's, an
-// allocator's. Who merely calls weft again and again gives way when asked (request_resched), which is another tick.
+// Inside weft with the same tick, look after look: asleep, or spinning for a lock that yields and
+// yields - a stop state's, an allocator's. Who merely calls weft again and again gives way when
+// asked (request_resched), which is another tick.
 bool scheduler::stuck_inside(processor& p, worker& w, std::int64_t now) noexcept {
   if (!any_frozen() || now - p.seen.since_ns <= stuck_ns) return false;
-  if (!w.started.load(std::memory_order_acquire)) return true;  // [MON-2]: it comes up, and may allocate
+  // [MON-2]: it comes up, and may allocate
+  if (!w.started.load(std::memory_order_acquire)) return true;
   auto& seen = p.seen;
   const std::int64_t cpu = w.cpu.now_ns();
   if (seen.inside_looks++ == 0) {
@@ -127,7 +135,8 @@ bool scheduler::stuck_inside(processor& p, worker& w, std::int64_t now) noexcept
   const std::int64_t used = cpu - seen.inside_cpu_ns;
   const bool spins = seen.inside_looks >= spins_looks && used >= spins_ns;
   const bool still = used < (now - seen.inside_ns) / 8;
-  if (!spins && activity_of(w, still ? now - seen.inside_ns : 0) != os::thread_activity::sleeps) return false;
+  if (!spins && activity_of(w, still ? now - seen.inside_ns : 0) != os::thread_activity::sleeps)
+    return false;
   seen.inside_looks = 0;  // one at a time
   return true;
 }

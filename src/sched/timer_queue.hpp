@@ -6,20 +6,24 @@
 //   opened   the slot that is due, sorted: the next is its last
 //   heap     all others, 4-ary: what is due before the ring begins, and what comes after it
 //
-// An entry goes in once, is read when its slot is sorted, and is taken out once; in a heap of 100,000 sleepers it would be
-// sifted through nine levels. The times are exact, the ring only sorts late.
+// An entry goes in once, is read when its slot is sorted, and is taken out once; in a heap of
+// 100,000 sleepers it would be sifted through nine levels. The times are exact, the ring only sorts
+// late.
 //
-// An entry is a ticket, so nothing is ever taken out early: a wait that ended otherwise leaves a stale entry
-// behind, dropped when it comes up or when the queue has doubled since the last sweep (amortised O(1) per add).
-// The entries lie in a few arrays, apart from the fibers: sorting touches none of them.
+// An entry is a ticket, so nothing is ever taken out early: a wait that ended otherwise leaves a
+// stale entry behind, dropped when it comes up or when the queue has doubled since the last sweep
+// (amortised O(1) per add). The entries lie in a few arrays, apart from the fibers: sorting touches
+// none of them.
 //
-//   TIMER-2  every entry of the ring is of the slots [begin_, begin_ + slots), every opened one is before; so the
-//            first of all is the first of `opened` or of the heap, or, without opened ones, of the first slot in use.
+//   TIMER-2  every entry of the ring is of the slots [begin_, begin_ + slots), every opened one is
+//            before; so the first of all is the first of `opened` or of the heap, or, without
+//            opened ones, of the first slot in use.
 //   TIMER-3  firing allocates and frees nothing: the monitor does it, too.
-//   TIMER-4  a wait that finds no memory has its entry on its own stack, in a list: it is taken out under the lock, by who
-//            fires it, before the wake, or by its fiber, before it goes on. So a park with a deadline cannot fail.
-// Rejected: links in the waiting fibers (a cache miss per level), a wheel of several levels (its cascades touch every timer
-// several times), back pointers for cancelling (a store per sift step).
+//   TIMER-4  a wait that finds no memory has its entry on its own stack, in a list: it is taken out
+//            under the lock, by who fires it, before the wake, or by its fiber, before it goes on.
+//            So a park with a deadline cannot fail.
+// Rejected: links in the waiting fibers (a cache miss per level), a wheel of several levels (its
+// cascades touch every timer several times), back pointers for cancelling (a store per sift step).
 
 #include <algorithm>
 #include <array>
@@ -55,7 +59,8 @@ class timer_queue {
       sift_up(heap_.size() - 1);
     }
     size_.store(count(), std::memory_order_relaxed);
-    if (when < earliest_.load(std::memory_order_relaxed)) earliest_.store(when, std::memory_order_seq_cst);
+    if (when < earliest_.load(std::memory_order_relaxed))
+      earliest_.store(when, std::memory_order_seq_cst);
     return true;
   } catch (const std::bad_alloc&) {
     return false;
@@ -67,7 +72,8 @@ class timer_queue {
     const std::int64_t when;
     const ticket who;
   };
-  // TIMER-4: in the list from before the park until it is due, or until its fiber goes on and takes it out itself.
+  // TIMER-4: in the list from before the park until it is due, or until its fiber goes on and takes
+  // it out itself.
   void add(unstored& e) noexcept {
     const std::lock_guard guard(lock_);
     unstored_.push_back(e);
@@ -85,8 +91,8 @@ class timer_queue {
     return earliest_.load(std::memory_order_seq_cst);
   }
 
-  // Wakes what is due, at most `limit`; calls enqueue(record) for each fiber the caller now owes a queue.
-  // Returns how many it took out.
+  // Wakes what is due, at most `limit`; calls enqueue(record) for each fiber the caller now owes a
+  // queue. Returns how many it took out.
   template <class Enqueue>
   std::size_t fire(std::int64_t now, std::size_t limit, Enqueue&& enqueue) {
     if (earliest() > now) return 0;
@@ -101,8 +107,8 @@ class timer_queue {
     return fire_locked(now, limit, enqueue);
   }
 
-  // All entries go to `to`. Between the two locks nobody sees them: the caller tells whoever keeps `to`'s time. Without
-  // memory they stay here, where only the monitor would find them late.
+  // All entries go to `to`. Between the two locks nobody sees them: the caller tells whoever keeps
+  // `to`'s time. Without memory they stay here, where only the monitor would find them late.
   void move_to(timer_queue& to) noexcept {
     std::vector<entry> all;
     {
@@ -117,7 +123,8 @@ class timer_queue {
     publish();
   }
 
-  /// Calls visit(when, ticket) for every entry, stale ones too, under the lock: it must not ask for memory.
+  /// Calls visit(when, ticket) for every entry, stale ones too, under the lock: it must not ask for
+  /// memory.
   template <class Visit>
   void look(Visit&& visit) const {
     const std::lock_guard guard(lock_);
@@ -142,8 +149,8 @@ class timer_queue {
   std::size_t fire_locked(std::int64_t now, std::size_t limit, Enqueue&& enqueue) {
     std::size_t n = 0;
     for (bool more = true; more && n < limit;) {
-      // Their records are cold, and a wake is a locked instruction that waits for its line: fetched while others are
-      // taken out.
+      // Their records are cold, and a wake is a locked instruction that waits for its line: fetched
+      // while others are taken out.
       std::array<ticket, 16> batch;
       std::size_t size = 0;
       while (size < batch.size() && n < limit && (more = take_due(now, batch[size]))) {
@@ -155,7 +162,8 @@ class timer_queue {
         if (r.word.wake(batch[i].epoch(), wake_code::timeout) == wake_duty::enqueue) enqueue(r);
       }
     }
-    if (!unstored_.empty()) [[unlikely]] n += fire_unstored(now, limit - n, enqueue);
+    if (!unstored_.empty()) [[unlikely]]
+      n += fire_unstored(now, limit - n, enqueue);
     publish();
     return n;
   }
@@ -177,9 +185,12 @@ class timer_queue {
   static constexpr std::size_t arity = 4, smallest_sweep = 256;
   static constexpr int slot_shift = 20;  // 1.05 ms
   static constexpr std::int64_t slots = 256;
-  static constexpr std::size_t room_worth_keeping = std::size_t{1} << 15;  // entries in a slot that is empty
+  // entries in a slot that is empty
+  static constexpr std::size_t room_worth_keeping = std::size_t{1} << 15;
 
-  [[nodiscard]] std::size_t count() const noexcept { return heap_.size() + opened_.size() + in_ring_; }
+  [[nodiscard]] std::size_t count() const noexcept {
+    return heap_.size() + opened_.size() + in_ring_;
+  }
 
   void add_to_slot(std::size_t slot, const entry& e) {
     std::vector<entry>& in = ring_[slot];
@@ -194,10 +205,11 @@ class timer_queue {
   }
   // Of the ring, in slots of time; begin_ + slots if it is empty.
   [[nodiscard]] std::int64_t first_in_use() const noexcept {
-    if (in_ring_ == 0) return begin_ + slots;  // TIMER-2
+    if (in_ring_ == 0) return begin_ + slots;              // TIMER-2
     for (std::int64_t at = begin_;; at = (at | 63) + 1) {  // at most round once
       const auto slot = static_cast<std::size_t>(at) % slots;
-      if (const std::uint64_t here = used_[slot / 64] >> slot % 64) return at + std::countr_zero(here);
+      if (const std::uint64_t here = used_[slot / 64] >> slot % 64)
+        return at + std::countr_zero(here);
     }
   }
   // With nothing opened: the first slot in use, if it has begun.
@@ -212,7 +224,8 @@ class timer_queue {
     used_[slot / 64] &= ~(std::uint64_t{1} << slot % 64);
     in_ring_ -= opened_.size();
     begin_ = first + 1;
-    std::sort(opened_.begin(), opened_.end(), [](const entry& a, const entry& b) { return a.when > b.when; });
+    std::sort(opened_.begin(), opened_.end(),
+              [](const entry& a, const entry& b) { return a.when > b.when; });
   }
   bool take_due(std::int64_t now, ticket& who) noexcept {
     if (opened_.empty()) open(now);
@@ -246,7 +259,8 @@ class timer_queue {
 
   bool merge(std::vector<entry>& all) noexcept try {
     const std::lock_guard guard(lock_);
-    (heap_.size() < all.size() ? all : heap_).reserve(heap_.size() + all.size());  // before anything changes
+    // before anything changes
+    (heap_.size() < all.size() ? all : heap_).reserve(heap_.size() + all.size());
     if (heap_.size() < all.size()) heap_.swap(all);
     heap_.insert(heap_.end(), all.begin(), all.end());
     order();
@@ -286,9 +300,11 @@ class timer_queue {
       const std::size_t first = i * arity + 1;
       if (first >= n) break;
       std::size_t least = first;
-      if (first + arity <= n) {  // nobody can predict which: two comparisons, not branches, and a choice between their ends
+      // nobody can predict which: two comparisons, not branches, and a choice between their ends
+      if (first + arity <= n) {
         const entry* const child = &heap_[first];
-        const std::size_t a = child[1].when < child[0].when, b = 2 + (child[3].when < child[2].when);
+        const std::size_t a = child[1].when < child[0].when,
+                          b = 2 + (child[3].when < child[2].when);
         least += child[b].when < child[a].when ? b : a;
       } else {
         for (std::size_t c = first + 1; c < n; ++c)
@@ -331,10 +347,11 @@ class timer_queue {
   std::atomic<std::int64_t> earliest_{never};  // written under the lock
   std::atomic<std::size_t> size_{0};           // the same; relaxed
   std::size_t sweep_at_ = smallest_sweep;      // under the lock
-  std::vector<entry> heap_, opened_;           // under the lock, as all below; opened_: the last is the first
-  std::int64_t begin_ = 0;                     // of the ring, in slots of time
+  // under the lock, as all below; opened_: the last is the first
+  std::vector<entry> heap_, opened_;
+  std::int64_t begin_ = 0;  // of the ring, in slots of time
   std::array<std::vector<entry>, slots> ring_;
-  std::array<std::int64_t, slots> first_{};    // of a slot in use: its earliest entry
+  std::array<std::int64_t, slots> first_{};  // of a slot in use: its earliest entry
   std::array<std::uint64_t, slots / 64> used_{};
   std::size_t in_ring_ = 0;
   mutable base::intrusive_list<unstored> unstored_;

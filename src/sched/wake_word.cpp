@@ -6,7 +6,8 @@
 
 namespace weft::detail {
 namespace {
-constinit std::atomic<wake_word*> words{nullptr};  // release by register_wake_word, acquire by who walks; only ever grows at its front
+// release by register_wake_word, acquire by who walks; only ever grows at its front
+constinit std::atomic<wake_word*> words{nullptr};
 }  // namespace
 
 constinit std::atomic<void (*)() noexcept> service_callback{nullptr};
@@ -19,13 +20,17 @@ void wake_word::ring() noexcept {
 wake_word& register_wake_word() {
   for (wake_word* b = words.load(std::memory_order_acquire); b != nullptr; b = b->next) {
     bool hung = false;
-    // acquire: the last runtime's service thread has ended, and so read its count for the last time (take_down).
-    if (b->hung.compare_exchange_strong(hung, true, std::memory_order_acquire, std::memory_order_relaxed)) return *b;
+    // acquire: the last runtime's service thread has ended, and so read its count for the last time
+    // (take_down).
+    if (b->hung.compare_exchange_strong(hung, true, std::memory_order_acquire,
+                                        std::memory_order_relaxed))
+      return *b;
   }
   auto* b = new wake_word;
   b->hung.store(true, std::memory_order_relaxed);
   b->next = words.load(std::memory_order_relaxed);
-  while (!words.compare_exchange_weak(b->next, b, std::memory_order_release, std::memory_order_relaxed)) {
+  while (!words.compare_exchange_weak(b->next, b, std::memory_order_release,
+                                      std::memory_order_relaxed)) {
   }
   return *b;
 }

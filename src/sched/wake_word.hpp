@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/wake_word.hpp - what a service thread sleeps on, and how a signal handler wakes one without knowing which runtimes there are.
+// sched/wake_word.hpp - what a service thread sleeps on, and how a signal handler wakes one without
+// knowing which runtimes there are.
 //
 //   handler   1 leaves its callback where the callback's function looks   2 rings every wake word
-//   service thread      1 reads its count   2 runs the callback   3 sleeps while the count is what it read [SERVICE-1]
-// WAKEWORD-1  a wake word is never freed, only given to the next runtime: whoever rings one whose service thread has ended costs nobody more
+//   service thread      1 reads its count   2 runs the callback   3 sleeps while the count is what
+//                       it read [SERVICE-1]
+// WAKEWORD-1  a wake word is never freed, only given to the next runtime: whoever rings one whose
+//             service thread has ended costs nobody more
 //         than a round. So a handler needs no lock to walk them.
-// Rejected: a thread of its own that waits for signals (one more in every process, for what is asked once a day).
+// Rejected: a thread of its own that waits for signals (one more in every process, for what is
+// asked once a day).
 
 #include <atomic>
 #include <cstdint>
@@ -18,17 +22,17 @@ struct wake_word {
   std::atomic<bool> hung{false};        // a runtime has it
   wake_word* next = nullptr;            // constant once it is in the chain
 
-  void ring() noexcept;                 // AS-safe
+  void ring() noexcept;  // AS-safe
 };
 
-[[nodiscard]] wake_word& register_wake_word();   // throws std::bad_alloc
+[[nodiscard]] wake_word& register_wake_word();  // throws std::bad_alloc
 void take_down(wake_word& b) noexcept;
 /// AS-safe, both.
 void wake_all_service_threads() noexcept;
 [[nodiscard]] bool any_wake_word_registered() noexcept;
 
-/// What every service thread runs when it was rung, whoever rang; quick, for the runtime's threads wait for the service thread. Set once, by
-/// the layer above; null: nothing.
+/// What every service thread runs when it was rung, whoever rang; quick, for the runtime's threads
+/// wait for the service thread. Set once, by the layer above; null: nothing.
 extern constinit std::atomic<void (*)() noexcept> service_callback;
 
 }  // namespace weft::detail

@@ -2,8 +2,9 @@
 #pragma once
 // sched/worker.hpp - an OS thread that runs fibers while it holds a processor.
 //
-// The worker owns what belongs to the thread: free records, free stacks, its own context. Only its thread touches
-// those, and a fiber that runs on it is frozen with it when it is preempted, so they need no protocol.
+// The worker owns what belongs to the thread: free records, free stacks, its own context. Only its
+// thread touches those, and a fiber that runs on it is frozen with it when it is preempted, so they
+// need no protocol.
 
 #include <atomic>
 #include <cstdint>
@@ -37,24 +38,25 @@ enum class switch_action : std::uint8_t {
 };
 
 struct alignas(base::cache_line) worker : base::list_hook<> {
-  explicit worker(stack_guard_policy guard = stack_guard_policy::checked) noexcept : stacks(guard) {}
+  explicit worker(stack_guard_policy guard = stack_guard_policy::checked) noexcept
+      : stacks(guard) {}
 
   // ---- its own thread
-  basic_processor_lease<processor> gate;  // and takers, see there
-  processor* held = nullptr;             // what the gate gave, valid inside weft
-  fiber_record* current = nullptr;       // the fiber it runs; null on its own context
+  basic_processor_lease<processor> gate;    // and takers, see there
+  processor* held = nullptr;                // what the gate gave, valid inside weft
+  fiber_record* current = nullptr;          // the fiber it runs; null on its own context
   const fiber_record* own_fiber = nullptr;  // attributes::own_thread: it runs no other [OWN-1]
-  fiber_record* left = nullptr;          // who was left, for `action`
+  fiber_record* left = nullptr;             // who was left, for `action`
   switch_action action = switch_action::own_context;
-  bool searching = false;                // counted as such in the idle state
-  context own = nullptr;                 // its own context, while a fiber runs
-  stack_ref left_stack;                  // action finish
+  bool searching = false;  // counted as such in the idle state
+  context own = nullptr;   // its own context, while a fiber runs
+  stack_ref left_stack;    // action finish
   void* left_tsan = nullptr;
   thread_state state;
   scheduler* home = nullptr;
   std::uint32_t index = 0;
-  std::int32_t spawn_allowance = 0;      // spawns until options::max_fibers is looked at again
-  std::uint64_t next_id = 0, end_id = 0; // fiber ids in hand
+  std::int32_t spawn_allowance = 0;       // spawns until options::max_fibers is looked at again
+  std::uint64_t next_id = 0, end_id = 0;  // fiber ids in hand
   // Spawned here, ended here; the own thread writes. [LIFE-6] live_fibers
   std::atomic<std::uint64_t> spawned{0}, ended{0};
   worker_counters counters;
@@ -64,8 +66,10 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   stack_bounds own_bounds;
 
   // ---- set by others
-  alignas(base::cache_line) std::atomic<std::uint32_t> resched_requested{0};  // look into the bound queue, or yield
-  base::parker parker;                        // told when a processor was assigned, or the runtime ends [WAKE-1]
+  // look into the bound queue, or yield
+  alignas(base::cache_line) std::atomic<std::uint32_t> resched_requested{0};
+  // told when a processor was assigned, or the runtime ends [WAKE-1]
+  base::parker parker;
   std::atomic<processor*> assigned{nullptr};  // given by whoever wakes it [WAKE-1]
   worker* froze = nullptr;                    // comes with `assigned`: who was preempted for it
   std::int64_t stands_by_since_ns = 0;        // monitor: frozen, and somebody's successor
@@ -73,21 +77,25 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   basic_preempt_request<worker> preemption;
   std::atomic<std::uint32_t> runs_detached{0};  // leave the handler without a processor
   frozen_context frozen_at;                     // where its fiber stands meanwhile, for reports
-  os::thread_cpu_clock cpu;                   // set before the thread counts as started, as the next two
-  os::thread_stat stat;                       // of the first workers only: each is a descriptor
-  std::atomic<pid_t> tid{0};                  // relaxed
-  std::int64_t cpu_seen = 0;                  // monitor
-  std::atomic<std::uint32_t> started{0};      // futex: 1 = its thread is up
-  bool can_freeze = false;                    // has an alternate stack; set before `started`
-  std::atomic<bool> detached{false};          // set by retake and thaw_detached, cleared by its worker on its way back; relaxed
-  struct stall {                              // monitor (stalls.cpp): the stretch without a call that goes on now
+  // set before the thread counts as started, as the next two
+  os::thread_cpu_clock cpu;
+  os::thread_stat stat;                   // of the first workers only: each is a descriptor
+  std::atomic<pid_t> tid{0};              // relaxed
+  std::int64_t cpu_seen = 0;              // monitor
+  std::atomic<std::uint32_t> started{0};  // futex: 1 = its thread is up
+  bool can_freeze = false;                // has an alternate stack; set before `started`
+  // set by retake and thaw_detached, cleared by its worker on its way back; relaxed
+  std::atomic<bool> detached{false};
+  // monitor (stalls.cpp): the stretch without a call that goes on now
+  struct stall {
     fiber_record* record = nullptr;  // of it
     std::uint64_t fiber = 0;
     std::uint32_t tick = 0;
     char name[64] = "";
     std::int64_t since_ns = -1, cpu_ns = 0;
     bool told = false;
-    // [SERVICE-2] The monitor writes the rest while `to_report` is false, the service thread reads it while it is true.
+    // [SERVICE-2] The monitor writes the rest while `to_report` is false, the service thread reads
+    // it while it is true.
     std::atomic<bool> to_report{false};
     fiber_record* told_record = nullptr;
     std::uint64_t told_fiber = 0;
@@ -96,13 +104,15 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
     char told_name[64] = "";
   } stall;
   // ---- under the scheduler's idle lock
-  bool frozen = false;                       // in the list of the preempted, or reserved out of it
-  bool reserved = false;                     // asleep, in no list but perhaps the poller: the monitor has plans for it
-  worker* next_made = nullptr;               // service_thread.cpp
-  worker* next_ended = nullptr;              // spare_lock_: its thread has ended, another may take its place
-  fiber_record* bound_queue = nullptr;              // bound fibers to run, by `link`
+  bool frozen = false;  // in the list of the preempted, or reserved out of it
+  // asleep, in no list but perhaps the poller: the monitor has plans for it
+  bool reserved = false;
+  worker* next_made = nullptr;  // service_thread.cpp
+  // spare_lock_: its thread has ended, another may take its place
+  worker* next_ended = nullptr;
+  fiber_record* bound_queue = nullptr;  // bound fibers to run, by `link`
 
-  std::vector<fiber_record*> ready;           // own thread: what a poll brought
+  std::vector<fiber_record*> ready;  // own thread: what a poll brought
   void count_spawn() noexcept {
     --spawn_allowance;
     spawned.store(spawned.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -113,11 +123,11 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
 
   [[nodiscard]] pid_t thread_id() const noexcept { return tid.load(std::memory_order_relaxed); }
   [[nodiscard]] os::thread_activity activity() const noexcept { return stat.look(thread_id()); }
-  std::thread thread;                         // spare_lock_, once the runtime has started
+  std::thread thread;  // spare_lock_, once the runtime has started
 };
 
-/// The one accessor of thread-local state. Null on a thread that is no worker. Never inlined: a compiler may otherwise
-/// keep the address of the thread-local over a switch.
+/// The one accessor of thread-local state. Null on a thread that is no worker. Never inlined: a
+/// compiler may otherwise keep the address of the thread-local over a switch.
 [[gnu::noinline]] worker* this_worker() noexcept;
 void set_this_worker(worker* w) noexcept;  // once per thread
 /// A monitor: it must not allocate [MON-3].

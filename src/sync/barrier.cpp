@@ -37,8 +37,8 @@ wait_end barrier_wait(barrier_state& b, std::uint64_t phase, const wait_limit& l
   yield_if_requested_slow();
   waiter me(park_reason::barrier, &b);
   return wait_or_throw(me, [&] {
-    return wait_unless<waiting_env>(me, b.waiters, &b, limit,
-                                    [&] { return b.phase.load(std::memory_order_acquire) != phase; });
+    return wait_unless<waiting_env>(
+        me, b.waiters, &b, limit, [&] { return b.phase.load(std::memory_order_acquire) != phase; });
   });
 }
 

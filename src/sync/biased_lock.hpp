@@ -2,20 +2,25 @@
 #pragma once
 // sync/biased_lock.hpp - a lock that costs its most frequent user no locked instruction.
 //
-//   by word:  lock the word;  biased to somebody else? revoke                        unlock: count; perhaps bias
-//   by bias:  1 inside = this lock   2 light fence [BIAS-1]   3 bias is mine: locked   unlock: inside = null
-//   revoke:   1 bias = null          2 heavy fence [BIAS-1]   3 wait until its owner is not inside this lock
+//   by word:  lock the word;  biased to somebody else? revoke                        unlock: count;
+//             perhaps bias
+//   by bias:  1 inside = this lock   2 light fence [BIAS-1]   3 bias is mine: locked   unlock:
+//             inside = null
+//   revoke:   1 bias = null          2 heavy fence [BIAS-1]   3 wait until its owner is not inside
+//             this lock
 //
 //   BIAS-1  one holder: by bias, or by word with the bias null or its own.
 //   BIAS-2  what one holder wrote, the next one sees.
-//   BIAS-3  bias_ is written by who has the word, and becomes an owner only by that owner's own hand.
-// An owner stands for a processor, and is used by its holder inside weft: one at a time, and never two locks of its by
-// bias (who needs several takes them by word). A processor that has had the lock a few hundred times in a row gets the
-// bias; a revocation costs a membarrier, which is what that many locked instructions cost, and each makes the lock
-// twice as reluctant: so all revocations together never cost more than they have saved.
-// Measured: 4 producers and 4 consumers on one worker, 31 ns an item by word, 21 by bias.
-// Rejected: bias at the first use, as the JVM had it (a channel made here and used there would pay at once); bias to
-// threads (a fiber's processor stays when its thread blocks).
+//   BIAS-3  bias_ is written by who has the word, and becomes an owner only by that owner's own
+//           hand.
+// An owner stands for a processor, and is used by its holder inside weft: one at a time, and never
+// two locks of its by bias (who needs several takes them by word). A processor that has had the
+// lock a few hundred times in a row gets the bias; a revocation costs a membarrier, which is what
+// that many locked instructions cost, and each makes the lock twice as reluctant: so all
+// revocations together never cost more than they have saved. Measured: 4 producers and 4 consumers
+// on one worker, 31 ns an item by word, 21 by bias.
+// Rejected: bias at the first use, as the JVM had it (a channel made here and used there would pay
+// at once); bias to threads (a fiber's processor stays when its thread blocks).
 
 #include <algorithm>
 #include <atomic>
@@ -46,13 +51,17 @@ class basic_biased_lock {
 
   constexpr basic_biased_lock() noexcept = default;
 
-  /// `me`: the caller's processor, inside weft; null: it has none. unlock wants the answer, and the same `me`.
+  /// `me`: the caller's processor, inside weft; null: it has none. unlock wants the answer, and the
+  /// same `me`.
   [[nodiscard]] held_by lock(owner* me) {
-    // relaxed, twice: only `me` itself makes it `me` (BIAS-3); what matters is to see that it is that no more [BIAS-1].
+    // relaxed, twice: only `me` itself makes it `me` (BIAS-3); what matters is to see that it is
+    // that no more [BIAS-1].
     if (me != nullptr && bias_.load(std::memory_order_relaxed) == me) {
-      me->inside.store(this, std::memory_order_release);  // [BIAS-2] revoke may see this one, and not the null before
-      Env::light_fence();                                 // [BIAS-1] heavy_fence in revoke
-      if (bias_.load(std::memory_order_relaxed) == me) [[likely]] return held_by::bias;
+      // [BIAS-2] revoke may see this one, and not the null before
+      me->inside.store(this, std::memory_order_release);
+      Env::light_fence();  // [BIAS-1] heavy_fence in revoke
+      if (bias_.load(std::memory_order_relaxed) == me) [[likely]]
+        return held_by::bias;
       me->inside.store(nullptr, std::memory_order_release);
     }
     lock_word(me);
@@ -61,7 +70,8 @@ class basic_biased_lock {
   void lock_word(owner* me) {
     word_.lock();
     owner* const other = bias_.load(std::memory_order_relaxed);  // under the word
-    if (other != nullptr && other != me) [[unlikely]] revoke(*other);
+    if (other != nullptr && other != me) [[unlikely]]
+      revoke(*other);
   }
   void unlock(held_by how, owner* me) {
     if (how == held_by::bias)
@@ -83,8 +93,10 @@ class basic_biased_lock {
  private:
   [[gnu::noinline]] void revoke(owner& other) {
     bias_.store(nullptr, std::memory_order_relaxed);
-    Env::heavy_fence();                                                    // [BIAS-1] light_fence in lock
-    for (int round = 0; other.inside.load(std::memory_order_acquire) == this; ++round)  // [BIAS-2] unlock
+    // [BIAS-1] light_fence in lock
+    Env::heavy_fence();
+    // [BIAS-2] unlock
+    for (int round = 0; other.inside.load(std::memory_order_acquire) == this; ++round)
       Env::await_owner(round);
     need_ = std::min(2 * need_, std::uint32_t{1} << 30);
   }

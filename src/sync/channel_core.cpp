@@ -65,8 +65,10 @@ channel_status status_of(channel_step s) noexcept {
 // For whoever has stayed inside weft since begin_park. Null in `w` afterwards: outside again.
 wake_code finish_park_inside(fiber_record& self, worker*& w, const wait_limit& limit) {
   if (limit.stop == nullptr) return finish_park_inside(self, w, steady_ns(limit.deadline));
-  // The callback may run here and now. Its end is waited for, if it runs elsewhere, before this returns: outside.
-  const std::stop_callback callback(*limit.stop, wake_with_stop{self.make_ticket(self.word.epoch())});
+  // The callback may run here and now. Its end is waited for, if it runs elsewhere, before this
+  // returns: outside.
+  const std::stop_callback callback(*limit.stop,
+                                    wake_with_stop{self.make_ticket(self.word.epoch())});
   const wake_code code = finish_park_inside(self, w, steady_ns(limit.deadline));
   if (w != nullptr) leave(*std::exchange(w, nullptr));
   return code;
@@ -74,7 +76,8 @@ wake_code finish_park_inside(fiber_record& self, worker*& w, const wait_limit& l
 
 // Comes with the lock, lets go of it. Nothing: the wait has to begin again.
 template <side S>
-[[gnu::noinline]] std::optional<channel_status> wait_for_turn(channel_guard& g, channel_core& c, void* value,
+[[gnu::noinline]] std::optional<channel_status> wait_for_turn(channel_guard& g, channel_core& c,
+                                                              void* value,
                                                               const wait_limit& limit) {
   if (const auto over = is_over(limit); over != channel_status::success) return over;
   fiber_record& self = g.self();
@@ -83,14 +86,17 @@ template <side S>
   me.self = &self;
   me.value = value;
   me.epoch =
-      begin_park(self, S == side::sender ? park_reason::channel_send : park_reason::channel_receive, &c).epoch();
+      begin_park(self, S == side::sender ? park_reason::channel_send : park_reason::channel_receive,
+                 &c)
+          .epoch();
   queue_of<S>(c).push_back(me);  // CHAN-2: there was no room, or no value
   worker* w = g.unlock_to_park();
   const wake_code code = finish_park_inside(self, w, limit);
   if (code == wake_code::first_free) [[likely]] {
     const outcome o = outcome_of(me, lock);
     if (w != nullptr) leave(*w);
-    if (o == outcome::moved) [[likely]] return channel_status::success;
+    if (o == outcome::moved) [[likely]]
+      return channel_status::success;
     if (o == outcome::closed) return channel_status::closed;
     return std::nullopt;
   }
@@ -119,7 +125,8 @@ channel_status pass_value(channel_core& c, void* value, const wait_limit& limit)
     yield_if_requested_slow();  // its time may have been over before it could wait
     return *end;
   }
-  if (asked) [[unlikely]] yield_if_requested();
+  if (asked) [[unlikely]]
+    yield_if_requested();
   return status_of(step);
 }
 
@@ -136,7 +143,8 @@ channel_status try_pass(channel_core& c, void* value) {
     step = attempt<S>(c, value, g.out);
     asked = g.resched_is_requested();
   }
-  if (asked) [[unlikely]] yield_if_requested();
+  if (asked) [[unlikely]]
+    yield_if_requested();
   return step == channel_step::blocked ? channel_status::timeout : status_of(step);
 }
 
@@ -147,7 +155,8 @@ channel_status try_pass(channel_core& c, void* value) {
   constexpr int spins = 100;
   for (int i = 0; i < spins; ++i) {
     os::cpu_relax();
-    if (const outcome o = w.end.load(std::memory_order_acquire); o != outcome::open) return o;  // [CHAN-3] publish_outcome
+    // [CHAN-3] publish_outcome
+    if (const outcome o = w.end.load(std::memory_order_acquire); o != outcome::open) return o;
   }
   const worker* const here = this_worker();
   const bool outside = here != nullptr && !here->gate.inside();
@@ -167,7 +176,8 @@ channel_core::~channel_core() {
     const channel_guard g(*this);  // those who have given up are about to leave
   }
   // CHAN-1 is of those who can be claimed: both may hold some that were left behind.
-  for (const auto& [queue, does] : {std::pair(&senders_, " sends into it"), std::pair(&receivers_, " receives from it")})
+  for (const auto& [queue, does] :
+       {std::pair(&senders_, " sends into it"), std::pair(&receivers_, " receives from it")})
     for (const channel_waiter* w = queue->first(); w != nullptr; w = w->next)
       if (!is_left_behind(*w->self))
         report_misuse("a channel is destroyed while " + agent_name(*w->self) + does);
@@ -254,11 +264,13 @@ channel_step channel_core::get(void* to, claimed_list& out) {
 bool channel_core::close(claimed_list& out) noexcept {
   if (closed_.load(std::memory_order_relaxed)) return false;
   closed_.store(true, std::memory_order_release);  // [CHAN-4] is_closed
-  channel_waiter* served = nullptr;  // by `next`; each stays until it is finished
+  channel_waiter* served = nullptr;                // by `next`; each stays until it is finished
   for (waiter_queue* q : {&senders_, &receivers_})
     while (channel_waiter* w = q->pop_front())
       if (out.claim(*w)) w->next = std::exchange(served, w);
-  while (served != nullptr) claimed_list::publish_outcome(*std::exchange(served, served->next), outcome::closed);  // CHAN-5
+  // CHAN-5
+  while (served != nullptr)
+    claimed_list::publish_outcome(*std::exchange(served, served->next), outcome::closed);
   return true;
 }
 

@@ -1,24 +1,34 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sync/channel_core.hpp - a ring of values and two queues of those who wait; every step under one lock.
+// sync/channel_core.hpp - a ring of values and two queues of those who wait; every step under one
+// lock.
 //
 //   put(value)  a receiver waits: claim it, move the value to where it wants it   -> done
 //               room: into the ring   -> done           closed -> closed           else -> blocked
-//   get(to)     the oldest of the ring, and the first waiting sender's value into the room that made
-//               ring empty: from the first waiting sender           closed -> closed           else -> blocked
-//   blocked:    begin_park and into the queue under the same lock; the claim brings the value, or takes it
+//   get(to)     the oldest of the ring, and the first waiting sender's value into the room that
+//               made ring empty: from the first waiting sender           closed -> closed
+//               else -> blocked
+//   blocked:    begin_park and into the queue under the same lock; the claim brings the value, or
+//               takes it
 //
-//   CHAN-1  senders_ or receivers_ holds nobody who can still be claimed - except one select that is in both.
-//   CHAN-2  size_ > 0 implies that nobody in receivers_ can be claimed; size_ < capacity_, that nobody in senders_ can.
-//   CHAN-3  a value is moved after the claim of who waits for it, and under the lock: a claim that fails moves nothing.
-//   CHAN-4  once closed, senders_ stays empty; so does receivers_, as closing finds a ring that is empty or nobody in it.
-//   CHAN-5  once the last of those it has claimed is finished, a call does not touch the channel: whom it served may destroy
-//           it, before the lock is let go of. Not so one that is told to try again: it comes back to the lock first.
+//   CHAN-1  senders_ or receivers_ holds nobody who can still be claimed - except one select that
+//           is in both.
+//   CHAN-2  size_ > 0 implies that nobody in receivers_ can be claimed; size_ < capacity_, that
+//           nobody in senders_ can.
+//   CHAN-3  a value is moved after the claim of who waits for it, and under the lock: a claim that
+//           fails moves nothing.
+//   CHAN-4  once closed, senders_ stays empty; so does receivers_, as closing finds a ring that is
+//           empty or nobody in it.
+//   CHAN-5  once the last of those it has claimed is finished, a call does not touch the channel:
+//           whom it served may destroy it, before the lock is let go of. Not so one that is told to
+//           try again: it comes back to the lock first.
 //   CHAN-6  whoever was claimed is queued, however the claimer's call ends: a move may throw.
-// A waiter that has given up (another case of its select, time, stop) may still be linked; a claim of it fails, and it
-// is skipped. The lock is not in the channel (CHAN-5), but one of a few, handed out in turn.
-// Rejected: a lock-free ring (closing, select and hand-off of the processor all need both queues and the ring in one step); waking
-// whom a value is for without giving it the value (it may find it gone); moving before the claim (select).
+// A waiter that has given up (another case of its select, time, stop) may still be linked; a claim
+// of it fails, and it is skipped. The lock is not in the channel (CHAN-5), but one of a few, handed
+// out in turn.
+// Rejected: a lock-free ring (closing, select and hand-off of the processor all need both queues
+// and the ring in one step); waking whom a value is for without giving it the value (it may find it
+// gone); moving before the claim (select).
 
 #include <atomic>
 #include <cstddef>
@@ -28,25 +38,26 @@
 #include <weft/detail/channel.hpp>
 
 #include "base/check.hpp"
-#include "sched/runtime_entry.hpp"
 #include "sched/park.hpp"
+#include "sched/runtime_entry.hpp"
 #include "sync/biased_lock.hpp"
 
 namespace weft::detail {
 
 struct alignas(base::cache_line) channel_lock : basic_biased_lock<> {};
 
-/// What the calling worker, inside weft, is to a biased lock; null: a plain thread, or without a processor.
+/// What the calling worker, inside weft, is to a biased lock; null: a plain thread, or without a
+/// processor.
 inline base::bias_owner* bias_owner_of(const worker* w) noexcept {
   return w != nullptr && w->held != nullptr ? w->held->seat.owner() : nullptr;
 }
 
 /// What became of a waiter that was claimed.
 enum class outcome : std::uint8_t {
-  open,    // not known yet: the claimer still has the lock
-  moved,   // its value was taken, or it got one
+  open,   // not known yet: the claimer still has the lock
+  moved,  // its value was taken, or it got one
   closed,
-  again,   // the move threw, in the claimer's hands: as if nothing had happened
+  again,  // the move threw, in the claimer's hands: as if nothing had happened
 };
 
 /// On the stack of whoever waits; in a queue under the channel's lock.
@@ -63,8 +74,13 @@ struct channel_waiter {
 
 class waiter_queue {
  public:
-  [[nodiscard]] bool empty() const noexcept { return first_.load(std::memory_order_relaxed) == nullptr; }  // a hint without the lock
-  [[nodiscard]] channel_waiter* first() const noexcept { return first_.load(std::memory_order_relaxed); }
+  // a hint without the lock
+  [[nodiscard]] bool empty() const noexcept {
+    return first_.load(std::memory_order_relaxed) == nullptr;
+  }
+  [[nodiscard]] channel_waiter* first() const noexcept {
+    return first_.load(std::memory_order_relaxed);
+  }
   void push_back(channel_waiter& w) noexcept {
     w.next = nullptr;
     w.prev = last_;
@@ -155,27 +171,33 @@ class channel_core {
   [[nodiscard]] bool may_put() const noexcept {
     return size() < capacity_ || !receivers_.empty() || is_closed();
   }
-  [[nodiscard]] bool may_get() const noexcept { return size() > 0 || !senders_.empty() || is_closed(); }
+  [[nodiscard]] bool may_get() const noexcept {
+    return size() > 0 || !senders_.empty() || is_closed();
+  }
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
-  [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }  // [CHAN-4] close
+  // [CHAN-4] close
+  [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
   channel_lock& lock() const noexcept { return lock_; }
   const element_type& type() const noexcept { return type_; }
 
  private:
   void* slot(std::size_t i) noexcept { return ring_ + i * type_.size; }
-  static void copy_word(void* to, const void* from) noexcept { std::memcpy(to, from, sizeof(std::uint64_t)); }
+  static void copy_word(void* to, const void* from) noexcept {
+    std::memcpy(to, from, sizeof(std::uint64_t));
+  }
   void push(void* value);
   void pop(void* to);
   void deliver(void* to, void* from);
 
   const element_type& type_;
-  const bool is_word_;   // the same as type_'s, where it is at hand
+  const bool is_word_;  // the same as type_'s, where it is at hand
   channel_lock& lock_;
   const std::size_t capacity_;
   std::byte* const ring_;
-  std::size_t head_ = 0;                 // under the lock, and all below; the atomics are written under it
+  // under the lock, and all below; the atomics are written under it
+  std::size_t head_ = 0;
   std::size_t tail_ = 0;
   std::atomic<std::size_t> size_{0};
   std::atomic<bool> closed_{false};
@@ -183,8 +205,8 @@ class channel_core {
   waiter_queue receivers_;
 };
 
-/// The lock of one channel, and the processor: who holds it is neither preempted nor retaken. Afterwards it queues
-/// whom it claimed.
+/// The lock of one channel, and the processor: who holds it is neither preempted nor retaken.
+/// Afterwards it queues whom it claimed.
 class channel_guard {
  public:
   explicit channel_guard(channel_core& c) noexcept
@@ -200,15 +222,16 @@ class channel_guard {
     out.flush(worker_);
     if (worker_ != nullptr) detail::leave(*worker_);
   }
-  /// Lets go of the lock, but stays inside weft: between begin_park and finish_park nobody may take the processor, for
-  /// whoever comes back without one is queued, and loses the word's state.
+  /// Lets go of the lock, but stays inside weft: between begin_park and finish_park nobody may take
+  /// the processor, for whoever comes back without one is queued, and loses the word's state.
   /// Returns the calling worker, or null.
   [[nodiscard]] worker* unlock_to_park() noexcept {
     release();
     return worker_;
   }
 
-  /// Has the monitor told the calling worker to let others run? Then yield_if_requested, once the guard is gone.
+  /// Has the monitor told the calling worker to let others run? Then yield_if_requested, once the
+  /// guard is gone.
   [[nodiscard]] bool resched_is_requested() const noexcept {
     return worker_ != nullptr && worker_->resched_requested.load(std::memory_order_relaxed) != 0;
   }

@@ -2,18 +2,20 @@
 #pragma once
 // sync/channel_lock.hpp - a lock that is let go of by a plain store.
 //
-//   lock:    0 -> 1 by CAS; else stand back and try again; else  1 ++sleepers   2 heavy fence [LOCK-2]   3 CAS, or
-//            sleep on 1
+//   lock:    0 -> 1 by CAS; else stand back and try again; else  1 ++sleepers   2 heavy fence
+//            [LOCK-2]   3 CAS, or sleep on 1
 //   unlock:  1 store 0   2 light fence [LOCK-2]   3 sleepers? wake one
-// A channel's section lasts as long as two locked instructions; this saves one of them (measured: a quarter of a round
-// trip). The membarrier falls on who is about to sleep, which costs more anyway.
-// Who comes second stands back for 50 ns, which is a section. Where that happens again and again, the lock and all it
-// guards go from core to core, at ten times the price of the section itself; so each time somebody has to wait within
-// two microseconds of the wait before, it stands back twice as long, up to 8 us: the other one does hundreds of steps
-// in a row on warm lines. 4 producers and 4 consumers on two workers: 177 ns an item without this, 31 with it (up to
+// A channel's section lasts as long as two locked instructions; this saves one of them (measured: a
+// quarter of a round trip). The membarrier falls on who is about to sleep, which costs more anyway.
+// Who comes second stands back for 50 ns, which is a section. Where that happens again and again,
+// the lock and all it guards go from core to core, at ten times the price of the section itself; so
+// each time somebody has to wait within two microseconds of the wait before, it stands back twice
+// as long, up to 8 us: the other one does hundreds of steps in a row on warm lines. 4 producers and
+// 4 consumers on two workers: 177 ns an item without this, 31 with it (up to
 // 4 us: 35; up to 16 us: 31).
-// Rejected: base::futex_lock (an exchange per unlock); a spin lock (a thread that lost its CPU makes the others burn
-// theirs: plain threads use channels, too); always standing back for long (two that meet once in a while would pay).
+// Rejected: base::futex_lock (an exchange per unlock); a spin lock (a thread that lost its CPU
+// makes the others burn theirs: plain threads use channels, too); always standing back for long
+// (two that meet once in a while would pay).
 
 #include <algorithm>
 #include <atomic>
@@ -28,7 +30,8 @@ namespace weft::detail {
 
 struct channel_lock_env : base::real_sync {
   static constexpr std::int64_t shortest_ns = 50, longest_ns = 8'000;
-  static constexpr std::int64_t hot_ns = 2'000;        // since the last wait: this is no coincidence
+  // since the last wait: this is no coincidence
+  static constexpr std::int64_t hot_ns = 2'000;
   static constexpr std::int64_t patience_ns = 50'000;  // then the holder has lost its CPU: sleep
   static constexpr int tries = 32;                     // in a row, at the end of a time
   static std::int64_t now() noexcept { return os::now_ns(); }
@@ -73,7 +76,8 @@ class basic_channel_lock {
     // relaxed, here and below: hints; try_lock decides
     const bool hot = began - waited_at_.load(std::memory_order_relaxed) < Env::hot_ns;
     const std::int64_t apart =
-        hot ? std::min(2 * apart_.load(std::memory_order_relaxed), Env::longest_ns) : Env::shortest_ns;
+        hot ? std::min(2 * apart_.load(std::memory_order_relaxed), Env::longest_ns)
+            : Env::shortest_ns;
     for (std::int64_t now = began; now - began < Env::patience_ns; now = Env::now()) {
       Env::stand_back(now, apart);
       for (int i = 0; i < Env::tries; ++i) {
@@ -98,7 +102,8 @@ class basic_channel_lock {
   std::atomic<std::int64_t> apart_{Env::shortest_ns};  // how long it stood back
 };
 
-/// The rank of a set of channel locks, taken in the order of their addresses; checked in debug builds.
+/// The rank of a set of channel locks, taken in the order of their addresses; checked in debug
+/// builds.
 inline void enter_channel_rank() noexcept {
 #ifndef NDEBUG
   base::lock_rank_acquire(base::lock_rank::sync_object);

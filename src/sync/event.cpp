@@ -21,7 +21,9 @@ void event_set(event& e) noexcept {
 wait_end event_wait(event& e, const wait_limit& limit) {
   yield_if_requested_slow();
   waiter me(park_reason::event, &e);
-  return wait_or_throw(me, [&] { return wait_unless<waiting_env>(me, e.waiters_, &e, limit, [&] { return e.is_set(); }); });
+  return wait_or_throw(me, [&] {
+    return wait_unless<waiting_env>(me, e.waiters_, &e, limit, [&] { return e.is_set(); });
+  });
 }
 
 }  // namespace weft::detail

@@ -24,7 +24,8 @@ entry& entry_of(const void* mutex) noexcept {
   return table[(bits >> 3 ^ bits >> 13) % table_size];
 }
 
-// How far a walk from `frame` may read. On a stack that the application made, to the end of the page: nobody knows its end.
+// How far a walk from `frame` may read. On a stack that the application made, to the end of the
+// page: nobody knows its end.
 const std::byte* end_of_stack(const fiber_record& self, const std::byte* frame) noexcept {
   stack_ref own;
   if (self.has(fiber_record::is_thread)) {
@@ -40,7 +41,8 @@ const std::byte* end_of_stack(const fiber_record& self, const std::byte* frame) 
 }
 
 // Reads nothing but the caller's stack, below `end`, whatever the frames hold.
-__attribute__((no_sanitize("address", "thread"))) lock_calls walk(const std::byte* frame, const std::byte* end) noexcept {
+__attribute__((no_sanitize("address", "thread"))) lock_calls walk(const std::byte* frame,
+                                                                  const std::byte* end) noexcept {
   lock_calls calls;
   constexpr std::ptrdiff_t pair = 2 * sizeof(void*);
   while (calls.count < calls.frames.size() && end - frame >= pair) {

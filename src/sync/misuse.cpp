@@ -46,7 +46,8 @@ void report_misuse(const std::string& what) noexcept {
   std::abort();
 }
 
-void report_misuse(const std::string& what, const char* locked_by, const void* mutex, const void* locked_at) noexcept {
+void report_misuse(const std::string& what, const char* locked_by, const void* mutex,
+                   const void* locked_at) noexcept {
   write_own_calls(what);
   const lock_calls calls = calls_that_locked(mutex);
   if (calls.count != 0)

@@ -16,7 +16,8 @@ namespace weft::detail {
 
 /// `what` on stderr, the calls that led here, then abort.
 [[noreturn]] void report_misuse(const std::string& what) noexcept;
-/// The same and, below `locked_by`, the calls that locked the mutex at `mutex`; at least `locked_at`, if that is known.
+/// The same and, below `locked_by`, the calls that locked the mutex at `mutex`; at least
+/// `locked_at`, if that is known.
 [[noreturn]] void report_misuse(const std::string& what, const char* locked_by, const void* mutex,
                                 const void* locked_at) noexcept;
 

@@ -95,7 +95,8 @@ void mutex_destroy_checked(mutex_state& m) noexcept {
         name(m) + " is destroyed while " +
             ((w & owned) != 0 ? name(m.owner.load(std::memory_order_relaxed)) : "somebody") +
             " has it locked",
-        "it was locked by", &m, (w & owned) != 0 ? m.locked_at.load(std::memory_order_relaxed) : nullptr);
+        "it was locked by", &m,
+        (w & owned) != 0 ? m.locked_at.load(std::memory_order_relaxed) : nullptr);
 }
 
 void* agent_key() { return &this_agent(); }
@@ -103,10 +104,11 @@ void* agent_key() { return &this_agent(); }
 void recursive_unlock_by_stranger(const void* mutex, void* owner) noexcept {
   char where[24];
   std::snprintf(where, sizeof where, "%p", mutex);
-  const std::string what = agent_name(this_agent()) + " unlocks the recursive_mutex at " + where + ", which ";
+  const std::string what =
+      agent_name(this_agent()) + " unlocks the recursive_mutex at " + where + ", which ";
   if (owner == nullptr) report_misuse(what + "nobody has locked");
-  report_misuse(what + agent_name(*static_cast<fiber_record*>(owner)) + " has locked", "its owner locked it by", mutex,
-                nullptr);
+  report_misuse(what + agent_name(*static_cast<fiber_record*>(owner)) + " has locked",
+                "its owner locked it by", mutex, nullptr);
 }
 
 }  // namespace weft::detail

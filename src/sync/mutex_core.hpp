@@ -24,9 +24,10 @@
 //   MUTEX-4  a waiter that has waited `patience` and is first gets the mutex at the next unlock, or
 //            at the one after.
 // Rejected: handing over always (each lock under contention then costs a switch), or every time to
-// the impatient (whoever locks two at once, as std::lock does, finds the second one given to somebody
-// who has not run yet, gives the first one away likewise, and none of them ever has both); waking after the
-// word is free (breaks MUTEX-3); a mode bit for starvation as Go has it (the queue's times say it).
+// the impatient (whoever locks two at once, as std::lock does, finds the second one given to
+// somebody who has not run yet, gives the first one away likewise, and none of them ever has both);
+// waking after the word is free (breaks MUTEX-3); a mode bit for starvation as Go has it (the
+// queue's times say it).
 
 #include "sync/waiting.hpp"
 

@@ -37,7 +37,7 @@ void once_end(once_flag& flag, once_stage result) noexcept {
   flag.runner_.store(nullptr, std::memory_order_relaxed);
   if (result == once_stage::idle) {
     if (waiter* next = pop_front<waiter>(flag.waiters_)) {  // cannot give up: no deadline, no token
-      next->given = true;  // ONCE-2
+      next->given = true;                                   // ONCE-2
       out.claim(*next);
     } else {
       flag.stage_.store(once_stage::idle, std::memory_order_relaxed);

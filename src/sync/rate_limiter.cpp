@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // sync/rate_limiter.cpp - a reservation is a moment; waiting for it is sleeping.
 //
-//   RATE-1  reservations are given in the order of asking, and never come due in another: full_at only grows, but for
-//           what a stopped waiter gives back.
-// Rejected: a queue of waiters and somebody who refills (a wake-up per token, and a timer that runs while nobody waits).
+//   RATE-1  reservations are given in the order of asking, and never come due in another: full_at
+//           only grows, but for what a stopped waiter gives back.
+// Rejected: a queue of waiters and somebody who refills (a wake-up per token, and a timer that runs
+// while nobody waits).
 #include <weft/rate_limiter.hpp>
 
 #include <algorithm>
@@ -15,8 +16,8 @@
 namespace weft::detail {
 namespace {
 
-// Intervals are kept in 1/1024 of a nanosecond: a rate of 1e9/3 is right to a per mille. 2^63 of them are 104 days: all that
-// is more than one interval is counted in 128 bits.
+// Intervals are kept in 1/1024 of a nanosecond: a rate of 1e9/3 is right to a per mille. 2^63 of
+// them are 104 days: all that is more than one interval is counted in 128 bits.
 constexpr std::int64_t fine = 1024;
 
 }  // namespace
@@ -34,7 +35,8 @@ bucket make_bucket(double per_second, std::int64_t burst) {
 bool bucket_acquire(bucket& b, std::int64_t n, const wait_limit& limit) {
   yield_if_requested_slow();
   if (n < 1 || n > b.burst)
-    throw std::invalid_argument("weft::rate_limiter: " + std::to_string(n) + " tokens were asked for; with a burst of " +
+    throw std::invalid_argument("weft::rate_limiter: " + std::to_string(n) +
+                                " tokens were asked for; with a burst of " +
                                 std::to_string(b.burst) + " that many are never there");
   waiter me(park_reason::rate_limiter, &b);
   waiting_guard g(&b);

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: BSL-1.0
 // sync/select.cpp - one ticket in many wait lists; winning its wake is taking the case.
 //
-//   1  look, without a lock: of the cases that seem ready take one at random, under its own lock; next if it was not
-//   2  a default is there: all channels' locks, if there are several, and look again; then the default
-//   3  all channels' locks, by address: look again; none ready: begin_park, a waiter into every queue, unlock
+//   1  look, without a lock: of the cases that seem ready take one at random, under its own lock;
+//      next if it was not
+//   2  a default is there: all channels' locks, if there are several, and look again; then the
+//      default
+//   3  all channels' locks, by address: look again; none ready: begin_park, a waiter into every
+//      queue, unlock
 //   4  the other sources get the ticket, too; one that is ready by now: cancel the park, go to 1
 //   5  park; whoever wins the wake says which case by its code, and has moved the value
 //   6  out of all the other queues
-// Nothing is claimed by a select that could be claimed itself: it does so in 1 and 3 only, before its ticket is out.
-// So two selects that want each other cannot both think they have won (SELECT-1, README.md).
-// SELECT-2: sources other than channels stay ready (a fiber that has ended, a time that has come, a descriptor): they only wake the
-// select, and step 1 takes them.
-// Rejected: claiming with the ticket out, one lock at a time (two selects can cancel each other for ever).
+// Nothing is claimed by a select that could be claimed itself: it does so in 1 and 3 only, before
+// its ticket is out. So two selects that want each other cannot both think they have won (SELECT-1,
+// README.md).
+// SELECT-2: sources other than channels stay ready (a fiber that has ended, a time that has come, a
+// descriptor): they only wake the select, and step 1 takes them.
+// Rejected: claiming with the ticket out, one lock at a time (two selects can cancel each other for
+// ever).
 #include <algorithm>
 #include <atomic>
 #include <memory>
@@ -20,8 +25,8 @@
 #include <stop_token>
 #include <string>
 
-#include <weft/detail/timer_state.hpp>
 #include <weft/detail/select.hpp>
+#include <weft/detail/timer_state.hpp>
 
 #include "base/rng.hpp"
 #include "net/readiness.hpp"
@@ -38,7 +43,8 @@ constexpr std::size_t few = 16;
 template <class T>
 class small_array {  // of n, on the stack if few
  public:
-  explicit small_array(std::size_t n) : at_(n <= few ? here_ : (far_ = std::make_unique<T[]>(n)).get()) {}
+  explicit small_array(std::size_t n)
+      : at_(n <= few ? here_ : (far_ = std::make_unique<T[]>(n)).get()) {}
   T& operator[](std::size_t i) noexcept { return at_[i]; }
   T* data() noexcept { return at_; }
 
@@ -65,13 +71,20 @@ struct select_waiter {
 std::size_t random_below(std::size_t n) noexcept {
   if (worker* w = this_worker()) return w->random.below(static_cast<std::uint32_t>(n));
   static constinit std::atomic<std::uint64_t> seed{0};
-  std::uint64_t s = seed.fetch_add(0x9e3779b97f4a7c15U, std::memory_order_relaxed);  // relaxed: any will do
+  // relaxed: any will do
+  std::uint64_t s = seed.fetch_add(0x9e3779b97f4a7c15U, std::memory_order_relaxed);
   return base::splitmix64(s) % n;
 }
 
-channel_core& channel_of(const select_case& c) noexcept { return *static_cast<channel_core*>(c.object); }
-timer_state& timer_of(const select_case& c) noexcept { return *static_cast<timer_state*>(c.object); }
-fiber_record& child_of(const select_case& c) noexcept { return record_of(*static_cast<task*>(c.object)); }
+channel_core& channel_of(const select_case& c) noexcept {
+  return *static_cast<channel_core*>(c.object);
+}
+timer_state& timer_of(const select_case& c) noexcept {
+  return *static_cast<timer_state*>(c.object);
+}
+fiber_record& child_of(const select_case& c) noexcept {
+  return record_of(*static_cast<task*>(c.object));
+}
 bool is_channel(const select_case& c) noexcept {
   return c.kind == case_kind::receive || c.kind == case_kind::send;
 }
@@ -176,12 +189,13 @@ class lock_set {
   bool held_ = false;
 };
 
-// The waits of the cases that are descriptors, in their order. Made before the ticket is, because it may throw.
+// The waits of the cases that are descriptors, in their order. Made before the ticket is, because
+// it may throw.
 class readiness_set {
  public:
   explicit readiness_set(std::span<select_case* const> cases) {
-    const auto n = static_cast<std::size_t>(
-        std::count_if(cases.begin(), cases.end(), [](const select_case* c) { return is_readiness(*c); }));
+    const auto n = static_cast<std::size_t>(std::count_if(
+        cases.begin(), cases.end(), [](const select_case* c) { return is_readiness(*c); }));
     if (n == 0) [[likely]]
       return;
     waits_ = std::make_unique<readiness_wait[]>(n);
@@ -206,7 +220,8 @@ struct inside_weft {
   }
 };
 
-// Queues whom the select has claimed, however the block is left [CHAN-6]. Inside weft; declared before the locks.
+// Queues whom the select has claimed, however the block is left [CHAN-6]. Inside weft; declared
+// before the locks.
 struct claims : claimed_list {
   claims() = default;
   claims(const claims&) = delete;
@@ -215,8 +230,8 @@ struct claims : claimed_list {
 };
 
 // Step 4 for one case that is no channel. False: it is ready.
-bool arm(select_waiter& s, std::span<select_case* const> cases, std::size_t index, ticket t, std::int64_t& until,
-         readiness_set& descriptors) {
+bool arm(select_waiter& s, std::span<select_case* const> cases, std::size_t index, ticket t,
+         std::int64_t& until, readiness_set& descriptors) {
   const select_case& c = *cases[index];
   switch (c.kind) {
     case case_kind::join:
@@ -224,7 +239,8 @@ bool arm(select_waiter& s, std::span<select_case* const> cases, std::size_t inde
         if (cases[i]->kind == case_kind::join && cases[i]->object == c.object) return true;
       return child_of(c).join.wait_on(t.bits);
     case case_kind::stop:  // calls back here and now if it was requested: then the wake is won
-      s.on_stop.emplace(*static_cast<const std::stop_token*>(c.object), wake_with_code{t, code_of(index)});
+      s.on_stop.emplace(*static_cast<const std::stop_token*>(c.object),
+                        wake_with_code{t, code_of(index)});
       return true;
     case case_kind::deadline:
       until = std::min(until, steady_ns(c.deadline));
@@ -235,7 +251,8 @@ bool arm(select_waiter& s, std::span<select_case* const> cases, std::size_t inde
       w.who = t;
       const std::lock_guard guard(stripe_of(&a).lock);
       push_back(a.waiters, w);
-      if (a.due < timer_state::latest) until = std::min(until, a.due);  // TIMEOUT-2: who moves it wakes us
+      // TIMEOUT-2: who moves it wakes us
+      if (a.due < timer_state::latest) until = std::min(until, a.due);
       return true;
     }
     case case_kind::readable:
@@ -246,8 +263,10 @@ bool arm(select_waiter& s, std::span<select_case* const> cases, std::size_t inde
   }
 }
 
-// Step 6. The channel of the case that was taken may be gone; `taken` is beyond the end if none was.
-void disarm(small_array<select_waiter>& at, std::span<select_case* const> cases, ticket t, std::size_t taken) {
+// Step 6. The channel of the case that was taken may be gone; `taken` is beyond the end if none
+// was.
+void disarm(small_array<select_waiter>& at, std::span<select_case* const> cases, ticket t,
+            std::size_t taken) {
   for (std::size_t i = 0; i < cases.size(); ++i) {
     select_waiter& s = at[i];
     const select_case& c = *cases[i];
@@ -265,7 +284,8 @@ void disarm(small_array<select_waiter>& at, std::span<select_case* const> cases,
   }
 }
 
-// Under all locks: the first channel that has something, from `first` on; beyond the end if none has.
+// Under all locks: the first channel that has something, from `first` on; beyond the end if none
+// has.
 std::size_t take_first(std::span<select_case* const> cases, std::size_t first, claimed_list& out) {
   for (std::size_t k = 0, i = first; k < cases.size(); ++k) {
     if (is_channel(*cases[i]) && pass_value(*cases[i], out)) return i;
@@ -274,9 +294,10 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
   return cases.size();
 }
 
-// Step 2: nothing was found in one channel after the other. That is not to say that at some moment none had anything: an
-// item may have come to the first while the second was emptied.
-[[gnu::noinline]] std::optional<std::size_t> take_at_one_moment(std::span<select_case* const> cases) {
+// Step 2: nothing was found in one channel after the other. That is not to say that at some moment
+// none had anything: an item may have come to the first while the second was emptied.
+[[gnu::noinline]] std::optional<std::size_t> take_at_one_moment(
+    std::span<select_case* const> cases) {
   const inside_weft inside;
   claims out;
   lock_set locks(cases);
@@ -302,8 +323,10 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
       const std::size_t taken = take_first(cases, first, out);
       if (taken != cases.size()) return taken;
       t = begin_park(self, park_reason::select, &cases);  // read_select
-      // From `first` on, too: of two cases in one queue, whoever comes would always serve the one that joined first.
-      for (std::size_t k = 0, i = first; k < cases.size(); ++k, i = i + 1 == cases.size() ? 0 : i + 1) {
+      // From `first` on, too: of two cases in one queue, whoever comes would always serve the one
+      // that joined first.
+      for (std::size_t k = 0, i = first; k < cases.size();
+           ++k, i = i + 1 == cases.size() ? 0 : i + 1) {
         if (!is_channel(*cases[i])) continue;
         channel_waiter& w = at[i].in_channel;
         w.self = &self;
@@ -316,7 +339,8 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
     }
     std::int64_t until = timer_queue::never;
     bool all_armed = true;
-    for (std::size_t i = 0; i < cases.size() && all_armed; ++i) all_armed = arm(at[i], cases, i, t, until, descriptors);
+    for (std::size_t i = 0; i < cases.size() && all_armed; ++i)
+      all_armed = arm(at[i], cases, i, t, until, descriptors);
     if (all_armed)
       code = finish_park(self, until);
     else if (!cancel_park(self))
@@ -345,13 +369,16 @@ std::size_t select_one(std::span<select_case* const> cases) {
   if (cases.size() > most_cases)
     throw std::length_error("weft::select: " + std::to_string(cases.size()) + " cases; at most " +
                             std::to_string(most_cases) + " can be told apart");
-  if (cases.empty()) throw std::invalid_argument("weft::select: without a case it would never return");
+  if (cases.empty())
+    throw std::invalid_argument("weft::select: without a case it would never return");
   for (;;) {
     if (const auto taken = take_ready(cases)) return *taken;
-    const auto fallback =
-        std::find_if(cases.begin(), cases.end(), [](const select_case* c) { return c->kind == case_kind::fallback; });
+    const auto fallback = std::find_if(cases.begin(), cases.end(), [](const select_case* c) {
+      return c->kind == case_kind::fallback;
+    });
     if (fallback != cases.end()) {
-      if (std::count_if(cases.begin(), cases.end(), [](const select_case* c) { return is_channel(*c); }) > 1)
+      if (std::count_if(cases.begin(), cases.end(),
+                        [](const select_case* c) { return is_channel(*c); }) > 1)
         if (const auto taken = take_at_one_moment(cases)) return *taken;
       return static_cast<std::size_t>(fallback - cases.begin());
     }

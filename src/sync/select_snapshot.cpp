@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-// sync/select_snapshot.cpp - see the header. A select keeps its cases where it likes, on its stack or in a selector's vectors, and may
-// return while it is looked at: so the kernel reads for us, which finds out what is mapped, and the fiber's word says afterwards
-// whether it was all still there.
-// Rejected: to note the cases in a place that can be locked (two stores for each case of every select that waits).
+// sync/select_snapshot.cpp - see the header. A select keeps its cases where it likes, on its stack
+// or in a selector's vectors, and may return while it is looked at: so the kernel reads for us,
+// which finds out what is mapped, and the fiber's word says afterwards whether it was all still
+// there.
+// Rejected: to note the cases in a place that can be locked (two stores for each case of every
+// select that waits).
 #include "sync/select_snapshot.hpp"
 
 #include <sys/uio.h>
@@ -23,7 +25,8 @@ bool read_anyway(void* to, const void* from, std::size_t bytes) noexcept {
 
 }  // namespace
 
-std::vector<select_case> read_select(const void* object, const fiber_record& waiter, std::uint64_t word) {
+std::vector<select_case> read_select(const void* object, const fiber_record& waiter,
+                                     std::uint64_t word) {
   using cases_of_select = std::span<select_case* const>;
   alignas(cases_of_select) std::byte raw[sizeof(cases_of_select)];
   if (!read_anyway(raw, object, sizeof raw) || !waiter.word.still(word)) return {};

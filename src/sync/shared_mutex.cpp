@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sync/shared_mutex.cpp - the entry points of shared_mutex.hpp, and what is checked where assertions are on.
+// sync/shared_mutex.cpp - the entry points of shared_mutex.hpp, and what is checked where
+// assertions are on.
 #include "sync/shared_mutex_core.hpp"
 
 #include <cstdio>
@@ -19,10 +20,13 @@ std::string name(const shared_mutex_state& m) {
 }
 // Null: nobody, or one that was locked by code without assertions.
 fiber_record* writer_of(const shared_mutex_state& m) noexcept {
-  if ((m.word.load(std::memory_order_acquire) & shared_mutex_state::owned) == 0) return nullptr;  // [RW-5]
+  // [RW-5]
+  if ((m.word.load(std::memory_order_acquire) & shared_mutex_state::owned) == 0) return nullptr;
   return static_cast<fiber_record*>(m.writer_is.load(std::memory_order_relaxed));
 }
-const void* locked_at(const shared_mutex_state& m) noexcept { return m.locked_at.load(std::memory_order_relaxed); }
+const void* locked_at(const shared_mutex_state& m) noexcept {
+  return m.locked_at.load(std::memory_order_relaxed);
+}
 
 }  // namespace
 
@@ -40,8 +44,9 @@ void shared_mutex_unlock(shared_mutex_state& m, sharing how) noexcept {
 void shared_mutex_check_lock(const shared_mutex_state& m) {
   fiber_record& self = this_agent();
   if (writer_of(m) == &self)
-    report_misuse("deadlock: " + agent_name(self) + " locks " + name(m) + ", which it has locked already",
-                  "it locked it first by", &m, locked_at(m));
+    report_misuse(
+        "deadlock: " + agent_name(self) + " locks " + name(m) + ", which it has locked already",
+        "it locked it first by", &m, locked_at(m));
 }
 
 void shared_mutex_note_writer(shared_mutex_state& m) {
@@ -49,7 +54,8 @@ void shared_mutex_note_writer(shared_mutex_state& m) {
   remember_lock(&m, self, __builtin_frame_address(0));
   m.writer_is.store(&self, std::memory_order_relaxed);
   m.word.fetch_or(shared_mutex_state::owned, std::memory_order_release);  // [RW-5] writer_of
-  m.locked_at.store(__builtin_return_address(0), std::memory_order_relaxed);  // not before: it would be taken for a place on a stack
+  // not before: it would be taken for a place on a stack
+  m.locked_at.store(__builtin_return_address(0), std::memory_order_relaxed);
 }
 
 void shared_mutex_check_unlock(shared_mutex_state& m, sharing how) {
@@ -61,11 +67,13 @@ void shared_mutex_check_unlock(shared_mutex_state& m, sharing how) {
     return;
   }
   if ((w & shared_mutex_state::writer) == 0)
-    report_misuse(agent_name(self) + " unlocks " + name(m) + ", which nobody has locked exclusively");
+    report_misuse(agent_name(self) + " unlocks " + name(m) +
+                  ", which nobody has locked exclusively");
   fiber_record* const writer = writer_of(m);
   if (writer != nullptr && writer != &self)
-    report_misuse(agent_name(self) + " unlocks " + name(m) + ", which " + agent_name(*writer) + " has locked",
-                  "its owner locked it by", &m, locked_at(m));
+    report_misuse(
+        agent_name(self) + " unlocks " + name(m) + ", which " + agent_name(*writer) + " has locked",
+        "its owner locked it by", &m, locked_at(m));
   m.locked_at.store(nullptr, std::memory_order_relaxed);
   if (writer == nullptr) return;
   m.writer_is.store(nullptr, std::memory_order_relaxed);
@@ -76,8 +84,8 @@ void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept {
   if (!m.waiters.empty()) destroyed_while_waited_for(m.waiters);
   if (m.word.load(std::memory_order_relaxed) == 0) return;
   fiber_record* const writer = writer_of(m);
-  report_misuse(name(m) + " is destroyed while " + (writer != nullptr ? agent_name(*writer) : "somebody") +
-                    " has it locked",
+  report_misuse(name(m) + " is destroyed while " +
+                    (writer != nullptr ? agent_name(*writer) : "somebody") + " has it locked",
                 "it was locked by", &m, writer != nullptr ? locked_at(m) : nullptr);
 }
 

@@ -35,9 +35,12 @@ bool timer_take(timer_state& a) noexcept {
   return a.due != timer_state::never && take_if_due(a, os::now_ns());
 }
 
-bool timer_set(timer_state& a, std::chrono::steady_clock::time_point due, std::int64_t period) noexcept {
+bool timer_set(timer_state& a, std::chrono::steady_clock::time_point due,
+               std::int64_t period) noexcept {
   return move_timer<waiting_env>(a, std::min(steady_ns(due), timer_state::latest), period);
 }
-bool timer_stop(timer_state& a) noexcept { return move_timer<waiting_env>(a, timer_state::never, 0); }
+bool timer_stop(timer_state& a) noexcept {
+  return move_timer<waiting_env>(a, timer_state::never, 0);
+}
 
 }  // namespace weft::detail

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sync/timer_core.hpp - waiting for a timer is waiting until `due`, or until somebody moves it. Nothing runs when it
-// comes due: who waits takes the firing himself.
+// sync/timer_core.hpp - waiting for a timer is waiting until `due`, or until somebody moves it.
+// Nothing runs when it comes due: who waits takes the firing himself.
 //   TIMEOUT-1  a firing is taken once: `due` is looked at and moved on under one lock.
 //   TIMEOUT-2  whoever moves `due` wakes those who wait for it; they look again.
 // Templates over the environment of waiting.hpp.
@@ -23,13 +23,16 @@ template <class State>
     a.due = timer_state::never;
   else
     // Missed ticks are dropped.
-    a.due = std::min(saturated_sum(a.due + (now - a.due) / a.period * a.period, a.period), timer_state::latest);
+    a.due = std::min(saturated_sum(a.due + (now - a.due) / a.period * a.period, a.period),
+                     timer_state::latest);
   return true;
 }
 
-/// `over(now)`: what ends the wait apart from the timer, if anything; `limit_until(due)`: the limit, no later than that.
+/// `over(now)`: what ends the wait apart from the timer, if anything; `limit_until(due)`: the
+/// limit, no later than that.
 template <class Env, class State, class NewWaiter, class Over, class LimitUntil>
-timer_wait_end wait_for_timer(State& a, NewWaiter&& new_waiter, Over&& over, LimitUntil&& limit_until) {
+timer_wait_end wait_for_timer(State& a, NewWaiter&& new_waiter, Over&& over,
+                              LimitUntil&& limit_until) {
   for (;;) {
     typename Env::waiter me = new_waiter();
     typename Env::guard g(&a);

@@ -79,9 +79,10 @@ struct waiter : wait_link {
   ticket who;              // set by park
   std::int64_t since = 0;  // for those who look at it
   const park_reason reason;
-  bool given = false;     // the waker made this one the owner, or told it before it parked
-  bool parks = false;     // for those who are in a list before they park
-  bool gives_up = false;  // if its deadline finds no memory; `starved` then, and its end is a timeout
+  bool given = false;  // the waker made this one the owner, or told it before it parked
+  bool parks = false;  // for those who are in a list before they park
+  // if its deadline finds no memory; `starved` then, and its end is a timeout
+  bool gives_up = false;
   bool starved = false;
   std::uint8_t kind = 0;  // the object's own
   const void* const object;
@@ -172,15 +173,17 @@ struct waiting_env {
   static wait_end park(guard& g, waiter& w, const limit& l);
 };
 
-// ---- an entry point whose wait can be called off as if its time were over: for want of memory it throws instead, and nothing has
-// changed. (A wait that cannot keeps its deadline on its stack, in a list that is searched [TIMER-4]: that is for few.)
+// ---- an entry point whose wait can be called off as if its time were over: for want of memory it
+// throws instead, and nothing has changed. (A wait that cannot keeps its deadline on its stack, in
+// a list that is searched [TIMER-4]: that is for few.)
 [[nodiscard]] inline bool has_succeeded(bool locked) noexcept { return locked; }
 [[nodiscard]] inline bool has_succeeded(wait_end end) noexcept { return end == wait_end::ready; }
 template <class Wait>
 auto wait_or_throw(waiter& me, Wait&& wait) {
   me.gives_up = true;
   const auto end = wait();
-  if (me.starved && !has_succeeded(end)) [[unlikely]] throw std::bad_alloc();
+  if (me.starved && !has_succeeded(end)) [[unlikely]]
+    throw std::bad_alloc();
   return end;
 }
 

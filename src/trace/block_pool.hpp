@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// trace/block_pool.hpp - the memory of the rings: blocks, each of them in one place at a time [TRACE-3].
+// trace/block_pool.hpp - the memory of the rings: blocks, each of them in one place at a time
+// [TRACE-3].
 //
 //   free    -> current   a writer takes it               (exchange)
 //   current -> full      its writer is done with it      (exchange)
 //   full    -> taken     the collector writes it         (take; alone with it, no lock)
-//   taken   -> free      it is in the file               (give_back), or -> saved: of a flight recorder, to be kept
+//   taken   -> free      it is in the file               (give_back), or -> saved: of a flight
+//           recorder, to be kept
 //   saved, full -> current   a flight recorder overwrites what it has saved, then what is oldest
-// A writer appends to its current block without a lock and publishes how far it has come. Others may look at what is
-// published, under the lock.
-//   TRACE-2  bytes below `used` never change while a block lives; a life begins under the lock. So whoever holds the lock
-//            (peek), or has taken the block, reads what was written.
+// A writer appends to its current block without a lock and publishes how far it has come. Others
+// may look at what is published, under the lock.
+//   TRACE-2  bytes below `used` never change while a block lives; a life begins under the lock. So
+//            whoever holds the lock (peek), or has taken the block, reads what was written.
 //   TRACE-3  a block is in one list, or one writer's, or the collector's.
-// Rejected: one byte ring per thread with a reader's and a writer's index (an overwriting writer races with its reader,
-// and memory that a quiet thread does not need helps no busy one).
+// Rejected: one byte ring per thread with a reader's and a writer's index (an overwriting writer
+// races with its reader, and memory that a quiet thread does not need helps no busy one).
 
 #include <atomic>
 #include <cstdint>
@@ -30,10 +32,10 @@ template <class Block, class Sync>
 struct block_links {
   typename Sync::template atomic<std::uint32_t> used{0};
   block_owner place = block_owner::spare;
-  std::uint32_t peeked = 0;      // bytes that a peek has seen
-  std::uint64_t session = 0;     // what is in it belongs to
+  std::uint32_t peeked = 0;   // bytes that a peek has seen
+  std::uint64_t session = 0;  // what is in it belongs to
   Block* link = nullptr;
-  Block* in_all = nullptr;       // constant
+  Block* in_all = nullptr;  // constant
 };
 
 /// The writer, about its current block: what it wrote up to `n` may be looked at.
@@ -75,8 +77,9 @@ class block_pool {
     open_ = false;
   }
 
-  /// The writer is done with `done` (or has none) and gets another one; null if there is none, or the session is over.
-  /// `overwritten` hears of a block of this session that is used again without having been written; under the lock.
+  /// The writer is done with `done` (or has none) and gets another one; null if there is none, or
+  /// the session is over. `overwritten` hears of a block of this session that is used again without
+  /// having been written; under the lock.
   template <class Overwritten>
   Block* exchange(Block* done, Overwritten&& overwritten) noexcept {
     const std::lock_guard guard(lock_);
@@ -127,7 +130,8 @@ class block_pool {
     full_.count += saved_.count;
     saved_ = {};
   }
-  /// For each that a writer is writing and that has grown: copy(block, used), under the lock; then use(), without it.
+  /// For each that a writer is writing and that has grown: copy(block, used), under the lock; then
+  /// use(), without it.
   template <class Copy, class Use>
   void peek(Copy&& copy, Use&& use) noexcept {
     for (Block* b = all_; b != nullptr; b = b->in_all) {
@@ -151,8 +155,8 @@ class block_pool {
     const std::lock_guard guard(lock_);
     return full_.count;
   }
-  /// In the handler of a crash: nobody can be waited for, so this takes no lock and looks at everything. What is given to
-  /// another writer meanwhile fails its checksum.
+  /// In the handler of a crash: nobody can be waited for, so this takes no lock and looks at
+  /// everything. What is given to another writer meanwhile fails its checksum.
   template <class Visit>
   void look_anyway(Visit&& visit) noexcept {
     for (Block* b = all_; b != nullptr; b = b->in_all)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// trace/clock.cpp - which clock, and how fast it runs. The rate is a first guess: readers work with the pairs that each
-// generation carries.
+// trace/clock.cpp - which clock, and how fast it runs. The rate is a first guess: readers work with
+// the pairs that each generation carries.
 #include "trace/clock.hpp"
 
 #include <mutex>
@@ -27,9 +27,11 @@ bool counter_is_even() noexcept {
   return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & 1U << 8U) != 0;
 }
 
-// The kernel watches the counters of all processors, and drops them when they disagree. (kvm-clock is made of them.)
+// The kernel watches the counters of all processors, and drops them when they disagree. (kvm-clock
+// is made of them.)
 bool kernel_trusts_counter() noexcept {
-  const int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY | O_CLOEXEC);
+  const int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+                      O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
   char text[32] = {};
   const ssize_t n = read(fd, text, sizeof text - 1);

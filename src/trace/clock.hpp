@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// trace/clock.hpp - time stamps that order across threads, for a few nanoseconds each: the processor's counter where the
-// processor says that it runs evenly and the kernel trusts it, else CLOCK_MONOTONIC.
+// trace/clock.hpp - time stamps that order across threads, for a few nanoseconds each: the
+// processor's counter where the processor says that it runs evenly and the kernel trusts it, else
+// CLOCK_MONOTONIC.
 
 #include <cstdint>
 
@@ -17,7 +18,8 @@ extern constinit bool clock_is_counter;  // written by prepare_clock
 
 [[nodiscard]] inline std::uint64_t ticks_now() noexcept {
 #if defined(__x86_64__)
-  if (clock_is_counter) [[likely]] return __rdtsc();
+  if (clock_is_counter) [[likely]]
+    return __rdtsc();
 #endif
   return static_cast<std::uint64_t>(os::now_ns());
 }
@@ -41,7 +43,8 @@ struct clock_pair {
 };
 [[nodiscard]] clock_pair clocks_now() noexcept;
 
-/// Chooses the clock, once, before anybody reads it; measures it, which takes some milliseconds the first time.
+/// Chooses the clock, once, before anybody reads it; measures it, which takes some milliseconds the
+/// first time.
 void prepare_clock() noexcept;
 [[nodiscard]] std::uint64_t ticks_per_second() noexcept;
 

@@ -2,9 +2,11 @@
 // trace/crash.cpp - the last words: what the rings hold when a fatal signal strikes.
 //
 //   1 recording ends (listener)    2 the collector's piece of work ends, or 0.2 s pass [TRACE-6]
-//   3 every block that holds something is written, to the trace's file, or the flight recorder's    4 the signal goes on to
+//   3 every block that holds something is written, to the trace's file, or the flight recorder's
+//     4 the signal goes on to
 //   whoever had it before
-// No lock is taken and nothing is allocated. Other threads run on; what they change under our eyes fails its checksum.
+// No lock is taken and nothing is allocated. Other threads run on; what they change under our eyes
+// fails its checksum.
 #include <ctime>
 
 #include "os/os.hpp"
@@ -20,10 +22,12 @@ void write_all(trace_file& file) noexcept {
   file.generation(shared.generation.load(std::memory_order_relaxed) + 1);
   file.dictionary();
   file.modules();
-  shared.blocks.look_anyway([&](const block& b, std::uint32_t used) { write_block(file, b, used); });
+  shared.blocks.look_anyway(
+      [&](const block& b, std::uint32_t used) { write_block(file, b, used); });
   file.threads();
   file.places();
-  if (const fiber_table fibers = words.fibers.load(std::memory_order_relaxed)) fibers(file, snapshot_mode::in_crash);
+  if (const fiber_table fibers = words.fibers.load(std::memory_order_relaxed))
+    fibers(file, snapshot_mode::in_crash);
   file.end();
 }
 
@@ -36,11 +40,14 @@ bool on_crash(int, siginfo_t*, void*) {
 
 void write_last_words() noexcept {
   const session_kind kind = words.kind.load(std::memory_order_relaxed);
-  if (kind == session_kind::none || shared.crashed.exchange(true, std::memory_order_seq_cst)) return;  // [TRACE-6]
+  // [TRACE-6]
+  if (kind == session_kind::none || shared.crashed.exchange(true, std::memory_order_seq_cst))
+    return;
   set_listener(nullptr);
   const std::int64_t patience = os::now_ns() + 200'000'000;
   const timespec moment{0, 1'000'000};
-  while (words.collector_works.load(std::memory_order_seq_cst) && os::now_ns() < patience)  // [TRACE-6] piece
+  // [TRACE-6] piece
+  while (words.collector_works.load(std::memory_order_seq_cst) && os::now_ns() < patience)
     nanosleep(&moment, nullptr);
   if (kind == session_kind::file) {
     write_all(session().file);

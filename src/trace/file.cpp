@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "os/errno_guard.hpp"
+#include "trace/call_sites.hpp"
 #include "trace/clock.hpp"
 #include "trace/event.hpp"
-#include "trace/call_sites.hpp"
 #include "trace/reason.hpp"
 #include "trace/recorder.hpp"
 
@@ -40,14 +40,16 @@ int note_module(dl_phdr_info* info, std::size_t, void*) {
   m.begin = m.end = info->dlpi_addr;
   for (int i = 0; i < info->dlpi_phnum; ++i)
     if (info->dlpi_phdr[i].p_type == PT_LOAD)
-      m.end = std::max<std::uint64_t>(m.end, info->dlpi_addr + info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz);
+      m.end = std::max<std::uint64_t>(
+          m.end, info->dlpi_addr + info->dlpi_phdr[i].p_vaddr + info->dlpi_phdr[i].p_memsz);
   const char* const name = info->dlpi_name != nullptr ? info->dlpi_name : "";
   const std::size_t n = strnlen(name, sizeof m.path - 1);
   std::memcpy(m.path, name, n);
   m.path[n] = '\0';
   // The program itself has no name here.
   if (n == 0)
-    if (const ssize_t r = readlink("/proc/self/exe", m.path, sizeof m.path - 1); r > 0) m.path[r] = '\0';
+    if (const ssize_t r = readlink("/proc/self/exe", m.path, sizeof m.path - 1); r > 0)
+      m.path[r] = '\0';
   ++module_count;
   return 0;
 }
@@ -107,7 +109,8 @@ void trace_file::header(std::uint32_t flags) noexcept {
   h.monotonic_ns = static_cast<std::uint64_t>(now.ns);
   timespec wall{};
   clock_gettime(CLOCK_REALTIME, &wall);
-  h.realtime_ns = static_cast<std::uint64_t>(wall.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(wall.tv_nsec);
+  h.realtime_ns = static_cast<std::uint64_t>(wall.tv_sec) * 1'000'000'000 +
+                  static_cast<std::uint64_t>(wall.tv_nsec);
   h.pid = static_cast<std::uint32_t>(getpid());
   h.checksum = checksum_of(h);
   write_all(bytes_of(h));
@@ -129,7 +132,8 @@ void trace_file::end() noexcept {
                                               shared.overwritten.load(std::memory_order_relaxed)}));
 }
 
-void trace_file::batch(const batch_header& h, std::span<const std::byte> events, std::uint32_t more) noexcept {
+void trace_file::batch(const batch_header& h, std::span<const std::byte> events,
+                       std::uint32_t more) noexcept {
   std::byte tail[more_bytes];
   const std::size_t n = more == 0 ? 0 : more_bytes;
   put_create_more(tail, static_cast<std::uint8_t>(event::fiber_create_more), more);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// trace/file.hpp - writes a trace file. No allocation and no lock: the handler of a crash writes one, too.
+// trace/file.hpp - writes a trace file. No allocation and no lock: the handler of a crash writes
+// one, too.
 
 #include <array>
 #include <cstddef>
@@ -31,7 +32,9 @@ class trace_file {
 
   void header(std::uint32_t flags) noexcept;
   void generation(std::uint64_t number) noexcept;
-  void batch(const batch_header& h, std::span<const std::byte> events, std::uint32_t more = 0) noexcept;  // ring.hpp, published
+  // ring.hpp, published
+  void batch(const batch_header& h, std::span<const std::byte> events,
+             std::uint32_t more = 0) noexcept;
   void dictionary() noexcept;
   void threads() noexcept;
   void places() noexcept;

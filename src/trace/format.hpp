@@ -31,7 +31,15 @@ struct file_header {
 static_assert(sizeof(file_header) == 64);
 
 enum class chunk_kind : std::uint8_t {
-  generation = 1, dictionary, places, modules, threads, batch, fibers, end, running
+  generation = 1,
+  dictionary,
+  places,
+  modules,
+  threads,
+  batch,
+  fibers,
+  end,
+  running
 };
 inline constexpr std::uint32_t chunk_magic = 0x4b484357;  // "WCHK"
 inline constexpr std::uint32_t largest_chunk = 16U << 20U;
@@ -46,7 +54,8 @@ struct chunk_header {
 };
 static_assert(sizeof(chunk_header) == 16);
 
-[[nodiscard]] inline std::uint32_t checksum_of(const chunk_header& h, std::span<const std::byte> payload) noexcept {
+[[nodiscard]] inline std::uint32_t checksum_of(const chunk_header& h,
+                                               std::span<const std::byte> payload) noexcept {
   const auto* bytes = reinterpret_cast<const std::byte*>(&h);
   return base::crc32c(payload, base::crc32c({bytes + offsetof(chunk_header, kind), 8}));
 }
@@ -77,9 +86,12 @@ inline constexpr std::size_t longest_event = 2 + 4 * 8 + longest_text;
 [[nodiscard]] constexpr std::uint64_t zigzag(std::uint64_t difference) noexcept {
   return (difference << 1U) ^ (0 - (difference >> 63U));
 }
-[[nodiscard]] constexpr std::uint64_t unzigzag(std::uint64_t z) noexcept { return (z >> 1U) ^ (0 - (z & 1U)); }
+[[nodiscard]] constexpr std::uint64_t unzigzag(std::uint64_t z) noexcept {
+  return (z >> 1U) ^ (0 - (z & 1U));
+}
 [[nodiscard]] constexpr unsigned length_code(std::uint64_t v) noexcept {
-  return static_cast<unsigned>(v != 0) + static_cast<unsigned>(v > 0xff) + static_cast<unsigned>(v > 0xffffff);
+  return static_cast<unsigned>(v != 0) + static_cast<unsigned>(v > 0xff) +
+         static_cast<unsigned>(v > 0xffffff);
 }
 
 /// What the values of the next event are relative to.
@@ -90,13 +102,15 @@ struct event_context {
 };
 
 /// Writes up to 34 bytes and may write 8 beyond the end it returns.
-inline std::byte* put_event(std::byte* to, event_context& c, std::uint8_t id, std::uint64_t ticks, std::uint64_t fiber,
-                            std::uint64_t number, std::uint64_t other) noexcept {
+inline std::byte* put_event(std::byte* to, event_context& c, std::uint8_t id, std::uint64_t ticks,
+                            std::uint64_t fiber, std::uint64_t number,
+                            std::uint64_t other) noexcept {
   static_assert(std::endian::native == std::endian::little, "the format is little-endian so far");
   // A clock that steps back a little between two readings stands still instead.
   const std::uint64_t passed = ticks > c.ticks ? ticks - c.ticks : 0;
   std::uint64_t& other_before = c.other[id % 32];
-  const std::uint64_t values[4] = {passed, zigzag(fiber - c.fiber), number, zigzag(other - other_before)};
+  const std::uint64_t values[4] = {passed, zigzag(fiber - c.fiber), number,
+                                   zigzag(other - other_before)};
   c.ticks += passed;
   c.fiber = fiber;
   other_before = other;
@@ -113,26 +127,30 @@ inline std::byte* put_event(std::byte* to, event_context& c, std::uint8_t id, st
   return at;
 }
 
-/// The same, for what a spawn and a start are nearly always: at the time of the event before, of a fiber not far from its
-/// fiber, with the `other` of the last such event, and a number below 256. One store of four bytes. False: it is not so.
-inline bool put_tiny_event(std::byte*& at, event_context& c, std::uint8_t id, std::uint64_t ticks, std::uint64_t fiber,
-                           std::uint64_t number, std::uint64_t other) noexcept {
+/// The same, for what a spawn and a start are nearly always: at the time of the event before, of a
+/// fiber not far from its fiber, with the `other` of the last such event, and a number below 256.
+/// One store of four bytes. False: it is not so.
+inline bool put_tiny_event(std::byte*& at, event_context& c, std::uint8_t id, std::uint64_t ticks,
+                           std::uint64_t fiber, std::uint64_t number,
+                           std::uint64_t other) noexcept {
   const std::uint64_t z = zigzag(fiber - c.fiber);
   if (((z | number) > 0xff) || ticks > c.ticks || other != c.other[id % 32]) return false;
   c.fiber = fiber;
-  const auto z_there = static_cast<std::uint32_t>(z != 0), number_there = static_cast<std::uint32_t>(number != 0);
+  const auto z_there = static_cast<std::uint32_t>(z != 0),
+             number_there = static_cast<std::uint32_t>(number != 0);
   const std::uint32_t lengths = z_there << 2U | number_there << 4U;
-  const std::uint32_t values = z_there != 0 ? static_cast<std::uint32_t>(z | number << 8U) : static_cast<std::uint32_t>(number);
+  const std::uint32_t values = z_there != 0 ? static_cast<std::uint32_t>(z | number << 8U)
+                                            : static_cast<std::uint32_t>(number);
   const std::uint32_t all = id | lengths << 8U | values << 16U;
   std::memcpy(at, &all, 4);
   at += 2 + z_there + number_there;
   return true;
 }
 
-
-/// The same for what most events of a busy program are: of a fiber not far from the one before, less than 2^24 ticks later.
-/// One store; no length depends on the values. False: it is not so.
-inline bool put_quick_event(std::byte*& at, event_context& c, std::uint8_t id, std::uint64_t ticks, std::uint64_t fiber) noexcept {
+/// The same for what most events of a busy program are: of a fiber not far from the one before,
+/// less than 2^24 ticks later. One store; no length depends on the values. False: it is not so.
+inline bool put_quick_event(std::byte*& at, event_context& c, std::uint8_t id, std::uint64_t ticks,
+                            std::uint64_t fiber) noexcept {
   const std::uint64_t passed = ticks > c.ticks ? ticks - c.ticks : 0;
   const std::uint64_t z = zigzag(fiber - c.fiber);
   if (passed > 0xffffff || z > 0xff) return false;
@@ -145,8 +163,8 @@ inline bool put_quick_event(std::byte*& at, event_context& c, std::uint8_t id, s
   return true;
 }
 
-/// Of a fiber_create, `more` followed: the next ids, at the same place, by the same parent. Says nothing anew, so it means the
-/// same wherever its batch is cut.
+/// Of a fiber_create, `more` followed: the next ids, at the same place, by the same parent. Says
+/// nothing anew, so it means the same wherever its batch is cut.
 inline constexpr std::size_t more_bytes = 3;
 inline std::byte* put_create_more(std::byte* to, std::uint8_t id, std::uint32_t more) noexcept {
   to[0] = std::byte{id};

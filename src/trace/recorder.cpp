@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
-// trace/recorder.cpp - an event goes into its thread's ring: a dozen instructions, a look at the clock, a release store.
+// trace/recorder.cpp - an event goes into its thread's ring: a dozen instructions, a look at the
+// clock, a release store.
 //
-//   fiber_create   of creations in a row - the next id, the same place and parent - the first is written, with the time; the others
-//                  are counted beside the length that the block publishes, until another event comes or somebody reads
-//   fiber_start    where it follows a fiber's end at once, nothing: the reader knows (README, "What is not written")
-// Nothing here waits for a reader. The lock of the pool is taken once per block, some thousand events apart; without a
-// free block the event is counted as dropped, and the next batch of the thread says how many were.
-// A signal handler that strikes in the middle of an event finds `busy` set and drops its own.
+//   fiber_create   of creations in a row - the next id, the same place and parent - the first is
+//                  written, with the time; the others are counted beside the length that the block
+//                  publishes, until another event comes or somebody reads
+//   fiber_start    where it follows a fiber's end at once, nothing: the reader knows (README, "What
+//                  is not written")
+// Nothing here waits for a reader. The lock of the pool is taken once per block, some thousand
+// events apart; without a free block the event is counted as dropped, and the next batch of the
+// thread says how many were. A signal handler that strikes in the middle of an event finds `busy`
+// set and drops its own.
 #include "trace/recorder.hpp"
 
-#include "trace/clock.hpp"
 #include "trace/call_sites.hpp"
+#include "trace/clock.hpp"
 
 namespace weft::detail::trace {
 
@@ -21,7 +25,8 @@ namespace {
 constexpr bool is_used(std::string_view meaning) noexcept { return meaning != "-"; }
 // Bit `id`: the event is about a fiber. Those with a text all are.
 constexpr std::uint64_t about_fibers = 0
-#define WEFT_EVENT(id, name, fiber, number, other) | (is_used(fiber) && id < 64 ? std::uint64_t{1} << id % 64 : 0)
+#define WEFT_EVENT(id, name, fiber, number, other) \
+  | (is_used(fiber) && id < 64 ? std::uint64_t{1} << id % 64 : 0)
 #include "trace/events.def"
 #undef WEFT_EVENT
     ;
@@ -52,7 +57,12 @@ void count_drop(ring* r) noexcept {
     return nullptr;
   }
   const std::uint64_t now = ticks_now();
-  b->head = {r->number, r->incarnation, r->sequence++, r->lost, shared.generation.load(std::memory_order_relaxed), now};
+  b->head = {r->number,
+             r->incarnation,
+             r->sequence++,
+             r->lost,
+             shared.generation.load(std::memory_order_relaxed),
+             now};
   b->events = 0;
   r->lost = 0;
   r->events = 0;
@@ -68,7 +78,8 @@ void count_drop(ring* r) noexcept {
 }
 
 [[gnu::always_inline]] inline bool has_room(const ring* r) noexcept {
-  return r != nullptr && r->at < r->room && r->epoch == shared.epoch.load(std::memory_order_relaxed);
+  return r != nullptr && r->at < r->room &&
+         r->epoch == shared.epoch.load(std::memory_order_relaxed);
 }
 // The ring with room for an event, or null: then it is counted as dropped.
 [[gnu::always_inline]] inline ring* ring_with_room(thread_slot& t) noexcept {
@@ -87,7 +98,8 @@ void count_drop(ring* r) noexcept {
 [[gnu::noinline]] void write_end(thread_slot& t, std::uint64_t fiber) noexcept {
   if (ring* const r = ring_with_room(t)) {
     flush_counts(*r);
-    r->at = put_event(r->at, r->context, static_cast<std::uint8_t>(event::fiber_end), ticks_now(), fiber, 0, 0);
+    r->at = put_event(r->at, r->context, static_cast<std::uint8_t>(event::fiber_end), ticks_now(),
+                      fiber, 0, 0);
     publish_event(*r);
   }
   end_event(t);
@@ -95,7 +107,8 @@ void count_drop(ring* r) noexcept {
 
 }  // namespace
 
-void write_create(thread_slot& t, std::uint64_t fiber, std::uint64_t site, std::uint64_t parent) noexcept {
+void write_create(thread_slot& t, std::uint64_t fiber, std::uint64_t site,
+                  std::uint64_t parent) noexcept {
   if (ring* const r = ring_with_room(t)) {
     flush_counts(*r);
     if (site != r->site) {
@@ -104,7 +117,8 @@ void write_create(thread_slot& t, std::uint64_t fiber, std::uint64_t site, std::
     }
     r->parent = parent;
     r->moment = shared.moment.load(std::memory_order_relaxed);
-    r->at = put_event(r->at, r->context, static_cast<std::uint8_t>(event::fiber_create), ticks_now(), fiber, r->site_number, parent);
+    r->at = put_event(r->at, r->context, static_cast<std::uint8_t>(event::fiber_create),
+                      ticks_now(), fiber, r->site_number, parent);
     publish_event(*r);
     r->next_created = fiber + 1;
   }
@@ -118,17 +132,20 @@ bool refuse_event() noexcept {
 
 void record_end(std::uint64_t fiber) noexcept {
   thread_slot& t = slot_of_thread;
-  if (!begin_event(t)) [[unlikely]] return;
+  if (!begin_event(t)) [[unlikely]]
+    return;
   ring* const r = t.own;
   std::uint64_t now = 0;
   if (!has_room(r) || r->next_created != 0 || !quick_ticks(now) ||
-      !put_quick_event(r->at, r->context, static_cast<std::uint8_t>(event::fiber_end), now, fiber)) [[unlikely]]
+      !put_quick_event(r->at, r->context, static_cast<std::uint8_t>(event::fiber_end), now, fiber))
+      [[unlikely]]
     return write_end(t, fiber);
   publish_event(*r);
   end_event(t);
 }
 
-void record(event e, when time, std::uint64_t fiber, std::uint64_t number, std::uint64_t other) noexcept {
+void record(event e, when time, std::uint64_t fiber, std::uint64_t number,
+            std::uint64_t other) noexcept {
   thread_slot& t = slot_of_thread;
   if (!begin_event(t)) return;
   if (ring* const r = ring_with_room(t)) [[likely]] {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // trace/session.cpp - start, stop, the collector thread, generations, snapshots.
 //
-//   file     the collector writes full blocks as they come. Every generation it writes the tables, changes the epoch - then
-//            each thread closes its block at its next event - and copies what is in blocks that are still being written.
-//   flight   nothing is written; full blocks are overwritten, oldest first. A snapshot writes all of them and keeps them.
+//   file     the collector writes full blocks as they come. Every generation it writes the tables,
+//            changes the epoch - then each thread closes its block at its next event - and copies
+//            what is in blocks that are still being written.
+//   flight   nothing is written; full blocks are overwritten, oldest first. A snapshot writes all
+//            of them and keeps them.
 #include "trace/session.hpp"
 
 #include <cerrno>
@@ -29,7 +31,8 @@ namespace weft::detail::trace {
 constinit session_words words;
 
 session_data& session() noexcept {
-  static session_data& s = *new session_data;  // outlives every static object; reachable, for leak checkers
+  // outlives every static object; reachable, for leak checkers
+  static session_data& s = *new session_data;
   return s;
 }
 
@@ -38,7 +41,8 @@ namespace {
 constexpr std::uint32_t fewest_blocks = 16;
 constexpr std::int64_t collect_every_ns = 50'000'000;
 
-// More blocks, if there have not been so many yet. They are never given back: a thread may be late with its last event.
+// More blocks, if there have not been so many yet. They are never given back: a thread may be late
+// with its last event.
 std::error_code need_blocks(std::uint32_t wanted) {
   const std::uint32_t there = shared.blocks.count();
   if (there >= wanted) return {};
@@ -112,7 +116,8 @@ void drain(session_data& s) noexcept {
   if (thread_count() != s.threads_written) write_tables(s, s.file);
 }
 
-// [TRACE-6] A piece of the collector's work; the handler of a crash waits for its end, and none begins after it.
+// [TRACE-6] A piece of the collector's work; the handler of a crash waits for its end, and none
+// begins after it.
 template <class Work>
 bool piece(Work&& work) noexcept {
   words.collector_works.store(true, std::memory_order_seq_cst);
@@ -153,7 +158,8 @@ void wait_for_requests(session_data& s) noexcept {
     shared.collector.park();  // [WAKE-1] request_snapshot, stop_session
     if (!words.snapshot_wanted.exchange(false, std::memory_order_acq_rel)) continue;
     if (const auto ec = write_snapshot(s.options.path.c_str()))
-      os::write_stderr("weft: the flight recorder's snapshot " + s.options.path + ": " + ec.message() + "\n");
+      os::write_stderr("weft: the flight recorder's snapshot " + s.options.path + ": " +
+                       ec.message() + "\n");
     else
       os::write_stderr("weft: the flight recorder's last moments are in " + s.options.path + "\n");
   }
@@ -166,7 +172,8 @@ void in_child() noexcept {
 }
 
 void at_exit() {
-  if (const auto ec = stop_session()) os::write_stderr("weft: the trace could not be written: " + ec.message() + "\n");
+  if (const auto ec = stop_session())
+    os::write_stderr("weft: the trace could not be written: " + ec.message() + "\n");
 }
 
 void prepare_process() {
@@ -280,7 +287,8 @@ std::error_code write_snapshot(const char* path) {
   file.generation(number);
   file.dictionary();
   file.modules();
-  // Those that are full now, and what the threads close on the way. New ones come behind them, for ever.
+  // Those that are full now, and what the threads close on the way. New ones come behind them, for
+  // ever.
   for (std::uint32_t n = shared.blocks.full() + 64; n > 0; --n) {
     block* b = shared.blocks.take();
     if (b == nullptr) break;
@@ -310,11 +318,14 @@ bool wants_stalls() noexcept {
 
 void note_stall(std::uint64_t fiber, std::uint64_t kind, std::uint64_t worker) noexcept {
   emit(event::stall, fiber, kind, worker);
-  if (words.kind.load(std::memory_order_relaxed) == session_kind::flight && session().options.on_stall) request_snapshot();
+  if (words.kind.load(std::memory_order_relaxed) == session_kind::flight &&
+      session().options.on_stall)
+    request_snapshot();
 }
 
 counters look() noexcept {
-  return {shared.dropped.load(std::memory_order_relaxed), shared.overwritten.load(std::memory_order_relaxed),
+  return {shared.dropped.load(std::memory_order_relaxed),
+          shared.overwritten.load(std::memory_order_relaxed),
           words.written.load(std::memory_order_relaxed)};
 }
 

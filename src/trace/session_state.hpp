@@ -14,8 +14,8 @@
 namespace weft::detail::trace {
 
 struct session_data {
-  std::mutex control;        // start and stop
-  std::mutex snapshots;      // one at a time
+  std::mutex control;    // start and stop
+  std::mutex snapshots;  // one at a time
   // under control, or the collector's
   session_options options;
   trace_file file;
@@ -25,7 +25,7 @@ struct session_data {
   fiber_table fibers = nullptr;
   std::int64_t fibers_not_before = 0;
   std::uint32_t threads_written = 0;
-  std::byte copy[block_bytes];    // what a peek saw
+  std::byte copy[block_bytes];  // what a peek saw
 };
 [[nodiscard]] session_data& session() noexcept;
 
@@ -36,7 +36,8 @@ inline void write_block(trace_file& file, const block& b, std::uint32_t used) no
 
 /// What handlers of signals look at.
 struct session_words {
-  std::atomic<session_kind> kind{session_kind::none};  // relaxed: a hint; start and stop hold `control`
+  // relaxed: a hint; start and stop hold `control`
+  std::atomic<session_kind> kind{session_kind::none};
   std::atomic<bool> snapshot_wanted{false};
   std::atomic<bool> collector_works{false};  // [TRACE-6]
   std::atomic<std::uint64_t> written{0};     // bytes of the last file

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // trace/threads.cpp - who records: a ring per thread, and a table that says who the threads are.
 //
-// All of it stands ready in static memory (untouched pages cost nothing): a thread gets its ring at its first event,
-// which may happen in a signal handler (preempt.cpp), where nothing may be allocated.
+// All of it stands ready in static memory (untouched pages cost nothing): a thread gets its ring at
+// its first event, which may happen in a signal handler (preempt.cpp), where nothing may be
+// allocated.
 #include <cxxabi.h>
 
 #include <cstring>
@@ -20,7 +21,8 @@ namespace {
 constexpr std::uint32_t most_rings = 1024, most_threads = 4096;
 constinit ring rings[most_rings] = {};
 constinit thread_info infos[most_threads] = {};
-constinit std::atomic<std::uint32_t> info_count{0};  // release by take_ring, acquire by readers [TRACE-5]
+// release by take_ring, acquire by readers [TRACE-5]
+constinit std::atomic<std::uint32_t> info_count{0};
 constinit base::ranked_futex_lock<base::lock_rank::leaf> lock;
 
 void give_ring(ring& r) noexcept {
@@ -67,7 +69,8 @@ ring* take_ring(thread_slot& t) noexcept {
   return nullptr;
 }
 
-std::uint32_t thread_count() noexcept { return info_count.load(std::memory_order_acquire); }  // [TRACE-5]
+// [TRACE-5]
+std::uint32_t thread_count() noexcept { return info_count.load(std::memory_order_acquire); }
 const thread_info& thread_at(std::uint32_t i) noexcept { return infos[i]; }
 
 void thread_begins(thread_role role, std::uint32_t runtime, std::uint32_t index) noexcept {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
-# Every example in the documentation of a public header is, but for blanks, comments and what "..." leaves out, part of
-# the test case it names: `Example: FILE [NAME]` and a ``` block below mean TEST_CASE("example: NAME") in FILE.
-# Needs ROOT.
+# Every example in the documentation of a public header is, but for blanks, comments and what "..."
+# leaves out, part of the test case it names: `Example: FILE [NAME]` and a ``` block below mean
+# TEST_CASE("example: NAME") in FILE. Needs ROOT.
 cmake_minimum_required(VERSION 3.25)
 set(wrong "")
 set(compared 0)

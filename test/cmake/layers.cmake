@@ -32,7 +32,8 @@ foreach(file IN LISTS files)
     complain("${file}: ${lines} lines, a room too many things live in")
   endif()
 
-  # A compiler keeps errno's address over a switch, and a program built with LTO inlines across files (os/errno_guard.hpp).
+  # A compiler keeps errno's address over a switch, and a program built with LTO inlines across
+  # files (os/errno_guard.hpp).
   if(file MATCHES "^src/" AND NOT file MATCHES "^src/(os/errno|net/calls|fiber/switch)\\.cpp$")
     string(REGEX REPLACE "//[^\n]*|#include <cerrno>" "" code "${text}")
     if(code MATCHES "[^a-z_]errno[^a-z_.]")

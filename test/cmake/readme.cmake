@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
-# Writes to OUTPUT README's first ```cpp block; or the first that has the word HOLDS in it. Where that has the number 8080
-# the test has a variable `port`.
+# Writes to OUTPUT README's first ```cpp block; or the first that has the word HOLDS in it. Where
+# that has the number 8080 the test has a variable `port`.
 cmake_minimum_required(VERSION 3.25)
 file(READ ${README} text)
 while(TRUE)

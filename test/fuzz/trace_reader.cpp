@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/fuzz/trace_reader.cpp - the reader and everything made of a trace, on any bytes. Checksums are put right before it
-// reads, or a fuzzer would never get behind them.
+// test/fuzz/trace_reader.cpp - the reader and everything made of a trace, on any bytes. Checksums
+// are put right before it reads, or a fuzzer would never get behind them.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,7 +19,8 @@ namespace format = weft::detail::trace;
 namespace {
 
 void mend(std::vector<std::byte>& b) {
-  for (std::size_t at = sizeof(format::file_header); at + sizeof(format::chunk_header) <= b.size();) {
+  for (std::size_t at = sizeof(format::file_header);
+       at + sizeof(format::chunk_header) <= b.size();) {
     format::chunk_header h;
     std::memcpy(&h, b.data() + at, sizeof h);
     if (h.magic != format::chunk_magic || h.size > b.size() - at - sizeof h) return;

@@ -7,8 +7,18 @@ A line of Markdown may be longer where it cannot be broken: a table's row, a lin
 import tree
 
 WIDTH = 100
-FOLDERS = ["", "include", "src", "test", "tools", "examples", "bench", "docs", "cmake",
-           "test_package"]
+FOLDERS = [
+    "",
+    "include",
+    "src",
+    "test",
+    "tools",
+    "examples",
+    "bench",
+    "docs",
+    "cmake",
+    "test_package",
+]
 CODE = (".cpp", ".hpp", ".h", ".def", ".py", ".cmake", "CMakeLists.txt", ".js", ".css")
 
 checked = 0
@@ -20,8 +30,9 @@ for path in tree.files(FOLDERS, CODE + (".md",)):
             fenced = not fenced
         if len(line) <= WIDTH:
             continue
-        if path.suffix == ".md" and (fenced or line.lstrip().startswith("|") or
-                                     " " not in line.strip() or "](" in line):
+        if path.suffix == ".md" and (
+            fenced or line.lstrip().startswith("|") or " " not in line.strip() or "](" in line
+        ):
             continue
         tree.fault(path, number, f"{len(line)} columns, {WIDTH} are allowed")
 tree.finish(checked, "lines", at_least=10_000)

@@ -11,23 +11,34 @@ import tree
 
 FOLDERS = ["", "include", "src", "test", "tools", "examples", "bench", "docs", "cmake"]
 TEXT = (".cpp", ".hpp", ".h", ".def", ".py", ".cmake", "CMakeLists.txt", ".md")
-NAMED = re.compile(r"(?<![\w/.<\"*-])((?:[a-z_][\w-]*/)*[a-z_][\w-]*\.(?:cpp|hpp|def|py|md|cmake))"
-                   r"(?![\w/*])")
+NAMED = re.compile(
+    r"(?<![\w/.<\"*-])((?:[a-z_][\w-]*/)*[a-z_][\w-]*\.(?:cpp|hpp|def|py|md|cmake))" r"(?![\w/*])"
+)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 COMMENT = {".py": "#", ".cmake": "#", ".txt": "#"}
 # Names of other people's files, and of those a reader is to make.
 FOREIGN = {"main.cpp", "app.cpp", "portfile.cmake", "file.cpp", "weftConfig.cmake"}
 
-everything = tree.files(["", "include", "src", "test", "tools", "examples", "bench", "docs", "cmake",
-                         "test_package"], ("",))
+everything = tree.files(
+    ["", "include", "src", "test", "tools", "examples", "bench", "docs", "cmake", "test_package"],
+    ("",),
+)
 known = {tree.name(path) for path in everything}
 bases = {path.name for path in everything}
 
 
 def exists(path, text):
     here = path.parent.relative_to(tree.ROOT).as_posix()
-    for prefix in ("", "src/", "include/", "include/weft/", "test/", "bench/", "bench/compare/",
-                   f"{here}/"):
+    for prefix in (
+        "",
+        "src/",
+        "include/",
+        "include/weft/",
+        "test/",
+        "bench/",
+        "bench/compare/",
+        f"{here}/",
+    ):
         if prefix + text in known:
             return True
     return "/" not in text and text in bases

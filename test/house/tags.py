@@ -26,21 +26,31 @@ def tags(match):
 stated = collections.defaultdict(list)
 proved = collections.defaultdict(list)
 cited = collections.defaultdict(list)
-for path in tree.files(["", "include", "src", "test/model", "test/unit", "test/stress"],
-                       (".hpp", ".cpp", ".def", ".md")):
+for path in tree.files(
+    ["", "include", "src", "test/model", "test/unit", "test/stress"],
+    (".hpp", ".cpp", ".def", ".md"),
+):
     within_src = tree.name(path).startswith("src/")
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         for match in TAG.finditer(line):
             if match[1] in FOREIGN:
                 continue
-            before, after = line[:match.start()], line[match.end():]
-            if within_src and path.suffix != ".md" and STATEMENT.match(before) and \
-                    re.match(r"  \S", after):
+            before, after = line[: match.start()], line[match.end() :]
+            if (
+                within_src
+                and path.suffix != ".md"
+                and STATEMENT.match(before)
+                and re.match(r"  \S", after)
+            ):
                 kind = stated
             elif within_src and path.suffix == ".md" and re.match(r"(\s*(\* )?\*\*|##+ )$", before):
                 kind = proved
-            elif within_src and path.suffix == ".md" and before.rstrip().endswith("**") and \
-                    before.count("**") % 2 == 1:
+            elif (
+                within_src
+                and path.suffix == ".md"
+                and before.rstrip().endswith("**")
+                and before.count("**") % 2 == 1
+            ):
                 kind = proved
             else:
                 kind = cited

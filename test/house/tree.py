@@ -18,9 +18,13 @@ def files(folders, endings):
     found = []
     for folder in folders:
         paths = ROOT.iterdir() if folder == "" else (ROOT / folder).rglob("*")
-        found += [path for path in paths
-                  if path.is_file() and path.name.endswith(tuple(endings))
-                  and not _SKIPPED & set(path.relative_to(ROOT).parts)]
+        found += [
+            path
+            for path in paths
+            if path.is_file()
+            and path.name.endswith(tuple(endings))
+            and not _SKIPPED & set(path.relative_to(ROOT).parts)
+        ]
     return sorted(found)
 
 

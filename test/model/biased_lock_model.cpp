@@ -47,7 +47,8 @@ void two_lockers(execution& x) {
   x.finally([s] { model::check(s->guarded == 2, "LOCK-1: one at a time"); });
 }
 
-// BIAS-1, BIAS-2. Two processors with an owner each, and a thread that is none; the bias comes after one lock in a row.
+// BIAS-1, BIAS-2. Two processors with an owner each, and a thread that is none; the bias comes
+// after one lock in a row.
 struct biased_env : env {
   static constexpr std::uint32_t first_need = 1;
   using owner = base::basic_bias_owner<biased_env>;
@@ -93,7 +94,8 @@ void owner_against(execution& x) {
   x.finally([s] { model::check(s->guarded == 5, "BIAS-1: one at a time"); });
 }
 
-// The owner goes from one lock of its to the next: what the revoker finds is not this lock, nor null.
+// The owner goes from one lock of its to the next: what the revoker finds is not this lock, nor
+// null.
 template <class Env>
 void owner_moves_on(execution& x) {
   struct state {
@@ -142,10 +144,10 @@ TEST_CASE("BIAS-1 stands on the membarrier") {
 TEST_CASE("BIAS: which orderings are needed") {
   model::options o;
   o.preemptions = switches;
-  const auto all = model::mutate(
-      o,
-      {owner_against<biased_env, rival::processor>, owner_against<biased_env, rival::thread>,
-       owner_moves_on<biased_env>},
-      "/biased_lock.hpp");
+  const auto all =
+      model::mutate(o,
+                    {owner_against<biased_env, rival::processor>,
+                     owner_against<biased_env, rival::thread>, owner_moves_on<biased_env>},
+                    "/biased_lock.hpp");
   CHECK_MESSAGE(model::survivors(all).empty(), model::list(all));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/block_pool_model.cpp - trace/block_pool.hpp: a thread that records against the collector, with an event as a
-// plain cell: one that is read while it is written, or a block in two hands, is a reported race.
+// test/model/block_pool_model.cpp - trace/block_pool.hpp: a thread that records against the
+// collector, with an event as a plain cell: one that is read while it is written, or a block in two
+// hands, is a reported race.
 #include "trace/block_pool.hpp"
 
 #include <doctest/doctest.h>
@@ -24,7 +25,9 @@ using model::holds;
 class spin_lock {
  public:
   void lock() noexcept {
-    for (int free = 0; !word_.compare_exchange_strong(free, 1, std::memory_order_acquire, std::memory_order_relaxed); free = 0)
+    for (int free = 0; !word_.compare_exchange_strong(free, 1, std::memory_order_acquire,
+                                                      std::memory_order_relaxed);
+         free = 0)
       model::sync::pause();
   }
   void unlock() noexcept { word_.store(0, std::memory_order_release); }
@@ -81,7 +84,8 @@ void check_run(const block& b, std::uint32_t used, std::vector<int>& seen) {
   int before = 0;
   for (std::uint32_t i = 0; i < used; ++i) {
     const int e = b.cells[i];
-    model::check(e > before && (before == 0 || e == before + 1), "events of a block follow each other");
+    model::check(e > before && (before == 0 || e == before + 1),
+                 "events of a block follow each other");
     before = e;
     seen.push_back(e);
   }
@@ -108,9 +112,12 @@ model::program into_a_file(int events, std::uint32_t blocks) {
       }
     });
     x.finally([=] {
-      while (block* b = s->all.take()) check_run(*b, b->used.load(std::memory_order_relaxed), *taken);
-      model::check(static_cast<int>(taken->size()) + *dropped == events, "each event is in the file once, or counted as dropped");
-      for (std::size_t i = 1; i < taken->size(); ++i) model::check((*taken)[i] > (*taken)[i - 1], "blocks come in their order");
+      while (block* b = s->all.take())
+        check_run(*b, b->used.load(std::memory_order_relaxed), *taken);
+      model::check(static_cast<int>(taken->size()) + *dropped == events,
+                   "each event is in the file once, or counted as dropped");
+      for (std::size_t i = 1; i < taken->size(); ++i)
+        model::check((*taken)[i] > (*taken)[i - 1], "blocks come in their order");
     });
   };
 }
@@ -135,13 +142,15 @@ model::program in_flight(int events, std::uint32_t blocks) {
       s->all.forget_peeks();
       s->all.peek([&](const block& b, std::uint32_t used) { check_run(b, used, seen); }, [] {});
       s->all.keep_saved();
-      for (std::size_t i = 1; i < seen.size(); ++i) model::check(seen[i] > seen[i - 1], "a snapshot is in order");
+      for (std::size_t i = 1; i < seen.size(); ++i)
+        model::check(seen[i] > seen[i - 1], "a snapshot is in order");
     });
     x.finally([=] {
       std::vector<int> left;
       while (block* b = s->all.take()) check_run(*b, b->used.load(std::memory_order_relaxed), left);
       model::check(!left.empty() && left.back() + *dropped >= events, "the last events are there");
-      for (std::size_t i = 1; i < left.size(); ++i) model::check(left[i] == left[i - 1] + 1, "without a gap");
+      for (std::size_t i = 1; i < left.size(); ++i)
+        model::check(left[i] == left[i - 1] + 1, "without a gap");
     });
   };
 }

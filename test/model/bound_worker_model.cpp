@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/bound_worker_model.cpp - the lists of sched/idle.cpp over sched/idle_state.hpp: workers lie down, in the poller or parked,
-// and are woken with a processor: for work (wake_one), for a fiber that is bound to their thread (send_to_bound_worker), or by the
-// monitor, which reserves sleepers and puts them back (reserve_spare, release_spare).
-// What the idle lock guards is one word, which is the lock, too: who has locked it has read it. Each worker function here is
+// test/model/bound_worker_model.cpp - the lists of sched/idle.cpp over sched/idle_state.hpp:
+// workers lie down, in the poller or parked, and are woken with a processor: for work (wake_one),
+// for a fiber that is bound to their thread (send_to_bound_worker), or by the monitor, which
+// reserves sleepers and puts them back (reserve_spare, release_spare). What the idle lock guards is
+// one word, which is the lock, too: who has locked it has read it. Each worker function here is
 // named after the one it repeats; `mistake` leaves one step of one of them out.
 #include <doctest/doctest.h>
 
@@ -42,7 +43,8 @@ struct worker {
 
   void visit() {
     s.visits[held] = s.visits[held] + 1;
-    model::check(s.workers[me].assigned.load(relaxed) == 0, "SLEEP-1: nothing is assigned to who is awake");
+    model::check(s.workers[me].assigned.load(relaxed) == 0,
+                 "SLEEP-1: nothing is assigned to who is awake");
   }
   bool take_assigned(lists& l) {
     const unsigned p = s.workers[me].assigned.load(acquire);
@@ -99,7 +101,8 @@ struct worker {
         take_idle(l, true);
         return s.unlock(l);
       }
-      if (me == bound_to && l.bound_queue != 0 && !reserved && s.wrong != mistake::bound_queue_not_checked) {
+      if (me == bound_to && l.bound_queue != 0 && !reserved &&
+          s.wrong != mistake::bound_queue_not_checked) {
         if (s.gate.try_claim_idle()) {
           take_idle(l, false);
           return s.unlock(l);
@@ -144,7 +147,8 @@ struct worker {
     lists l = s.lock();
     ++l.bound_queue;
     s.resched_requested.store(1, release);
-    const bool polls = l.in_poller == to && (s.wakeable_in_poller(l) || s.wrong == mistake::poller_woken_twice);
+    const bool polls =
+        l.in_poller == to && (s.wakeable_in_poller(l) || s.wrong == mistake::poller_woken_twice);
     if (!(l.parked >> to & 1) && !l.own_asleep && !polls) return s.unlock(l);
     l.parked &= ~(1U << to);
     l.own_asleep = false;
@@ -191,10 +195,10 @@ struct worker {
 
 struct setting {
   std::uint32_t workers, processors;
-  bool others_asleep;     // all but the first: the second in the poller, or parked behind it
+  bool others_asleep;  // all but the first: the second in the poller, or parked behind it
   unsigned bound, unbound;
   enum { none, parked, in_poller } monitor;  // reserves such a sleeper and puts it back
-  bool own = false;       // the bound fibers have their thread to themselves
+  bool own = false;                          // the bound fibers have their thread to themselves
 };
 
 template <class Sync>
@@ -212,7 +216,8 @@ model::program scenario(setting with, mistake wrong = mistake::none) {
     s->guarded.store(l.pack(), relaxed);
     s->bound.store(with.bound, relaxed);
     for (index i = 0; i < with.workers; ++i)
-      x.daemon("worker " + std::to_string(i), [=] { worker<Sync>{*s, i, i < busy ? i : nobody, false}.loop(); });
+      x.daemon("worker " + std::to_string(i),
+               [=] { worker<Sync>{*s, i, i < busy ? i : nobody, false}.loop(); });
     if (with.unbound > 0)
       x.thread("submitter", [=] {
         for (unsigned i = 0; i < with.unbound; ++i) {
@@ -233,7 +238,8 @@ model::program scenario(setting with, mistake wrong = mistake::none) {
         m.reserved &= ~(1U << spare);
         const bool leaves = m.in_poller == spare && wrong != mistake::put_back_twice;
         if (!leaves) m.parked |= 1U << spare;
-        const bool wanted = leaves ? false : m.in_poller == nobody || (spare == bound_to && m.bound_queue != 0);
+        const bool wanted =
+            leaves ? false : m.in_poller == nobody || (spare == bound_to && m.bound_queue != 0);
         s->unlock(m);
         if (wanted && wrong != mistake::put_back_silently) s->kick(spare);
         // What it could not be woken for: watch_idle, in the same round.
@@ -244,7 +250,8 @@ model::program scenario(setting with, mistake wrong = mistake::none) {
       model::check(s->ran_bound.load(relaxed) == with.bound, "SLEEP-3: every bound fiber ran");
       model::check(end.bound_queue == 0, "SLEEP-3: nobody sleeps over its bound_queue");
       model::check(s->ran.load(relaxed) == with.unbound, "IDLE-1: every other fiber ran");
-      model::check(end.idle == (1U << with.processors) - 1, "SLEEP-1: every processor is with the idle ones");
+      model::check(end.idle == (1U << with.processors) - 1,
+                   "SLEEP-1: every processor is with the idle ones");
       model::check(s->gate.idle() == with.processors, "IDLE-2: and counted so");
       model::check(s->gate.searching() == 0, "IDLE-2: nobody is counted as searching");
       model::check(end.in_poller != nobody, "SLEEP-2: somebody waits in the poller");
@@ -271,17 +278,23 @@ bool caught(setting with, mistake wrong) {
   return !r.ok() && r.end != model::verdict::unfinished;
 }
 
-constexpr setting handed{2, 1, true, 1, 0, setting::none};           // to a sleeper
-constexpr setting one_processor{2, 1, true, 1, 1, setting::none};    // the same, while others submit
-constexpr setting lying_down{2, 2, false, 1, 0, setting::none};      // its thread is about to lie down
+constexpr setting handed{2, 1, true, 1, 0, setting::none};  // to a sleeper
+// the same, while others submit
+constexpr setting one_processor{2, 1, true, 1, 1, setting::none};
+// its thread is about to lie down
+constexpr setting lying_down{2, 2, false, 1, 0, setting::none};
 constexpr setting lying_down_beside_work{2, 2, false, 2, 1, setting::none};
-constexpr setting two_processors{2, 2, true, 1, 2, setting::none};   // a sleeper may be woken for work and for its fiber at once
-constexpr setting three{3, 1, true, 1, 1, setting::none};            // one in the poller, one parked
-constexpr setting reserved{3, 2, true, 1, 0, setting::parked};          // the monitor has plans for a sleeper
+// a sleeper may be woken for work and for its fiber at once
+constexpr setting two_processors{2, 2, true, 1, 2, setting::none};
+// one in the poller, one parked
+constexpr setting three{3, 1, true, 1, 1, setting::none};
+// the monitor has plans for a sleeper
+constexpr setting reserved{3, 2, true, 1, 0, setting::parked};
 
 constexpr setting reserved_in_poller{3, 2, true, 1, 1, setting::in_poller};
 constexpr setting own_asleep{2, 1, true, 1, 1, setting::none, true};
-constexpr setting own_lies_down{3, 2, false, 1, 1, setting::none, true};   // it holds a processor, and work waits behind it
+// it holds a processor, and work waits behind it
+constexpr setting own_lies_down{3, 2, false, 1, 1, setting::none, true};
 constexpr setting own_beside_monitor{3, 2, true, 1, 1, setting::parked, true};
 
 }  // namespace

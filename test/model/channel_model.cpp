@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/channel_model.cpp - the commit of channels and selects: the shipped fiber word, under a lock, with queues of one
-// place as in sync/channel_core.hpp.
+// test/model/channel_model.cpp - the commit of channels and selects: the shipped fiber word, under
+// a lock, with queues of one place as in sync/channel_core.hpp.
 #include <doctest/doctest.h>
 
 #include <memory>
@@ -30,7 +30,8 @@ struct any_lock {
   model::atomic<int> word{0};
 };
 
-// One execution agent of the protocol: it parks with its ticket in up to two places, each under its channel's lock.
+// One execution agent of the protocol: it parks with its ticket in up to two places, each under its
+// channel's lock.
 struct agent {
   basic_fiber_word<model::sync> word;
   model::plain<int> stack{0};
@@ -68,7 +69,8 @@ void park_in(const shared& w, agent& s, std::vector<int> queues) {
   if (s.word.commit([] { return false; }) == commit_duty::enqueue) resume(s);
 }
 
-// put: claims whoever is in queue q, moves the value after the claim, under the lock. True: somebody took it.
+// put: claims whoever is in queue q, moves the value after the claim, under the lock. True:
+// somebody took it.
 bool put(const shared& w, int q, int value) {
   agent* to_enqueue = nullptr;
   bool done = false;
@@ -88,7 +90,8 @@ bool put(const shared& w, int q, int value) {
   return done;
 }
 
-// SELECT-1: one select in two queues, a sender at each: exactly one value is taken, by the case the code says.
+// SELECT-1: one select in two queues, a sender at each: exactly one value is taken, by the case the
+// code says.
 void select_two_senders(execution& x) {
   auto w = std::make_shared<world>();
   x.thread("select", [=] { park_in(w, w->a, {0, 1}); });
@@ -160,8 +163,9 @@ void send_against_timeout(execution& x) {
   });
 }
 
-// CHAN-4: the claims of close against those of the other side, a time, and waiters that come late. A waiter's outcome is
-// stored after its claim, under the lock; a waiter that sees the claim first passes through the lock once (outcome_of).
+// CHAN-4: the claims of close against those of the other side, a time, and waiters that come late.
+// A waiter's outcome is stored after its claim, under the lock; a waiter that sees the claim first
+// passes through the lock once (outcome_of).
 enum class ended : int { open, moved, closed, timeout };
 struct closing_world : world {
   bool is_closed = false;  // under the lock
@@ -209,7 +213,8 @@ agent* claim_first(const closing_shared& w, bool& claimed) {
   return duty == wake_duty::enqueue ? p.who : nullptr;
 }
 enum class closing { wakes, forgets };  // forgets: wrong, and must be found
-void serve_then_resume(const closing_shared& w, bool closes, int& result, closing how = closing::wakes) {
+void serve_then_resume(const closing_shared& w, bool closes, int& result,
+                       closing how = closing::wakes) {
   bool claimed = false;
   w->lock.lock();
   if (w->is_closed) {
@@ -220,7 +225,9 @@ void serve_then_resume(const closing_shared& w, bool closes, int& result, closin
   if (closes) w->is_closed = true;
   agent* const owed = closes && how == closing::forgets ? nullptr : claim_first(w, claimed);
   if (claimed && !closes) w->a.got = 5;
-  if (claimed) w->outcome.store(static_cast<int>(closes ? ended::closed : ended::moved), std::memory_order_release);
+  if (claimed)
+    w->outcome.store(static_cast<int>(closes ? ended::closed : ended::moved),
+                     std::memory_order_release);
   result = static_cast<int>(claimed ? ended::moved : ended::open);
   w->lock.unlock();
   if (owed != nullptr) resume(*owed);
@@ -244,18 +251,22 @@ void close_against_waiter(execution& x) {
   x.finally([=] {
     if (w->a.resumed > 0) after_the_wait(w);
     const auto end = static_cast<ended>(w->of_wait);
-    model::check(end != ended::open, "CHAN-4: after close nobody waits, and whoever waited is told");
+    model::check(end != ended::open,
+                 "CHAN-4: after close nobody waits, and whoever waited is told");
     model::check(w->a.resumed <= 1, "the wait ends once");
     model::check((end == ended::moved) == (w->of_put == static_cast<int>(ended::moved)),
                  "CHAN-3: the value was moved exactly if the other side says so");
     if (end == ended::moved) model::check(w->a.got == 5, "CHAN-3: and it is there");
-    if (end == ended::timeout) model::check(w->timed_out == 1 && w->a.got == 0, "after a timeout no value arrives");
-    model::check(w->queue[0].read().who == nullptr || end == ended::timeout, "CHAN-4: the queue stays empty");
+    if (end == ended::timeout)
+      model::check(w->timed_out == 1 && w->a.got == 0, "after a timeout no value arrives");
+    model::check(w->queue[0].read().who == nullptr || end == ended::timeout,
+                 "CHAN-4: the queue stays empty");
   });
 }
 
-// SELECT-1, step 4: the ticket lies in a channel's queue when another source turns out to be ready. Either the select takes
-// its park back, and the channel's claim fails and moves nothing; or the claim was first, and the channel's case is taken.
+// SELECT-1, step 4: the ticket lies in a channel's queue when another source turns out to be ready.
+// Either the select takes its park back, and the channel's claim fails and moves nothing; or the
+// claim was first, and the channel's case is taken.
 void cancel_against_sender(execution& x) {
   auto w = std::make_shared<world>();
   auto cancelled = std::make_shared<int>(0);
@@ -285,7 +296,8 @@ void cancel_against_sender(execution& x) {
     x.thread(q == 0 ? "sender 0" : "sender 1", [=] { w->taken_from[q] = put(w, q, 10 + q); });
   x.finally([=] {
     model::check(w->taken_from[0] == 0 || *cancelled == 0, "SELECT-1: never both");
-    model::check(w->a.resumed == w->taken_from[1], "SELECT-1: the second wait ends by its own claim only");
+    model::check(w->a.resumed == w->taken_from[1],
+                 "SELECT-1: the second wait ends by its own claim only");
     if (w->taken_from[1]) model::check(w->a.got == 11, "and has its value");
   });
 }
@@ -307,6 +319,4 @@ TEST_CASE("CHAN-4: close against a waiter, who waits for it, and a timer") {
   CHECK(!model::explore({}, close_against_waiter<false, closing::forgets>).ok());
 }
 
-TEST_CASE("CHAN-3: a value against a timer") {
-  holds(send_against_timeout, switches);
-}
+TEST_CASE("CHAN-3: a value against a timer") { holds(send_against_timeout, switches); }

@@ -49,14 +49,15 @@ struct bag {
   }
 };
 
-// The owner's steps: u push, o pop, j pop of what it pushed last, t take, c unclaim. One thief per number in `steals`, trying so
-// often in one steal session. `beforehand`: the steal session was announced long ago, so that every pop has its fence.
+// The owner's steps: u push, o pop, j pop of what it pushed last, t take, c unclaim. One thief per
+// number in `steals`, trying so often in one steal session. `beforehand`: the steal session was
+// announced long ago, so that every pop has its fence.
 enum class announced { beforehand, meanwhile };
 
 template <class Sync = model::sync, std::uint32_t pops_per_announcement = 1,
           announced when = announced::meanwhile>
 model::program steal_sessions(std::size_t capacity, std::string_view before, std::string_view owner,
-                        std::vector<int> steals) {
+                              std::vector<int> steals) {
   using bag = ::bag<Sync, pops_per_announcement>;
   return [=](execution& x) {
     using steal_session = typename bag::queue_type::steal_session;
@@ -99,7 +100,8 @@ model::program steal_sessions(std::size_t capacity, std::string_view before, std
 // Thieves that need no announcement.
 model::program scenario(std::size_t capacity, std::string_view before, std::string_view owner,
                         std::vector<int> steals) {
-  return steal_sessions<model::sync, 1000, announced::beforehand>(capacity, before, owner, std::move(steals));
+  return steal_sessions<model::sync, 1000, announced::beforehand>(capacity, before, owner,
+                                                                  std::move(steals));
 }
 
 model::options bounded(int preemptions) {
@@ -143,7 +145,9 @@ TEST_CASE("DEQ-3: a claimed slot is not written again before it is taken") {
   holds(scenario(4, "uuuutu", "uc", {1}));  // putting back grows the ring
 }
 
-TEST_CASE("DEQ-4: a pop fences while somebody steal_sessions, and no steal_session relies on an announcement taken back") {
+TEST_CASE(
+    "DEQ-4: a pop fences while somebody steal_sessions, and no steal_session relies on an "
+    "announcement taken back") {
   // Every pop takes the announcement back; every second one.
   holds(steal_sessions(2, "u", "o", {1}));
   holds(steal_sessions(4, "uu", "oo", {2}));
@@ -155,7 +159,8 @@ TEST_CASE("DEQ-4: a pop fences while somebody steal_sessions, and no steal_sessi
   holds(steal_sessions(2, "uu", "oo", {1, 1, 1}), bounded(1));
 }
 
-TEST_CASE("DEQ-4: without the membarrier, or with a fence in its place, an entry is handed out twice") {
+TEST_CASE(
+    "DEQ-4: without the membarrier, or with a fence in its place, an entry is handed out twice") {
   const auto twice = [](const model::program& p) {
     const auto end = model::explore({}, p).end;
     return end == model::verdict::violated || end == model::verdict::raced;
@@ -165,17 +170,19 @@ TEST_CASE("DEQ-4: without the membarrier, or with a fence in its place, an entry
 }
 
 TEST_CASE("DEQ: which orderings are needed") {
-  const auto all = model::mutate({},
-                                 {scenario(2, "u", "o", {1, 1}), scenario(2, "uu", "u", {2}),
-                                  scenario(2, "u", "uuo", {1, 1}), scenario(4, "uuu", "oo", {1, 1}),
-                                  scenario(2, "uu", "tutu", {1}), scenario(2, "uu", "tu", {2}),
-                                  steal_sessions(2, "uu", "o", {2}), steal_sessions<model::sync, 2>(4, "uu", "oo", {2})},
-                                 "sched/deque.hpp");
+  const auto all = model::mutate(
+      {},
+      {scenario(2, "u", "o", {1, 1}), scenario(2, "uu", "u", {2}), scenario(2, "u", "uuo", {1, 1}),
+       scenario(4, "uuu", "oo", {1, 1}), scenario(2, "uu", "tutu", {1}),
+       scenario(2, "uu", "tu", {2}), steal_sessions(2, "uu", "o", {2}),
+       steal_sessions<model::sync, 2>(4, "uu", "oo", {2})},
+      "sched/deque.hpp");
   // Not missed by any execution here: the seq_cst of the three CASes on top_ (that one CAS wins is
   // atomicity; the fences order the rest), the acquire of steal's first load (its fence acquires as
   // well), and make_room's acquire, which keeps a thief's load of a slot before the slot's next
-  // write - a load buffering, so out of reach. Nor the orders of the read-modify-writes of thieves_: they are for a second
-  // thief, who relies on the membarrier of the first (above, bounded), and for a steal that outlasts its announcement.
+  // write - a load buffering, so out of reach. Nor the orders of the read-modify-writes of
+  // thieves_: they are for a second thief, who relies on the membarrier of the first (above,
+  // bounded), and for a steal that outlasts its announcement.
   const std::vector<std::string> expected{
       "cas seq_cst made acquire/release", "cas seq_cst made acquire/release",
       "cas seq_cst made acquire/release", "cas seq_cst made relaxed",

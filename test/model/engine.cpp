@@ -29,12 +29,8 @@ std::vector<grave>& graveyard() {
 
 }  // namespace
 
-engine* current_engine() noexcept {
-  return active;
-}
-void set_current_engine(engine* e) noexcept {
-  active = e;
-}
+engine* current_engine() noexcept { return active; }
+void set_current_engine(engine* e) noexcept { active = e; }
 
 void engine::run(const program& p) {
   ++executions;
@@ -226,7 +222,8 @@ void engine::fail(verdict v, std::string why) {
 
 void engine::record(op what, std::size_t location, std::memory_order order, std::uint64_t read,
                     std::uint64_t written, std::size_t newer, where at) {
-  event& e = events_.emplace_back();  // in place: copying bytes just written as a block waits for them
+  // in place: copying bytes just written as a block waits for them
+  event& e = events_.emplace_back();
   e.thread = running_;
   e.what = what;
   e.location = location;
@@ -237,7 +234,8 @@ void engine::record(op what, std::size_t location, std::memory_order order, std:
   e.site = at;
   if (!collect_sites) return;
   const auto place = reinterpret_cast<std::uintptr_t>(at.file);
-  if (!met_.insert(mix(place, (static_cast<std::uint64_t>(at.line) << 16U) | (static_cast<std::uint64_t>(what) << 8U) |
+  if (!met_.insert(mix(place, (static_cast<std::uint64_t>(at.line) << 16U) |
+                                  (static_cast<std::uint64_t>(what) << 8U) |
                                   static_cast<std::uint64_t>(order)))
            .second)
     return;

@@ -130,7 +130,8 @@ class engine {
   std::size_t cursor_ = 0;
   std::unordered_map<std::uint64_t, int>
       visited_;  // state -> fewest preemptions it was reached with
-  std::unordered_set<std::uint64_t> met_;  // what sites has, by the address of the file's name: most events are no news
+  // what sites has, by the address of the file's name: most events are no news
+  std::unordered_set<std::uint64_t> met_;
   std::vector<event> events_;
   const program* program_ = nullptr;
   coroutine root_;

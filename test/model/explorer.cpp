@@ -19,9 +19,7 @@ std::string_view short_name(const char* file) {
   return slash == f.npos ? f : f.substr(slash + 1);
 }
 
-std::string at(where w) {
-  return std::string(short_name(w.file)) + ":" + std::to_string(w.line);
-}
+std::string at(where w) { return std::string(short_name(w.file)) + ":" + std::to_string(w.line); }
 
 std::string number(std::uint64_t v) {
   char text[32];
@@ -209,9 +207,7 @@ void check(bool holds, const char* claim, where w) {
            e.threads[e.self()].name + " finds false, at " + at(w) + ": " + claim);
 }
 
-void observe(std::vector<long> values) {
-  current_engine()->observed.insert(std::move(values));
-}
+void observe(std::vector<long> values) { current_engine()->observed.insert(std::move(values)); }
 
 result explore(const options& o, const program& p) {
   engine e(o);

@@ -227,9 +227,7 @@ TEST_CASE("PARK-2: a stop before or during a stoppable park ends it") {
   holds(stop_leaves_unstoppable);
 }
 
-TEST_CASE("PARK-3: a ticket of another epoch changes nothing") {
-  holds(stale_ticket);
-}
+TEST_CASE("PARK-3: a ticket of another epoch changes nothing") { holds(stale_ticket); }
 
 TEST_CASE("PARK: which orderings are needed") {
   const auto all = model::mutate({},

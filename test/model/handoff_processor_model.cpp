@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/handoff_processor_model.cpp - a processor leaves a worker in user code: by the handler of the preemption signal
-// (sched/preempt_request.hpp and processor_lease.hpp; freeze and thaw of preempt.cpp), by the monitor's retake, and by both at
-// once. The signal finds the worker in user code or inside weft; spares sleep until a processor is assigned to them.
-// The processor is plain data: two holders, or one that misses the last one's writes, is a race.
+// test/model/handoff_processor_model.cpp - a processor leaves a worker in user code: by the handler
+// of the preemption signal (sched/preempt_request.hpp and processor_lease.hpp; freeze and thaw of
+// preempt.cpp), by the monitor's retake, and by both at once. The signal finds the worker in user
+// code or inside weft; spares sleep until a processor is assigned to them. The processor is plain
+// data: two holders, or one that misses the last one's writes, is a race.
 #include "sched/preempt_request.hpp"
 
 #include <doctest/doctest.h>
@@ -54,7 +55,7 @@ struct bed {
 
 struct spare : bed {
   model::atomic<unsigned> runs_detached{0};  // a frozen one that stands by
-  model::plain<int> made{0};  // a worker made just now, by the monitor
+  model::plain<int> made{0};                 // a worker made just now, by the monitor
   model::atomic<unsigned> used{0};
 };
 
@@ -63,8 +64,8 @@ struct scene {
   basic_processor_lease<processor, Sync> gate;
   basic_preempt_request<spare, Sync> request;
   processor mine;
-  spare first, second;          // the handler's, and the retake's
-  bed frozen;                   // the worker, in its handler
+  spare first, second;  // the handler's, and the retake's
+  bed frozen;           // the worker, in its handler
   model::atomic<unsigned> freezes{0}, queued{0}, put_back{0}, retaken{0};
 };
 template <class Sync>
@@ -110,8 +111,8 @@ bool step(const shared<Sync>& s) {
   return true;
 }
 
-// One worker, its handler between and after its steps; the monitor; the spares. A spare that was given the processor by the
-// handler thaws the worker with it.
+// One worker, its handler between and after its steps; the monitor; the spares. A spare that was
+// given the processor by the handler thaws the worker with it.
 template <class Sync>
 model::program scenario(bool preempts, bool retakes) {
   return [=](execution& x) {
@@ -153,10 +154,13 @@ model::program scenario(bool preempts, bool retakes) {
     x.finally([=] {
       const unsigned freezes = s->freezes.load(relaxed), retaken = s->retaken.load(relaxed);
       const unsigned put_back = s->put_back.load(relaxed);
-      if (preempts) model::check(freezes + put_back == 1, "PREEMPT-1: the spare was used or put back");
+      if (preempts)
+        model::check(freezes + put_back == 1, "PREEMPT-1: the spare was used or put back");
       model::check(s->first.used.load(relaxed) == freezes, "WAKE-1: whom the handler woke ran");
-      model::check(s->second.used.load(relaxed) == retaken, "RETAKE-1: who was to have the processor has it");
-      model::check(s->queued.load(relaxed) <= retaken, "RETAKE-2: only who was retaken from queues up");
+      model::check(s->second.used.load(relaxed) == retaken,
+                   "RETAKE-1: who was to have the processor has it");
+      model::check(s->queued.load(relaxed) <= retaken,
+                   "RETAKE-2: only who was retaken from queues up");
       model::observe({long(freezes), long(retaken), long(s->queued.load(relaxed))});
     });
   };
@@ -198,12 +202,14 @@ void provided_again(execution& x) {
   });
   x.thread("worker", [=] {
     if (!s->request.accept()) return;
-    if (spare* to = s->request.take_spare()) model::check(to->made == 1, "PREEMPT-1: the handler sees the worker that was made for it");
+    if (spare* to = s->request.take_spare())
+      model::check(to->made == 1, "PREEMPT-1: the handler sees the worker that was made for it");
   });
 }
 
-// No spare is to be had: the oldest frozen thread stands by as the successor (reserve_frozen). Or the monitor has it go on
-// without a processor, because somebody may wait for what it holds inside weft (thaw_detached).
+// No spare is to be had: the oldest frozen thread stands by as the successor (reserve_frozen). Or
+// the monitor has it go on without a processor, because somebody may wait for what it holds inside
+// weft (thaw_detached).
 enum class mistake { none, detached_without_taking_back };
 template <class Sync>
 model::program standing_by(mistake wrong = mistake::none) {
@@ -229,12 +235,14 @@ model::program standing_by(mistake wrong = mistake::none) {
         }
         s->first.parker.park();
       }
-      visit(*back);            // take_turn: the worker is the last in line now, and has its turn in the end
+      // take_turn: the worker is the last in line now, and has its turn in the end
+      visit(*back);
       s->frozen.give(*back);
     });
     x.finally([=] {
       const unsigned freezes = s->freezes.load(relaxed), detached = s->put_back.load(relaxed);
-      model::check(freezes + detached == 1, "PREEMPT-3: who stood by goes on, with the processor or without");
+      model::check(freezes + detached == 1,
+                   "PREEMPT-3: who stood by goes on, with the processor or without");
       model::observe({long(freezes)});
     });
   };
@@ -273,23 +281,32 @@ TEST_CASE("PREEMPT-1, RETAKE-1: preempted and retaken from at once") {
   CHECK(r.saw({1, 0, 0}));
 }
 
-TEST_CASE("PREEMPT-2: whoever accepts knows the tick, and accepts once") { holds(asked<model::sync>); }
+TEST_CASE("PREEMPT-2: whoever accepts knows the tick, and accepts once") {
+  holds(asked<model::sync>);
+}
 
-TEST_CASE("PREEMPT-1: a late request finds the spare that was provided after it") { holds(provided_again<model::sync>); }
+TEST_CASE("PREEMPT-1: a late request finds the spare that was provided after it") {
+  holds(provided_again<model::sync>);
+}
 
 TEST_CASE("PREEMPT-3: a frozen thread that stands by goes on") {
   const auto r = holds(standing_by<model::sync>(), bounded(4));
   CHECK(r.saw({0}));
   CHECK(r.saw({1}));
-  CHECK_FALSE(model::explore(bounded(3), standing_by<model::sync>(mistake::detached_without_taking_back)).ok());
+  CHECK_FALSE(
+      model::explore(bounded(3), standing_by<model::sync>(mistake::detached_without_taking_back))
+          .ok());
 }
 
 TEST_CASE("RETAKE-1 stands on the membarrier") {
-  CHECK(model::explore(bounded(3), scenario<model::no_heavy_fence_sync>(false, true)).end == model::verdict::raced);
+  CHECK(model::explore(bounded(3), scenario<model::no_heavy_fence_sync>(false, true)).end ==
+        model::verdict::raced);
 }
 
 TEST_CASE("PREEMPT: which orderings are needed") {
-  const auto all = model::mutate(bounded(2), {asked<model::sync>, provided_again<model::sync>, scenario<model::sync>(true, false)},
-                                 "/preempt_request.hpp");
+  const auto all = model::mutate(
+      bounded(2),
+      {asked<model::sync>, provided_again<model::sync>, scenario<model::sync>(true, false)},
+      "/preempt_request.hpp");
   CHECK_MESSAGE(model::survivors(all).empty(), model::list(all));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// test/model/holds.hpp - what most models ask: a protocol is right in every execution, or in all with
-// a few preemptions.
+// test/model/holds.hpp - what most models ask: a protocol is right in every execution, or in all
+// with a few preemptions.
 #include <doctest/doctest.h>
 
 #include "model/explorer.hpp"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/idle_state_model.cpp - sched/idle_state.hpp: submitters against workers about to sleep.
-// Workers follow the walk of the scheduler: search, else retire, look again, sleep in the kernel
-// until a wake that somebody claimed for them. They are daemons: an execution ends with every
-// worker asleep, and then no work may be left and the counts must say so. A job that waits for
-// another shows a missing wake as a deadlock.
+// test/model/idle_state_model.cpp - sched/idle_state.hpp: submitters against workers about to
+// sleep. Workers follow the walk of the scheduler: search, else retire, look again, sleep in the
+// kernel until a wake that somebody claimed for them. They are daemons: an execution ends with
+// every worker asleep, and then no work may be left and the counts must say so. A job that waits
+// for another shows a missing wake as a deadlock.
 #include "sched/idle_state.hpp"
 
 #include <doctest/doctest.h>
@@ -21,8 +21,8 @@ using model::execution;
 
 namespace {
 
-using model::holds;
 using model::bounded;
+using model::holds;
 
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;

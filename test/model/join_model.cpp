@@ -55,9 +55,7 @@ void let_go(const shared& r) {
   if (r->join.detach()) free_record(r);
 }
 
-void freed_once(const shared& r) {
-  model::check(r->freed == 1, "JOIN-2: freed by one side");
-}
+void freed_once(const shared& r) { model::check(r->freed == 1, "JOIN-2: freed by one side"); }
 
 void join_waits(execution& x) {
   auto r = std::make_shared<record>();
@@ -155,7 +153,8 @@ void runtime_ends_first(execution& x) {
   x.thread("handle", [=] {
     *parks = 1;
     if (r->join.wait_on(ticket)) wait_for_wake(r);
-    if (!r->join.is_left_behind()) model::check(r->result == 42, "JOIN-3: done, so the result is there");
+    if (!r->join.is_left_behind())
+      model::check(r->result == 42, "JOIN-3: done, so the result is there");
     let_go(r);
   });
   x.finally([=] {
@@ -177,14 +176,13 @@ TEST_CASE("JOIN-2: exactly one side frees the record, after the other's last wor
   holds(handle_detaches);
 }
 
-TEST_CASE("JOIN-3: whoever sees done sees the result") {
-  holds(join_polls);
-}
+TEST_CASE("JOIN-3: whoever sees done sees the result") { holds(join_polls); }
 
 TEST_CASE("JOIN: which orderings are needed") {
-  const auto all =
-      model::mutate({}, {join_waits, join_gives_up, join_comes_back, handle_detaches, join_polls, runtime_ends_first},
-                    "/join_word.hpp");
+  const auto all = model::mutate(
+      {},
+      {join_waits, join_gives_up, join_comes_back, handle_detaches, join_polls, runtime_ends_first},
+      "/join_word.hpp");
   const std::vector<std::string> expected{};
   CHECK_MESSAGE(model::survivors(all) == expected, model::list(all));
 }

@@ -40,8 +40,8 @@ inline constexpr timestamp append_gap = 1U << 16U;
 
 using vector_clock = std::array<std::uint32_t, max_threads>;
 
-// Only the entries a scenario's few locations have touched are there: copying and joining whole arrays was half the
-// time of an exploration.
+// Only the entries a scenario's few locations have touched are there: copying and joining whole
+// arrays was half the time of an exploration.
 class view {
  public:
   view() noexcept = default;
@@ -53,7 +53,9 @@ class view {
     return *this;
   }
 
-  [[nodiscard]] timestamp seen(std::size_t where) const noexcept { return where < used_ ? seen_[where] : 0; }
+  [[nodiscard]] timestamp seen(std::size_t where) const noexcept {
+    return where < used_ ? seen_[where] : 0;
+  }
   void see(std::size_t where, timestamp when) noexcept {
     reach(where + 1);
     seen_[where] = std::max(seen_[where], when);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/mutex_model.cpp - sync/mutex_core.hpp and shared_mutex_core.hpp: exclusion, no waiter left behind, who may
-// destroy it.
+// test/model/mutex_model.cpp - sync/mutex_core.hpp and shared_mutex_core.hpp: exclusion, no waiter
+// left behind, who may destroy it.
 #include "sync/mutex_core.hpp"
 #include "sync/shared_mutex_core.hpp"
 
@@ -12,8 +12,8 @@
 #include "model/waiting_env.hpp"
 
 using namespace weft;
-using model::execution;
 using model::agent;
+using model::execution;
 using env = model::waiting_env;
 
 namespace {
@@ -131,7 +131,8 @@ void gives_up(execution& x) {
   });
 }
 
-// b has given up when a unlocks, and is still in the queue: nothing of that unlock may come after the moment c can lock.
+// b has given up when a unlocks, and is still in the queue: nothing of that unlock may come after
+// the moment c can lock.
 void gave_up_before(execution& x) {
   auto w = std::make_shared<world>(0);
   w->m->word.store(locked, std::memory_order_relaxed);  // by a
@@ -155,7 +156,8 @@ void gives_up_alone(execution& x) {
   x.thread("b", [=] { model::check(!w->m->lock(w->b), "only time ends it"); });
   x.thread("timer", [=] { env::expire_once_it_waits(w->b); });
   x.finally([=] {
-    model::check(w->m->word.load(std::memory_order_relaxed) == locked, "MUTEX-2: no bit without a list");
+    model::check(w->m->word.load(std::memory_order_relaxed) == locked,
+                 "MUTEX-2: no bit without a list");
     model::check(w->m->waiters.empty(), "nobody is left in the queue");
   });
 }
@@ -263,7 +265,8 @@ void writer_and_writer(execution& x) {
   x.thread("other", [=] { write(w, w->b); });
   x.finally([=] { all_gone(w); });
 }
-// Two readers are in and leave; the writer comes after both, though only the last of them gives it the lock.
+// Two readers are in and leave; the writer comes after both, though only the last of them gives it
+// the lock.
 void readers_leave(execution& x) {
   auto w = std::make_shared<rw_world>();
   w->object->word.store(2 * 8, std::memory_order_relaxed);
@@ -290,13 +293,15 @@ void writer_gives_up(execution& x) {
   x.thread("timer", [=] { env::expire(w->a); });
   x.finally([=] { all_gone(w); });
 }
-// Behind a writer that waits and gives up; the reader who is in does not leave before the other has come in, too.
+// Behind a writer that waits and gives up; the reader who is in does not leave before the other has
+// come in, too.
 void reader_behind_the_writer(execution& x) {
   auto w = std::make_shared<rw_world>();
   auto came_in = std::make_shared<model::atomic<std::uint32_t>>(0);
   w->object->word.store(8, std::memory_order_relaxed);
   x.thread("writer", [=] {
-    model::check(!w->object->lock(w->a, detail::sharing::exclusive), "a reader is in until it has given up");
+    model::check(!w->object->lock(w->a, detail::sharing::exclusive),
+                 "a reader is in until it has given up");
   });
   x.thread("reader", [=] {
     model::check(w->object->lock(w->b, detail::sharing::shared), "nobody ends its wait");
@@ -305,7 +310,8 @@ void reader_behind_the_writer(execution& x) {
   });
   x.thread("reader who is in", [=] {
     env::expire_once_it_waits(w->a);
-    while (came_in->load(std::memory_order_acquire) == 0) model::sync::pause();  // RW-3, or for ever
+    // RW-3, or for ever
+    while (came_in->load(std::memory_order_acquire) == 0) model::sync::pause();
     w->object->unlock(detail::sharing::shared);
   });
   x.finally([=] { all_gone(w); });
@@ -361,8 +367,9 @@ TEST_CASE("MUTEX-3: the last one may destroy it") {
 }
 
 TEST_CASE("MUTEX: which orderings are needed") {
-  const auto all = model::mutate(with_switches(2), {two<0>, two<for_ever>, last_destroys<0>, past_the_woken},
-                                 "/mutex_core.hpp");
+  const auto all =
+      model::mutate(with_switches(2), {two<0>, two<for_ever>, last_destroys<0>, past_the_woken},
+                    "/mutex_core.hpp");
   CHECK_MESSAGE(model::survivors(all).empty(), model::list(all));
 }
 
@@ -376,7 +383,8 @@ TEST_CASE("RW: nobody is left behind") {
 }
 
 TEST_CASE("RW: which orderings are needed") {
-  const auto all = model::mutate(with_switches(1), {writer_and_writer, readers_leave, readers_and_writers},
-                                 "/shared_mutex_core.hpp");
+  const auto all =
+      model::mutate(with_switches(1), {writer_and_writer, readers_leave, readers_and_writers},
+                    "/shared_mutex_core.hpp");
   CHECK_MESSAGE(model::survivors(all).empty(), model::list(all));
 }

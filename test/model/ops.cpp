@@ -41,9 +41,7 @@ location& touch(engine& e, std::size_t id, const void* self, where w) {
   return l;
 }
 
-std::size_t newer(const location& l, std::size_t index) {
-  return l.order.size() - 1 - index;
-}
+std::size_t newer(const location& l, std::size_t index) { return l.order.size() - 1 - index; }
 
 }  // namespace
 

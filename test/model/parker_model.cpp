@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/parker_model.cpp - WAKE-1 of base/parker.hpp, in the loops that stand on it: a frozen thread in its handler
-// (sched/preempt.cpp), a reserved spare that is given a processor without the idle lock (sched/idle.cpp and retake.cpp), each with
-// an unpark of long ago that nobody has taken. A sleeper that is never woken is a deadlock.
+// test/model/parker_model.cpp - WAKE-1 of base/parker.hpp, in the loops that stand on it: a frozen
+// thread in its handler (sched/preempt.cpp), a reserved spare that is given a processor without the
+// idle lock (sched/idle.cpp and retake.cpp), each with an unpark of long ago that nobody has taken.
+// A sleeper that is never woken is a deadlock.
 #include "base/parker.hpp"
 
 #include <doctest/doctest.h>
@@ -52,7 +53,8 @@ model::program frozen(left_behind before, bool with_processor) {
     auto s = std::make_shared<state<Parker>>();
     x.thread("frozen", [=] {
       if (before == left_behind::unpark) s->parker.unpark();
-      while (s->assigned.load(acquire) == nullptr && s->runs_detached.exchange(0, acquire) == 0) s->parker.park();
+      while (s->assigned.load(acquire) == nullptr && s->runs_detached.exchange(0, acquire) == 0)
+        s->parker.park();
       model::check(s->written == 1, "WAKE-1: what the waker wrote is seen");
     });
     x.thread("waker", [=] {
@@ -92,7 +94,8 @@ model::program reserved(left_behind before) {
   };
 }
 
-// The collector of a trace: what it is woken for is published relaxed by one, and somebody else wakes it, too.
+// The collector of a trace: what it is woken for is published relaxed by one, and somebody else
+// wakes it, too.
 template <class Parker>
 void two_wakers(execution& x) {
   auto s = std::make_shared<state<Parker>>();
@@ -121,10 +124,13 @@ TEST_CASE("WAKE-1: a frozen thread goes on, whatever was left behind") {
 }
 
 TEST_CASE("WAKE-1: a reserved spare sees what it is given without the lock") {
-  for (const auto before : {left_behind::nothing, left_behind::unpark}) holds(reserved<shipped>(before));
+  for (const auto before : {left_behind::nothing, left_behind::unpark})
+    holds(reserved<shipped>(before));
 }
 
-TEST_CASE("WAKE-1: of two wakers the first is seen through the second") { holds(two_wakers<shipped>); }
+TEST_CASE("WAKE-1: of two wakers the first is seen through the second") {
+  holds(two_wakers<shipped>);
+}
 
 TEST_CASE("known mistake: the sleeper sets the word back with a store") {
   CHECK(end_of(frozen<store_parker>(left_behind::nothing, true)) == model::verdict::passed);
@@ -133,8 +139,9 @@ TEST_CASE("known mistake: the sleeper sets the word back with a store") {
 }
 
 TEST_CASE("WAKE-1: which orderings are needed") {
-  const auto all = model::mutate({}, {frozen<shipped>(left_behind::unpark, true), reserved<shipped>(left_behind::unpark),
-                                      two_wakers<shipped>},
+  const auto all = model::mutate({},
+                                 {frozen<shipped>(left_behind::unpark, true),
+                                  reserved<shipped>(left_behind::unpark), two_wakers<shipped>},
                                  "/parker.hpp");
   CHECK_MESSAGE(model::survivors(all).empty(), model::list(all));
 }

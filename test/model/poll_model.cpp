@@ -22,8 +22,8 @@ using model::execution;
 
 namespace {
 
-using model::holds;
 using model::bounded;
+using model::holds;
 
 constexpr auto acquire = std::memory_order_acquire;
 constexpr auto release = std::memory_order_release;
@@ -39,7 +39,7 @@ struct scene {
   model::atomic<unsigned> event{0};                    // queued in the epoll
   model::atomic<unsigned> words[8]{};                  // one per park; rung by who won its wake
   model::plain<int> parks[8]{0, 0, 0, 0, 0, 0, 0, 0};  // what a waker must see of the parker
-  model::atomic<std::uint64_t> extra_waiters[2]{};             // the list: a place per waiter
+  model::atomic<std::uint64_t> extra_waiters[2]{};     // the list: a place per waiter
   model::plain<int> close_reason{0};                   // what the closer did before
 };
 using shared = std::shared_ptr<scene>;
@@ -221,9 +221,7 @@ TEST_CASE("POLL-1: who parks is woken by any event after his call") {
   holds(one_times_out, bounded(3));
 }
 
-TEST_CASE("POLL-2: after close nobody stays parked") {
-  holds(closed_under_readers, bounded(2));
-}
+TEST_CASE("POLL-2: after close nobody stays parked") { holds(closed_under_readers, bounded(2)); }
 
 TEST_CASE("POLL-4: a short read proves emptiness, except at an end") {
   holds(data_and_end, bounded(3));

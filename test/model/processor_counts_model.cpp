@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/processor_counts_model.cpp - sched/processor_counts.hpp together with sched/idle_state.hpp: processors are laid down and put
-// back into service (resize.cpp) while submitters bring work. A processor that becomes inactive is in nobody's count, and its worker
+// test/model/processor_counts_model.cpp - sched/processor_counts.hpp together with
+// sched/idle_state.hpp: processors are laid down and put back into service (resize.cpp) while
+// submitters bring work. A processor that becomes inactive is in nobody's count, and its worker
 // sleeps; then no work may be left, and somebody must serve.
 #include "sched/processor_counts.hpp"
 
@@ -20,8 +21,8 @@ using model::execution;
 
 namespace {
 
-using model::holds;
 using model::bounded;
+using model::holds;
 
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
@@ -33,7 +34,7 @@ struct scene {
   explicit scene(std::uint32_t processors) : count(processors) {}
   basic_idle_state<Sync> gate;
   basic_processor_counts<Sync> count;
-  model::atomic<unsigned> jobs{0};     // on the inject queue
+  model::atomic<unsigned> jobs{0};  // on the inject queue
   model::atomic<unsigned> begun{0};
   model::atomic<unsigned> word{0};     // wakes on their way
   model::atomic<unsigned> resting{0};  // the list
@@ -64,7 +65,8 @@ void rest(const shared<Sync>& s, bool searching) {
   Sync::heavy_fence();
 }
 
-// A worker's walk, as in idle_state_model.cpp. `first`: it holds the processor that never becomes inactive.
+// A worker's walk, as in idle_state_model.cpp. `first`: it holds the processor that never becomes
+// inactive.
 template <class Sync>
 void work(const shared<Sync>& s, bool first) {
   bool searching = false, holds = true;
@@ -96,7 +98,8 @@ void work(const shared<Sync>& s, bool first) {
   }
 }
 
-// Two workers, both busy; a submitter; the monitor wants one processor fewer, and, if `again`, changes its mind.
+// Two workers, both busy; a submitter; the monitor wants one processor fewer, and, if `again`,
+// changes its mind.
 template <class Sync>
 model::program scenario(unsigned jobs, bool again) {
   return [=](execution& x) {
@@ -113,7 +116,8 @@ model::program scenario(unsigned jobs, bool again) {
       s->count.shrink(1);
       model::check(s->count.wanted() == 1, "RESIZE-1: wanted is what was asked for");
       if (!again || s->count.withdraw(1) == 1) return;
-      // Somebody has claimed. Once its processor becomes inactive, it is idle again (activate_one_more).
+      // Somebody has claimed. Once its processor becomes inactive, it is idle again
+      // (activate_one_more).
       while (s->resting.load(relaxed) == 0) Sync::pause();
       s->resting.fetch_sub(1, relaxed);
       s->count.grow();
@@ -131,7 +135,8 @@ model::program scenario(unsigned jobs, bool again) {
   };
 }
 
-// Workers and monitor at the count alone, everything: never more claims than surplus, never fewer than one left.
+// Workers and monitor at the count alone, everything: never more claims than surplus, never fewer
+// than one left.
 void claims(execution& x) {
   struct state {
     basic_processor_counts<model::sync> count{3};
@@ -175,5 +180,6 @@ TEST_CASE("RESIZE-1, IDLE-1: a processor is laid down and comes back while work 
 }
 
 TEST_CASE("IDLE-1 stands on the membarrier of who lays its processor down, too") {
-  CHECK(model::explore(bounded(2), scenario<model::no_heavy_fence_sync>(1, false)).end == model::verdict::violated);
+  CHECK(model::explore(bounded(2), scenario<model::no_heavy_fence_sync>(1, false)).end ==
+        model::verdict::violated);
 }

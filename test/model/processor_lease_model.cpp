@@ -32,9 +32,7 @@ struct scene {
 
 enum class then { give_back, keep };
 
-void visit(processor& p) {
-  p.visits = p.visits + 1;
-}
+void visit(processor& p) { p.visits = p.visits + 1; }
 
 // One worker with so many entries into weft, and one taker per `then`.
 template <class Sync>

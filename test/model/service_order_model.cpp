@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/service_order_model.cpp - ORDER-1..6: the shipped choice of whom a processor serves next (sched/service_order.hpp)
-// against an adversary. At each step he says which sources have somebody else to serve, what comes from outside, and whether a
-// check is due; every play is followed. Whoever waits is served within a number of steps; without each of the rules somebody
+// test/model/service_order_model.cpp - ORDER-1..6: the shipped choice of whom a processor serves
+// next (sched/service_order.hpp) against an adversary. At each step he says which sources have
+// somebody else to serve, what comes from outside, and whether a check is due; every play is
+// followed. Whoever waits is served within a number of steps; without each of the rules somebody
 // waits for ever.
 #include "sched/service_order.hpp"
 
@@ -22,7 +23,8 @@ namespace {
 enum class source : std::uint8_t { slot, ready, local, timer, injected, bound, frozen };
 enum class fiber : std::uint8_t { none, other, watched };
 
-// A step takes 1 ms, so each may be the last before a check. The shipped bounds are 16 steps and 10 ms.
+// A step takes 1 ms, so each may be the last before a check. The shipped bounds are 16 steps and 10
+// ms.
 constexpr std::int64_t step_ns = 1'000'000, slice_ns = 4 * step_ns, longest_wait_ns = 4 * step_ns;
 constexpr int starved = 300;
 
@@ -32,30 +34,31 @@ struct rivals {
 };
 
 struct move {
-  bool slot, ready, local, bound;              // there are others
-  bool check, timers, injected, frozen;        // a check is due; what it finds
+  bool slot, ready, local, bound;        // there are others
+  bool check, timers, injected, frozen;  // a check is due; what it finds
 };
 
 template <class Order>
 struct state {
   Order order;
-  source at{};                                 // where the watched fiber is
-  int before = 0;                              // others before it there
-  int unchecked = 0;                           // steps since the last check
+  source at{};        // where the watched fiber is
+  int before = 0;     // others before it there
+  int unchecked = 0;  // steps since the last check
   std::int64_t now = 0;
 
-  [[nodiscard]] auto key() const {             // times count as far as the rules look at them
+  [[nodiscard]] auto key() const {  // times count as far as the rules look at them
     const auto age = [&](std::int64_t t, std::int64_t most) {
       return std::clamp<std::int64_t>((now - t) / step_ns, -most, most);
     };
     return std::tuple(order.ready_waits, order.thaw_first, order.bound_last, order.new_last,
                       std::min(order.ahead, Order::longest_streak + 2), order.streak,
-                      age(order.local_ns, longest_wait_ns / step_ns), age(order.thaw_ns, slice_ns / step_ns), at, before,
-                      unchecked);
+                      age(order.local_ns, longest_wait_ns / step_ns),
+                      age(order.thaw_ns, slice_ns / step_ns), at, before, unchecked);
   }
 };
 
-// What the shipped code asks of a worker and its processor. Only the watched fiber is kept; the others are the adversary's.
+// What the shipped code asks of a worker and its processor. Only the watched fiber is kept; the
+// others are the adversary's.
 template <class Order>
 struct play {
   state<Order>& s;
@@ -84,7 +87,9 @@ struct play {
     s.before = others ? 1 : 0;
   }
   play& queues() { return *this; }
-  handle slot() { return s.at == source::slot ? fiber::watched : m.slot ? fiber::other : fiber::none; }
+  handle slot() {
+    return s.at == source::slot ? fiber::watched : m.slot ? fiber::other : fiber::none;
+  }
   void empty_slot() { served |= s.at == source::slot; }
   void push_ready(handle h) {
     s.order.ready_waits = true;
@@ -110,8 +115,10 @@ struct play {
     return s.now;
   }
   bool bring_ready(std::int64_t) {
-    if (s.at == source::timer) move_to(source::ready, m.ready);
-    else if (!m.timers) return false;
+    if (s.at == source::timer)
+      move_to(source::ready, m.ready);
+    else if (!m.timers)
+      return false;
     return s.order.ready_waits = true;
   }
   void bring_injected() {
@@ -126,7 +133,8 @@ struct play {
   }
 };
 
-// How many steps the watched fiber waits at most; `starved`: for ever. `pause`: a check in so many steps at least.
+// How many steps the watched fiber waits at most; `starved`: for ever. `pause`: a check in so many
+// steps at least.
 template <class Order>
 class search {
  public:
@@ -166,11 +174,11 @@ class search {
     return known_[s.key()] = std::min(most, starved);
   }
   static bool step(state<Order>& s, const move& m) {
-    if (m.ready) s.order.ready_waits = true;   // as its push did
+    if (m.ready) s.order.ready_waits = true;  // as its push did
     play<Order> p{s, m};
     if (m.check || p.asked() || s.order.thaw_first)
       static_cast<void>(weft::detail::take_checked(s.order, p));
-    else                                       // the fast way, on the fiber's stack
+    else  // the fast way, on the fiber's stack
       static_cast<void>(weft::detail::take_own(s.order, p));
     return p.served;
   }
@@ -187,7 +195,8 @@ int longest_wait(source from, int pause, rivals r = {}, int before = 0) {
 }
 
 using small = basic_service_order<3, longest_wait_ns>;
-using without_waits = basic_service_order<16, 1'000'000 * step_ns>;  // the shipped one, as far as it counts steps
+// the shipped one, as far as it counts steps
+using without_waits = basic_service_order<16, 1'000'000 * step_ns>;
 
 // Each lacks one of the rules.
 struct no_end_of_the_slots_streak : small {
@@ -221,7 +230,9 @@ struct frozen_ones_whenever_there_are : small {
   bool frozen_is_due(std::int64_t, std::int64_t) const noexcept { return true; }
 };
 struct frozen_ones_when_nobody_is_ready : small {
-  bool frozen_is_due(std::int64_t now, std::int64_t slice) const noexcept { return !ready_waits && small::frozen_is_due(now, slice); }
+  bool frozen_is_due(std::int64_t now, std::int64_t slice) const noexcept {
+    return !ready_waits && small::frozen_is_due(now, slice);
+  }
 };
 
 struct line {
@@ -234,8 +245,9 @@ struct line {
 TEST_CASE("ORDER-1..6: who waits is served within a bound, whatever the others do") {
   // One in three steps is a check at least, and every source has others without end.
   for (const auto [from, first, second] :
-       {line{source::slot, 16, 16}, line{source::ready, 13, 26}, line{source::local, 12, 22}, line{source::timer, 26, 26},
-        line{source::injected, 30, 33}, line{source::bound, 3, 6}, line{source::frozen, 6, 16}}) {
+       {line{source::slot, 16, 16}, line{source::ready, 13, 26}, line{source::local, 12, 22},
+        line{source::timer, 26, 26}, line{source::injected, 30, 33}, line{source::bound, 3, 6},
+        line{source::frozen, 6, 16}}) {
     CAPTURE(int(from));
     CHECK(longest_wait<small>(from, 3) == first);
     CHECK(longest_wait<small>(from, 1) <= first);  // more checks
@@ -243,9 +255,11 @@ TEST_CASE("ORDER-1..6: who waits is served within a bound, whatever the others d
   }
 }
 
-TEST_CASE("ORDER-1..4: README's table: the shipped streak, a check in 61 steps, nobody bound or frozen") {
-  for (const auto [from, first, second] : {line{source::slot, 20, 20}, line{source::ready, 18, 36}, line{source::local, 18, 36},
-                                           line{source::timer, 96, 96}, line{source::injected, 96, 157}}) {
+TEST_CASE(
+    "ORDER-1..4: README's table: the shipped streak, a check in 61 steps, nobody bound or frozen") {
+  for (const auto [from, first, second] :
+       {line{source::slot, 20, 20}, line{source::ready, 18, 36}, line{source::local, 18, 36},
+        line{source::timer, 96, 96}, line{source::injected, 96, 157}}) {
     CAPTURE(int(from));
     CHECK(longest_wait<without_waits>(from, 61, {false}) == first);
     if (from != source::slot) CHECK(longest_wait<without_waits>(from, 61, {false}, 1) == second);

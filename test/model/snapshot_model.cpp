@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/snapshot_model.cpp - reports look at fibers that go on: fiber_word.hpp (SNAPSHOT-1, GRAPH-1), frozen_context.hpp (FROZEN-1),
-// snapshot_request.hpp (RUN-1). What a report may read while its owner writes - stacks, reasons - are relaxed atomics here.
+// test/model/snapshot_model.cpp - reports look at fibers that go on: fiber_word.hpp (SNAPSHOT-1,
+// GRAPH-1), frozen_context.hpp (FROZEN-1), snapshot_request.hpp (RUN-1). What a report may read
+// while its owner writes - stacks, reasons - are relaxed atomics here.
 #include <doctest/doctest.h>
 
 #include <memory>
@@ -76,7 +77,8 @@ model::program park_and_snapshot(going_on how, looking often) {
       const int reason = p->reason.load(relaxed), stack = p->stack.load(relaxed);
       if (often == looking::twice && !p->state.still(w)) return;
       const int park = static_cast<int>(word::epoch_of(w));
-      model::check(reason == park && stack == park, "SNAPSHOT-1: reason and stack are those of the park that was seen");
+      model::check(reason == park && stack == park,
+                   "SNAPSHOT-1: reason and stack are those of the park that was seen");
       model::observe({park});
     });
   };
@@ -91,9 +93,13 @@ model::program freeze_and_snapshot(looking often) {
     };
     auto s = std::make_shared<scene>();
     x.thread("thread", [=] {
-      { const frozen::stay first(s->at, {1, 1, 0, 0, 0, 0, 0, 0}); }
+      {
+        const frozen::stay first(s->at, {1, 1, 0, 0, 0, 0, 0, 0});
+      }
       s->stack.store(2, relaxed);
-      { const frozen::stay second(s->at, {2, 2, 0, 0, 0, 0, 0, 0}); }
+      {
+        const frozen::stay second(s->at, {2, 2, 0, 0, 0, 0, 0, 0});
+      }
       s->stack.store(3, relaxed);
     });
     x.thread("reporter", [=] {
@@ -110,8 +116,8 @@ model::program freeze_and_snapshot(looking often) {
   };
 }
 
-// ---- GRAPH-1: A has m1 and waits for m2, gets it from B, gives it back; B takes it again and waits for m1, which A has. At no
-// moment do both wait. Owners: 1 is A, 2 is B.
+// ---- GRAPH-1: A has m1 and waits for m2, gets it from B, gives it back; B takes it again and
+// waits for m1, which A has. At no moment do both wait. Owners: 1 is A, 2 is B.
 model::program wait_in_turn(looking often) {
   return [=](execution& x) {
     struct scene {
@@ -144,7 +150,8 @@ model::program wait_in_turn(looking often) {
     });
     x.thread("reporter", [=] {
       const std::uint64_t a = s->a.snapshot(), b = s->b.snapshot();
-      if (word::state_of(a) != fiber_state::parked || word::state_of(b) != fiber_state::parked) return;
+      if (word::state_of(a) != fiber_state::parked || word::state_of(b) != fiber_state::parked)
+        return;
       if (s->m2.load(acquire) != 2 || s->m1.load(acquire) != 1) return;
       const bool told = often == looking::once || (s->a.still(a) && s->b.still(b));
       model::check(!told, "GRAPH-1: a cycle that never was is not told");
@@ -165,7 +172,8 @@ void wait_for_each_other(execution& x) {
     });
   x.finally([=] {
     const std::uint64_t a = s->a.snapshot(), b = s->b.snapshot();
-    model::check(word::state_of(a) == fiber_state::parked && s->a.still(a) && s->b.still(b), "GRAPH-1: it stays");
+    model::check(word::state_of(a) == fiber_state::parked && s->a.still(a) && s->b.still(b),
+                 "GRAPH-1: it stays");
   });
 }
 
@@ -218,7 +226,8 @@ TEST_CASE("SNAPSHOT-1: what is told of a parked fiber was so at one moment") {
   CHECK(r.saw({1}));
   CHECK(r.saw({2}));
   fails(park_and_snapshot(going_on::in_order, looking::once));
-  fails(park_and_snapshot(going_on::anyhow, looking::twice));  // other processors need a fence there
+  // other processors need a fence there
+  fails(park_and_snapshot(going_on::anyhow, looking::twice));
 }
 
 TEST_CASE("FROZEN-1: place and stack of a preempted fiber belong together") {

@@ -188,10 +188,13 @@ struct sync {
   static void light_fence(where w = where::here()) { ops::light_fence(w); }
   static void heavy_fence(where w = where::here()) { ops::heavy_fence(w); }
   static void pause(where w = where::here()) { ops::pause(w); }
-  static void futex_wait(atomic<std::uint32_t>& word, std::uint32_t expected, where w = where::here()) {
+  static void futex_wait(atomic<std::uint32_t>& word, std::uint32_t expected,
+                         where w = where::here()) {
     word.futex_wait(expected, w);
   }
-  static void futex_wake(atomic<std::uint32_t>& word, std::size_t most, where w = where::here()) { word.futex_wake(most, w); }
+  static void futex_wake(atomic<std::uint32_t>& word, std::size_t most, where w = where::here()) {
+    word.futex_wake(most, w);
+  }
 };
 
 struct no_fence_sync : sync {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/timer_model.cpp - sync/timer_core.hpp: a timer that fires, against reset, stop, another waiter and giving up.
+// test/model/timer_model.cpp - sync/timer_core.hpp: a timer that fires, against reset, stop,
+// another waiter and giving up.
 #include "sync/timer_core.hpp"
 
 #include <doctest/doctest.h>
@@ -10,17 +11,17 @@
 #include "model/waiting_env.hpp"
 
 using namespace weft;
-using detail::timer_wait_end;
 using detail::timer_state;
-using model::execution;
+using detail::timer_wait_end;
 using model::agent;
+using model::execution;
 
 namespace {
 
 using model::holds;
 
-// Time is an atomic that a thread moves; the timer heap is a thread per execution agent that wakes each park of it once time has
-// reached its limit, as often as it parks.
+// Time is an atomic that a thread moves; the timer heap is a thread per execution agent that wakes
+// each park of it once time has reached its limit, as often as it parks.
 struct timer_world {
   std::shared_ptr<model::waiting_world> base = model::new_world();
   model::atomic<std::int64_t> time{0};
@@ -62,7 +63,9 @@ shared new_timer_world() {
 void wait(const shared& w, timer_world::sleeper& me, std::int64_t deadline = timer_state::never) {
   me.end = static_cast<int>(detail::wait_for_timer<env>(
       w->alarm, [&] { return env::waiter(me.s); },
-      [&](std::int64_t now) { return deadline <= now ? timer_wait_end::timeout : timer_wait_end::fired; },
+      [&](std::int64_t now) {
+        return deadline <= now ? timer_wait_end::timeout : timer_wait_end::fired;
+      },
       [&](std::int64_t due) { return env::limit{std::min(due, deadline), &me}; }));
   me.ended.store(1, std::memory_order_release);
 }
@@ -71,7 +74,8 @@ void heap(timer_world& w, timer_world::sleeper& of) {
   std::uint32_t done = 0;
   for (;;) {
     const std::uint32_t e = of.s.ticket.load(std::memory_order_acquire);
-    if (e != done && of.until.load(std::memory_order_relaxed) <= w.time.load(std::memory_order_acquire)) {
+    if (e != done &&
+        of.until.load(std::memory_order_relaxed) <= w.time.load(std::memory_order_acquire)) {
       env::expire(of.s);
       done = e;
     } else {
@@ -80,10 +84,14 @@ void heap(timer_world& w, timer_world::sleeper& of) {
   }
 }
 void pass(const shared& w, std::int64_t time) { w->time.store(time, std::memory_order_release); }
-bool fired(const timer_world::sleeper& s) { return s.end == static_cast<int>(timer_wait_end::fired); }
+bool fired(const timer_world::sleeper& s) {
+  return s.end == static_cast<int>(timer_wait_end::fired);
+}
 bool idle(const timer_world::sleeper& s) { return s.end == static_cast<int>(timer_wait_end::idle); }
 
-void nobody_is_left(const shared& w) { model::check(w->alarm.waiters.empty(), "nobody is left in the list"); }
+void nobody_is_left(const shared& w) {
+  model::check(w->alarm.waiters.empty(), "nobody is left in the list");
+}
 
 // stop() comes at any moment: in time, and the wait ends idle; or too late.
 void fire_against_stop(execution& x) {
@@ -95,12 +103,14 @@ void fire_against_stop(execution& x) {
   x.finally([=] {
     nobody_is_left(w);
     model::check(fired(w->a) || idle(w->a), "the wait ends");
-    model::check(!(fired(w->a) && w->was_set == 1), "TIMEOUT-1: what was stopped in time does not fire");
+    model::check(!(fired(w->a) && w->was_set == 1),
+                 "TIMEOUT-1: what was stopped in time does not fire");
     model::check(w->alarm.due == timer_state::never, "taken or stopped");
   });
 }
 
-// reset() comes at any moment: to a later time, at which it fires; once in all, unless the first firing was taken.
+// reset() comes at any moment: to a later time, at which it fires; once in all, unless the first
+// firing was taken.
 void fire_against_reset(execution& x) {
   auto w = new_timer_world();
   x.thread("waiter", [=] { wait(w, w->a); });
@@ -113,7 +123,9 @@ void fire_against_reset(execution& x) {
   x.finally([=] {
     nobody_is_left(w);
     model::check(fired(w->a), "TIMEOUT-2: who waits sees the new time, and it comes");
-    if (w->was_set == 1) model::check(w->alarm.due == timer_state::never, "reset in time: one firing, and it was taken");
+    if (w->was_set == 1)
+      model::check(w->alarm.due == timer_state::never,
+                   "reset in time: one firing, and it was taken");
   });
 }
 
@@ -158,7 +170,8 @@ void fire_against_deadline(execution& x) {
     nobody_is_left(w);
     const bool taken = fired(w->a);
     model::check(taken || w->a.end == static_cast<int>(timer_wait_end::timeout), "the wait ends");
-    if (w->was_set == 1) model::check(!taken, "TIMEOUT-1: moved in time, it does not fire at the old time");
+    if (w->was_set == 1)
+      model::check(!taken, "TIMEOUT-1: moved in time, it does not fire at the old time");
   });
 }
 

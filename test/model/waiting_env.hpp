@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// test/model/waiting_env.hpp - what the templates of src/sync run on in a model test: execution agents that
-// park on the real fiber word, one lock that outlives every object, timers as threads.
+// test/model/waiting_env.hpp - what the templates of src/sync run on in a model test: execution
+// agents that park on the real fiber word, one lock that outlives every object, timers as threads.
 //
-// Of one execution, reached through `here`: set it first thing in every scenario. An execution agent is a
-// thread with a word and a wake word; who wins its wake after it has committed rings the wake word.
+// Of one execution, reached through `here`: set it first thing in every scenario. An execution
+// agent is a thread with a word and a wake word; who wins its wake after it has committed rings the
+// wake word.
 
 #include <memory>
 #include <vector>

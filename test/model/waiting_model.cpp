@@ -15,8 +15,8 @@
 
 using namespace weft;
 using detail::wait_end;
-using model::execution;
 using model::agent;
+using model::execution;
 using env = model::waiting_env;
 
 namespace {
@@ -152,7 +152,8 @@ void late_for_the_count(execution& x) {
   });
   x.thread("waiter", [=] { model::check(w->object->wait(w->a), "nobody else ends it"); });
   x.thread("late", [=] {
-    if (w->object->state.load(std::memory_order_acquire) / 2 == 0) model::check(w->data == 1, "COUNT-2");
+    if (w->object->state.load(std::memory_order_acquire) / 2 == 0)
+      model::check(w->data == 1, "COUNT-2");
   });
 }
 
@@ -218,7 +219,8 @@ void permit_for_a_late_one(execution& x) {
   x.thread("acquire", [=] { model::check(w->object->acquire(w->a), "nobody else ends it"); });
   x.thread("late", [=] {
     std::int64_t n = w->object->word.load(std::memory_order_relaxed);
-    if (n < 2 || !w->object->word.compare_exchange_strong(n, n - 2, std::memory_order_acquire, std::memory_order_relaxed))
+    if (n < 2 || !w->object->word.compare_exchange_strong(n, n - 2, std::memory_order_acquire,
+                                                          std::memory_order_relaxed))
       return;
     model::check(w->data == 1, "SEM-1");
   });
@@ -325,7 +327,8 @@ void not_swallowed(execution& x) {
     w->lock.unlock();
   });
   x.thread("notifier", [=] {
-    if (When == gives_up::first) env::expire(w->a, How);  // its wake is won, and it may still be in the list
+    // its wake is won, and it may still be in the list
+    if (When == gives_up::first) env::expire(w->a, How);
     w->lock.lock();
     w->tokens = 1;
     w->lock.unlock();
@@ -343,7 +346,8 @@ void not_swallowed(execution& x) {
   });
 }
 
-// One waiter, and a notification, a deadline and a stop request that fall together: one of them ends the wait.
+// One waiter, and a notification, a deadline and a stop request that fall together: one of them
+// ends the wait.
 void notify_timeout_stop(execution& x) {
   auto w = std::make_shared<cv_world>();
   auto end = std::make_shared<int>(-1);
@@ -362,13 +366,15 @@ void notify_timeout_stop(execution& x) {
   });
   x.thread("stop", [=] { env::expire(w->a, detail::wake_code::stop); });
   x.thread("timer", [=] {  // the notification may have come before the wait: then time ends it
-    while (w->a.ticket.load(std::memory_order_acquire) == 0 && w->arrived.load(std::memory_order_acquire) == 0)
+    while (w->a.ticket.load(std::memory_order_acquire) == 0 &&
+           w->arrived.load(std::memory_order_acquire) == 0)
       model::sync::pause();
     env::expire(w->a);
   });
   x.finally([=] {
     model::check(*end >= 0 && w->data == 2, "the wait ends once, with the lock");
-    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0, "the count is that of the list");
+    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0,
+                 "the count is that of the list");
     model::check(w->object->waiters.empty(), "nobody is left in the list");
   });
 }
@@ -383,13 +389,17 @@ TEST_CASE("WAIT-1, WAIT-2, WAIT-3, EVENT: through or given up; the waiter may de
 TEST_CASE("COUNT: the waiter may destroy it; the bit goes with the list") {
   holds_widely(count_to_zero);
   holds_in_sample(count_given_up);
-  holds([](execution& x) { given_up_alone<count>(x, [](count& c, agent& s) { return c.wait(s); }, 4); });
+  holds([](execution& x) {
+    given_up_alone<count>(x, [](count& c, agent& s) { return c.wait(s); }, 4);
+  });
 }
 
 TEST_CASE("SEM: permits are kept; who acquired may destroy it") {
   holds(permit_destroys);
   holds_in_sample(permits_are_kept);
-  holds([](execution& x) { given_up_alone<semaphore>(x, [](semaphore& c, agent& s) { return c.acquire(s); }, 0); });
+  holds([](execution& x) {
+    given_up_alone<semaphore>(x, [](semaphore& c, agent& s) { return c.acquire(s); }, 0);
+  });
 }
 
 TEST_CASE("CV: notify, timeout, stop") {
@@ -403,8 +413,10 @@ TEST_CASE("CV: notify, timeout, stop") {
 
 TEST_CASE("COUNT, SEM: which orderings are needed") {
   const model::options few = with_switches(1);
-  const auto counts = model::mutate(few, {one_counts_to_zero, late_for_the_count}, "/countdown_core.hpp");
+  const auto counts =
+      model::mutate(few, {one_counts_to_zero, late_for_the_count}, "/countdown_core.hpp");
   CHECK_MESSAGE(model::survivors(counts).empty(), model::list(counts));
-  const auto permits = model::mutate(few, {permit_destroys, permit_for_a_late_one}, "/semaphore_core.hpp");
+  const auto permits =
+      model::mutate(few, {permit_destroys, permit_for_a_late_one}, "/semaphore_core.hpp");
   CHECK_MESSAGE(model::survivors(permits).empty(), model::list(permits));
 }

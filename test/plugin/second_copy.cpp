@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A shared object with a weft of its own, as a plugin has that was linked with the static library. test/unit/two_copies_test.cpp
-// loads it into a program that has another one.
+// A shared object with a weft of its own, as a plugin has that was linked with the static library.
+// test/unit/two_copies_test.cpp loads it into a program that has another one.
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -9,7 +9,8 @@
 
 using namespace std::chrono_literals;
 
-// A runtime runs fibers that sleep, compute until they are preempted, block, and wait for each other. 0: all is right.
+// A runtime runs fibers that sleep, compute until they are preempted, block, and wait for each
+// other. 0: all is right.
 extern "C" [[gnu::visibility("default")]] int second_copy_works() {
   weft::options o;
   o.workers = 1;

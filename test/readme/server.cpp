@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// README's echo server, as it is written there but for the port: clients come, reset the connection in the middle of
-// everything, and the next one is served.
+// README's echo server, as it is written there but for the port: clients come, reset the connection
+// in the middle of everything, and the next one is served.
 #include <array>
 #include <cstddef>
 #include <cstdint>

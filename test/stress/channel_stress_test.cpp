@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// stress/channel_stress_test.cpp - thousands of fibers and some threads doing random operations on a few channels,
-// against an oracle: every value that a send says was sent is received exactly once, no other is received at all.
+// stress/channel_stress_test.cpp - thousands of fibers and some threads doing random operations on
+// a few channels, against an oracle: every value that a send says was sent is received exactly
+// once, no other is received at all.
 #include <weft/channel.hpp>
 
 #include <doctest/doctest.h>
@@ -29,12 +30,14 @@ namespace {
 
 std::uint64_t seed_of_run() {
   const char* given = std::getenv("WEFT_SEED");
-  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  const std::uint64_t seed =
+      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
   MESSAGE("WEFT_SEED=" << seed);
   return seed;
 }
 
-constexpr std::uint32_t senders = WEFT_TSAN ? 200 : 1500, receivers = WEFT_TSAN ? 100 : 700, each = 50;
+constexpr std::uint32_t senders = WEFT_TSAN ? 200 : 1500, receivers = WEFT_TSAN ? 100 : 700,
+                        each = 50;
 constexpr int plain_threads = 3;
 
 struct oracle {
@@ -44,7 +47,8 @@ struct oracle {
 
 using value = std::unique_ptr<std::uint32_t>;  // move-only: a double is a crash, a loss is a leak
 
-void send_some(rng random, std::vector<std::unique_ptr<weft::channel<value>>>& c, oracle& o, std::uint32_t first) {
+void send_some(rng random, std::vector<std::unique_ptr<weft::channel<value>>>& c, oracle& o,
+               std::uint32_t first) {
   for (std::uint32_t i = first; i < first + each; ++i) {
     auto& to = *c[random.below(static_cast<std::uint32_t>(c.size()))];
     value v = std::make_unique<std::uint32_t>(i);
@@ -70,14 +74,16 @@ void send_some(rng random, std::vector<std::unique_ptr<weft::channel<value>>>& c
   }
 }
 
-void receive_until_closed(rng random, std::vector<std::unique_ptr<weft::channel<value>>>& c, oracle& o) {
+void receive_until_closed(rng random, std::vector<std::unique_ptr<weft::channel<value>>>& c,
+                          oracle& o) {
   std::vector<bool> open(c.size(), true);
   std::size_t left = c.size();
   while (left > 0) {
     const auto k = random.below(static_cast<std::uint32_t>(c.size()));
     if (!open[k]) continue;
-    auto got = random.below(2) == 0 ? c[k]->receive_for(std::chrono::microseconds(random.below(300)))
-                                    : c[k]->receive_until(std::chrono::steady_clock::now());
+    auto got = random.below(2) == 0
+                   ? c[k]->receive_for(std::chrono::microseconds(random.below(300)))
+                   : c[k]->receive_until(std::chrono::steady_clock::now());
     if (got)
       ++o.received[**got];
     else if (got.status() == weft::channel_status::closed)
@@ -89,8 +95,9 @@ void receive_until_closed(rng random, std::vector<std::unique_ptr<weft::channel<
 
 }  // namespace
 
-// A channel that one processor has for itself for a while gets its lock cheaper (sync/biased_lock.hpp), until somebody
-// else comes: fibers of another processor, a plain thread, a select.
+// A channel that one processor has for itself for a while gets its lock cheaper
+// (sync/biased_lock.hpp), until somebody else comes: fibers of another processor, a plain thread, a
+// select.
 TEST_CASE("channel stress: alone for long, then with others, and alone again") {
   constexpr int rounds = WEFT_TSAN ? 10 : 60, alone = 1000, together = 100;
   for (const unsigned workers : {1U, 2U, 8U}) {
@@ -133,7 +140,8 @@ TEST_CASE("channel stress: against an oracle") {
     options.workers = workers;
     weft::runtime one(options), other(options);
     std::vector<std::unique_ptr<weft::channel<value>>> c;
-    for (const std::size_t capacity : {0, 1, 7, 100}) c.push_back(std::make_unique<weft::channel<value>>(capacity));
+    for (const std::size_t capacity : {0, 1, 7, 100})
+      c.push_back(std::make_unique<weft::channel<value>>(capacity));
     oracle o((senders + plain_threads) * each);
     std::vector<weft::fiber<void>> sending, receiving;
     std::vector<std::thread> threads;
@@ -142,9 +150,11 @@ TEST_CASE("channel stress: against an oracle") {
         receive_until_closed(rng(seed + 100'000 + i), c, o);
       }));
     for (std::uint32_t i = 0; i < senders; ++i)
-      sending.push_back((i % 2 == 0 ? other : one).spawn([&, i] { send_some(rng(seed + i), c, o, i * each); }));
+      sending.push_back(
+          (i % 2 == 0 ? other : one).spawn([&, i] { send_some(rng(seed + i), c, o, i * each); }));
     for (int t = 0; t < plain_threads; ++t)
-      threads.emplace_back([&, t] { send_some(rng(seed + 50'000 + t), c, o, (senders + t) * each); });
+      threads.emplace_back(
+          [&, t] { send_some(rng(seed + 50'000 + t), c, o, (senders + t) * each); });
     for (auto& f : sending) f.join();
     for (auto& t : threads) t.join();
     for (auto& d : c) d->close();

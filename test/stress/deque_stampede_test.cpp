@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// stampede: one owner at both ends, thieves at the top; every entry is handed out exactly once (DEQ-1), with all that
-// was written before its push (DEQ-2).
+// stampede: one owner at both ends, thieves at the top; every entry is handed out exactly once
+// (DEQ-1), with all that was written before its push (DEQ-2).
 #include <atomic>
 #include <cstdint>
 #include <thread>

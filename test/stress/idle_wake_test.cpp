@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Idle and wake (IDLE-1): every pause is long enough, or short enough, for workers to be anywhere between searching and
-// asleep when the next fiber comes. A lost wake-up is a hang here.
+// Idle and wake (IDLE-1): every pause is long enough, or short enough, for workers to be anywhere
+// between searching and asleep when the next fiber comes. A lost wake-up is a hang here.
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -19,12 +19,16 @@ namespace {
 
 void pause(choices& pick) {
   switch (pick.below(4)) {
-    case 0: break;
+    case 0:
+      break;
     case 1:
       for (auto n = pick.below(2000); n > 0; --n) weft::os::cpu_relax();
       break;
-    case 2: std::this_thread::yield(); break;
-    default: std::this_thread::sleep_for(std::chrono::microseconds(pick.below(150)));
+    case 2:
+      std::this_thread::yield();
+      break;
+    default:
+      std::this_thread::sleep_for(std::chrono::microseconds(pick.below(150)));
   }
 }
 

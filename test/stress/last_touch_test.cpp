@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// stress/last_touch_test.cpp - whoever returns from a wait may destroy what it waited for, even while the one who ended the
-// wait is on its way out. Each object lies in pages of its own, which nobody may touch once it was destroyed: whoever comes
-// too late dies by SIGSEGV.
+// stress/last_touch_test.cpp - whoever returns from a wait may destroy what it waited for, even
+// while the one who ended the wait is on its way out. Each object lies in pages of its own, which
+// nobody may touch once it was destroyed: whoever comes too late dies by SIGSEGV.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -24,7 +24,8 @@ constexpr std::size_t page = 4096;
 
 void* pages_of_its_own(std::size_t size) {
   const std::size_t n = (size + page - 1) / page * page;
-  void* const p = mmap(nullptr, n + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const p =
+      mmap(nullptr, n + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) throw std::bad_alloc();
   *static_cast<std::size_t*>(p) = n + page;
   return static_cast<std::byte*>(p) + page;
@@ -42,10 +43,11 @@ std::atomic<bool> channels_lie_apart{false};
 
 constexpr int rounds = WEFT_TSAN != 0 || WEFT_ASAN != 0 ? 200 : 600;
 
-/// `wait` returns when `end` has ended it, and the object is gone at once. Both begin together, so that the wait is about to
-/// park, parked, or not begun.
+/// `wait` returns when `end` has ended it, and the object is gone at once. Both begin together, so
+/// that the wait is about to park, parked, or not begun.
 template <class T, class Wait, class End>
-void waits_and_destroys(const std::function<T*()>& make, const std::function<void(T*)>& destroy, Wait wait, End end) {
+void waits_and_destroys(const std::function<T*()>& make, const std::function<void(T*)>& destroy,
+                        Wait wait, End end) {
   for (const std::size_t workers : {std::size_t{1}, std::size_t{4}}) {
     weft::options o;
     o.workers = workers;
@@ -89,24 +91,32 @@ void operator delete(void* p, std::align_val_t) noexcept {
   else
     std::free(p);
 }
-void operator delete(void* p, std::size_t, std::align_val_t align) noexcept { operator delete(p, align); }
+void operator delete(void* p, std::size_t, std::align_val_t align) noexcept {
+  operator delete(p, align);
+}
 
 TEST_CASE("last touch: event, latch, wait_group, semaphore, barrier, scope") {
   check<weft::event>([](weft::event& e) { e.wait(); }, [](weft::event& e) { e.set(); });
   check<weft::latch>([](weft::latch& l) { l.wait(); }, [](weft::latch& l) { l.count_down(); }, 1);
-  check<weft::wait_group>([](weft::wait_group& g) { g.wait(); }, [](weft::wait_group& g) { g.done(); }, 1);
+  check<weft::wait_group>([](weft::wait_group& g) { g.wait(); },
+                          [](weft::wait_group& g) { g.done(); }, 1);
   using semaphore = weft::counting_semaphore<>;
   check<semaphore>([](semaphore& s) { s.acquire(); }, [](semaphore& s) { s.release(); }, 0);
   using barrier = weft::barrier<>;
-  check<barrier>([](barrier& b) { b.wait(b.arrive()); }, [](barrier& b) { static_cast<void>(b.arrive()); }, 2);
+  check<barrier>([](barrier& b) { b.wait(b.arrive()); },
+                 [](barrier& b) { static_cast<void>(b.arrive()); }, 2);
   // The last child is who ends the wait there.
   struct with_child : weft::scope {
-    with_child() { spawn([] { weft::this_fiber::yield(); }); }
+    with_child() {
+      spawn([] { weft::this_fiber::yield(); });
+    }
   };
   check<with_child>([](with_child& s) { s.join(); }, [](with_child&) {});
 }
 
-TEST_CASE("last touch: mutex and shared_mutex, by who locks last; condition_variable, by who was notified") {
+TEST_CASE(
+    "last touch: mutex and shared_mutex, by who locks last; condition_variable, by who was "
+    "notified") {
   struct pair {
     weft::mutex m;
     weft::shared_mutex rw;
@@ -116,8 +126,12 @@ TEST_CASE("last touch: mutex and shared_mutex, by who locks last; condition_vari
   check<pair>(
       [](pair& p) {
         while (p.state == 0) weft::this_fiber::yield();
-        { const std::lock_guard last(p.m); }
-        { const std::lock_guard last(p.rw); }
+        {
+          const std::lock_guard last(p.m);
+        }
+        {
+          const std::lock_guard last(p.rw);
+        }
       },
       [](pair& p) {
         p.m.lock();
@@ -140,17 +154,24 @@ TEST_CASE("last touch: mutex and shared_mutex, by who locks last; condition_vari
       });
 }
 
-TEST_CASE("last touch [CHAN-5]: a channel, by a receiver, a sender, a select, and who is woken by close") {
+TEST_CASE(
+    "last touch [CHAN-5]: a channel, by a receiver, a sender, a select, and who is woken by "
+    "close") {
   channels_lie_apart = true;
   using channel = weft::channel<std::uint32_t>;
   const std::function<channel*()> make = [] { return new channel(0); };
   const std::function<void(channel*)> destroy = [](channel* c) { delete c; };
-  waits_and_destroys<channel>(make, destroy, [](channel& c) { c.receive(); }, [](channel& c) { c.send(1); });
-  waits_and_destroys<channel>(make, destroy, [](channel& c) { c.send(1); }, [](channel& c) { c.receive(); });
-  waits_and_destroys<channel>(make, destroy, [](channel& c) { CHECK_FALSE(c.receive()); }, [](channel& c) { c.close(); });
-  waits_and_destroys<channel>(make, destroy, [](channel& c) { CHECK_FALSE(c.send(1)); }, [](channel& c) { c.close(); });
   waits_and_destroys<channel>(
-      make, destroy, [](channel& c) { weft::select(weft::on_receive(c, [](std::optional<std::uint32_t>) {})); },
+      make, destroy, [](channel& c) { c.receive(); }, [](channel& c) { c.send(1); });
+  waits_and_destroys<channel>(
+      make, destroy, [](channel& c) { c.send(1); }, [](channel& c) { c.receive(); });
+  waits_and_destroys<channel>(
+      make, destroy, [](channel& c) { CHECK_FALSE(c.receive()); }, [](channel& c) { c.close(); });
+  waits_and_destroys<channel>(
+      make, destroy, [](channel& c) { CHECK_FALSE(c.send(1)); }, [](channel& c) { c.close(); });
+  waits_and_destroys<channel>(
+      make, destroy,
+      [](channel& c) { weft::select(weft::on_receive(c, [](std::optional<std::uint32_t>) {})); },
       [](channel& c) { c.close(); });
   channels_lie_apart = false;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What belongs to the fiber stays with it while it moves between threads: errno, exceptions in flight and caught,
-// fiber-locals, its id, its rounding mode. The test wants moves and counts them.
+// What belongs to the fiber stays with it while it moves between threads: errno, exceptions in
+// flight and caught, fiber-locals, its id, its rounding mode. The test wants moves and counts them.
 #include <atomic>
 #include <cerrno>
 #include <cfenv>
@@ -44,9 +44,14 @@ std::atomic<std::uint64_t> moves{0};
 void wander(choices& pick) {
   const auto before = thread_now();
   switch (pick.below(3)) {
-    case 0: static_cast<void>(weft::this_fiber::sleep_for(std::chrono::microseconds(pick.below(60)))); break;
-    case 1: weft::spawn([] { weft::this_fiber::yield(); }).join(); break;
-    default: weft::this_fiber::yield();
+    case 0:
+      static_cast<void>(weft::this_fiber::sleep_for(std::chrono::microseconds(pick.below(60))));
+      break;
+    case 1:
+      weft::spawn([] { weft::this_fiber::yield(); }).join();
+      break;
+    default:
+      weft::this_fiber::yield();
   }
   moves += thread_now() != before;
 }

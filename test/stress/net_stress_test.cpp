@@ -30,9 +30,7 @@ std::uint64_t seed() {
 
 using generator = std::mt19937_64;
 
-std::size_t below(generator& r, std::size_t n) {
-  return static_cast<std::size_t>(r() % n);
-}
+std::size_t below(generator& r, std::size_t n) { return static_cast<std::size_t>(r() % n); }
 
 // Writes the pattern in random pieces, in front of random deadlines.
 void send_pattern(tcp_stream& s, std::size_t total, generator r) {

@@ -17,16 +17,19 @@ TEST_CASE("preempted and retaken anywhere") {
   torture(2, probe::preempts | probe::retake_all);
 }
 
-TEST_CASE("preempted again and again inside what must not be interrupted carelessly: the others run, results are right") {
+TEST_CASE(
+    "preempted again and again inside what must not be interrupted carelessly: the others run, "
+    "results are right") {
   if (no_preemption_here()) return;
   struct place {
     const char* name;
     unsigned kind;
   };
-  // None of these calls weft. One at a time: those who wait for each other's locks would all lose their processors, and be
-  // preempted no more.
-  for (const place& p : {place{"malloc", torture_memory}, place{"a C++ throw", torture_throw}, place{"a std::mutex held", torture_lock},
-                         place{"stdio", torture_stdio}, place{"iostreams", torture_iostream}, place{"std::regex", torture_regex},
+  // None of these calls weft. One at a time: those who wait for each other's locks would all lose
+  // their processors, and be preempted no more.
+  for (const place& p : {place{"malloc", torture_memory}, place{"a C++ throw", torture_throw},
+                         place{"a std::mutex held", torture_lock}, place{"stdio", torture_stdio},
+                         place{"iostreams", torture_iostream}, place{"std::regex", torture_regex},
                          place{"dlopen", torture_dlopen}, place{"system calls", torture_file}}) {
     CAPTURE(p.name);
     weft::options o = workers(1);
@@ -39,7 +42,8 @@ TEST_CASE("preempted again and again inside what must not be interrupted careles
         if (!torture_job(s, k, 0)) s.wrong.fetch_add(1, std::memory_order_relaxed);
     });
     rt.spawn([&] {
-        while (probe::preemptions(rt) < 20) weft::this_fiber::sleep_for(std::chrono::milliseconds(1));
+        while (probe::preemptions(rt) < 20)
+          weft::this_fiber::sleep_for(std::chrono::milliseconds(1));
         stop.store(true, std::memory_order_relaxed);
       }).join();
     inside.join();

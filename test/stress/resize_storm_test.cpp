@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The number of processors changes at random, up to a thousand times a second, under fibers of all kinds, alone and
-// together with preemption and retakes. WEFT_SOAK_SECONDS makes it a soak.
+// The number of processors changes at random, up to a thousand times a second, under fibers of all
+// kinds, alone and together with preemption and retakes. WEFT_SOAK_SECONDS makes it a soak.
 #include "support/torture.hpp"
 
 using namespace weft::test;
@@ -10,7 +10,8 @@ namespace {
 
 void shake(weft::runtime& rt, std::minstd_rand& random) {
   probe::ask_for_cpus_every(rt, 200us);
-  weft::os::test_hooks.usable_cpus.store(1 + static_cast<unsigned>(random() % 8), std::memory_order_relaxed);
+  weft::os::test_hooks.usable_cpus.store(1 + static_cast<unsigned>(random() % 8),
+                                         std::memory_order_relaxed);
   std::this_thread::sleep_for(std::chrono::microseconds(random() % 2000));
 }
 
@@ -49,7 +50,8 @@ TEST_CASE("processors come and go in a runtime that falls asleep and wakes up") 
       }));
     }
     for (auto& f : fibers) sum += f.join();
-    if (random() % 8 == 0) std::this_thread::sleep_for(60ms);  // long enough for the monitor to lie down
+    // long enough for the monitor to lie down
+    if (random() % 8 == 0) std::this_thread::sleep_for(60ms);
   }
   CHECK(sum == expected);
   CHECK(rt.shutdown() == 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Processors taken away at random instants from workers that neither block nor compute for long. WEFT_SOAK_SECONDS
-// makes it a soak.
+// Processors taken away at random instants from workers that neither block nor compute for long.
+// WEFT_SOAK_SECONDS makes it a soak.
 #include "support/torture.hpp"
 
 using namespace weft::test;

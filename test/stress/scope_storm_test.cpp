@@ -21,7 +21,8 @@ namespace {
 
 void storm(std::uint64_t stream, int depth) {
   choices pick(stream);
-  auto guard = std::make_unique<std::atomic<int>>(0);  // children use it: ASan sees who outlives the scope
+  // children use it: ASan sees who outlives the scope
+  auto guard = std::make_unique<std::atomic<int>>(0);
   const bool fails = pick.below(4) == 0;
   const auto n = pick.below(12);
   const auto bad = pick.below(12);
@@ -35,10 +36,18 @@ void storm(std::uint64_t stream, int depth) {
       s.spawn([&, child, i] {
         choices own(child);
         switch (own.below(4)) {
-          case 0: weft::this_fiber::yield(); break;
-          case 1: static_cast<void>(weft::this_fiber::sleep_for(std::chrono::microseconds(own.below(80)))); break;
-          case 2: if (depth > 0) storm(child, depth - 1); break;
-          default: break;
+          case 0:
+            weft::this_fiber::yield();
+            break;
+          case 1:
+            static_cast<void>(
+                weft::this_fiber::sleep_for(std::chrono::microseconds(own.below(80))));
+            break;
+          case 2:
+            if (depth > 0) storm(child, depth - 1);
+            break;
+          default:
+            break;
         }
         ++*guard;
         if (fails && i == bad) throw std::runtime_error("bad");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// stress/select_fd_stress_test.cpp - selects over descriptors and a channel at once, from fibers of two runtimes and from
-// plain threads: every unit posted to an eventfd is taken, every value received, none twice, and nobody is left waiting.
+// stress/select_fd_stress_test.cpp - selects over descriptors and a channel at once, from fibers of
+// two runtimes and from plain threads: every unit posted to an eventfd is taken, every value
+// received, none twice, and nobody is left waiting.
 #include <weft/select.hpp>
 
 #include <doctest/doctest.h>
@@ -32,7 +33,8 @@ constexpr int events = 3, plain_threads = 2, plain_posters = 1;
 
 struct field {
   field() {
-    for (int& e : event) REQUIRE((e = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC | EFD_SEMAPHORE)) >= 0);
+    for (int& e : event)
+      REQUIRE((e = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC | EFD_SEMAPHORE)) >= 0);
   }
   ~field() {
     for (const int e : event) ::close(e);
@@ -51,10 +53,11 @@ void serve(field& f, choices random) {
       f.taken += ::read(e, &n, sizeof n) == sizeof n;
     };
     const int a = f.event[random.below(events)], b = f.event[random.below(events)];
-    weft::select(weft::on_readable(a, [&] { unit(a); }), weft::on_readable(b, [&] { unit(b); }),
-                 weft::on_receive(f.values, [&](std::optional<int> v) { f.received += v.has_value(); }),
-                 weft::on_receive(f.done, [&](std::optional<int>) { on = false; }),
-                 weft::on_timeout(std::chrono::microseconds(random.below(2000)), [] {}));
+    weft::select(
+        weft::on_readable(a, [&] { unit(a); }), weft::on_readable(b, [&] { unit(b); }),
+        weft::on_receive(f.values, [&](std::optional<int> v) { f.received += v.has_value(); }),
+        weft::on_receive(f.done, [&](std::optional<int>) { on = false; }),
+        weft::on_timeout(std::chrono::microseconds(random.below(2000)), [] {}));
   }
 }
 
@@ -64,7 +67,8 @@ void post(field& f, choices random, std::size_t rounds) {
     if (random.below(2) == 0) {
       const int e = f.event[random.below(events)];
       // A full counter's writability is a case, too: it never is here.
-      weft::select(weft::on_writable(e, [&] { f.posted += ::write(e, &one, sizeof one) == sizeof one; }));
+      weft::select(
+          weft::on_writable(e, [&] { f.posted += ::write(e, &one, sizeof one) == sizeof one; }));
     } else {
       f.sent += f.values.send(1);
     }
@@ -86,14 +90,17 @@ TEST_CASE("select fd stress: units and values against an oracle") {
     std::vector<std::thread> threads, posting_threads;
     for (std::size_t i = 0; i < servers; ++i)
       serving.push_back((i % 3 == 0 ? other : one).spawn([&, i] { serve(f, choices(i)); }));
-    for (int t = 0; t < plain_threads; ++t) threads.emplace_back([&, t] { serve(f, choices(1000 + t)); });
+    for (int t = 0; t < plain_threads; ++t)
+      threads.emplace_back([&, t] { serve(f, choices(1000 + t)); });
     for (std::size_t i = 0; i < posters; ++i)
-      posting.push_back((i % 2 == 0 ? other : one).spawn([&, i] { post(f, choices(2000 + i), rounds); }));
+      posting.push_back(
+          (i % 2 == 0 ? other : one).spawn([&, i] { post(f, choices(2000 + i), rounds); }));
     for (int t = 0; t < plain_posters; ++t)
       posting_threads.emplace_back([&, t] { post(f, choices(3000 + t), rounds); });
     for (auto& p : posting) p.join();
     for (auto& p : posting_threads) p.join();
-    until([&] { return f.taken == f.posted && f.received == f.sent; });  // a lost one is a minute's wait, and a failure
+    // a lost one is a minute's wait, and a failure
+    until([&] { return f.taken == f.posted && f.received == f.sent; });
     f.done.close();
     for (auto& s : serving) s.join();
     for (auto& t : threads) t.join();
@@ -103,7 +110,8 @@ TEST_CASE("select fd stress: units and values against an oracle") {
   }
 }
 
-// Both directions of one connection, waited for by several selects each, while the other side echoes in fits and starts.
+// Both directions of one connection, waited for by several selects each, while the other side
+// echoes in fits and starts.
 TEST_CASE("select fd stress: one connection, readers and writers by select") {
   for (const std::size_t workers : worker_counts) {
     CAPTURE(workers);
@@ -125,7 +133,8 @@ TEST_CASE("select fd stress: one connection, readers and writers by select") {
                 if (before >= total) break;
                 std::size_t left = some.size();
                 while (left > 0)
-                  weft::select(weft::on_writable(out, [&] { left -= out.write_some(std::span(some).first(left)); }));
+                  weft::select(weft::on_writable(
+                      out, [&] { left -= out.write_some(std::span(some).first(left)); }));
               }
             }));
           std::atomic<bool> ended{false};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// stress/select_stress_test.cpp - hundreds of selects that send and receive at the same time, beside plain senders and
-// receivers, against an oracle: each value sent is received exactly once.
+// stress/select_stress_test.cpp - hundreds of selects that send and receive at the same time,
+// beside plain senders and receivers, against an oracle: each value sent is received exactly once.
 #include <weft/select.hpp>
 
 #include <doctest/doctest.h>
@@ -28,14 +28,16 @@ constexpr int plain_threads = 3;
 
 std::uint64_t seed_of_run() {
   const char* given = std::getenv("WEFT_SEED");
-  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  const std::uint64_t seed =
+      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
   MESSAGE("WEFT_SEED=" << seed);
   return seed;
 }
 
 struct field {
   explicit field(std::size_t values) : sent(values), received(values) {
-    for (std::uint32_t i = 0; i < channels; ++i) c.push_back(std::make_unique<weft::channel<std::uint32_t>>(i % 3));
+    for (std::uint32_t i = 0; i < channels; ++i)
+      c.push_back(std::make_unique<weft::channel<std::uint32_t>>(i % 3));
   }
   std::vector<std::unique_ptr<weft::channel<std::uint32_t>>> c;
   std::vector<std::atomic<std::uint8_t>> sent, received;
@@ -49,9 +51,10 @@ void play(rng random, field& f, std::uint32_t first) {
     const auto keep = [&](std::optional<std::uint32_t> v) {
       if (v) ++f.received[*v];
     };
-    weft::select(weft::on_send(pick(), a, [&](bool ok) { f.sent[a] += ok; }), weft::on_receive(pick(), keep),
-                 weft::on_send(pick(), b, [&](bool ok) { f.sent[b] += ok; }), weft::on_receive(pick(), keep),
-                 weft::on_timeout(std::chrono::microseconds(random.below(400)), [] {}));
+    weft::select(
+        weft::on_send(pick(), a, [&](bool ok) { f.sent[a] += ok; }), weft::on_receive(pick(), keep),
+        weft::on_send(pick(), b, [&](bool ok) { f.sent[b] += ok; }), weft::on_receive(pick(), keep),
+        weft::on_timeout(std::chrono::microseconds(random.below(400)), [] {}));
     if (random.below(16) == 0) weft::this_fiber::yield();
   }
 }
@@ -69,7 +72,8 @@ TEST_CASE("select stress: selects against selects, against an oracle") {
     std::vector<weft::fiber<void>> fibers;
     std::vector<std::thread> threads;
     for (std::uint32_t i = 0; i < peers; ++i)
-      fibers.push_back((i % 3 == 0 ? other : one).spawn([&, i] { play(rng(seed + i), f, i * rounds * 2); }));
+      fibers.push_back(
+          (i % 3 == 0 ? other : one).spawn([&, i] { play(rng(seed + i), f, i * rounds * 2); }));
     for (int t = 0; t < plain_threads; ++t)
       threads.emplace_back([&, t] { play(rng(seed + 50'000 + t), f, (peers + t) * rounds * 2); });
     for (auto& g : fibers) g.join();
@@ -79,7 +83,8 @@ TEST_CASE("select stress: selects against selects, against an oracle") {
       while (const auto v = c->receive()) ++f.received[*v];
     }
     std::size_t wrong = 0, sent = 0;
-    for (std::size_t i = 0; i < f.sent.size(); ++i) wrong += f.sent[i] != f.received[i], sent += f.sent[i];
+    for (std::size_t i = 0; i < f.sent.size(); ++i)
+      wrong += f.sent[i] != f.received[i], sent += f.sent[i];
     CHECK(wrong == 0);
     CHECK(sent > 0);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// spawn storm: many plain threads spawn into several runtimes; fibers spawn across them; handles are joined, timed,
-// dropped and moved between threads.
+// spawn storm: many plain threads spawn into several runtimes; fibers spawn across them; handles
+// are joined, timed, dropped and moved between threads.
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -32,23 +32,37 @@ struct world {
       ++begun;
       choices own(stream);
       switch (own.below(5)) {
-        case 0: weft::this_fiber::yield(); break;
-        case 1: static_cast<void>(weft::this_fiber::sleep_for(std::chrono::microseconds(own.below(50)))); break;
-        case 2: if (depth > 0) one(own, depth - 1); break;
+        case 0:
+          weft::this_fiber::yield();
+          break;
+        case 1:
+          static_cast<void>(weft::this_fiber::sleep_for(std::chrono::microseconds(own.below(50))));
+          break;
+        case 2:
+          if (depth > 0) one(own, depth - 1);
+          break;
         case 3:
           if (depth > 0) {
             ++spawned;
             weft::spawn([this] { ++begun; }).join();
           }
           break;
-        default: break;
+        default:
+          break;
       }
     });
     switch (pick.below(4)) {
-      case 0: f.detach(); break;
-      case 1: f.join(); break;
-      case 2: if (f.join_for(std::chrono::microseconds(pick.below(30)))) f.join(); break;
-      default: f.request_stop();
+      case 0:
+        f.detach();
+        break;
+      case 1:
+        f.join();
+        break;
+      case 2:
+        if (f.join_for(std::chrono::microseconds(pick.below(30)))) f.join();
+        break;
+      default:
+        f.request_stop();
     }
   }
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Runtimes start and stop a thousand times: idle, in the middle of work, with fibers to stop, several at once.
+// Runtimes start and stop a thousand times: idle, in the middle of work, with fibers to stop,
+// several at once.
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -20,8 +21,11 @@ void one_life(choices& pick) {
   o.workers = 1 + pick.below(4);
   weft::runtime rt(o);
   switch (pick.below(5)) {
-    case 0: break;  // at once
-    case 1: CHECK(rt.spawn([] { return weft::spawn([] { return 1; }).join(); }).join() == 1); break;
+    case 0:
+      break;  // at once
+    case 1:
+      CHECK(rt.spawn([] { return weft::spawn([] { return 1; }).join(); }).join() == 1);
+      break;
     case 2:
       for (int i = 0; i < 20; ++i) rt.spawn(park_until_stopped).detach();
       break;
@@ -32,7 +36,8 @@ void one_life(choices& pick) {
             weft::this_fiber::yield();
           }).detach();
       break;
-    default: std::this_thread::sleep_for(std::chrono::microseconds(pick.below(300)));
+    default:
+      std::this_thread::sleep_for(std::chrono::microseconds(pick.below(300)));
   }
   CHECK(rt.shutdown() == 0);
   CHECK(rt.fibers() == 0);

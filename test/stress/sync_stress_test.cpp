@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-// stress/sync_stress_test.cpp - thousands of execution agents do random things with a few objects; an oracle
-// counts.
+// stress/sync_stress_test.cpp - thousands of execution agents do random things with a few objects;
+// an oracle counts.
 //
 // Oracle: what a mutex or a writer protects is plain data whose sum must come out; permits and
-// tokens are counted on both sides; every execution agent must end. Timeouts, stops and yields are strewn
-// in. WEFT_SEED repeats a run.
+// tokens are counted on both sides; every execution agent must end. Timeouts, stops and yields are
+// strewn in. WEFT_SEED repeats a run.
 #include <doctest/doctest.h>
 
 #include <atomic>

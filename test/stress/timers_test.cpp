@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Timers against everything else that ends a wait: stop requests, joins that give up, many sleepers at once.
+// Timers against everything else that ends a wait: stop requests, joins that give up, many sleepers
+// at once.
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -92,7 +93,8 @@ TEST_CASE("one worker computes without end while the others keep the time") {
       tickers.push_back(rt.spawn([&, i] {
         choices pick(50 + i);
         while (!end) {
-          static_cast<void>(weft::this_fiber::sleep_for(std::chrono::microseconds(pick.below(2000))));
+          static_cast<void>(
+              weft::this_fiber::sleep_for(std::chrono::microseconds(pick.below(2000))));
           ++ticks;
         }
       }));

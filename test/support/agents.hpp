@@ -17,8 +17,8 @@
 
 namespace weft::test {
 
-/// Where execution agents come from; `start(f)` runs f on the next one in turn, `join` waits for all of
-/// them.
+/// Where execution agents come from; `start(f)` runs f on the next one in turn, `join` waits for
+/// all of them.
 class agents {
  public:
   enum class kind { one_worker, two_workers, eight_workers, two_runtimes, threads, mixed };

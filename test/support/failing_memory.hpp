@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// support/failing_memory.hpp - operator new, malloc and realloc that fail at the nth call of a thread. Include it in one file
-// of a test, which is linked with -Wl,--wrap=malloc,--wrap=realloc: what weft's own code calls is meant, not the C library's.
+// support/failing_memory.hpp - operator new, malloc and realloc that fail at the nth call of a
+// thread. Include it in one file of a test, which is linked with -Wl,--wrap=malloc,--wrap=realloc:
+// what weft's own code calls is meant, not the C library's.
 
 #include <cstddef>
 #include <cstdint>
@@ -45,8 +46,12 @@ class memory {
 }  // namespace weft::test
 
 extern "C" {
-void* __wrap_malloc(std::size_t n) { return weft::test::memory::fails_now() ? nullptr : __real_malloc(n); }
-void* __wrap_realloc(void* p, std::size_t n) { return weft::test::memory::fails_now() ? nullptr : __real_realloc(p, n); }
+void* __wrap_malloc(std::size_t n) {
+  return weft::test::memory::fails_now() ? nullptr : __real_malloc(n);
+}
+void* __wrap_realloc(void* p, std::size_t n) {
+  return weft::test::memory::fails_now() ? nullptr : __real_realloc(p, n);
+}
 }
 
 // GCC takes the free in a replaced operator delete for one of memory that new gave.
@@ -63,7 +68,9 @@ void* operator new[](std::size_t n) { return ::operator new(n); }
 void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
   return weft::test::memory::fails_now() ? nullptr : __real_malloc(n != 0 ? n : 1);
 }
-void* operator new[](std::size_t n, const std::nothrow_t& t) noexcept { return ::operator new(n, t); }
+void* operator new[](std::size_t n, const std::nothrow_t& t) noexcept {
+  return ::operator new(n, t);
+}
 void* operator new(std::size_t n, std::align_val_t align) {
   const auto a = static_cast<std::size_t>(align);
   if (!weft::test::memory::fails_now())

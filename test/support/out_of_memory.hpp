@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// support/out_of_memory.hpp - a call at every allocation of it. One file of a test includes this: see failing_memory.hpp.
+// support/out_of_memory.hpp - a call at every allocation of it. One file of a test includes this:
+// see failing_memory.hpp.
 
 #include "support/failing_memory.hpp"
 
@@ -18,8 +19,11 @@
 namespace weft::test {
 
 inline constexpr std::uint64_t most_allocations = 5000;
-inline std::atomic<int> wrong{0};  // doctest asks for memory itself: what is expected meanwhile is counted
-#define EXPECT(condition) (static_cast<void>((condition) || (std::fprintf(stderr, "line %d: %s\n", __LINE__, #condition), ++wrong)))
+// doctest asks for memory itself: what is expected meanwhile is counted
+inline std::atomic<int> wrong{0};
+#define EXPECT(condition)           \
+  (static_cast<void>((condition) || \
+                     (std::fprintf(stderr, "line %d: %s\n", __LINE__, #condition), ++wrong)))
 
 inline std::atomic<long> spawned{0}, ran{0}, failed{0};
 
@@ -33,7 +37,8 @@ inline weft::options one_worker() {
   return o;
 }
 
-// call() at every allocation. Its end, if it did not succeed, is an exception of the promised kinds.
+// call() at every allocation. Its end, if it did not succeed, is an exception of the promised
+// kinds.
 template <class Call>
 void at_every_allocation(const char* what, Call&& call) {
   for (const failing how : {failing::once, failing::from_then_on}) {

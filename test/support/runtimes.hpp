@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// support/runtimes.hpp - the fixture of tests that run fibers: a body runs at several worker counts, and fails if a
-// fiber or a stack is left.
+// support/runtimes.hpp - the fixture of tests that run fibers: a body runs at several worker
+// counts, and fails if a fiber or a stack is left.
 //
 //   each_runtime([](weft::runtime& rt) { ... });    on the test's own thread
 //   each_fiber([] { ... });                         as a fiber
-//   until([&] { return flag.load(); });             waits for an event, from fibers and plain threads; fails after
+//   until([&] { return flag.load(); });             waits for an event, from fibers and plain
+//   threads; fails after
 //                                                   a minute, which only a hang takes
 
 #include <atomic>
@@ -40,7 +41,8 @@ inline std::atomic<int> nested_runtimes{0};
   return o;
 }
 
-/// Nested ones leave the stacks to the outermost: another runtime's workers keep some in their caches.
+/// Nested ones leave the stacks to the outermost: another runtime's workers keep some in their
+/// caches.
 template <class Body>
 void with_runtime(const options& o, Body&& body) {
   const std::size_t stacks = detail::stack_pool_statistics().out;

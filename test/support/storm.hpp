@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// support/storm.hpp - what the tests of the monitor share: a look into a runtime, and its random storm.
+// support/storm.hpp - what the tests of the monitor share: a look into a runtime, and its random
+// storm.
 
 #include <doctest/doctest.h>
 
@@ -24,13 +25,21 @@ namespace weft::detail {
 
 struct scheduler_probe {
   static scheduler& of(runtime& rt) noexcept { return **reinterpret_cast<scheduler**>(&rt); }
-  static std::uint64_t retakes(runtime& rt) noexcept { return of(rt).retakes_.load(std::memory_order_relaxed); }
+  static std::uint64_t retakes(runtime& rt) noexcept {
+    return of(rt).retakes_.load(std::memory_order_relaxed);
+  }
   static std::uint64_t preemptions(runtime& rt) noexcept {
     return of(rt).preemptions_.load(std::memory_order_relaxed);
   }
-  static std::size_t threads(runtime& rt) noexcept { return of(rt).worker_count_.load(std::memory_order_relaxed); }
-  static std::size_t threads_running(runtime& rt) noexcept { return of(rt).threads_running_.load(std::memory_order_relaxed); }
-  static std::uint64_t blind_looks(runtime& rt) noexcept { return of(rt).monitor_counters_.blind_looks.get(); }
+  static std::size_t threads(runtime& rt) noexcept {
+    return of(rt).worker_count_.load(std::memory_order_relaxed);
+  }
+  static std::size_t threads_running(runtime& rt) noexcept {
+    return of(rt).threads_running_.load(std::memory_order_relaxed);
+  }
+  static std::uint64_t blind_looks(runtime& rt) noexcept {
+    return of(rt).monitor_counters_.blind_looks.get();
+  }
   /// Those of workers that go to sleep from now on, and of offloads.
   static void end_idle_threads_after(runtime& rt, std::chrono::nanoseconds idle) noexcept {
     of(rt).idle_thread_ns_.store(idle.count(), std::memory_order_relaxed);
@@ -44,7 +53,8 @@ struct scheduler_probe {
   static bool monitor_sleeps(runtime& rt) noexcept {
     return of(rt).monitor_asleep_.load(std::memory_order_relaxed) != 0;
   }
-  static constexpr std::uint32_t preempts = scheduler::stress_preempts, retake_all = scheduler::stress_retakes;
+  static constexpr std::uint32_t preempts = scheduler::stress_preempts,
+                                 retake_all = scheduler::stress_retakes;
   static void storm(runtime& rt, std::uint32_t kinds) noexcept {
     of(rt).stress_.store(kinds, std::memory_order_relaxed);
     of(rt).wake_monitor();
@@ -57,7 +67,8 @@ namespace weft::test {
 
 using probe = detail::scheduler_probe;
 
-/// ThreadSanitizer delivers signals at calls it intercepts only: a loop without one is never preempted.
+/// ThreadSanitizer delivers signals at calls it intercepts only: a loop without one is never
+/// preempted.
 inline bool no_preemption_here() {
 #if WEFT_TSAN
   MESSAGE("not under ThreadSanitizer: it holds signals back in code that calls nothing");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// support/torture.hpp - fibers that do what must not be interrupted carelessly, with results that can be checked.
+// support/torture.hpp - fibers that do what must not be interrupted carelessly, with results that
+// can be checked.
 
 #include <doctest/doctest.h>
 
@@ -27,7 +28,7 @@ namespace weft::test {
 
 struct torture_state {
   std::mutex lock;
-  std::uint64_t under_lock = 0;       // lock
+  std::uint64_t under_lock = 0;  // lock
   std::atomic<std::uint64_t> jobs{0}, wrong{0};
   std::FILE* sink = std::fopen("/dev/null", "w");
   ~torture_state() { std::fclose(sink); }
@@ -46,11 +47,23 @@ inline std::uint64_t burn(std::uint64_t n) {
 
 // What torture_job does.
 enum : unsigned {
-  torture_memory, torture_throw, torture_lock, torture_stdio, torture_file, torture_regex, torture_iostream, torture_dlopen,
-  torture_errno, torture_child, torture_channel, torture_park, torture_kinds
+  torture_memory,
+  torture_throw,
+  torture_lock,
+  torture_stdio,
+  torture_file,
+  torture_regex,
+  torture_iostream,
+  torture_dlopen,
+  torture_errno,
+  torture_child,
+  torture_channel,
+  torture_park,
+  torture_kinds
 };
 
-/// One job of kind `k`; `local` is what this fiber put into its fiber_local. False: a result was wrong.
+/// One job of kind `k`; `local` is what this fiber put into its fiber_local. False: a result was
+/// wrong.
 inline bool torture_job(torture_state& s, unsigned k, std::uint64_t local) {
   switch (k % torture_kinds) {
     case torture_memory: {
@@ -101,7 +114,8 @@ inline bool torture_job(torture_state& s, unsigned k, std::uint64_t local) {
     }
     case torture_iostream: {
       std::ostringstream out;
-      out << std::setw(12) << k << ' ' << std::fixed << std::setprecision(3) << 0.5 << ' ' << std::hex << 255U;
+      out << std::setw(12) << k << ' ' << std::fixed << std::setprecision(3) << 0.5 << ' '
+          << std::hex << 255U;
       std::istringstream in(out.str());
       unsigned back = 0;
       double half = 0;
@@ -133,10 +147,11 @@ inline bool torture_job(torture_state& s, unsigned k, std::uint64_t local) {
   }
 }
 
-/// For soak_time: 24 fibers on `n` workers under the storm. Everything must add up; memory must not grow. `beside` is
-/// called again and again meanwhile.
-inline void torture(std::size_t n, std::uint32_t storm,
-                    const std::function<void(weft::runtime&, std::minstd_rand&)>& beside = nullptr) {
+/// For soak_time: 24 fibers on `n` workers under the storm. Everything must add up; memory must not
+/// grow. `beside` is called again and again meanwhile.
+inline void torture(
+    std::size_t n, std::uint32_t storm,
+    const std::function<void(weft::runtime&, std::minstd_rand&)>& beside = nullptr) {
   const unsigned seed = std::random_device{}();
   INFO("seed " << seed << ", workers " << n);
   std::printf("torture: seed %u, %zu workers\n", seed, n);
@@ -160,7 +175,8 @@ inline void torture(std::size_t n, std::uint32_t storm,
   std::minstd_rand random(seed + 99);
   const auto go_on = [&](std::chrono::milliseconds time) {
     if (!beside) return std::this_thread::sleep_for(time);
-    for (const auto end = std::chrono::steady_clock::now() + time; std::chrono::steady_clock::now() < end;)
+    for (const auto end = std::chrono::steady_clock::now() + time;
+         std::chrono::steady_clock::now() < end;)
       beside(rt, random);
   };
   go_on(soak_time() / 4);
@@ -171,7 +187,8 @@ inline void torture(std::size_t n, std::uint32_t storm,
   for (auto& f : fibers) f.join();
   probe::storm(rt, 0);
   std::printf("torture: %llu jobs, %llu preemptions, %llu retakes, %zu threads, %zu -> %zu KiB\n",
-              static_cast<unsigned long long>(s.jobs.load()), static_cast<unsigned long long>(probe::preemptions(rt)),
+              static_cast<unsigned long long>(s.jobs.load()),
+              static_cast<unsigned long long>(probe::preemptions(rt)),
               static_cast<unsigned long long>(probe::retakes(rt)), probe::threads(rt), warm, after);
   CHECK(s.wrong.load(std::memory_order_relaxed) == 0);
   CHECK(s.under_lock == locked.load(std::memory_order_relaxed));

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
 """Starts http_server, asks it for / and /metrics, and gives the text to Prometheus' own parser."""
+
 import re
 import subprocess
 import sys
@@ -73,7 +74,9 @@ def check(port):
 
 
 def main():
-    server = subprocess.Popen([sys.argv[1], "--port", "0", "--workers", "2"], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sys.argv[1], "--port", "0", "--workers", "2"], stdout=subprocess.PIPE, text=True
+    )
     try:
         check(int(re.fullmatch(r"listening on \S+ port (\d+)\n", server.stdout.readline())[1]))
     finally:

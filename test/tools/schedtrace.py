@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
 """WEFT_SCHEDTRACE: a line every so many milliseconds; or, if it is no number of them, one that says so."""
+
 import os
 import re
 import subprocess
@@ -9,14 +10,19 @@ import sys
 LINE = re.compile(
     r"weft-sched (\d+)ms weft: processors=2 busy=\d searching=\d threads=\d+ asleep=\d+ detached=\d+ frozen=\d+ "
     r"fibers=\d+ waiting=\d+ runnable=\d+ running=\d+ inject=\d+ queues=\[\d+ \d+\] steps=\d+/s spawns=\d+/s "
-    r"wakes=\d+/s steals=\d+/s retakes=\d+/s preemptions=\d+/s( wake-p50=[\d.]+[mun]?s wake-p99=[\d.]+[mun]?s)?\n")
+    r"wakes=\d+/s steals=\d+/s retakes=\d+/s preemptions=\d+/s( wake-p50=[\d.]+[mun]?s wake-p99=[\d.]+[mun]?s)?\n"
+)
 
 
 class Server:
     def __init__(self, value):
         self.process = subprocess.Popen(
-            [sys.argv[1], "--port", "0", "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=os.environ | {"WEFT_SCHEDTRACE": value})
+            [sys.argv[1], "--port", "0", "--workers", "2"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"WEFT_SCHEDTRACE": value},
+        )
 
     def __enter__(self):
         assert self.process.stdout.readline().startswith("listening")
@@ -39,8 +45,10 @@ with Server("20") as server:
 for bad in "often", "-5", "10ms", "99999999999999999999", "86400001":
     with Server(bad) as server:
         text = server.stderr.readline()
-        assert text == (f"weft: WEFT_SCHEDTRACE={bad}: it must be the milliseconds from one line to the next, "
-                        "1 to 86400000, or 0 for none; nothing is printed\n"), text
+        assert text == (
+            f"weft: WEFT_SCHEDTRACE={bad}: it must be the milliseconds from one line to the next, "
+            "1 to 86400000, or 0 for none; nothing is printed\n"
+        ), text
 
 for none in "0", "":
     with Server(none) as server:

@@ -5,6 +5,7 @@
 Reads the assembly of registers/keep_over_switch.cpp, for the plain target and for AVX-512: behind the jump every vector and mask
 register is written before it is read. Needs no CPU that has them.
 """
+
 import re
 import subprocess
 import sys
@@ -18,11 +19,11 @@ def number(match):
 
 
 def stale_reads(assembly):
-    body = assembly[assembly.index("keep_over_switch:"):assembly.index(".size\tkeep_over_switch")]
+    body = assembly[assembly.index("keep_over_switch:") : assembly.index(".size\tkeep_over_switch")]
     lines = body.splitlines()
     at = max(i for i, line in enumerate(lines) if re.match(r"\s*jmpq?\s+\*%", line))
     written, stale, stores = set(), [], 0
-    for line in lines[at + 1:]:
+    for line in lines[at + 1 :]:
         line = line.split("#")[0].strip()
         if not line or line.startswith(".") or line.endswith(":"):
             continue
@@ -39,8 +40,21 @@ def stale_reads(assembly):
 def main():
     compiler, source, *includes = sys.argv[1:]
     for target in ([], ["-march=x86-64-v4"]):
-        command = [compiler, "-std=c++20", "-O2", "-fno-lto", "-S", "-o", "-", *target, *("-I" + i for i in includes), source]
-        stale, stores = stale_reads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        command = [
+            compiler,
+            "-std=c++20",
+            "-O2",
+            "-fno-lto",
+            "-S",
+            "-o",
+            "-",
+            *target,
+            *("-I" + i for i in includes),
+            source,
+        ]
+        stale, stores = stale_reads(
+            subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        )
         print(" ".join(command), "->", stores, "reads behind the switch,", len(stale), "stale")
         if stale:
             sys.exit("".join("%s is kept over the switch: %s\n" % s for s in stale))

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
 """weft-trace top, of http_server: as text, and driven in a pseudo terminal."""
+
 import fcntl
 import os
 import pty
@@ -17,7 +18,9 @@ ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 
 class Server:
     def __enter__(self):
-        self.process = subprocess.Popen([SERVER, "--port", "0", "--workers", "2"], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [SERVER, "--port", "0", "--workers", "2"], stdout=subprocess.PIPE, text=True
+        )
         port = int(self.process.stdout.readline().split()[-1])
         self.clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
         for client in self.clients:  # served once, so that its fiber is there and waits
@@ -39,8 +42,13 @@ class Terminal:
         self.resize(columns, rows)
         self.attributes = termios.tcgetattr(self.slave)
         self.text = ""
-        self.process = subprocess.Popen([TOOL, "top", *arguments], stdin=self.slave, stdout=self.slave, stderr=self.slave,
-                                        preexec_fn=self.own)
+        self.process = subprocess.Popen(
+            [TOOL, "top", *arguments],
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+            preexec_fn=self.own,
+        )
 
     @staticmethod
     def own():
@@ -69,7 +77,9 @@ class Terminal:
             pass
         assert termios.tcgetattr(self.slave) == self.attributes, "the terminal is left changed"
         assert self.text.count(ENTER) == self.text.count(LEAVE), "the screen is left"
-        assert self.text.rfind("\x1b[?25h") > self.text.rfind("\x1b[?25l"), "the cursor is left hidden"
+        assert self.text.rfind("\x1b[?25h") > self.text.rfind(
+            "\x1b[?25l"
+        ), "the cursor is left hidden"
         os.close(self.master)
         os.close(self.slave)
         return status
@@ -78,16 +88,29 @@ class Terminal:
 def frames(text):
     """The lines of each whole frame."""
     parts = re.split(r"\x1b\[H", text)[1:]
-    return [re.sub(r"\x1b\[[\d?]*[a-zA-Z]", "", p.split("\x1b[J")[0]).replace("\r", "").split("\n") for p in parts if "\x1b[J" in p]
+    return [
+        re.sub(r"\x1b\[[\d?]*[a-zA-Z]", "", p.split("\x1b[J")[0]).replace("\r", "").split("\n")
+        for p in parts
+        if "\x1b[J" in p
+    ]
 
 
 def is_view(lines):
     text = "\n".join(lines)
-    for pattern in (r"weft-trace top - http_server \(PID \d+\), CPU \d+ %", r'runtime 1 "weft", up \S+: 2 processors, \d busy',
-                    r"fibers +6 alive: \d waiting, \d runnable, \d running; \S+/s new",
-                    r"latency +wake p50 \S+ p99 \S+; start p50 \S+ p99 \S+", r"rates +steps \S+/s",
-                    r"threads +\d serving, \d+ asleep", r"cpu +\d+: \d+\.\d %", r"PROCESSOR +QUEUE +TIMERS +STEPS/s +THREAD", r"\n +0 +\d+ ",
-                    r"\n +1 +\d+ ", r"\n +inject +0", r"LONGEST WAITS\n(?: .*\n)*? +\S+ fd read +fiber \d+"):
+    for pattern in (
+        r"weft-trace top - http_server \(PID \d+\), CPU \d+ %",
+        r'runtime 1 "weft", up \S+: 2 processors, \d busy',
+        r"fibers +6 alive: \d waiting, \d runnable, \d running; \S+/s new",
+        r"latency +wake p50 \S+ p99 \S+; start p50 \S+ p99 \S+",
+        r"rates +steps \S+/s",
+        r"threads +\d serving, \d+ asleep",
+        r"cpu +\d+: \d+\.\d %",
+        r"PROCESSOR +QUEUE +TIMERS +STEPS/s +THREAD",
+        r"\n +0 +\d+ ",
+        r"\n +1 +\d+ ",
+        r"\n +inject +0",
+        r"LONGEST WAITS\n(?: .*\n)*? +\S+ fd read +fiber \d+",
+    ):
         assert re.search(pattern, text), (pattern, text)
 
 
@@ -112,7 +135,9 @@ def on_terminal(server):
     t = Terminal(80, 24, "-i", "50", server.pid)
     first = frames(t.read(lambda s: len(frames(s)) >= 3))
     is_view(first[-1])
-    assert all(len(lines) <= 24 and all(len(line) <= 80 for line in lines) for lines in first), first
+    assert all(
+        len(lines) <= 24 and all(len(line) <= 80 for line in lines) for lines in first
+    ), first
     t.resize(40, 8)
     small = frames(t.read(lambda s: any(len(lines) == 8 for lines in frames(s))))
     assert all(len(line) <= 40 for line in small[-1]), small[-1]
@@ -129,14 +154,18 @@ def on_terminal(server):
     server.process.kill()
     server.process.wait()
     assert t.end() == 1
-    message = t.text[t.text.rindex(LEAVE) + len(LEAVE):].strip()
+    message = t.text[t.text.rindex(LEAVE) + len(LEAVE) :].strip()
     assert re.fullmatch(r"weft-trace: .*\b" + server.pid + r"\b.*", message), message
     print(message)
 
 
 def refusals():
-    for arguments, text in ((["--once", "999999999"], "999999999"), (["--once", str(os.getpid())], str(os.getpid())),
-                            (["--once", "--batch", "1"], "excludes"), ([str(os.getpid()), "-i", "0"], "--interval")):
+    for arguments, text in (
+        (["--once", "999999999"], "999999999"),
+        (["--once", str(os.getpid())], str(os.getpid())),
+        (["--once", "--batch", "1"], "excludes"),
+        ([str(os.getpid()), "-i", "0"], "--interval"),
+    ):
         refused = tool(*arguments)
         assert refused.returncode != 0 and text in refused.stderr and refused.stdout == "", refused
 
@@ -144,6 +173,8 @@ def refusals():
 with Server() as it:
     as_text(it)
     piped = tool(it.pid)
-    assert piped.returncode == 1 and "no terminal" in piped.stderr and "--batch" in piped.stderr, piped
+    assert (
+        piped.returncode == 1 and "no terminal" in piped.stderr and "--batch" in piped.stderr
+    ), piped
     refusals()
     on_terminal(it)

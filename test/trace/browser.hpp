@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// test/trace/browser.hpp - Chromium without a window, driven through a pipe by its DevTools protocol: JSON messages that end with a
-// zero byte, requests with an id that the answer repeats, events without one. No driver program, no port, no network.
+// test/trace/browser.hpp - Chromium without a window, driven through a pipe by its DevTools
+// protocol: JSON messages that end with a zero byte, requests with an id that the answer repeats,
+// events without one. No driver program, no port, no network.
 //
-// Rejected: chromium --dump-dom (cannot press a key); WebDriver (another program, of the same version, on a port).
+// Rejected: chromium --dump-dom (cannot press a key); WebDriver (another program, of the same
+// version, on a port).
 
 #include <nlohmann/json.hpp>
 
@@ -30,8 +32,8 @@ class browser {
   /// The program, or an empty string if there is none. WEFT_CHROMIUM names another.
   static std::string find() {
     if (const char* named = std::getenv("WEFT_CHROMIUM")) return named;
-    for (const char* path : {"/usr/bin/chromium", "/usr/bin/chromium-headless-shell", "/usr/bin/chromium-browser",
-                             "/usr/bin/google-chrome"})
+    for (const char* path : {"/usr/bin/chromium", "/usr/bin/chromium-headless-shell",
+                             "/usr/bin/chromium-browser", "/usr/bin/google-chrome"})
       if (access(path, X_OK) == 0) return path;
     return {};
   }
@@ -39,25 +41,38 @@ class browser {
   /// Starts it; `home` is a directory of its own, which must exist. Throws std::runtime_error.
   browser(const std::string& program, const std::string& home, int width, int height) {
     int in[2], out[2];
-    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
-    const std::vector<std::string> words{program, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
-                                         "--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage",
-                                         "--disable-component-update", "--hide-scrollbars", "--user-data-dir=" + home, "about:blank"};
+    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0)
+      throw std::runtime_error("no pipe");
+    const std::vector<std::string> words{program,
+                                         "--headless",
+                                         "--no-sandbox",
+                                         "--disable-gpu",
+                                         "--remote-debugging-pipe",
+                                         "--no-first-run",
+                                         "--disable-background-networking",
+                                         "--disable-dev-shm-usage",
+                                         "--disable-component-update",
+                                         "--hide-scrollbars",
+                                         "--user-data-dir=" + home,
+                                         "about:blank"};
     std::vector<char*> arguments;
     for (const std::string& w : words) arguments.push_back(const_cast<char*>(w.c_str()));
     arguments.push_back(nullptr);
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
     // 3 and 4 may be among ours: out of the way first.
-    const int read_end = fcntl(in[0], F_DUPFD_CLOEXEC, 10), write_end = fcntl(out[1], F_DUPFD_CLOEXEC, 10);
+    const int read_end = fcntl(in[0], F_DUPFD_CLOEXEC, 10),
+              write_end = fcntl(out[1], F_DUPFD_CLOEXEC, 10);
     posix_spawn_file_actions_adddup2(&files, read_end, 3);
     posix_spawn_file_actions_adddup2(&files, write_end, 4);
     posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);  // a group of its own: the destructor ends all of it
-    const int failed = posix_spawn(&child_, program.c_str(), &files, &attributes, arguments.data(), environ);
+    // a group of its own: the destructor ends all of it
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    const int failed =
+        posix_spawn(&child_, program.c_str(), &files, &attributes, arguments.data(), environ);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
     for (const int fd : {in[0], out[1], read_end, write_end}) close(fd);
@@ -65,9 +80,12 @@ class browser {
     from_ = out[0];
     if (failed != 0) throw std::runtime_error("cannot run " + program);
     const json target = call("Target.createTarget", {{"url", "about:blank"}});
-    session_ = call("Target.attachToTarget", {{"targetId", target["targetId"]}, {"flatten", true}})["sessionId"];
-    for (const char* domain : {"Runtime.enable", "Log.enable", "Page.enable", "Network.enable"}) call(domain, json::object());
-    call("Emulation.setDeviceMetricsOverride", {{"width", width}, {"height", height}, {"deviceScaleFactor", 1}, {"mobile", false}});
+    session_ = call("Target.attachToTarget",
+                    {{"targetId", target["targetId"]}, {"flatten", true}})["sessionId"];
+    for (const char* domain : {"Runtime.enable", "Log.enable", "Page.enable", "Network.enable"})
+      call(domain, json::object());
+    call("Emulation.setDeviceMetricsOverride",
+         {{"width", width}, {"height", height}, {"deviceScaleFactor", 1}, {"mobile", false}});
   }
   ~browser() {
     kill(-child_, SIGKILL);
@@ -86,12 +104,18 @@ class browser {
   }
   /// The value of an expression in the page; waits for a promise.
   json evaluate(const std::string& expression) {
-    const json r = call("Runtime.evaluate", {{"expression", expression}, {"returnByValue", true}, {"awaitPromise", true}});
-    if (r.contains("exceptionDetails")) throw std::runtime_error(expression + ": " + r["exceptionDetails"].dump());
+    const json r =
+        call("Runtime.evaluate",
+             {{"expression", expression}, {"returnByValue", true}, {"awaitPromise", true}});
+    if (r.contains("exceptionDetails"))
+      throw std::runtime_error(expression + ": " + r["exceptionDetails"].dump());
     return r["result"].contains("value") ? r["result"]["value"] : json();
   }
   /// Until what is on display has been painted.
-  void frame() { evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))"); }
+  void frame() {
+    evaluate(
+        "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))");
+  }
   void press(const std::string& key) {
     json e{{"type", "keyDown"}, {"key", key}};
     if (key.size() == 1) e["text"] = key;
@@ -108,7 +132,8 @@ class browser {
   }
   void click(double x, double y) {
     for (const char* what : {"mousePressed", "mouseReleased"})
-      call("Input.dispatchMouseEvent", {{"type", what}, {"x", x}, {"y", y}, {"button", "left"}, {"clickCount", 1}});
+      call("Input.dispatchMouseEvent",
+           {{"type", what}, {"x", x}, {"y", y}, {"button", "left"}, {"clickCount", 1}});
     frame();
   }
   void hover(double x, double y) {
@@ -116,8 +141,12 @@ class browser {
     frame();
   }
   void wheel(double x, double y, double delta, bool control) {
-    call("Input.dispatchMouseEvent",
-         {{"type", "mouseWheel"}, {"x", x}, {"y", y}, {"deltaX", 0}, {"deltaY", delta}, {"modifiers", control ? 2 : 0}});
+    call("Input.dispatchMouseEvent", {{"type", "mouseWheel"},
+                                      {"x", x},
+                                      {"y", y},
+                                      {"deltaX", 0},
+                                      {"deltaY", delta},
+                                      {"modifiers", control ? 2 : 0}});
     frame();
   }
   /// A PNG, in base64.
@@ -142,7 +171,8 @@ class browser {
         take(answer);
         continue;
       }
-      if (answer.contains("error")) throw std::runtime_error(method + ": " + answer["error"].dump());
+      if (answer.contains("error"))
+        throw std::runtime_error(method + ": " + answer["error"].dump());
       return answer["result"];
     }
   }
@@ -151,7 +181,8 @@ class browser {
     std::size_t end = 0;
     while ((end = buffer_.find('\0')) == std::string::npos) {
       pollfd p{from_, POLLIN, 0};
-      if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("Chromium says nothing for a minute");
+      if (std::chrono::steady_clock::now() > deadline)
+        throw std::runtime_error("Chromium says nothing for a minute");
       if (::poll(&p, 1, 1000) <= 0) continue;
       char some[65536];
       const ssize_t n = read(from_, some, sizeof some);
@@ -165,12 +196,15 @@ class browser {
   void take(const json& event) {
     const std::string method = event.value("method", "");
     if (method == "Page.loadEventFired") loaded_ = true;
-    if (method == "Runtime.exceptionThrown") complaints.push_back(event["params"]["exceptionDetails"].dump());
-    if (method == "Runtime.consoleAPICalled" && event["params"]["type"] != "log") complaints.push_back(event["params"].dump());
+    if (method == "Runtime.exceptionThrown")
+      complaints.push_back(event["params"]["exceptionDetails"].dump());
+    if (method == "Runtime.consoleAPICalled" && event["params"]["type"] != "log")
+      complaints.push_back(event["params"].dump());
     if (method == "Log.entryAdded") complaints.push_back(event["params"]["entry"].dump());
     if (method == "Network.requestWillBeSent") {
       const std::string url = event["params"]["request"]["url"];
-      if (url.rfind("file:", 0) != 0 && url.rfind("data:", 0) != 0) complaints.push_back("wants " + url);
+      if (url.rfind("file:", 0) != 0 && url.rfind("data:", 0) != 0)
+        complaints.push_back("wants " + url);
     }
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/trace/command_test.cpp - weft-trace from end to end: a program is recorded, and what the commands say is what the
-// program says it did.
+// test/trace/command_test.cpp - weft-trace from end to end: a program is recorded, and what the
+// commands say is what the program says it did.
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
@@ -33,7 +33,8 @@ result run(const std::string& command) {
   REQUIRE(pipe != nullptr);
   result r{0, {}};
   std::array<char, 4096> some;
-  while (const std::size_t n = std::fread(some.data(), 1, some.size(), pipe)) r.out.append(some.data(), n);
+  while (const std::size_t n = std::fread(some.data(), 1, some.size(), pipe))
+    r.out.append(some.data(), n);
   const int status = pclose(pipe);
   r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return r;
@@ -42,7 +43,9 @@ result run(const std::string& command) {
 const std::string tool = WEFT_TRACE_TOOL, program = WEFT_KNOWN_PROGRAM;
 
 struct directory {
-  directory() : path((std::filesystem::temp_directory_path() / ("weft-command-" + std::to_string(getpid()))).string()) {
+  directory()
+      : path((std::filesystem::temp_directory_path() / ("weft-command-" + std::to_string(getpid())))
+                 .string()) {
     std::filesystem::create_directories(path);
   }
   ~directory() { std::filesystem::remove_all(path); }
@@ -111,7 +114,8 @@ TEST_CASE("weft-trace report: where a fiber was that did not let others run") {
   REQUIRE(longest != std::string::npos);
   const std::string part = r.out.substr(longest);
   CHECK(part.find("was preempted") != std::string::npos);
-  if (WEFT_ASAN || WEFT_TSAN) return;  // the wrappers of the sanitizers are deeper than what is kept of the stack
+  // the wrappers of the sanitizers are deeper than what is kept of the stack
+  if (WEFT_ASAN || WEFT_TSAN) return;
   CHECK(std::regex_search(part, std::regex("spin_in_here\\(\\) \\(known_program.cpp:[0-9]+\\)")));
   CHECK(part.find("run_fibers") == std::string::npos);  // to the callable, and no further
 }
@@ -119,9 +123,11 @@ TEST_CASE("weft-trace report: where a fiber was that did not let others run") {
 TEST_CASE("weft-trace lines: a profile says where its fibers were spawned") {
   const directory d;
   const std::string folded = d.file("a.folded");
-  const std::regex line("\\(unnamed\\);spawned by [^;]* \\([^;()]*known_program.cpp:[0-9]+\\);.*spin_in_here");
+  const std::regex line(
+      "\\(unnamed\\);spawned by [^;]* \\([^;()]*known_program.cpp:[0-9]+\\);.*spin_in_here");
   result r;
-  for (int i = 0; i < 50 && !std::regex_search(r.out, line); ++i) {  // on a busy machine it may end before it is sampled
+  // on a busy machine it may end before it is sampled
+  for (int i = 0; i < 50 && !std::regex_search(r.out, line); ++i) {
     REQUIRE(run("WEFT_PROFILE=" + folded + " " + program + " hog").status == 0);
     r = run(tool + " lines " + folded);
     CHECK(r.status == 0);
@@ -131,8 +137,10 @@ TEST_CASE("weft-trace lines: a profile says where its fibers were spawned") {
   CHECK(r.out.find("+0x") == std::string::npos);
   CHECK(run(tool + " lines " + folded + " -o " + folded + ".lines").status == 0);
   CHECK(run("diff " + folded + ".lines - <<'END'\n" + r.out + "END\n").status == 0);
-  CHECK(run(tool + " lines " + d.file("none")).out == "weft-trace: " + d.file("none") + ": cannot be read\n");
-  CHECK(run("echo 'f (/nothing/here+0x12) g (x+0x1)' | " + tool + " lines -").out == "f (/nothing/here+0x12) g (x+0x1)\n");
+  CHECK(run(tool + " lines " + d.file("none")).out ==
+        "weft-trace: " + d.file("none") + ": cannot be read\n");
+  CHECK(run("echo 'f (/nothing/here+0x12) g (x+0x1)' | " + tool + " lines -").out ==
+        "f (/nothing/here+0x12) g (x+0x1)\n");
 }
 
 TEST_CASE("weft-trace report: what was waited for, and what its holder did meanwhile") {
@@ -142,8 +150,10 @@ TEST_CASE("weft-trace report: what was waited for, and what its holder did meanw
   const result r = run(tool + " report --no-bars " + t);
   CAPTURE(r.out);
   std::smatch m;
-  REQUIRE(std::regex_search(r.out, m, std::regex("\n  mutex 0x[0-9a-f]+ +(\\d+) .* ms +(\\d+) +0   .*known_program.cpp.*\n +"
-                                                 "who had it meanwhile was  parked for sleep \\((\\d+) %\\)")));
+  REQUIRE(std::regex_search(
+      r.out, m,
+      std::regex("\n  mutex 0x[0-9a-f]+ +(\\d+) .* ms +(\\d+) +0   .*known_program.cpp.*\n +"
+                 "who had it meanwhile was  parked for sleep \\((\\d+) %\\)")));
   CHECK(std::stoi(m[1]) == 7);
   CHECK(std::stoi(m[2]) == 7);
   CHECK(std::stoi(m[3]) > 70);
@@ -174,7 +184,9 @@ TEST_CASE("weft-trace convert --perfetto: valid JSON with tracks, stretches and 
   CHECK(starts == ends);
   CHECK(!starts.empty());
   CHECK((tracks.contains("weft-0") || tracks.contains("weft-1")));
-  CHECK(std::count_if(tracks.begin(), tracks.end(), [](const std::string& s) { return s.find("the \"receiver\"") != std::string::npos; }) == 1);
+  CHECK(std::count_if(tracks.begin(), tracks.end(), [](const std::string& s) {
+          return s.find("the \"receiver\"") != std::string::npos;
+        }) == 1);
 }
 
 TEST_CASE("weft-trace timeline: one file, which says what it leaves out") {
@@ -204,10 +216,13 @@ TEST_CASE("weft-trace timeline: one file, which says what it leaves out") {
   data = data_of(page);
   CHECK(data["leftOut"].get<std::string>().find("are left out") != std::string::npos);
   CHECK(data["counts"]["slices"].get<int>() + data["counts"]["waits"].get<int>() < 70);
-  CHECK(run(tool + " timeline --from 0.1ms --to 1ms " + t + " -o " + page).out.find("left out") != std::string::npos);
+  CHECK(run(tool + " timeline --from 0.1ms --to 1ms " + t + " -o " + page).out.find("left out") !=
+        std::string::npos);
   CHECK(data_of(page)["length"].get<long>() <= 900'000);
-  for (const auto& [arguments, complaint] : std::map<std::string, std::string>{
-           {"--from 3h", "takes a time"}, {"--from 2ms --to 1ms", "must be before"}, {"--from 100s", "nothing of the trace"}}) {
+  for (const auto& [arguments, complaint] :
+       std::map<std::string, std::string>{{"--from 3h", "takes a time"},
+                                          {"--from 2ms --to 1ms", "must be before"},
+                                          {"--from 100s", "nothing of the trace"}}) {
     r = run(tool + " timeline " + arguments + " " + t + " -o " + page);
     CAPTURE(r.out);
     CHECK(r.status == 1);
@@ -227,15 +242,17 @@ TEST_CASE("weft-trace flame: folded stacks") {
   for (std::string line; std::getline(lines, line);) {
     CAPTURE(line);
     CHECK(std::regex_match(line, form));
-    if (line.find(";sleep ") != std::string::npos) slept += std::stol(line.substr(line.rfind(' ') + 1));
+    if (line.find(";sleep ") != std::string::npos)
+      slept += std::stol(line.substr(line.rfind(' ') + 1));
   }
   CHECK(slept >= 40 * 2'000'000L);  // 40 fibers of 2 ms
 }
 
 TEST_CASE("WEFT_TRACE: without code, and through every way to end") {
   const directory d;
-  for (const auto& [name, status] : std::map<std::string, int>{{"", 0}, {"exit", 3}, {"abort", 134}, {"segv", 139}}) {
-    const std::string& how = name;  // clang 14 captures no structured binding
+  for (const auto& [name, status] :
+       std::map<std::string, int>{{"", 0}, {"exit", 3}, {"abort", 134}, {"segv", 139}}) {
+    const std::string& how = name;             // clang 14 captures no structured binding
     if (WEFT_ASAN && how == "segv") continue;  // ASan's handler is in front of ours
     CAPTURE(how);
     const std::string t = d.file("end" + how);
@@ -253,7 +270,8 @@ TEST_CASE("WEFT_FLIGHT_RECORDER: the last moments of a crash") {
   CAPTURE(r.out);
   CHECK(r.out.find("last moments are in " + t) != std::string::npos);
   check_report(r.out, t);
-  CHECK(run("WEFT_FLIGHT_RECORDER=lots " + program).out.find("\"lots\" is no number") != std::string::npos);
+  CHECK(run("WEFT_FLIGHT_RECORDER=lots " + program).out.find("\"lots\" is no number") !=
+        std::string::npos);
 }
 
 TEST_CASE("weft-trace: errors that help") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/trace/gdb_test.cpp - gdb with the script the library carries: fibers of a live process, and of its core file.
+// test/trace/gdb_test.cpp - gdb with the script the library carries: fibers of a live process, and
+// of its core file.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -14,7 +15,8 @@
 namespace {
 
 struct directory {
-  directory() : path(std::filesystem::temp_directory_path() / ("weft-gdb-" + std::to_string(getpid()))) {
+  directory()
+      : path(std::filesystem::temp_directory_path() / ("weft-gdb-" + std::to_string(getpid()))) {
     std::filesystem::create_directories(path);
   }
   ~directory() { std::filesystem::remove_all(path); }
@@ -26,16 +28,19 @@ std::string run(const std::string& command) {
   REQUIRE(pipe != nullptr);
   std::string out;
   std::array<char, 4096> some;
-  while (const std::size_t n = std::fread(some.data(), 1, some.size(), pipe)) out.append(some.data(), n);
+  while (const std::size_t n = std::fread(some.data(), 1, some.size(), pipe))
+    out.append(some.data(), n);
   pclose(pipe);
   return out;
 }
 
-std::string gdb(const directory& d, const std::string& target, const std::vector<std::string>& commands) {
+std::string gdb(const directory& d, const std::string& target,
+                const std::vector<std::string>& commands) {
   const std::string script = (d.path / "commands").string();
   {
     std::ofstream out(script);
-    out << "set pagination off\nset debuginfod enabled off\nset width 0\nhandle SIGURG nostop noprint pass\n";
+    out << "set pagination off\nset debuginfod enabled off\nset width 0\nhandle SIGURG nostop "
+           "noprint pass\n";
     for (const std::string& c : commands) out << "python print('== " << c << "')\n" << c << "\n";
   }
   return run(WEFT_GDB " -nx -batch -iex 'set auto-load safe-path /' -x " + script + " " + target);
@@ -48,10 +53,24 @@ std::string said(const std::string& all, const std::string& command) {
   return all.substr(at, all.find("\n== ", at) - at);
 }
 
-bool has(const std::string& text, const std::string& what) { return text.find(what) != std::string::npos; }
+bool has(const std::string& text, const std::string& what) {
+  return text.find(what) != std::string::npos;
+}
 
-const std::vector<std::string> questions = {"info fibers", "fiber 2", "bt", "print local", "print numbers", "print lock",
-                                            "fiber 3", "bt 9", "fiber none", "bt 1", "info fibers locker", "fiber apply 2 3 bt 20", "fiber 1", "fiber 77"};
+const std::vector<std::string> questions = {"info fibers",
+                                            "fiber 2",
+                                            "bt",
+                                            "print local",
+                                            "print numbers",
+                                            "print lock",
+                                            "fiber 3",
+                                            "bt 9",
+                                            "fiber none",
+                                            "bt 1",
+                                            "info fibers locker",
+                                            "fiber apply 2 3 bt 20",
+                                            "fiber 1",
+                                            "fiber 77"};
 
 void check(const std::string& all) {
   CAPTURE(all);
@@ -88,7 +107,8 @@ TEST_CASE("gdb: fibers of a live process") {
 
 TEST_CASE("gdb: fibers of a core file") {
   const directory d;
-  static_cast<void>(run("cd " + d.path.string() + " && ulimit -c unlimited && " WEFT_STUCK_PROGRAM));
+  static_cast<void>(
+      run("cd " + d.path.string() + " && ulimit -c unlimited && " WEFT_STUCK_PROGRAM));
   std::string core;
   for (const auto& entry : std::filesystem::directory_iterator(d.path))
     if (entry.path().filename().string().starts_with("core")) core = entry.path().string();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/trace/inspect_test.cpp - the diagnostics port: who may ask, what the process may be doing meanwhile, and what a tool
-// that misbehaves does to it. This process asks itself, through the tool's own side.
+// test/trace/inspect_test.cpp - the diagnostics port: who may ask, what the process may be doing
+// meanwhile, and what a tool that misbehaves does to it. This process asks itself, through the
+// tool's own side.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -29,8 +30,8 @@ extern char** environ;
 
 namespace {
 
-using weft::detail::port_address;
 using weft::detail::make_tool_request;
+using weft::detail::port_address;
 
 std::string ask(const std::string& question, pid_t pid = getpid()) {
   weft::tools::inspection what;
@@ -94,7 +95,8 @@ class raw_tool {
 
 }  // namespace
 
-TEST_CASE("DIAG: answers while every worker computes, and while every worker is blocked in the kernel") {
+TEST_CASE(
+    "DIAG: answers while every worker computes, and while every worker is blocked in the kernel") {
   weft::runtime rt(two_workers("busy"));
   std::atomic<bool> go_on{true};
   std::atomic<int> running{0};
@@ -158,7 +160,11 @@ TEST_CASE("DIAG: a hundred questions, then thirty at a time; nothing stays open"
   {
     std::vector<std::jthread> tools;
     for (int i = 0; i < 30; ++i)  // more than there is room for: DIAG-2
-      tools.emplace_back([&] { answered += refusal({.pid = getpid(), .question = "runtimes"}).starts_with("answered: runtime") ? 1 : 0; });
+      tools.emplace_back([&] {
+        answered +=
+            refusal({.pid = getpid(), .question = "runtimes"}).starts_with("answered: runtime") ? 1
+                                                                                                : 0;
+      });
   }
   CHECK(answered == 30);
   weft::test::until([] { return answering_threads() == 0; });
@@ -200,14 +206,16 @@ TEST_CASE("DIAG-1: nothing is told to another user") {
   constexpr uid_t nobody = 65534;
   int told[2];
   REQUIRE(pipe(told) == 0);
-  // The kernel notes whose a listener is when it begins to listen; so this child makes its own, and this process, who
-  // may, requests on its behalf.
-  const std::uint64_t tool_request = make_tool_request(0x5eed0000 + static_cast<std::uint64_t>(getpid()));
+  // The kernel notes whose a listener is when it begins to listen; so this child makes its own, and
+  // this process, who may, requests on its behalf.
+  const std::uint64_t tool_request =
+      make_tool_request(0x5eed0000 + static_cast<std::uint64_t>(getpid()));
   const pid_t child = fork();
   if (child == 0) {
     const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     const port_address here(tool_request);
-    if (setuid(nobody) != 0 || bind(fd, here.get(), here.size) != 0 || listen(fd, 1) != 0) _exit(90);
+    if (setuid(nobody) != 0 || bind(fd, here.get(), here.size) != 0 || listen(fd, 1) != 0)
+      _exit(90);
     if (::write(told[1], "x", 1) != 1) _exit(91);
     const int peer = accept(fd, nullptr, nullptr);
     static_cast<void>(send(peer, "help\n", 5, MSG_NOSIGNAL));
@@ -232,12 +240,16 @@ TEST_CASE("the tool: strangers, the dead, other users, and who falls silent") {
   CHECK(refusal(what).find("there is no such process") != std::string::npos);
 
   const char* const arguments[] = {"sleep", "1000", nullptr};
-  REQUIRE(posix_spawnp(&what.pid, "sleep", nullptr, nullptr, const_cast<char* const*>(arguments), environ) == 0);
+  REQUIRE(posix_spawnp(&what.pid, "sleep", nullptr, nullptr, const_cast<char* const*>(arguments),
+                       environ) == 0);
   CHECK(refusal(what).find("it is no weft program") != std::string::npos);
   CHECK(waitpid(what.pid, nullptr, WNOHANG) == 0);  // lives
   if (geteuid() == 0) {
     const pid_t child = fork();
-    if (child == 0) _exit(setuid(65534) != 0 || refusal(what).find("it belongs to user 0") == std::string::npos ? 1 : 0);
+    if (child == 0)
+      _exit(setuid(65534) != 0 || refusal(what).find("it belongs to user 0") == std::string::npos
+                ? 1
+                : 0);
     int status = -1;
     waitpid(child, &status, 0);
     CHECK(status == 0);
@@ -250,15 +262,20 @@ TEST_CASE("the tool: strangers, the dead, other users, and who falls silent") {
 
 namespace {
 std::atomic<std::uint64_t> heard{0};
-void hear(int, siginfo_t* info, void*) { heard = reinterpret_cast<std::uintptr_t>(info->si_value.sival_ptr); }
+void hear(int, siginfo_t* info, void*) {
+  heard = reinterpret_cast<std::uintptr_t>(info->si_value.sival_ptr);
+}
 }  // namespace
 
 TEST_CASE("the tool: no answer, half an answer, and one it does not understand") {
-  struct sigaction before {}, mine {};
+  struct sigaction before{}, mine{};
   mine.sa_sigaction = hear;
   mine.sa_flags = SA_SIGINFO | SA_RESTART;
   REQUIRE(sigaction(SIGUSR1, &mine, &before) == 0);
-  weft::tools::inspection what{.pid = getpid(), .question = "help", .signal = SIGUSR1, .patience = std::chrono::milliseconds(500)};
+  weft::tools::inspection what{.pid = getpid(),
+                               .question = "help",
+                               .signal = SIGUSR1,
+                               .patience = std::chrono::milliseconds(500)};
   CHECK(refusal(what).find("no answer in 500 ms") != std::string::npos);
 
   what.patience = std::chrono::seconds(60);
@@ -271,7 +288,8 @@ TEST_CASE("the tool: no answer, half an answer, and one it does not understand")
       CHECK(connect(fd, there.get(), there.size) == 0);
       char line[16];
       CHECK(recv(fd, line, sizeof line, 0) == 5);
-      CHECK(send(fd, answer.data(), answer.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(answer.size()));
+      CHECK(send(fd, answer.data(), answer.size(), MSG_NOSIGNAL) ==
+            static_cast<ssize_t>(answer.size()));
       close(fd);
     });
     return refusal(what);

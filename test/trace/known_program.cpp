@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/trace/known_program.cpp - does things it can count, and says how many on stdout, for command_test.cpp.
+// test/trace/known_program.cpp - does things it can count, and says how many on stdout, for
+// command_test.cpp.
 #include <weft/weft.hpp>
 
 #include <chrono>
@@ -9,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include <csignal>
 #include <unistd.h>
+#include <csignal>
 
 namespace {
 
@@ -18,7 +19,8 @@ constexpr int sleepers = 40, items = 30, offloads = 5, yields = 25;
 
 [[gnu::noinline]] void spawn_the_sleepers(std::vector<weft::fiber<void>>& all) {
   for (int i = 0; i < sleepers; ++i)
-    all.push_back(weft::spawn([] { static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(2))); }));
+    all.push_back(weft::spawn(
+        [] { static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(2))); }));
 }
 
 // Computes on and on, beside others that do: it is preempted, in here.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/trace/reader_fuzz_test.cpp - no file brings the reader down: cut, damaged, foreign, newer, and thousands that were
-// mutated by a seeded generator. Run under the sanitizers by tools/test --full; tools/fuzz has the endless version.
+// test/trace/reader_fuzz_test.cpp - no file brings the reader down: cut, damaged, foreign, newer,
+// and thousands that were mutated by a seeded generator. Run under the sanitizers by tools/test
+// --full; tools/fuzz has the endless version.
 #include <weft/weft.hpp>
 
 #include <doctest/doctest.h>
@@ -20,9 +21,9 @@
 #include "reader/model.hpp"
 #include "reader/reader.hpp"
 #include "reader/report.hpp"
-#include "timeline/timeline.hpp"
 #include "support/runtimes.hpp"
 #include "support/seed.hpp"
+#include "timeline/timeline.hpp"
 #include "trace/format.hpp"
 
 using namespace weft;
@@ -35,7 +36,8 @@ namespace {
 const file_bytes& sample() {
   static const file_bytes bytes = [] {
     const std::string path =
-        (std::filesystem::temp_directory_path() / ("weft-fuzz-" + std::to_string(getpid()))).string();
+        (std::filesystem::temp_directory_path() / ("weft-fuzz-" + std::to_string(getpid())))
+            .string();
     trace::start(path);
     options o;
     o.workers = 2;
@@ -82,7 +84,8 @@ tools::trace use(const file_bytes& b) {
 }
 
 std::size_t first_chunk(const file_bytes& b, format::chunk_kind kind) {
-  for (std::size_t at = sizeof(format::file_header); at + sizeof(format::chunk_header) <= b.size();) {
+  for (std::size_t at = sizeof(format::file_header);
+       at + sizeof(format::chunk_header) <= b.size();) {
     format::chunk_header h;
     std::memcpy(&h, b.data() + at, sizeof h);
     if (h.kind == kind) return at;
@@ -96,7 +99,8 @@ void put(file_bytes& b, std::size_t at, T v) {
 }
 // With its checksum made right again, what is inside is what is tried, not the checksum.
 void mend(file_bytes& b) {
-  for (std::size_t at = sizeof(format::file_header); at + sizeof(format::chunk_header) <= b.size();) {
+  for (std::size_t at = sizeof(format::file_header);
+       at + sizeof(format::chunk_header) <= b.size();) {
     format::chunk_header h;
     std::memcpy(&h, b.data() + at, sizeof h);
     if (h.magic != format::chunk_magic || h.size > b.size() - at - sizeof h) return;
@@ -118,7 +122,8 @@ TEST_CASE("reader: the sample is whole") {
 
 TEST_CASE("reader: foreign, newer, other byte order, empty") {
   CHECK(use({}).error == "the file is empty");
-  const char text[] = "#!/bin/sh\nthis is no trace at all, but long enough to be one\n.......................";
+  const char text[] =
+      "#!/bin/sh\nthis is no trace at all, but long enough to be one\n.......................";
   file_bytes b(sizeof text);
   std::memcpy(b.data(), text, sizeof text);
   CHECK(use(b).error.find("no weft trace") != std::string::npos);
@@ -149,7 +154,8 @@ TEST_CASE("reader: a newer revision, with chunks and events it does not know") {
   file_bytes b = sample();
   put(b, offsetof(format::file_header, revision), std::uint16_t{9});
   const char payload[] = "something new";
-  format::chunk_header h{format::chunk_magic, static_cast<format::chunk_kind>(77), 0, 0, sizeof payload, 0};
+  format::chunk_header h{
+      format::chunk_magic, static_cast<format::chunk_kind>(77), 0, 0, sizeof payload, 0};
   const auto* p = reinterpret_cast<const std::byte*>(payload);
   h.checksum = checksum_of(h, {p, sizeof payload});
   const auto* hp = reinterpret_cast<const std::byte*>(&h);
@@ -160,13 +166,15 @@ TEST_CASE("reader: a newer revision, with chunks and events it does not know") {
   CHECK(newer.events.size() == use(sample()).events.size());
   // An id that nobody knows: it is decoded, and shown by its number.
   b = sample();
-  const std::size_t at = first_chunk(b, format::chunk_kind::batch) + sizeof(format::chunk_header) + sizeof(format::batch_header);
+  const std::size_t at = first_chunk(b, format::chunk_kind::batch) + sizeof(format::chunk_header) +
+                         sizeof(format::batch_header);
   b[at] = std::byte{150};
   mend(b);
   const tools::trace t = use(b);
   CHECK(t.problems.empty());
   bool seen = false;
-  for (const auto& e : t.events) seen = seen || (e.id == 150 && tools::describe(t, e).find("event 150") != std::string::npos);
+  for (const auto& e : t.events)
+    seen = seen || (e.id == 150 && tools::describe(t, e).find("event 150") != std::string::npos);
   CHECK(seen);
 }
 
@@ -214,13 +222,23 @@ TEST_CASE("reader: thousands of mutations") {
     for (std::uint64_t n = 1 + dice.below(8); n > 0; --n) {
       const std::size_t at = dice.below(b.size());
       switch (dice.below(5)) {
-        case 0: b[at] = static_cast<std::byte>(dice.below(256)); break;
-        case 1: b[at] ^= static_cast<std::byte>(1U << dice.below(8)); break;
-        case 2: b.resize(at + 1); break;
-        case 3: b.insert(b.begin() + static_cast<std::ptrdiff_t>(at), 1 + dice.below(40), static_cast<std::byte>(dice.below(256))); break;
+        case 0:
+          b[at] = static_cast<std::byte>(dice.below(256));
+          break;
+        case 1:
+          b[at] ^= static_cast<std::byte>(1U << dice.below(8));
+          break;
+        case 2:
+          b.resize(at + 1);
+          break;
+        case 3:
+          b.insert(b.begin() + static_cast<std::ptrdiff_t>(at), 1 + dice.below(40),
+                   static_cast<std::byte>(dice.below(256)));
+          break;
         case 4: {
           const std::size_t from = dice.below(b.size()), length = dice.below(b.size() - from);
-          const file_bytes piece(b.begin() + static_cast<std::ptrdiff_t>(from), b.begin() + static_cast<std::ptrdiff_t>(from + length));
+          const file_bytes piece(b.begin() + static_cast<std::ptrdiff_t>(from),
+                                 b.begin() + static_cast<std::ptrdiff_t>(from + length));
           b.insert(b.begin() + static_cast<std::ptrdiff_t>(at), piece.begin(), piece.end());
           break;
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/trace/record_test.cpp - what a program did is what its trace says: recorded, read back, counted.
+// test/trace/record_test.cpp - what a program did is what its trace says: recorded, read back,
+// counted.
 #include <weft/weft.hpp>
 
 #include <doctest/doctest.h>
@@ -19,10 +20,10 @@
 
 #include "base/crc32c.hpp"
 #include "base/sanitizers.hpp"
-#include "support/in_child.hpp"
-#include "support/runtimes.hpp"
 #include "reader/model.hpp"
 #include "reader/reader.hpp"
+#include "support/in_child.hpp"
+#include "support/runtimes.hpp"
 #include "trace/reason.hpp"
 
 using namespace weft;
@@ -32,14 +33,16 @@ using kind = tools::event;
 namespace {
 
 struct temporary_file {
-  temporary_file() : path((std::filesystem::temp_directory_path() / ("weft-trace-" + std::to_string(getpid()))).string()) {}
+  temporary_file()
+      : path((std::filesystem::temp_directory_path() / ("weft-trace-" + std::to_string(getpid())))
+                 .string()) {}
   ~temporary_file() { std::filesystem::remove(path); }
   const std::string path;
 };
 
 std::size_t count(const tools::trace& t, kind what) {
-  return static_cast<std::size_t>(
-      std::count_if(t.events.begin(), t.events.end(), [&](const auto& e) { return e.what() == what; }));
+  return static_cast<std::size_t>(std::count_if(t.events.begin(), t.events.end(),
+                                                [&](const auto& e) { return e.what() == what; }));
 }
 
 tools::trace read_whole(const std::string& path) {
@@ -57,7 +60,8 @@ void do_known_things() {
   weft::event go;
   std::vector<weft::fiber<void>> all;
   for (std::size_t i = 0; i < sleepers; ++i)
-    all.push_back(weft::spawn([] { static_cast<void>(this_fiber::sleep_for(std::chrono::milliseconds(1))); }));
+    all.push_back(weft::spawn(
+        [] { static_cast<void>(this_fiber::sleep_for(std::chrono::milliseconds(1))); }));
   attributes named;
   named.name = "waits for the flag";
   auto waiter = weft::spawn(named, [&] {
@@ -108,7 +112,8 @@ TEST_CASE("trace: the counts of a program that knows what it did [example]") {
       CHECK(f.ended >= f.started);
       CHECK(f.spawned_at != 0);
     }
-    const auto named = std::find_if(m.fibers.begin(), m.fibers.end(), [](const auto& f) { return f.name != ""; });
+    const auto named =
+        std::find_if(m.fibers.begin(), m.fibers.end(), [](const auto& f) { return f.name != ""; });
     REQUIRE(named != m.fibers.end());
     CHECK(named->name == "waits for the flag");
     REQUIRE(m.regions.size() == 1);
@@ -119,7 +124,8 @@ TEST_CASE("trace: the counts of a program that knows what it did [example]") {
     std::size_t worker_rows = 0;
     for (const tools::thread_row& row : m.threads) {
       worker_rows += !row.stretches.empty();
-      for (std::size_t i = 1; i < row.stretches.size(); ++i) CHECK(row.stretches[i].begin == row.stretches[i - 1].end);
+      for (std::size_t i = 1; i < row.stretches.size(); ++i)
+        CHECK(row.stretches[i].begin == row.stretches[i - 1].end);
     }
     CHECK(worker_rows >= 1);
   }
@@ -156,7 +162,8 @@ TEST_CASE("trace: what is not written is put in again: creations in a row, and s
   }
 }
 
-TEST_CASE("trace: a fiber that runs when the recording ends, and has told nothing, is seen to run") {
+TEST_CASE(
+    "trace: a fiber that runs when the recording ends, and has told nothing, is seen to run") {
   const temporary_file file;
   std::atomic<bool> runs{false}, ends{false};
   weft::runtime rt(weft::test::workers(1));
@@ -205,8 +212,9 @@ TEST_CASE("trace: who woke whom") {
   });
   trace::stop();
   const tools::model m = tools::make_model(read_whole(file.path));
-  const auto w = std::find_if(m.waits.begin(), m.waits.end(),
-                              [&](const tools::wait& x) { return x.reason == static_cast<int>(detail::park_reason::event); });
+  const auto w = std::find_if(m.waits.begin(), m.waits.end(), [&](const tools::wait& x) {
+    return x.reason == static_cast<int>(detail::park_reason::event);
+  });
   REQUIRE(w != m.waits.end());
   CHECK(m.fibers[w->fiber].id == waiter);
   REQUIRE(w->waker != tools::none);
@@ -236,7 +244,8 @@ TEST_CASE("trace: started and stopped while fibers run; each generation stands a
       trace::stop();  // once more does nothing
       const tools::model m = tools::make_model(read_whole(file.path));
       CHECK(m.counts[static_cast<int>(kind::fiber_park)] > 0);
-      const auto s = std::find_if(m.fibers.begin(), m.fibers.end(), [](const auto& f) { return f.name == "sleeps all the time"; });
+      const auto s = std::find_if(m.fibers.begin(), m.fibers.end(),
+                                  [](const auto& f) { return f.name == "sleeps all the time"; });
       CHECK(s != m.fibers.end());
     }
     ends = true;
@@ -298,7 +307,8 @@ TEST_CASE("trace: texts are cut, not refused") {
 }
 
 TEST_CASE("trace: a file that cannot be made") {
-  CHECK_THROWS_WITH_AS(trace::start("/nowhere/at/all"), doctest::Contains("cannot write /nowhere/at/all"), std::system_error);
+  CHECK_THROWS_WITH_AS(trace::start("/nowhere/at/all"),
+                       doctest::Contains("cannot write /nowhere/at/all"), std::system_error);
   CHECK_FALSE(trace::is_recording());
   CHECK_THROWS_AS(trace::snapshot("/tmp/x"), std::system_error);
 }
@@ -316,7 +326,8 @@ TEST_CASE("flight recorder: the last moments, again and again") {
       const tools::trace t = read_whole(file.path);
       CHECK((t.flags & detail::trace::flag_flight) != 0);
       CHECK(!t.events.empty());
-      const auto last = std::find_if(t.events.rbegin(), t.events.rend(), [](const auto& e) { return e.what() == kind::log; });
+      const auto last = std::find_if(t.events.rbegin(), t.events.rend(),
+                                     [](const auto& e) { return e.what() == kind::log; });
       REQUIRE(last != t.events.rend());
       CHECK(t.texts[last->text] == "round " + std::to_string(round));
       const tools::model m = tools::make_model(t);
@@ -329,8 +340,11 @@ TEST_CASE("flight recorder: the last moments, again and again") {
 }
 
 TEST_CASE("the checksum: CRC-32C, by the instruction and by the tables") {
-  const auto bytes_of = [](const std::string& s) { return std::as_bytes(std::span(s.data(), s.size())); };
-  CHECK(base::crc32c(bytes_of("123456789")) == 0xe3069283U);  // the check value of the algorithm's catalogue entry
+  const auto bytes_of = [](const std::string& s) {
+    return std::as_bytes(std::span(s.data(), s.size()));
+  };
+  // the check value of the algorithm's catalogue entry
+  CHECK(base::crc32c(bytes_of("123456789")) == 0xe3069283U);
   std::string text;
   for (unsigned n = 0; n < 100; ++n) {
     const auto whole = bytes_of(text);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/trace/timeline_test.cpp - the timeline page in a real browser: it loads without a word on the console and without asking anybody
-// for anything, shows what the trace has, finds fibers, zooms, and says what is clicked.
+// test/trace/timeline_test.cpp - the timeline page in a real browser: it loads without a word on
+// the console and without asking anybody for anything, shows what the trace has, finds fibers,
+// zooms, and says what is clicked.
 //
 // Takes screenshots, into WEFT_SCREENSHOTS or the directory it runs in: look at them.
 #include <doctest/doctest.h>
@@ -18,7 +19,10 @@ using weft::test::browser;
 using json = nlohmann::json;
 
 struct directory {
-  directory() : path((std::filesystem::temp_directory_path() / ("weft-timeline-" + std::to_string(getpid()))).string()) {
+  directory()
+      : path(
+            (std::filesystem::temp_directory_path() / ("weft-timeline-" + std::to_string(getpid())))
+                .string()) {
     std::filesystem::create_directories(path + "/browser");
   }
   ~directory() {
@@ -35,7 +39,8 @@ void save_screenshot(browser& b, const std::string& name) {
   std::string png;
   unsigned bits = 0, count = 0;
   for (const char c : base64) {
-    const std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const std::string_view letters =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const std::size_t at = letters.find(c);
     if (at == std::string_view::npos) break;
     bits = bits << 6U | static_cast<unsigned>(at);
@@ -49,11 +54,17 @@ void save_screenshot(browser& b, const std::string& name) {
 
 // How many pixels of a pane have the colour of a kind of segment.
 long pixels(browser& b, const std::string& pane, const std::string& kind) {
-  return b.evaluate("(() => { const c = panes." + pane + ".canvas, copy = new OffscreenCanvas(c.width, c.height).getContext('2d', { willReadFrequently: true });"
-                    "copy.drawImage(c, 0, 0); const d = copy.getImageData(0, 0, c.width, c.height).data;"
-                    "const want = colours.kinds[kindNumber." + kind + "].match(/[0-9a-f]{2}/g).map(x => parseInt(x, 16)); let n = 0;"
-                    "for (let i = 0; i < d.length; i += 4) if (d[i] === want[0] && d[i + 1] === want[1] && d[i + 2] === want[2]) ++n;"
-                    "return n; })()");
+  return b.evaluate(
+      "(() => { const c = panes." + pane +
+      ".canvas, copy = new OffscreenCanvas(c.width, c.height).getContext('2d', { "
+      "willReadFrequently: true });"
+      "copy.drawImage(c, 0, 0); const d = copy.getImageData(0, 0, c.width, c.height).data;"
+      "const want = colours.kinds[kindNumber." +
+      kind +
+      "].match(/[0-9a-f]{2}/g).map(x => parseInt(x, 16)); let n = 0;"
+      "for (let i = 0; i < d.length; i += 4) if (d[i] === want[0] && d[i + 1] === want[1] && d[i + "
+      "2] === want[2]) ++n;"
+      "return n; })()");
 }
 
 }  // namespace
@@ -61,13 +72,18 @@ long pixels(browser& b, const std::string& pane, const std::string& kind) {
 TEST_CASE("weft-trace timeline: the page in Chromium") {
   const std::string program = browser::find();
   if (program.empty()) {
-    std::printf("SKIPPED: there is no Chromium; apt-get install chromium\n");  // ctest looks for this line
+    // ctest looks for this line
+    std::printf("SKIPPED: there is no Chromium; apt-get install chromium\n");
     return;
   }
   const directory d;
   const std::string trace = d.path + "/known.trace", page = d.path + "/known.html";
-  REQUIRE(std::system((std::string(WEFT_TRACE_TOOL) + " record -o " + trace + " -- " WEFT_KNOWN_PROGRAM " >/dev/null").c_str()) == 0);
-  REQUIRE(std::system((std::string(WEFT_TRACE_TOOL) + " timeline " + trace + " -o " + page + " >/dev/null").c_str()) == 0);
+  REQUIRE(std::system((std::string(WEFT_TRACE_TOOL) + " record -o " + trace +
+                       " -- " WEFT_KNOWN_PROGRAM " >/dev/null")
+                          .c_str()) == 0);
+  REQUIRE(std::system(
+              (std::string(WEFT_TRACE_TOOL) + " timeline " + trace + " -o " + page + " >/dev/null")
+                  .c_str()) == 0);
   browser b(program, d.path + "/browser", 1500, 900);
   b.open(page);
 
@@ -78,7 +94,7 @@ TEST_CASE("weft-trace timeline: the page in Chromium") {
   CHECK(counts["arrows"].get<int>() >= 40 + 40 + 5);  // spawns, sleeps' ends, offloaded calls' ends
   json drawn = b.evaluate("weftTimeline.drawn");
   CAPTURE(drawn.dump());
-  CHECK(drawn["threadRows"].get<int>() >= 3);         // two workers, a thread of the pool
+  CHECK(drawn["threadRows"].get<int>() >= 3);  // two workers, a thread of the pool
   CHECK(drawn["fiberRows"].get<int>() >= 20);
   CHECK(drawn["arrows"].get<int>() > 0);
   CHECK(pixels(b, "fibers", "sleep") > 10'000);
@@ -92,14 +108,20 @@ TEST_CASE("weft-trace timeline: the page in Chromium") {
   CHECK(b.evaluate("document.getElementById('found').textContent") == "1");
   b.press("Enter");
   CHECK(b.evaluate("weftTimeline.selected().name") == "the \"receiver\"");
-  CHECK(b.evaluate("document.getElementById('details').textContent").get<std::string>().find("receiving") != std::string::npos);
-  CHECK(b.evaluate("document.getElementById('details').textContent").get<std::string>().find("known_program.cpp:") != std::string::npos);
+  CHECK(b.evaluate("document.getElementById('details').textContent")
+            .get<std::string>()
+            .find("receiving") != std::string::npos);
+  CHECK(b.evaluate("document.getElementById('details').textContent")
+            .get<std::string>()
+            .find("known_program.cpp:") != std::string::npos);
   CHECK(b.evaluate("weftTimeline.search('nobody has this name')") == 0);
   CHECK(b.evaluate("weftTimeline.search('known_program.cpp')").get<int>() >= 41);
   b.press("Escape");
 
   // Zoom: by key, by wheel around the pointer; and back.
-  const auto length = [&] { return b.evaluate("weftTimeline.view.end - weftTimeline.view.begin").get<double>(); };
+  const auto length = [&] {
+    return b.evaluate("weftTimeline.view.end - weftTimeline.view.begin").get<double>();
+  };
   b.press("0");
   const double all = length();
   b.press("w");
@@ -110,7 +132,8 @@ TEST_CASE("weft-trace timeline: the page in Chromium") {
   const double under_pointer = b.evaluate("panes.fibers.timeAt(700)").get<double>();
   b.wheel(700, 500, -400, true);
   CHECK(length() < all * 0.8);
-  CHECK(std::abs(b.evaluate("panes.fibers.timeAt(700)").get<double>() - under_pointer) < all * 0.01);
+  CHECK(std::abs(b.evaluate("panes.fibers.timeAt(700)").get<double>() - under_pointer) <
+        all * 0.01);
   CHECK(b.evaluate("weftTimeline.drawn.rects").get<int>() > 0);
 
   // The channel's hand-overs: zoomed in, each is a run of its own with an arrow from who sent.
@@ -124,13 +147,19 @@ TEST_CASE("weft-trace timeline: the page in Chromium") {
 
   // A click on the receiver's second wait: what it waited for, and who woke it; k goes there.
   const json at = b.evaluate(
-      "(() => { const f = search.matches[0], row = fiberRow(f); let i = -1; for (let k = 0; k < row.length; ++k) if (row.refTo[k] === refTo.wait "
-      "&& trace.waits.waker[row.ref[k]] >= 0) { i = k; break; } const box = panes.fibers.root.getBoundingClientRect();"
-      "show(row.begin[i] - 1000, row.end[i] + 1000); return [box.left + panes.fibers.x((row.begin[i] + row.end[i]) / 2), box.top + weftTimeline.fiberTop(f) + 9]; })()");
+      "(() => { const f = search.matches[0], row = fiberRow(f); let i = -1; for (let k = 0; k < "
+      "row.length; ++k) if (row.refTo[k] === refTo.wait "
+      "&& trace.waits.waker[row.ref[k]] >= 0) { i = k; break; } const box = "
+      "panes.fibers.root.getBoundingClientRect();"
+      "show(row.begin[i] - 1000, row.end[i] + 1000); return [box.left + "
+      "panes.fibers.x((row.begin[i] + row.end[i]) / 2), box.top + weftTimeline.fiberTop(f) + 9]; "
+      "})()");
   b.frame();
   CHECK(pixels(b, "fibers", "channel") > 500);
   b.hover(at[0], at[1]);
-  CHECK(b.evaluate("document.getElementById('tooltip').textContent").get<std::string>().find("channel receive") != std::string::npos);
+  CHECK(b.evaluate("document.getElementById('tooltip').textContent")
+            .get<std::string>()
+            .find("channel receive") != std::string::npos);
   b.click(at[0], at[1]);
   const std::string words = b.evaluate("document.getElementById('details').textContent");
   CAPTURE(words);
@@ -140,13 +169,16 @@ TEST_CASE("weft-trace timeline: the page in Chromium") {
   CHECK(b.evaluate("weftTimeline.selected().id") == 1);
 
   // With a fiber that is not alive in view hidden, a search still goes to it.
-  b.evaluate("element('only-view').checked = true, show(weftTimeline.length * 0.95, weftTimeline.length), orderFibers()");
+  b.evaluate(
+      "element('only-view').checked = true, show(weftTimeline.length * 0.95, weftTimeline.length), "
+      "orderFibers()");
   const int alive = b.evaluate("fiberOrder.length").get<int>();
   CHECK(alive < 42);
   b.evaluate("searchFor('receiver'), goToMatch(0)");
   b.frame();
   CHECK(b.evaluate("weftTimeline.fiberTop(search.matches[0])").get<double>() >= 0);
-  CHECK(b.evaluate("weftTimeline.view.begin").get<double>() < b.evaluate("weftTimeline.length").get<double>() * 0.9);
+  CHECK(b.evaluate("weftTimeline.view.begin").get<double>() <
+        b.evaluate("weftTimeline.length").get<double>() * 0.9);
   b.evaluate("element('only-view').checked = false, orderFibers()");
 
   // Dark, too.
@@ -163,13 +195,18 @@ TEST_CASE("weft-trace timeline: where a preempted fiber was") {
   if (program.empty()) return;
   const directory d;
   const std::string trace = d.path + "/hog.trace", page = d.path + "/hog.html";
-  REQUIRE(std::system((std::string(WEFT_TRACE_TOOL) + " record -o " + trace + " -- " WEFT_KNOWN_PROGRAM " hog >/dev/null").c_str()) == 0);
-  REQUIRE(std::system((std::string(WEFT_TRACE_TOOL) + " timeline " + trace + " -o " + page + " >/dev/null").c_str()) == 0);
+  REQUIRE(std::system((std::string(WEFT_TRACE_TOOL) + " record -o " + trace +
+                       " -- " WEFT_KNOWN_PROGRAM " hog >/dev/null")
+                          .c_str()) == 0);
+  REQUIRE(std::system(
+              (std::string(WEFT_TRACE_TOOL) + " timeline " + trace + " -o " + page + " >/dev/null")
+                  .c_str()) == 0);
   browser b(program, d.path + "/browser", 1200, 700);
   b.open(page);
   REQUIRE(b.evaluate("weftTimeline.counts.stacks").get<int>() > 0);
-  b.evaluate("(() => { const ref = trace.stacks.slice[0], f = trace.slices.fiber[ref], row = fiberRow(f);"
-             "selectSegment(row, row.after(trace.slices.begin[ref]), f, -1, { jump: true }); })()");
+  b.evaluate(
+      "(() => { const ref = trace.stacks.slice[0], f = trace.slices.fiber[ref], row = fiberRow(f);"
+      "selectSegment(row, row.after(trace.slices.begin[ref]), f, -1, { jump: true }); })()");
   b.frame();
   const std::string words = b.evaluate("document.getElementById('details').textContent");
   CAPTURE(words);

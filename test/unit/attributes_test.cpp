@@ -31,7 +31,8 @@ void refused(std::size_t size) {
   } catch (const std::system_error& e) {
     CHECK(e.code() == std::errc::invalid_argument);
     const std::string text = e.what();
-    CHECK(text.find("attributes::stack_size is " + std::to_string(size) + " bytes") != std::string::npos);
+    CHECK(text.find("attributes::stack_size is " + std::to_string(size) + " bytes") !=
+          std::string::npos);
     CHECK(text.find("multiple of the page size") != std::string::npos);
   }
 }
@@ -44,9 +45,13 @@ TEST_CASE("a fiber has the name it was spawned with") {
     weft::attributes a;
     a.name = "reader";
     CHECK(weft::spawn(a, [] { return std::string(weft::this_fiber::name()); }).join() == "reader");
-    CHECK(weft::spawn(weft::attributes{std::string(500, 'n'), 0, false}, [](int n) {
-            return std::string(weft::this_fiber::name()).size() + static_cast<std::size_t>(n);
-          }, 1).join() == 501);
+    CHECK(weft::spawn(
+              weft::attributes{std::string(500, 'n'), 0, false},
+              [](int n) {
+                return std::string(weft::this_fiber::name()).size() + static_cast<std::size_t>(n);
+              },
+              1)
+              .join() == 501);
     CHECK(weft::spawn([] { return weft::this_fiber::name().empty(); }).join());
   });
 }
@@ -54,10 +59,12 @@ TEST_CASE("a fiber has the name it was spawned with") {
 TEST_CASE("stack sizes beside each other, all usable to the three quarters a join leaves") {
   each_fiber([] {
     for (int round = 0; round < 20; ++round) {
-      for (const std::size_t size : {16u << 10, 64u << 10, 256u << 10, 1u << 20, 8u << 20, 48u << 10}) {
+      for (const std::size_t size :
+           {16u << 10, 64u << 10, 256u << 10, 1u << 20, 8u << 20, 48u << 10}) {
         weft::attributes a;
         a.stack_size = size;
-        if (WEFT_ASAN != 0 && size < (64u << 10)) continue;  // ASan's frames are several times larger
+        // ASan's frames are several times larger
+        if (WEFT_ASAN != 0 && size < (64u << 10)) continue;
         const std::size_t depth = WEFT_ASAN != 0 ? size / 4 : size / 2;
         CHECK(weft::spawn(a, [depth] { return dig(depth); }).join() > 0);
       }

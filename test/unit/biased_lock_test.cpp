@@ -28,7 +28,8 @@ int steps_until_biased(lock_type& lock, bias_owner* me, int most) {
 }
 constexpr int need = biased_lock_env::first_need;
 
-TEST_CASE("biased lock: the bias comes after many steps in a row, and goes when another one comes") {
+TEST_CASE(
+    "biased lock: the bias comes after many steps in a row, and goes when another one comes") {
   weft::os::membarrier_register();
   if (!biased_lock_env::bias_pays()) {
     MESSAGE("no membarrier here: nothing is ever biased");
@@ -39,7 +40,8 @@ TEST_CASE("biased lock: the bias comes after many steps in a row, and goes when 
   CHECK(steps_until_biased(lock, one.owner(), 10 * need) == need + 1);
   CHECK(pass(lock, two.owner()) == held_by::word);
   CHECK(pass(lock, one.owner()) == held_by::word);
-  CHECK(steps_until_biased(lock, one.owner(), 10 * need) == 2 * need);  // more reluctant now; one was counted
+  // more reluctant now; one was counted
+  CHECK(steps_until_biased(lock, one.owner(), 10 * need) == 2 * need);
   lock.lock_word(one.owner());  // with others: its own bias stays
   lock.unlock_word(one.owner());
   CHECK(pass(lock, one.owner()) == held_by::bias);

@@ -46,7 +46,8 @@ TEST_CASE("it comes back while all processors are busy, again and again") {
 TEST_CASE("exceptions and values pass; on a plain thread it is a plain call; inside itself, too") {
   CHECK(weft::block_in_place([](int x) { return x * 2; }, 21) == 42);
   weft::run([] {
-    CHECK_THROWS_AS(weft::block_in_place([] { throw std::runtime_error("no"); }), std::runtime_error);
+    CHECK_THROWS_AS(weft::block_in_place([] { throw std::runtime_error("no"); }),
+                    std::runtime_error);
     CHECK(weft::block_in_place([] { return weft::block_in_place([] { return 5; }); }) == 5);
     auto child = weft::block_in_place([] { return weft::spawn([] { return 6; }); });
     CHECK(child.join() == 6);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/callable_test.cpp - what may be spawned, returned and sent: types that are only moved, that overload `&`, whose
-// destructors throw.
+// unit/callable_test.cpp - what may be spawned, returned and sent: types that are only moved, that
+// overload `&`, whose destructors throw.
 #include <doctest/doctest.h>
 
 #include <memory>
@@ -124,7 +124,8 @@ TEST_CASE("nobody asks a type for its address by `&`") {
   with(std::type_identity<no_address<200>>());
 }
 
-TEST_CASE("what a callable's destructor throws is what the fiber threw, and its result is destroyed") {
+TEST_CASE(
+    "what a callable's destructor throws is what the fiber threw, and its result is destroyed") {
   weft::run([] {
     CHECK_THROWS_WITH(weft::spawn(throws_at_its_end()).join(), "at its end");
     auto child = weft::spawn(throws_at_its_end());

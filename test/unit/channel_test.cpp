@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/channel_test.cpp - sending, receiving, closing, giving up; Go's channel tests under their ideas' names.
+// unit/channel_test.cpp - sending, receiving, closing, giving up; Go's channel tests under their
+// ideas' names.
 #include <weft/channel.hpp>
 
 #include <doctest/doctest.h>
@@ -15,13 +16,13 @@
 
 #include <weft/this_fiber.hpp>
 
-#include "support/in_child.hpp"
 #include "support/agents.hpp"
+#include "support/in_child.hpp"
 
 using namespace std::chrono_literals;
 using weft::channel_status;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 namespace {
 
@@ -142,7 +143,9 @@ TEST_CASE("channel: a blocked receive ends with the close, and with the value se
   });
 }
 
-TEST_CASE("channel: blocked senders return false at the close, their values unmoved; the buffer is drained") {
+TEST_CASE(
+    "channel: blocked senders return false at the close, their values unmoved; the buffer is "
+    "drained") {
   weft::options o;
   o.workers = 1;
   weft::run(o, [] {
@@ -208,7 +211,8 @@ TEST_CASE("channel: timed and stopped operations say why they ended") {
       weft::channel<int> c(1);
       CHECK(c.receive_for(1ms).status() == channel_status::timeout);
       CHECK(c.receive_until(std::chrono::steady_clock::now()).status() == channel_status::timeout);
-      CHECK(c.receive_until(std::chrono::system_clock::now() + 1ms).status() == channel_status::timeout);
+      CHECK(c.receive_until(std::chrono::system_clock::now() + 1ms).status() ==
+            channel_status::timeout);
       CHECK(c.send_for(1, 1h));
       CHECK(c.send_for(2, 1ms).status() == channel_status::timeout);
       CHECK(*c.receive_for(1h) == 1);
@@ -248,12 +252,14 @@ TEST_CASE("channel: a stop request ends a wait that has begun") {
   });
 }
 
-TEST_CASE("channel: request_stop on the fiber does not end a plain receive, but one with its token") {
+TEST_CASE(
+    "channel: request_stop on the fiber does not end a plain receive, but one with its token") {
   weft::run([] {
     weft::channel<int> c(0);
     auto plain = weft::spawn([&] { return c.receive().value(); });
     plain.request_stop();
-    auto stoppable = weft::spawn([&] { return c.receive(weft::this_fiber::stop_token()).status(); });
+    auto stoppable =
+        weft::spawn([&] { return c.receive(weft::this_fiber::stop_token()).status(); });
     stoppable.request_stop();
     CHECK(stoppable.join() == channel_status::stopped);
     c.send(3);
@@ -312,7 +318,8 @@ TEST_CASE("channel: a throwing move leaves the channel intact") {
     CHECK(c.send(throwing(3)));
     CHECK(receiver.join() == 3);
 
-    // A waiting sender's value, moved by the receiver that made room for it: it is the sender's to throw.
+    // A waiting sender's value, moved by the receiver that made room for it: it is the sender's to
+    // throw.
     CHECK(c.send(throwing(4)));
     auto sender = weft::spawn([&] {
       throwing five(5);

@@ -15,12 +15,12 @@
 #include <weft/event.hpp>
 #include <weft/this_fiber.hpp>
 
-#include "support/in_child.hpp"
 #include "support/agents.hpp"
+#include "support/in_child.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 static_assert(sizeof(weft::condition_variable) <= 24);
 constinit weft::condition_variable at_namespace_scope;

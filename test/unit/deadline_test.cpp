@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/deadline_test.cpp - time arithmetic at its ends: every timed wait with times that are past, never, or no numbers, of
-// every kind of count and clock.
+// unit/deadline_test.cpp - time arithmetic at its ends: every timed wait with times that are past,
+// never, or no numbers, of every kind of count and clock.
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -38,25 +38,36 @@ template <class Rep, class Period = std::ratio<1>>
 constexpr std::int64_t ns(Rep n) {
   return saturated_ns(duration<Rep, Period>(n));
 }
-constexpr double no_number = std::numeric_limits<double>::quiet_NaN(), infinite = std::numeric_limits<double>::infinity();
+constexpr double no_number = std::numeric_limits<double>::quiet_NaN(),
+                 infinite = std::numeric_limits<double>::infinity();
 
 static_assert(ns<int>(3) == 3'000'000'000 && ns<int>(-3) == -3'000'000'000);
-static_assert(ns<std::int64_t>(9'223'372'036) == 9'223'372'036'000'000'000 && ns<std::int64_t>(9'223'372'037) == most);
+static_assert(ns<std::int64_t>(9'223'372'036) == 9'223'372'036'000'000'000 &&
+              ns<std::int64_t>(9'223'372'037) == most);
 static_assert(saturated_ns(hours::max()) == most && saturated_ns(hours::min()) == least);
-static_assert(saturated_ns(milliseconds::max()) == most && saturated_ns(nanoseconds::min()) == least);
+static_assert(saturated_ns(milliseconds::max()) == most &&
+              saturated_ns(nanoseconds::min()) == least);
 static_assert(ns<std::uint64_t, std::nano>(std::numeric_limits<std::uint64_t>::max()) == most);
 static_assert(ns<std::uint64_t, std::exa>(std::numeric_limits<std::uint64_t>::max()) == most);
 static_assert(ns<std::int64_t, std::exa>(least) == least);
 static_assert(ns<wide>(wide{1} << 126) == most && ns<wide>(-(wide{1} << 126)) == least);
-static_assert(ns<int, std::pico>(1) == 1 && ns<int, std::pico>(-1) == 0 && ns<int, std::pico>(1001) == 2);  // up
-static_assert(ns<int, std::ratio<1, 3>>(1) == 333'333'334 && ns<int, std::ratio<1, 3>>(-1) == -333'333'333);
-static_assert(ns<double>(1e-10) == 1 && ns<double>(-1e-10) == 0 && ns<double>(1e300) == most && ns<double>(-1e300) == least);
-static_assert(ns<double>(infinite) == most && ns<double>(-infinite) == least && ns<double>(no_number) == least);
-static_assert(ns<float, std::nano>(16777216.0F) == 16777216 && ns<long double>(1.5L) == 1'500'000'000);
+// up
+static_assert(ns<int, std::pico>(1) == 1 && ns<int, std::pico>(-1) == 0 &&
+              ns<int, std::pico>(1001) == 2);
+static_assert(ns<int, std::ratio<1, 3>>(1) == 333'333'334 &&
+              ns<int, std::ratio<1, 3>>(-1) == -333'333'333);
+static_assert(ns<double>(1e-10) == 1 && ns<double>(-1e-10) == 0 && ns<double>(1e300) == most &&
+              ns<double>(-1e300) == least);
+static_assert(ns<double>(infinite) == most && ns<double>(-infinite) == least &&
+              ns<double>(no_number) == least);
+static_assert(ns<float, std::nano>(16777216.0F) == 16777216 &&
+              ns<long double>(1.5L) == 1'500'000'000);
 static_assert(span_ns(milliseconds::max()) > 0 && span_ns(milliseconds::max()) < most / 2);
-static_assert(saturated_sum(most, 1) == most && saturated_sum(least, -1) == least && saturated_sum(least, most) == -1);
+static_assert(saturated_sum(most, 1) == most && saturated_sum(least, -1) == least &&
+              saturated_sum(least, most) == -1);
 
-// Clocks of others: in minutes; of an epoch that nanoseconds do not reach back to; in unsigned counts.
+// Clocks of others: in minutes; of an epoch that nanoseconds do not reach back to; in unsigned
+// counts.
 template <class Rep, class Period, std::int64_t epoch_s>
 struct other_clock {
   using rep = Rep;
@@ -65,12 +76,14 @@ struct other_clock {
   using time_point = std::chrono::time_point<other_clock>;
   static constexpr bool is_steady = false;
   static time_point now() noexcept {
-    const auto s = duration_cast<seconds>(system_clock::now().time_since_epoch()) + seconds(epoch_s);
+    const auto s =
+        duration_cast<seconds>(system_clock::now().time_since_epoch()) + seconds(epoch_s);
     return time_point(duration_cast<duration>(s));
   }
 };
 using minute_clock = other_clock<int, std::ratio<60>, 0>;
-using ancient_clock = other_clock<std::int64_t, std::ratio<1>, 400'000'000'000'000'000>;  // 12.7 billion years ago
+// 12.7 billion years ago
+using ancient_clock = other_clock<std::int64_t, std::ratio<1>, 400'000'000'000'000'000>;
 using unsigned_clock = other_clock<std::uint64_t, std::milli, 0>;
 using floating_clock = other_clock<double, std::ratio<1>, 0>;
 
@@ -166,12 +179,14 @@ TEST_CASE("deadline: conversions of moments of other clocks") {
   CHECK(about(to_steady(minute_clock::now() + hours(1)), 1h + 1ns));
   CHECK(to_steady(ancient_clock::time_point::max()) == steady_time::max());
   CHECK(to_steady(unsigned_clock::time_point::max()) == steady_time::max());
-  CHECK(to_steady(system_in_units<duration<double>>(duration<double>(infinite))) == steady_time::max());
+  CHECK(to_steady(system_in_units<duration<double>>(duration<double>(infinite))) ==
+        steady_time::max());
   CHECK(to_steady(system_clock::time_point::max()) == steady_time::max());
   CHECK(to_steady(steady_in_units<hours>::max()) == steady_time::max());
   CHECK(deadline_after(hours::max()) == steady_time::max());
   CHECK(deadline_after(nanoseconds::max()) == steady_time::max());
-  const steady_time no_time = deadline_after(duration<double>(no_number)), long_ago = deadline_after(hours::min());
+  const steady_time no_time = deadline_after(duration<double>(no_number)),
+                    long_ago = deadline_after(hours::min());
   const steady_time now = steady_clock::now();
   CHECK((no_time <= now && long_ago <= now));
   CHECK(about(deadline_after(duration<unsigned>(3600)), 1h));
@@ -190,7 +205,9 @@ TEST_CASE("deadline: what never comes ends no wait but by a stop") {
     }));
   };
   const auto add_for = [&](auto never) {
-    add([=](const std::stop_token&) { return weft::this_fiber::sleep_for(never) == weft::wait_result::stopped; });
+    add([=](const std::stop_token&) {
+      return weft::this_fiber::sleep_for(never) == weft::wait_result::stopped;
+    });
     add([=](const std::stop_token& s) { return !weft::timer(never).wait(s); });
     add([=](const std::stop_token& s) {
       bool stopped = false;
@@ -206,7 +223,9 @@ TEST_CASE("deadline: what never comes ends no wait but by a stop") {
   add_for(nanoseconds::max());
   add_for(duration<std::uint64_t>(std::numeric_limits<std::uint64_t>::max()));
   add_for(duration<double>(infinite));
-  add([](const std::stop_token& s) { return !weft::timer(system_clock::time_point::max()).wait(s); });
+  add([](const std::stop_token& s) {
+    return !weft::timer(system_clock::time_point::max()).wait(s);
+  });
   while (begun < static_cast<int>(waits.size())) std::this_thread::yield();
   std::this_thread::sleep_for(5ms);
   for (auto& w : waits) CHECK(!w.join_for(0s));
@@ -214,13 +233,17 @@ TEST_CASE("deadline: what never comes ends no wait but by a stop") {
   for (auto& w : waits) CHECK(w.join());
 }
 
-TEST_CASE("deadline: a timer that never fires is set all the same; a ticker that never ticks is refused") {
+TEST_CASE(
+    "deadline: a timer that never fires is set all the same; a ticker that never ticks is "
+    "refused") {
   weft::timer t(hours::max());
   CHECK(!t.try_wait());
   CHECK(t.stop());
   CHECK(!t.stop());
-  CHECK_THROWS_WITH_AS(weft::ticker(hours::max()), doctest::Contains("never tick"), std::invalid_argument);
-  CHECK_THROWS_WITH_AS(weft::ticker(nanoseconds::max()), doctest::Contains("never tick"), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(weft::ticker(hours::max()), doctest::Contains("never tick"),
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(weft::ticker(nanoseconds::max()), doctest::Contains("never tick"),
+                       std::invalid_argument);
   CHECK_THROWS_AS(weft::ticker(duration<double>(infinite)), std::invalid_argument);
   weft::ticker every(hours(24 * 365 * 100));
   CHECK(!every.try_wait());
@@ -255,7 +278,8 @@ TEST_CASE("deadline: options in milliseconds may be as long as they like") {
   CHECK(stalls == 0);
 }
 
-TEST_CASE("deadline: a rate_limiter limits a century after the start, and with a bucket of a century") {
+TEST_CASE(
+    "deadline: a rate_limiter limits a century after the start, and with a bucket of a century") {
   for (const std::int64_t days : {0, 105, 300, 36'500}) {
     CAPTURE(days);
     weft::rate_limiter limit(10.0, 3);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/unit/deadlock_test.cpp - cycles are found, and named; what is none is not; a runtime that can never go on says so; and
-// dumps by a signal and before a crash. Each case in a process of its own, which it leaves with its fibers stuck.
+// test/unit/deadlock_test.cpp - cycles are found, and named; what is none is not; a runtime that
+// can never go on says so; and dumps by a signal and before a crash. Each case in a process of its
+// own, which it leaves with its fibers stuck.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -27,7 +28,9 @@ using namespace std::chrono_literals;
 using weft::test::child_end;
 using weft::test::in_child;
 
-bool has(const std::string& text, const std::string& what) { return text.find(what) != std::string::npos; }
+bool has(const std::string& text, const std::string& what) {
+  return text.find(what) != std::string::npos;
+}
 
 weft::options quiet() {
   weft::options o;
@@ -52,7 +55,8 @@ weft::debug::deadlock wait_for_deadlock() {
 }
 
 int tell(const std::string& text) {
-  return ::write(STDERR_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : 1;
+  return ::write(STDERR_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0
+                                                                                               : 1;
 }
 
 /// Two fibers that hold one mutex each and want the other.
@@ -90,7 +94,8 @@ TEST_CASE("GRAPH-1: two mutexes, while others run on [example]") {
   });
   CAPTURE(end.errors);
   CHECK(end.exit_code == 0);
-  CHECK(has(end.errors, "\"ann\" waits for mutex 0x") != has(end.errors, "\"bob\" waits for mutex 0x"));
+  CHECK(has(end.errors, "\"ann\" waits for mutex 0x") !=
+        has(end.errors, "\"bob\" waits for mutex 0x"));
   CHECK(has(end.errors, ",\n    which waits for mutex 0x"));
   CHECK(has(end.errors, "\ndeadlock: fiber"));
 }
@@ -166,7 +171,9 @@ TEST_CASE("GRAPH-1: no deadlock: a deadline, a chain, a channel, a thread that h
   CHECK((has(end.errors, "held by thread") || has(end.errors, "held by a plain thread")));
 }
 
-TEST_CASE("GRAPH-2: a child that waits for a place in its own full scope; not while a sibling may leave") {
+TEST_CASE(
+    "GRAPH-2: a child that waits for a place in its own full scope; not while a sibling may "
+    "leave") {
   const child_end end = in_child([] {
     weft::runtime rt(quiet());
     weft::event leave;
@@ -214,8 +221,10 @@ TEST_CASE("options::on_deadlock: whoever waits for a place in a scope may be wai
   CHECK(has(end.errors, "no fiber of the process can ever run again"));
 }
 
-TEST_CASE("options::on_deadlock: a lost close, and a circle, are told once; abort ends the process") {
-  if (WEFT_TSAN) return;  // it has a thread of its own, of which nobody can tell whether it wakes somebody
+TEST_CASE(
+    "options::on_deadlock: a lost close, and a circle, are told once; abort ends the process") {
+  // it has a thread of its own, of which nobody can tell whether it wakes somebody
+  if (WEFT_TSAN) return;
   child_end end = in_child([] {
     weft::options o;
     o.workers = 2;
@@ -244,7 +253,8 @@ TEST_CASE("options::on_deadlock: a lost close, and a circle, are told once; abor
     weft::runtime rt(o);
     two_locks locks;
     locks.embrace(rt);
-    while (told == 0) std::this_thread::sleep_for(1ms);  // this thread might help anybody but those two
+    // this thread might help anybody but those two
+    while (told == 0) std::this_thread::sleep_for(1ms);
     // A second stretch of idleness brings nothing new.
     rt.spawn([] {}).join();
     std::this_thread::sleep_for(200ms);
@@ -290,7 +300,9 @@ TEST_CASE("options::dump_signal: the dump is on stderr, and the process goes on"
     raise(SIGUSR2);
     std::string text;
     char some[512];
-    while (!has(text, "\"the one\"")) text.append(some, static_cast<std::size_t>(std::max<ssize_t>(read(ends[0], some, sizeof some), 0)));
+    while (!has(text, "\"the one\""))
+      text.append(some,
+                  static_cast<std::size_t>(std::max<ssize_t>(read(ends[0], some, sizeof some), 0)));
     go.set();
     f.join();
     return has(text, "weft: 1 fiber in runtime") ? 0 : 2;
@@ -298,7 +310,8 @@ TEST_CASE("options::dump_signal: the dump is on stderr, and the process goes on"
   CHECK(end.exit_code == 0);
 }
 
-TEST_CASE("options::dump_on_crash: the fibers of a process that aborts; none if that is not wanted") {
+TEST_CASE(
+    "options::dump_on_crash: the fibers of a process that aborts; none if that is not wanted") {
   if (WEFT_ASAN || WEFT_TSAN) return;
   for (const bool wanted : {true, false}) {
     const child_end end = in_child([&] {

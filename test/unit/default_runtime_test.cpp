@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The default runtime: its options, and how a process that has one ends, from wherever exit is called.
+// The default runtime: its options, and how a process that has one ends, from wherever exit is
+// called.
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -77,7 +78,9 @@ struct late_user {
 
 }  // namespace
 
-TEST_CASE("exit is prompt from a fiber, an offloaded call, a thread, and with what never ends left where it is") {
+TEST_CASE(
+    "exit is prompt from a fiber, an offloaded call, a thread, and with what never ends left where "
+    "it is") {
   check_exit(exits([] {
                occupy_default_runtime();
                weft::spawn([] { std::exit(3); }).join();
@@ -107,7 +110,8 @@ TEST_CASE("exit is prompt from a fiber, an offloaded call, a thread, and with wh
              8);
 }
 
-TEST_CASE("statics that are destroyed later find a runtime that works, but for spawns from outside") {
+TEST_CASE(
+    "statics that are destroyed later find a runtime that works, but for spawns from outside") {
   check_exit(exits([] {
                static late_user user;
                occupy_default_runtime();

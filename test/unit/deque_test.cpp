@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The run queue by itself, on one thread: both ends, growth, claims. Threads: stress/deque_stampede_test.cpp;
-// interleavings: model/deque_model.cpp.
+// The run queue by itself, on one thread: both ends, growth, claims. Threads:
+// stress/deque_stampede_test.cpp; interleavings: model/deque_model.cpp.
 #include <cstdint>
 #include <deque>
 

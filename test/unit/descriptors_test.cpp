@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// "Does that thread sleep?" is asked of /proc. Without a free descriptor weft uses those it keeps; without /proc, CPU clocks.
+// "Does that thread sleep?" is asked of /proc. Without a free descriptor weft uses those it keeps;
+// without /proc, CPU clocks.
 #include <cerrno>
 #include <thread>
 #include <vector>
@@ -15,7 +16,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Blocked in the kernel, undeclared, on the only worker: the other one has its turn, and the call sees no EINTR.
+// Blocked in the kernel, undeclared, on the only worker: the other one has its turn, and the call
+// sees no EINTR.
 void block_and_let_go(weft::runtime& rt) {
   latch_pipe pipe;
   ssize_t got = 0;
@@ -57,7 +59,8 @@ class no_descriptor_left {
 
 }  // namespace
 
-TEST_CASE("no descriptor is left: a blocked call's processor is taken, and the call notices nothing") {
+TEST_CASE(
+    "no descriptor is left: a blocked call's processor is taken, and the call notices nothing") {
   weft::runtime rt(workers(1));
   block_and_let_go(rt);
   const std::uint64_t before = probe::retakes(rt);
@@ -100,7 +103,8 @@ TEST_CASE("what a kept descriptor says is believed only if it is of that thread"
   ::close(next);
   stat.open(tid.load());  // gets that number
   while (stat.look(tid.load()) != weft::os::thread_activity::sleeps) std::this_thread::yield();
-  CHECK(stat.look(weft::os::thread_id()) == weft::os::thread_activity::runs);  // not what the other's file says
+  // not what the other's file says
+  CHECK(stat.look(weft::os::thread_id()) == weft::os::thread_activity::runs);
   const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   CHECK(::dup2(null, next) == next);  // the program closed it, and took the number
   CHECK(stat.look(tid.load()) == weft::os::thread_activity::sleeps);

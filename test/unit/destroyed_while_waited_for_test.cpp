@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/destroyed_while_waited_for_test.cpp - whatever somebody waits on, and of whatever kind: with assertions on, its
-// destruction ends the process and says who waits.
+// unit/destroyed_while_waited_for_test.cpp - whatever somebody waits on, and of whatever kind: with
+// assertions on, its destruction ends the process and says who waits.
 #include <doctest/doctest.h>
 
 #include <csignal>
@@ -47,17 +47,20 @@ struct with_mutex {
 }  // namespace
 
 TEST_CASE("destroyed while waited for: condition_variable") {
-  check_said<with_mutex>([] { return std::make_unique<with_mutex>(); }, [](with_mutex& w) {
-    std::unique_lock lock(w.m);
-    w.cv.wait(lock);
-  });
+  check_said<with_mutex>([] { return std::make_unique<with_mutex>(); },
+                         [](with_mutex& w) {
+                           std::unique_lock lock(w.m);
+                           w.cv.wait(lock);
+                         });
 }
 TEST_CASE("destroyed while waited for: semaphore") {
   using semaphore = weft::counting_semaphore<>;
-  check_said<semaphore>([] { return std::make_unique<semaphore>(0); }, [](semaphore& s) { s.acquire(); });
+  check_said<semaphore>([] { return std::make_unique<semaphore>(0); },
+                        [](semaphore& s) { s.acquire(); });
 }
 TEST_CASE("destroyed while waited for: latch, wait_group, barrier, event") {
-  check_said<weft::latch>([] { return std::make_unique<weft::latch>(1); }, [](weft::latch& l) { l.wait(); });
+  check_said<weft::latch>([] { return std::make_unique<weft::latch>(1); },
+                          [](weft::latch& l) { l.wait(); });
   check_said<weft::wait_group>(
       [] {
         auto g = std::make_unique<weft::wait_group>();
@@ -67,7 +70,8 @@ TEST_CASE("destroyed while waited for: latch, wait_group, barrier, event") {
       [](weft::wait_group& g) { g.wait(); });
   check_said<weft::barrier<>>([] { return std::make_unique<weft::barrier<>>(2); },
                               [](weft::barrier<>& b) { b.arrive_and_wait(); });
-  check_said<weft::event>([] { return std::make_unique<weft::event>(); }, [](weft::event& e) { e.wait(); });
+  check_said<weft::event>([] { return std::make_unique<weft::event>(); },
+                          [](weft::event& e) { e.wait(); });
 }
 TEST_CASE("destroyed while waited for: once_flag") {
   check_said<weft::once_flag>(
@@ -86,13 +90,16 @@ TEST_CASE("destroyed while waited for: channel, by a sender, a receiver and a se
   const auto make = [] { return std::make_unique<channel>(0); };
   check_said<channel>(make, [](channel& c) { c.send(1); });
   check_said<channel>(make, [](channel& c) { c.receive(); });
-  check_said<channel>(make, [](channel& c) { weft::select(weft::on_receive(c, [](std::optional<int>) {})); });
+  check_said<channel>(
+      make, [](channel& c) { weft::select(weft::on_receive(c, [](std::optional<int>) {})); });
 }
 TEST_CASE("destroyed while waited for: timer, ticker, also by a select") {
-  check_said<weft::timer>([] { return std::make_unique<weft::timer>(1h); }, [](weft::timer& t) { t.wait(); });
+  check_said<weft::timer>([] { return std::make_unique<weft::timer>(1h); },
+                          [](weft::timer& t) { t.wait(); });
   check_said<weft::timer>([] { return std::make_unique<weft::timer>(1h); },
                           [](weft::timer& t) { weft::select(weft::on_timer(t, [] {})); });
-  check_said<weft::ticker>([] { return std::make_unique<weft::ticker>(1h); }, [](weft::ticker& t) { t.wait(); });
+  check_said<weft::ticker>([] { return std::make_unique<weft::ticker>(1h); },
+                           [](weft::ticker& t) { t.wait(); });
 }
 TEST_CASE("destroyed while waited for: rate_limiter") {
   check_said<weft::rate_limiter>(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/unit/dump_test.cpp - what dump_fibers says of fibers in every state, and that looking does no harm to fibers that go on.
+// test/unit/dump_test.cpp - what dump_fibers says of fibers in every state, and that looking does
+// no harm to fibers that go on.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -25,7 +26,9 @@ namespace {
 using namespace std::chrono_literals;
 using weft::test::workers;
 
-bool matches(const std::string& text, const std::string& pattern) { return std::regex_search(text, std::regex(pattern)); }
+bool matches(const std::string& text, const std::string& pattern) {
+  return std::regex_search(text, std::regex(pattern));
+}
 
 /// The paragraph that has `words` in its first line; empty: none.
 std::string paragraph(const std::string& dump, const std::string& words) {
@@ -41,7 +44,8 @@ std::string paragraph(const std::string& dump, const std::string& words) {
 // A dump in which that paragraph is: fibers need a moment to get where they are going.
 std::string paragraph_of(const std::string& words, const std::string& pattern) {
   std::string p;
-  weft::test::until([&] { return matches(p = paragraph(weft::debug::dump_fibers(), words), pattern); });
+  weft::test::until(
+      [&] { return matches(p = paragraph(weft::debug::dump_fibers(), words), pattern); });
   return p;
 }
 
@@ -80,7 +84,8 @@ TEST_CASE("dump: who waits for what, where, and with how many others [example]")
   weft::attributes named;
   named.name = "reader";
   auto reader = rt.spawn(named, [&] { static_cast<void>(weft::this_fiber::sleep_for(1h)); });
-  const std::string five = paragraph_of("5 fibers alike", "receives from channel 0x[0-9a-f]+, as 4 others do");
+  const std::string five =
+      paragraph_of("5 fibers alike", "receives from channel 0x[0-9a-f]+, as 4 others do");
   CAPTURE(five);
   CHECK(matches(five, "parked, channel receive for [0-9]"));
   if (has_stacks) CHECK(five.find("wait_in_here") != std::string::npos);
@@ -91,7 +96,8 @@ TEST_CASE("dump: who waits for what, where, and with how many others [example]")
   c.close();
   reader.join();
   for (auto& f : all) f.join();
-  CHECK(weft::debug::dump_fibers().starts_with("weft: 0 fibers in runtime \"weft\" of 2 workers\n"));
+  CHECK(
+      weft::debug::dump_fibers().starts_with("weft: 0 fibers in runtime \"weft\" of 2 workers\n"));
 }
 
 TEST_CASE("dump: running, preempted, ready, not started, blocked in the kernel") {
@@ -118,7 +124,8 @@ TEST_CASE("dump: running, preempted, ready, not started, blocked in the kernel")
   for (int i = 0; i < 3; ++i) all.push_back(rt.spawn([] { weft::this_fiber::yield(); }));
   const std::string waiting = weft::debug::dump_fibers();
   CAPTURE(waiting);
-  CHECK((matches(waiting, "fibers? alike: .*not started") || matches(waiting, "not started|runnable|about to run") || returned > 0));
+  CHECK((matches(waiting, "fibers? alike: .*not started") ||
+         matches(waiting, "not started|runnable|about to run") || returned > 0));
   go_on = false;
   for (auto& f : all) f.join();
 
@@ -131,7 +138,8 @@ TEST_CASE("dump: running, preempted, ready, not started, blocked in the kernel")
   });
   a.name = "usleeper";
   auto sleeper = rt.spawn(a, [&] { usleep(50'000); });
-  const std::string blocked = paragraph_of("locker", "blocked in the kernel on worker [0-9]+, system call futex");
+  const std::string blocked =
+      paragraph_of("locker", "blocked in the kernel on worker [0-9]+, system call futex");
   if (has_stacks && WEFT_TSAN == 0) CHECK(blocked.find("lock") != std::string::npos);
   lock.unlock();
   locker.join();
@@ -149,7 +157,9 @@ TEST_CASE("dump: a fiber asleep in the kernel sleeps on") {
     return result;
   });
   int looks = 0;
-  while (!woke) looks += paragraph(weft::debug::dump_fibers(), "usleeper").find("system call") != std::string::npos;
+  while (!woke)
+    looks +=
+        paragraph(weft::debug::dump_fibers(), "usleeper").find("system call") != std::string::npos;
   CHECK(sleeper.join() == 0);  // not EINTR
   CHECK(looks > 0);
 }
@@ -172,8 +182,10 @@ TEST_CASE("dump: joins, scopes, a stack lent to a child, plain threads, several 
   auto stranger = other.spawn(a, [&] { parent.join(); });
   std::string p = paragraph_of("parent", "has lent its stack to fiber [0-9]+, which it joins");
   CHECK(p.find("\"parent\"") != std::string::npos);
-  CHECK(matches(paragraph_of("stranger", "parked, join"), "waits for the end of fiber [0-9]+ \"parent\""));
-  CHECK(weft::debug::dump_fibers().find("runtime \"weft\" of 1 worker, runtime \"second\" of 1 worker\n") != std::string::npos);
+  CHECK(matches(paragraph_of("stranger", "parked, join"),
+                "waits for the end of fiber [0-9]+ \"parent\""));
+  CHECK(weft::debug::dump_fibers().find(
+            "runtime \"weft\" of 1 worker, runtime \"second\" of 1 worker\n") != std::string::npos);
   CHECK(c.send(1));
   p = paragraph_of("\"parent\"", "lent its stack|end of its scope: 3 fibers, fiber");
   std::jthread plain([&] { static_cast<void>(c.receive()); });
@@ -195,7 +207,8 @@ TEST_CASE("dump: a mutex and who holds it") {
   static_cast<void>(paragraph_of("holder", "parked, channel receive"));
   a.name = "waiter";
   auto waiter = rt.spawn(a, [&] { const std::lock_guard guard(lock); });
-  const std::string p = paragraph_of("waiter", "waits for mutex 0x[0-9a-f]+, held by fiber [0-9]+ \"holder\"");
+  const std::string p =
+      paragraph_of("waiter", "waits for mutex 0x[0-9a-f]+, held by fiber [0-9]+ \"holder\"");
   CHECK(matches(p, "parked, mutex"));
   CHECK(c.send(1));
   waiter.join();
@@ -227,23 +240,26 @@ TEST_CASE("dump: a shared_mutex, and who writes or how many read") {
   static_cast<void>(paragraph_of("\"reader\"", "2 fibers alike: .*parked, channel receive"));
   a.name = "second writer";
   auto second = rt.spawn(a, [&] { const std::lock_guard guard(lock); });
-  CHECK_FALSE(paragraph_of("second writer", "waits for shared_mutex 0x[0-9a-f]+, held by 2 readers").empty());
+  CHECK_FALSE(paragraph_of("second writer", "waits for shared_mutex 0x[0-9a-f]+, held by 2 readers")
+                  .empty());
   for (int i = 0; i < 2; ++i) CHECK(c.send(1));
   for (auto& f : readers) f.join();
   second.join();
 }
 
-TEST_CASE("dump: what a select waits for, and that it is somebody for those who wait at its channels") {
+TEST_CASE(
+    "dump: what a select waits for, and that it is somebody for those who wait at its channels") {
   weft::runtime rt(workers(2));
   weft::channel<int> in(0), out(0);
   weft::attributes a;
   a.name = "chooser";
   auto chooser = rt.spawn(a, [&] {
-    weft::select(weft::on_receive(in, [](std::optional<int>) {}), weft::on_send(out, 1, [](bool) {}),
-                 weft::on_timeout(1h, [] {}));
+    weft::select(weft::on_receive(in, [](std::optional<int>) {}),
+                 weft::on_send(out, 1, [](bool) {}), weft::on_timeout(1h, [] {}));
   });
   const std::string p = paragraph_of("chooser", "parked, select for");
-  CHECK(matches(p, "selects: receives from channel 0x[0-9a-f]+, sends to channel 0x[0-9a-f]+, a deadline"));
+  CHECK(matches(
+      p, "selects: receives from channel 0x[0-9a-f]+, sends to channel 0x[0-9a-f]+, a deadline"));
   weft::selector many;
   std::vector<std::unique_ptr<weft::channel<int>>> channels;
   for (int i = 0; i < 20; ++i) {
@@ -253,7 +269,9 @@ TEST_CASE("dump: what a select waits for, and that it is somebody for those who 
   many.disable(1);
   a.name = "one of many";
   auto one = rt.spawn(a, [&] { many.select(); });
-  CHECK_FALSE(paragraph_of("one of many", "receives from channel 0x[0-9a-f]+, a disabled case, .*, and 12 more").empty());
+  CHECK_FALSE(paragraph_of("one of many",
+                           "receives from channel 0x[0-9a-f]+, a disabled case, .*, and 12 more")
+                  .empty());
   a.name = "sender";
   auto sender = rt.spawn(a, [&] { static_cast<void>(channels[3]->send(1)); });
   one.join();
@@ -300,14 +318,17 @@ TEST_CASE("dump: 100,000 fibers are few paragraphs") {
   weft::event go;
   std::vector<weft::fiber<void>> all;
   for (std::size_t i = 0; i < n; ++i) all.push_back(rt.spawn([&] { go.wait(); }));
-  const std::string p = paragraph_of("fibers alike", "^" + std::to_string(n) + " fibers alike: .*parked, event for");
+  const std::string p =
+      paragraph_of("fibers alike", "^" + std::to_string(n) + " fibers alike: .*parked, event for");
   CHECK(p.size() < 4000);
   CHECK(weft::debug::dump_fibers().size() < 10'000);
   go.set();
   for (auto& f : all) f.join();
 }
 
-TEST_CASE("SNAPSHOT-1: fibers that park, run inline, yield, are preempted and end while they are looked at") {
+TEST_CASE(
+    "SNAPSHOT-1: fibers that park, run inline, yield, are preempted and end while they are looked "
+    "at") {
   weft::options o = workers(2);
   o.time_slice = 1ms;
   weft::test::with_runtime(o, [](weft::runtime& rt) {

@@ -14,8 +14,8 @@
 #include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 static_assert(sizeof(weft::event) <= 24);
 static_assert(!std::is_copy_constructible_v<weft::event>);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/examples_fibers_test.cpp - the examples in the documentation of the headers of the core, word for word, with the
-// little they need around them. test/cmake/examples.cmake compares the two.
+// unit/examples_fibers_test.cpp - the examples in the documentation of the headers of the core,
+// word for word, with the little they need around them. test/cmake/examples.cmake compares the two.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -32,9 +32,9 @@ thread_local int counted_here = 0;
 TEST_CASE("example: own_thread") {
   weft::run([] {
     auto handshake = weft::spawn({.own_thread = true}, [&] {
-      counted_here = 1;              // a thread_local, as a library may have
+      counted_here = 1;                  // a thread_local, as a library may have
       weft::this_fiber::sleep_for(1ms);  // others run, elsewhere
-      return counted_here;           // the same one, and nobody has touched it
+      return counted_here;               // the same one, and nobody has touched it
     });
     CHECK(handshake.join() == 1);
   });
@@ -136,7 +136,8 @@ TEST_CASE("example: offload") {
     const auto read_all = [](const std::string& path) { return path.size(); };
     const std::string path = "config";
 
-    const auto text = weft::offload([&] { return read_all(path); });  // a pool's thread reads, this fiber waits
+    // a pool's thread reads, this fiber waits
+    const auto text = weft::offload([&] { return read_all(path); });
 
     CHECK(text == 6);
   });
@@ -147,7 +148,8 @@ TEST_CASE("example: block_in_place") {
     int polls = 0;
     const auto wait_for_device = [&] { ++polls; };
 
-    weft::block_in_place([&] { wait_for_device(); });  // on this thread; its processor goes on elsewhere
+    // on this thread; its processor goes on elsewhere
+    weft::block_in_place([&] { wait_for_device(); });
 
     CHECK(polls == 1);
   });

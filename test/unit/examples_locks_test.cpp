@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/examples_locks_test.cpp - the examples in the documentation of the headers of locks and their friends, word for word, with the
-// little they need around them. test/cmake/examples.cmake compares the two.
+// unit/examples_locks_test.cpp - the examples in the documentation of the headers of locks and
+// their friends, word for word, with the little they need around them. test/cmake/examples.cmake
+// compares the two.
 #include <doctest/doctest.h>
 
 #include <atomic>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/examples_waiting_test.cpp - the examples in the documentation of the headers of channels, select and time, word for word, with the
-// little they need around them. test/cmake/examples.cmake compares the two.
+// unit/examples_waiting_test.cpp - the examples in the documentation of the headers of channels,
+// select and time, word for word, with the little they need around them. test/cmake/examples.cmake
+// compares the two.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -66,8 +67,9 @@ TEST_CASE("example: select fd") {
     char buffer[16];
     ssize_t n = 0;
 
-    weft::select(weft::on_readable(events, [&] { n = ::read(events, buffer, sizeof buffer); }),
-                 weft::on_receive(orders, [&](std::optional<int> order) { n = order.value_or(-1); }));
+    weft::select(
+        weft::on_readable(events, [&] { n = ::read(events, buffer, sizeof buffer); }),
+        weft::on_receive(orders, [&](std::optional<int> order) { n = order.value_or(-1); }));
 
     CHECK(n == 1);
     ::close(ends[0]);
@@ -169,7 +171,8 @@ TEST_CASE("example: stop_callback") {
       }
     };
     auto server = weft::spawn([&] {
-      weft::stop_callback farewell(weft::this_fiber::stop_token(), [&] { out.send("good-bye"); });  // send may wait
+      // send may wait
+      weft::stop_callback farewell(weft::this_fiber::stop_token(), [&] { out.send("good-bye"); });
       serve();
     });
     registered.wait();

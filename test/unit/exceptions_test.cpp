@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Exceptions thrown through everything: callables, their moves, results, destructors during unwinding, and the state
-// of the C++ runtime while fibers switch in between.
+// Exceptions thrown through everything: callables, their moves, results, destructors during
+// unwinding, and the state of the C++ runtime while fibers switch in between.
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -85,7 +85,8 @@ TEST_CASE("a result whose move throws reaches the joiner") {
 TEST_CASE("anything may be thrown") {
   each_fiber([] {
     CHECK_THROWS_AS(weft::spawn([] { throw 5; }).join(), int);
-    CHECK_THROWS_AS(weft::spawn([] { throw std::make_unique<int>(1); }).join(), std::unique_ptr<int>);
+    CHECK_THROWS_AS(weft::spawn([] { throw std::make_unique<int>(1); }).join(),
+                    std::unique_ptr<int>);
     CHECK_THROWS_AS(weft::spawn([] { throw fragile(100); }).join(), fragile);
   });
   CHECK(alive == 0);
@@ -117,7 +118,8 @@ TEST_CASE("a fiber may park inside a catch block and rethrow on whatever thread 
             throw i;
           } catch (int) {
             for (int k = 0; k < 10; ++k) {
-              static_cast<void>(weft::this_fiber::sleep_for(std::chrono::microseconds(10 * (i % 7))));
+              static_cast<void>(
+                  weft::this_fiber::sleep_for(std::chrono::microseconds(10 * (i % 7))));
               weft::this_fiber::yield();
             }
             throw;
@@ -197,7 +199,7 @@ TEST_CASE("an exception nobody can observe goes to the handler") {
       weft::attributes a;
       a.name = "lost";
       const auto fails = [] { throw std::runtime_error("unseen"); };
-      rt.spawn(a, fails).detach();                       // before, during or after the end
+      rt.spawn(a, fails).detach();  // before, during or after the end
       until([&] { return told == 1; });
       auto late = rt.spawn(a, fails);
       until([&] { return late.join_for(0s); });

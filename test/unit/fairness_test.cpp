@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A fiber whose channels, selects and sockets are always ready never has to wait. It gives way all the same, by itself:
-// there is no signal here.
+// A fiber whose channels, selects and sockets are always ready never has to wait. It gives way all
+// the same, by itself: there is no signal here.
 #include <atomic>
 #include <optional>
 #include <thread>
@@ -77,8 +77,10 @@ TEST_CASE("a fiber that always finds something to read, and room to write") {
   CHECK(probe::preemptions(rt) == 0);
 }
 
-// The interval between two looks at the inject queue is one step by then, and most looks find nothing.
-TEST_CASE("fibers that compute for long between two yields do not keep out who comes from outside") {
+// The interval between two looks at the inject queue is one step by then, and most looks find
+// nothing.
+TEST_CASE(
+    "fibers that compute for long between two yields do not keep out who comes from outside") {
   weft::runtime rt(workers(1));
   std::atomic<bool> stop{false};
   std::atomic<int> rounds{0};
@@ -110,12 +112,16 @@ TEST_CASE("fibers that take short turns are shared out") {
     for (int round = 0; round < 20; ++round) {
       std::atomic<bool> occupied{false}, moved{false};
       std::atomic<int> turns{0};
-      auto occupant = weft::spawn([&] {  // keeps the other worker until they take turns, if they are not on it already
+      // keeps the other worker until they take turns, if they are not on it already
+      auto occupant = weft::spawn([&] {
         occupied.store(true, std::memory_order_relaxed);
-        while (turns.load(std::memory_order_relaxed) < 1000 && !moved.load(std::memory_order_relaxed)) continue;
+        while (turns.load(std::memory_order_relaxed) < 1000 &&
+               !moved.load(std::memory_order_relaxed))
+          continue;
       });
       while (!occupied.load(std::memory_order_relaxed)) continue;
-      const pid_t here = ::gettid();  // asks anew after a yield; compilers think that pthread_self() stays what it was
+      // asks anew after a yield; compilers think that pthread_self() stays what it was
+      const pid_t here = ::gettid();
       std::vector<weft::fiber<void>> takes_turns;
       for (int i = 0; i < 4; ++i)
         takes_turns.push_back(weft::spawn([&] {

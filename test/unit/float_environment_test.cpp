@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A fiber's rounding mode is its own: kept while it moves, not handed on to the next fiber of its stack, not shared
-// with a child that its joiner runs.
+// A fiber's rounding mode is its own: kept while it moves, not handed on to the next fiber of its
+// stack, not shared with a child that its joiner runs.
 #include <cfenv>
 #include <chrono>
 #include <vector>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// A fiber may stand on a stack that is not its own: the application's ucontext, a coroutine of Boost's, of Lua's. All of weft
-// works there, and nothing of weft takes that stack for one whose ends it knows.
+// A fiber may stand on a stack that is not its own: the application's ucontext, a coroutine of
+// Boost's, of Lua's. All of weft works there, and nothing of weft takes that stack for one whose
+// ends it knows.
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -39,11 +40,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// A coroutine on a small stack in the middle of memory that belongs to somebody else. It tells the sanitizers of its stack,
-// as Boost.Context's do.
+// A coroutine on a small stack in the middle of memory that belongs to somebody else. It tells the
+// sanitizers of its stack, as Boost.Context's do.
 class coroutine {
  public:
-  static constexpr std::size_t below = 512 << 10, size = WEFT_ASAN || WEFT_TSAN ? 128 << 10 : 32 << 10;
+  static constexpr std::size_t below = 512 << 10,
+                               size = WEFT_ASAN || WEFT_TSAN ? 128 << 10 : 32 << 10;
 
   explicit coroutine(std::function<void(coroutine&)> body) : body_(std::move(body)) {
     memory_ = static_cast<unsigned char*>(
@@ -55,8 +57,8 @@ class coroutine {
     inside_.uc_stack.ss_size = size;
     inside_.uc_link = nullptr;
     const auto self = reinterpret_cast<std::uintptr_t>(this);
-    makecontext(&inside_, reinterpret_cast<void (*)()>(&start), 2, static_cast<unsigned>(self >> 32),
-                static_cast<unsigned>(self));
+    makecontext(&inside_, reinterpret_cast<void (*)()>(&start), 2,
+                static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
 #if WEFT_TSAN
     tsan_inside_ = __tsan_create_fiber(0);
 #endif
@@ -78,7 +80,8 @@ class coroutine {
   void pause() { go(inside_, outside_, outer_bottom_, outer_size_, tsan_outside_); }
 
   [[nodiscard]] bool stands_on(const void* place) const {
-    return static_cast<const unsigned char*>(place) >= memory_ && static_cast<const unsigned char*>(place) < memory_ + below + size;
+    return static_cast<const unsigned char*>(place) >= memory_ &&
+           static_cast<const unsigned char*>(place) < memory_ + below + size;
   }
   [[nodiscard]] std::size_t spoiled() const {
     std::size_t n = 0;
@@ -92,8 +95,9 @@ class coroutine {
 #else
   __attribute__((noinline, no_sanitize_thread))
 #endif
-  void go(ucontext_t& from, ucontext_t& to, [[maybe_unused]] const void* bottom, [[maybe_unused]] std::size_t bytes,
-          [[maybe_unused]] void* tsan) {
+  void
+  go(ucontext_t& from, ucontext_t& to, [[maybe_unused]] const void* bottom,
+     [[maybe_unused]] std::size_t bytes, [[maybe_unused]] void* tsan) {
 #if WEFT_ASAN
     void* fake = nullptr;
     __sanitizer_start_switch_fiber(&fake, bottom, bytes);
@@ -150,7 +154,8 @@ void on_a_foreign_stack(const std::function<void(coroutine&)>& body) {
 [[gnu::noinline]] const void* use_64_kib() {
   volatile unsigned char frame[64 << 10];
   for (std::size_t i = 0; i < sizeof frame; i += 64) frame[i] = 0xab;
-  const void* volatile there = const_cast<const unsigned char*>(frame);  // volatile: or a compiler says it has gone by then
+  // volatile: or a compiler says it has gone by then
+  const void* volatile there = const_cast<const unsigned char*>(frame);
   return there;
 }
 
@@ -171,7 +176,8 @@ TEST_CASE("a join on a foreign stack gives the child a stack of its own") {
   each_fiber([] {
     on_a_foreign_stack([](coroutine& c) {
       CHECK_FALSE(c.stands_on(weft::spawn(use_64_kib).join()));
-      auto text = weft::spawn([] { return use_64_kib() != nullptr ? std::string(100, 'x') : std::string(); });
+      auto text = weft::spawn(
+          [] { return use_64_kib() != nullptr ? std::string(100, 'x') : std::string(); });
       CHECK(text.join().size() == 100);
     });
   });
@@ -192,7 +198,8 @@ TEST_CASE("a scope's join on a foreign stack runs no child there") {
 TEST_CASE("a child that runs inline may join its own from a foreign stack") {
   each_fiber([] {
     weft::spawn([] {
-      on_a_foreign_stack([](coroutine& c) { CHECK_FALSE(c.stands_on(weft::spawn(use_64_kib).join())); });
+      on_a_foreign_stack(
+          [](coroutine& c) { CHECK_FALSE(c.stands_on(weft::spawn(use_64_kib).join())); });
     }).join();
   });
 }
@@ -240,7 +247,8 @@ TEST_CASE("every kind of wait works on a foreign stack, and goes on there on wha
               ++shared;
               weft::this_fiber::yield();
             }
-            CHECK_THROWS_AS(weft::spawn([] { throw std::logic_error("child"); }).join(), std::logic_error);
+            CHECK_THROWS_AS(weft::spawn([] { throw std::logic_error("child"); }).join(),
+                            std::logic_error);
             if (r % 4 == 0) c.pause();
           }
         });
@@ -258,7 +266,9 @@ TEST_CASE("a dump says where a fiber waits that stands on a foreign stack") {
     weft::channel<int> never(0);
     weft::attributes named;
     named.name = "on a stack of its own making";
-    auto f = weft::spawn(named, [&] { on_a_foreign_stack([&](coroutine&) { static_cast<void>(never.receive()); }); });
+    auto f = weft::spawn(named, [&] {
+      on_a_foreign_stack([&](coroutine&) { static_cast<void>(never.receive()); });
+    });
     std::string dump;
     until([&] {
       dump = weft::debug::dump_fibers();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// fork() copies one thread and all the memory: a runtime without its workers. The child is told so at the first use
-// that needs them; exec and posix_spawn work.
+// fork() copies one thread and all the memory: a runtime without its workers. The child is told so
+// at the first use that needs them; exec and posix_spawn work.
 #include <chrono>
 #include <csignal>
 #include <string>

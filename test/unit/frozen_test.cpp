@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A preempted fiber holds what others wait for, and no thread is left to make: it goes on all the same [PREEMPT-3]. Each of
-// these hangs if it does not.
+// A preempted fiber holds what others wait for, and no thread is left to make: it goes on all the
+// same [PREEMPT-3]. Each of these hangs if it does not.
 #include <csignal>
 #include <mutex>
 #include <stop_token>
@@ -21,8 +21,8 @@ weft::options two_threads() {
   return o;
 }
 
-// The first fiber has locked and computes on until another one has run, which is only possible if it is preempted: frozen with
-// the lock. That other one, and those behind it, want the lock.
+// The first fiber has locked and computes on until another one has run, which is only possible if
+// it is preempted: frozen with the lock. That other one, and those behind it, want the lock.
 template <class Lock, class Unlock>
 void contended(const weft::options& o, Lock lock, Unlock unlock) {
   weft::runtime rt(o);
@@ -60,7 +60,8 @@ class spin_lock {
 
 }  // namespace
 
-TEST_CASE("at max_threads a contender blocks in a std::mutex: its processor goes to the frozen holder") {
+TEST_CASE(
+    "at max_threads a contender blocks in a std::mutex: its processor goes to the frozen holder") {
   if (no_preemption_here()) return;
   std::mutex m;
   contended(two_threads(), [&] { m.lock(); }, [&] { m.unlock(); });
@@ -101,7 +102,9 @@ TEST_CASE("the system gives no thread: the same") {
   weft::os::test_hooks.thread_error.store(0, std::memory_order_relaxed);
 }
 
-TEST_CASE("options::retake is off: whoever blocks keeps its processor, and the frozen holder goes on without one") {
+TEST_CASE(
+    "options::retake is off: whoever blocks keeps its processor, and the frozen holder goes on "
+    "without one") {
   if (no_preemption_here()) return;
   weft::options o = workers(1);
   o.retake = false;
@@ -109,8 +112,11 @@ TEST_CASE("options::retake is off: whoever blocks keeps its processor, and the f
   contended(o, [&] { m.lock(); }, [&] { m.unlock(); });
 }
 
-// libstdc++ guards a stop state by a lock that spins; its bit is taken here as if a fiber had been preempted in it.
-TEST_CASE("a wait that registers with a stop token meets the lock of the stop state, held by a frozen fiber") {
+// libstdc++ guards a stop state by a lock that spins; its bit is taken here as if a fiber had been
+// preempted in it.
+TEST_CASE(
+    "a wait that registers with a stop token meets the lock of the stop state, held by a frozen "
+    "fiber") {
 #if defined(_GLIBCXX_RELEASE) && !WEFT_TSAN
   struct state {
     std::atomic<unsigned> owners, value;

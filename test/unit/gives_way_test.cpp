@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// Whoever calls weft in a loop and never has to wait gives way in those calls, whatever they are: there is no signal here.
-// And giving way looks at timers and descriptors: a ticker gets on beside it.
+// Whoever calls weft in a loop and never has to wait gives way in those calls, whatever they are:
+// there is no signal here. And giving way looks at timers and descriptors: a ticker gets on beside
+// it.
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -62,7 +63,8 @@ void gives_way(const std::string& what, round one) {
       ticked.store(true, std::memory_order_relaxed);
     });
     weft::this_fiber::yield();
-    std::thread outside([&] { rt.spawn([&] { came.store(true, std::memory_order_relaxed); }).detach(); });
+    std::thread outside(
+        [&] { rt.spawn([&] { came.store(true, std::memory_order_relaxed); }).detach(); });
     const auto limit = std::chrono::steady_clock::now() + 10s;
     while (!(ticked.load(std::memory_order_relaxed) && came.load(std::memory_order_relaxed)) &&
            std::chrono::steady_clock::now() < limit)
@@ -108,7 +110,8 @@ TEST_CASE("locks") {
 
 TEST_CASE("waits that are over before they begin") {
   gives_way("try_acquire", [](calls& c) { static_cast<void>(c.permits.try_acquire()); });
-  gives_way("try_acquire_for", [](calls& c) { static_cast<void>(c.permits.try_acquire_for(at_once)); });
+  gives_way("try_acquire_for",
+            [](calls& c) { static_cast<void>(c.permits.try_acquire_for(at_once)); });
   gives_way("event", [](calls& c) { static_cast<void>(c.never.wait_for(at_once)); });
   gives_way("latch", [](calls& c) { static_cast<void>(c.closed.wait_for(at_once)); });
   gives_way("latch, tried", [](calls& c) { static_cast<void>(c.closed.try_wait()); });
@@ -119,7 +122,8 @@ TEST_CASE("waits that are over before they begin") {
 
 TEST_CASE("fibers") {
   gives_way("spawn and join", [](calls&) { weft::spawn([] {}).join(); });
-  gives_way("spawn and join of a value", [](calls&) { CHECK(weft::spawn([] { return 1; }).join() == 1); });
+  gives_way("spawn and join of a value",
+            [](calls&) { CHECK(weft::spawn([] { return 1; }).join() == 1); });
   gives_way("spawn with attributes", [](calls&) { weft::spawn({.name = "child"}, [] {}).join(); });
   gives_way("join_for", [](calls& c) { CHECK(!c.parked.join_for(at_once)); });
   gives_way("scope", [](calls&) {

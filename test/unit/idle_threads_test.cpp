@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Threads that a burst of blocking calls has made end when they have been idle for long; others take their places.
+// Threads that a burst of blocking calls has made end when they have been idle for long; others
+// take their places.
 #include <filesystem>
 #include <thread>
 #include <vector>
@@ -14,7 +15,8 @@ namespace {
 
 std::size_t threads_of_process() {
   std::size_t n = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) ++n;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/task"))
+    ++n;
   return n;
 }
 
@@ -65,8 +67,8 @@ TEST_CASE("the threads of a burst of blocking calls end, and the next burst take
       CHECK(threads >= 60);
       if (round == 0) places = threads;
       CHECK(threads <= places + 2 * n + 2);  // not new ones beside those that are vacant
-      // As many as there are processors, as many again for the next blocks, one in the poller; monitor and service thread; one that is
-      // not joined yet may be on its way out.
+      // As many as there are processors, as many again for the next blocks, one in the poller;
+      // monitor and service thread; one that is not joined yet may be on its way out.
       until([&] { return threads_of_process() <= before + 2 * n + 4; });
     }
     CHECK(rt.shutdown() == 0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A join may run the child on its own stack: the child must not be able to tell, but for the address of its frame.
+// A join may run the child on its own stack: the child must not be able to tell, but for the
+// address of its frame.
 #include <atomic>
 #include <chrono>
 #include <cstddef>

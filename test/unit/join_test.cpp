@@ -183,10 +183,12 @@ TEST_CASE("fibers of different runtimes join each other") {
       std::vector<weft::fiber<int>> fs;
       for (int i = 0; i < 50; ++i)
         fs.push_back(rt.spawn([&other, i] {
-          return other.spawn([i] {
-                        static_cast<void>(weft::this_fiber::sleep_for(100us));
-                        return i;
-                      }).join();
+          return other
+              .spawn([i] {
+                static_cast<void>(weft::this_fiber::sleep_for(100us));
+                return i;
+              })
+              .join();
         }));
       int sum = 0;
       for (auto& f : fs) sum += f.join();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// Kill points of the monitor's protocols that concern the whole process, each in a child of its own; and the cap. The
-// others stand beside what they kill: retake_test (threads), preempt_test (tgkill, alternate stack), resize_test.
+// Kill points of the monitor's protocols that concern the whole process, each in a child of its
+// own; and the cap. The others stand beside what they kill: retake_test (threads), preempt_test
+// (tgkill, alternate stack), resize_test.
 #include <mutex>
 #include <vector>
 
@@ -39,7 +40,8 @@ bool preemption_works() {
 
 }  // namespace
 
-TEST_CASE("kill point: membarrier missing: every entry pays a fence, and nothing stalls all the same") {
+TEST_CASE(
+    "kill point: membarrier missing: every entry pays a fence, and nothing stalls all the same") {
   const child_end end = in_child([] {
     weft::os::test_hooks.no_membarrier.store(true, std::memory_order_relaxed);
     const int result = nothing_stalls(preemption_works());
@@ -49,7 +51,9 @@ TEST_CASE("kill point: membarrier missing: every entry pays a fence, and nothing
   CHECK(end.signal == 0);
 }
 
-TEST_CASE("at the cap of threads nobody is frozen any more: who computes keeps the processor until it calls weft") {
+TEST_CASE(
+    "at the cap of threads nobody is frozen any more: who computes keeps the processor until it "
+    "calls weft") {
   if (no_preemption_here()) return;
   weft::options o = workers(1);
   o.max_threads = 2;  // one may be frozen

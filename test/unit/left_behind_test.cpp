@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A runtime has ended, and one of its fibers still stands in the queue of something that others go on using: it takes
-// nothing, keeps nobody behind it waiting, and who joins it is told.
+// A runtime has ended, and one of its fibers still stands in the queue of something that others go
+// on using: it takes nothing, keeps nobody behind it waiting, and who joins it is told.
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -88,7 +88,8 @@ TEST_CASE("a semaphore: the permit stays, or goes to the next one") {
   CHECK_FALSE(s.try_acquire());
 }
 
-TEST_CASE_TEMPLATE("a mutex is not given to it", Mutex, weft::mutex, weft::timed_mutex, weft::recursive_mutex) {
+TEST_CASE_TEMPLATE("a mutex is not given to it", Mutex, weft::mutex, weft::timed_mutex,
+                   weft::recursive_mutex) {
   Mutex m;
   m.lock();
   leave_behind([&] { const std::lock_guard guard(m); });
@@ -163,7 +164,8 @@ TEST_CASE("timers, tickers and rate limiters go on") {
   weft::timer timer(1h);
   leave_behind([&] { timer.wait(); });
   weft::ticker ticker(1ms);
-  // It would be woken for the next tick. Longer than the test: its own deadline is not what ends its wait.
+  // It would be woken for the next tick. Longer than the test: its own deadline is not what ends
+  // its wait.
   weft::rate_limiter limit(0.001, 1);
   REQUIRE(limit.try_acquire());
   leave_behind([&] { limit.acquire(); });
@@ -200,7 +202,8 @@ TEST_CASE("a join of one that was left behind fails, before and after, in every 
   weft::fiber<int> with_result = rt.spawn([&] { return never.receive().value(); });
   until([&] { return metrics(rt).waiting == 7; });
   auto early = living.spawn([&] { return code_of([&] { left[0].join(); }); });
-  auto early_timed = living.spawn([&] { return code_of([&] { static_cast<void>(left[1].join_for(1h)); }); });
+  auto early_timed =
+      living.spawn([&] { return code_of([&] { static_cast<void>(left[1].join_for(1h)); }); });
   auto selecting = living.spawn([&] {
     weft::select(weft::on_join(left[2], [] {}));
     return code_of([&] { left[2].join(); });
@@ -217,20 +220,23 @@ TEST_CASE("a join of one that was left behind fails, before and after, in every 
   CHECK(code_of([&] { left[4].join(); }) == std::errc::no_such_process);
   CHECK(code_of([&] { static_cast<void>(left[5].join_for(0s)); }) == std::errc::no_such_process);
   CHECK(code_of([&] { static_cast<void>(with_result.join()); }) == std::errc::no_such_process);
-  CHECK(living.spawn([&] { return code_of([&] { static_cast<void>(with_result.join()); }); }).join() ==
-        std::errc::no_such_process);
+  CHECK(living.spawn([&] { return code_of([&] { static_cast<void>(with_result.join()); }); })
+            .join() == std::errc::no_such_process);
   CHECK(with_result.joinable());
   with_result.detach();
   left.clear();
 }
 
-TEST_CASE("one that was in user code at the end takes nothing when it waits later, and its join succeeds if it ends") {
+TEST_CASE(
+    "one that was in user code at the end takes nothing when it waits later, and its join succeeds "
+    "if it ends") {
   weft::channel<int> c(0);
   std::atomic<int> begun{0};
   std::atomic<bool> go_on{false};
   const auto threads_now = [] {
     std::ptrdiff_t n = 0;
-    for ([[maybe_unused]] const auto& task : std::filesystem::directory_iterator("/proc/self/task")) ++n;
+    for ([[maybe_unused]] const auto& task : std::filesystem::directory_iterator("/proc/self/task"))
+      ++n;
     return n;
   };
   const std::ptrdiff_t threads = threads_now();
@@ -256,10 +262,12 @@ TEST_CASE("one that was in user code at the end takes nothing when it waits late
   CHECK(code_of([&] { waits.join(); }) == std::errc::no_such_process);
   go_on = true;
   // `ends` is over when the word says so; until then its join fails.
-  until([&] { return code_of([&] { static_cast<void>(ends.join_for(0s)); }) == std::error_code(); });
+  until(
+      [&] { return code_of([&] { static_cast<void>(ends.join_for(0s)); }) == std::error_code(); });
   CHECK(ends.join() == 7);
   // A thread that was left ends after its fiber has parked, and takes that wait back.
   until([&] { return threads_now() == threads; });
   CHECK_FALSE(c.try_send(2));
-  static_cast<void>(weft::debug::dump_fibers());  // does not look at what those of the other tests waited for: it is gone
+  // does not look at what those of the other tests waited for: it is gone
+  static_cast<void>(weft::debug::dump_fibers());
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What ends when something is used up: a limit of weft's own, the address space, threads. Each says which limit.
+// What ends when something is used up: a limit of weft's own, the address space, threads. Each says
+// which limit.
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -69,7 +70,8 @@ TEST_CASE("many fibers that came and went do not raise max_fibers") {
   with_runtime(o, [](weft::runtime& rt) {
     for (int i = 0; i < 20; ++i) {
       std::vector<weft::fiber<>> some;
-      for (int k = 0; k < 50; ++k) some.push_back(rt.spawn([] {}));  // spawned outside, ended on the worker
+      // spawned outside, ended on the worker
+      for (int k = 0; k < 50; ++k) some.push_back(rt.spawn([] {}));
       for (auto& f : some) f.join();
       until([&] { return rt.fibers() == 0; });
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// weft::lock_detector, which this test links: who parks with a pthread mutex held is named once; nobody else is.
+// weft::lock_detector, which this test links: who parks with a pthread mutex held is named once;
+// nobody else is.
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -63,41 +64,46 @@ TEST_CASE("a fiber that parks with a std::mutex is named, with its stack, once")
 TEST_CASE("each way to lock counts, recursive ones until the last unlock") {
   if (not_here()) return;
   CHECK(times(told([] {
-          std::mutex m;
-          REQUIRE(m.try_lock());
-          weft::this_fiber::sleep_for(1ms);
-          m.unlock();
-        }), "weft: fiber") == 1);
+                std::mutex m;
+                REQUIRE(m.try_lock());
+                weft::this_fiber::sleep_for(1ms);
+                m.unlock();
+              }),
+              "weft: fiber") == 1);
   CHECK(times(told([] {
-          std::timed_mutex m;
-          REQUIRE(m.try_lock_for(1s));
-          weft::this_fiber::sleep_for(1ms);
-          m.unlock();
-        }), "weft: fiber") == 1);
+                std::timed_mutex m;
+                REQUIRE(m.try_lock_for(1s));
+                weft::this_fiber::sleep_for(1ms);
+                m.unlock();
+              }),
+              "weft: fiber") == 1);
   CHECK(times(told([] {
-          std::recursive_mutex m;
-          m.lock();
-          m.lock();
-          m.unlock();
-          weft::this_fiber::sleep_for(1ms);
-          m.unlock();
-        }), "weft: fiber") == 1);
+                std::recursive_mutex m;
+                m.lock();
+                m.lock();
+                m.unlock();
+                weft::this_fiber::sleep_for(1ms);
+                m.unlock();
+              }),
+              "weft: fiber") == 1);
   CHECK(times(told([] {
-          std::mutex a, b;
-          const std::scoped_lock both(a, b);
-          weft::this_fiber::sleep_for(1ms);
-        }), "holds 2 pthread mutexes,") == 1);
+                std::mutex a, b;
+                const std::scoped_lock both(a, b);
+                weft::this_fiber::sleep_for(1ms);
+              }),
+              "holds 2 pthread mutexes,") == 1);
 }
 
 TEST_CASE("a channel's wait is a park, too") {
   if (not_here()) return;
   CHECK(times(told([] {
-          weft::channel<int> c(0);
-          auto sender = weft::spawn([&] { CHECK(c.send(1)); });
-          std::mutex m;
-          const std::lock_guard guard(m);
-          CHECK(c.receive() == 1);
-        }), "parks (channel receive)") == 1);
+                weft::channel<int> c(0);
+                auto sender = weft::spawn([&] { CHECK(c.send(1)); });
+                std::mutex m;
+                const std::lock_guard guard(m);
+                CHECK(c.receive() == 1);
+              }),
+              "parks (channel receive)") == 1);
 }
 
 TEST_CASE("no false report: unlocked in time, a failed try, weft's own locks") {
@@ -130,7 +136,9 @@ TEST_CASE("no false report: unlocked in time, a failed try, weft's own locks") {
         }).empty());
 }
 
-TEST_CASE("no false report: condition variables, waited for and timed out, then a park without the lock") {
+TEST_CASE(
+    "no false report: condition variables, waited for and timed out, then a park without the "
+    "lock") {
   CHECK(told([] {
           std::mutex m;
           std::condition_variable cv;

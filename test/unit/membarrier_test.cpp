@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// membarrier(2) refused: from the start weft works without it; later it says so and ends [SYNC-1]. Each in a child, since that is
-// decided once for a process.
+// membarrier(2) refused: from the start weft works without it; later it says so and ends [SYNC-1].
+// Each in a child, since that is decided once for a process.
 #include <cerrno>
 #include <csignal>
 #include <cstddef>

@@ -15,7 +15,8 @@ using namespace std::chrono_literals;
 using weft::latency_histogram;
 
 TEST_CASE("every length of time falls into the interval that ends just above it") {
-  for (const std::int64_t ns : {0LL, 1LL, 127LL, 128LL, 159LL, 160LL, 1000LL, 1023LL, 1024LL, 5'000'000LL, 3'600'000'000'000LL}) {
+  for (const std::int64_t ns : {0LL, 1LL, 127LL, 128LL, 159LL, 160LL, 1000LL, 1023LL, 1024LL,
+                                5'000'000LL, 3'600'000'000'000LL}) {
     CAPTURE(ns);
     const std::size_t i = latency_histogram::index_of(ns);
     CHECK(ns < latency_histogram::end_of(i).count());
@@ -62,7 +63,8 @@ TEST_CASE("spawned, ended, parked and woken fibers are counted, whoever wakes th
         auto child = weft::spawn([] { weft::this_fiber::sleep_for(1ms); });
         child.join();
         weft::offload([] {});
-      }).join();
+      })
+        .join();
     until([&] { return weft::metrics(rt).alive == 0; });
     m = weft::metrics(rt);
     CHECK(m.parks == m.wakes);
@@ -249,11 +251,13 @@ TEST_CASE("the text names every series once, and escapes what a label must not h
   rt.spawn([] {}).join();
   const std::string text = weft::to_prometheus(weft::metrics());
   CHECK(text.find("runtime=\"a\\\"b\\\\c\\nd\"") != std::string::npos);
-  CHECK(text.find("weft_fibers_spawned_total{runtime=\"a\\\"b\\\\c\\nd\",number=\"") != std::string::npos);
+  CHECK(text.find("weft_fibers_spawned_total{runtime=\"a\\\"b\\\\c\\nd\",number=\"") !=
+        std::string::npos);
   CHECK(text.back() == '\n');
   std::vector<std::string> seen;
   const std::regex series(R"(^([a-z_]+\{.*\}) )", std::regex::multiline);
-  for (std::sregex_iterator i(text.begin(), text.end(), series), end; i != end; ++i) seen.push_back((*i)[1]);
+  for (std::sregex_iterator i(text.begin(), text.end(), series), end; i != end; ++i)
+    seen.push_back((*i)[1]);
   const std::size_t n = seen.size();
   CHECK(n > 100);
   std::sort(seen.begin(), seen.end());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The monitor's other duties: timers behind a busy holder, stall reports, sleep when nothing happens.
+// The monitor's other duties: timers behind a busy holder, stall reports, sleep when nothing
+// happens.
 #include <ctime>
 
 #include <condition_variable>
@@ -48,7 +49,8 @@ class reports {
 
 }  // namespace
 
-TEST_CASE("a timer is fired behind a fiber that computes, and its fiber runs on an idle processor") {
+TEST_CASE(
+    "a timer is fired behind a fiber that computes, and its fiber runs on an idle processor") {
   weft::runtime rt(workers(2));
   std::atomic<bool> stop{false};
   auto parent = rt.spawn([&] {
@@ -105,7 +107,8 @@ TEST_CASE("a stall is reported once: blocked, with and without its processor") {
     CHECK(r.fiber_name == "sleeper");
     CHECK(r.kind == weft::stall_kind::blocked);
 #if defined(__x86_64__)
-    if (!no_preemption_here()) CHECK_MESSAGE(r.stack().find("waits_for_all_to_see") != std::string::npos, r.stack());
+    if (!no_preemption_here())
+      CHECK_MESSAGE(r.stack().find("waits_for_all_to_see") != std::string::npos, r.stack());
 #endif
     std::this_thread::sleep_for(60ms);
     pipe.open();
@@ -117,7 +120,8 @@ TEST_CASE("a stall is reported once: blocked, with and without its processor") {
 TEST_CASE("an idle runtime costs nothing") {
   weft::runtime rt(workers(2));
   std::vector<weft::fiber<weft::wait_result>> fibers;
-  for (int i = 0; i < 1000; ++i) fibers.push_back(rt.spawn([] { return weft::this_fiber::sleep_for(10s); }));
+  for (int i = 0; i < 1000; ++i)
+    fibers.push_back(rt.spawn([] { return weft::this_fiber::sleep_for(10s); }));
   std::this_thread::sleep_for(300ms);  // it falls asleep
   const std::clock_t before = std::clock();
   std::this_thread::sleep_for(1s);

@@ -16,13 +16,13 @@
 #include <weft/event.hpp>
 #include <weft/this_fiber.hpp>
 
-#include "support/in_child.hpp"
 #include "support/agents.hpp"
+#include "support/in_child.hpp"
 
 using namespace std::chrono_literals;
+using weft::test::agents;
 using weft::test::in_child;
 using weft::test::on_all_agents;
-using weft::test::agents;
 
 static_assert(sizeof(weft::mutex) <= 40);
 constinit weft::mutex at_namespace_scope;
@@ -133,8 +133,8 @@ TEST_CASE("mutex: the last to lock may destroy it after the unlock") {
   });
 }
 
-// One execution agent takes the mutex again the moment it lets go, and holds it nearly all the time. The
-// other gets its turns all the same: with barging alone it might never.
+// One execution agent takes the mutex again the moment it lets go, and holds it nearly all the
+// time. The other gets its turns all the same: with barging alone it might never.
 TEST_CASE("mutex: no_starvation") {
   for (const auto kind : {agents::kind::one_worker, agents::kind::two_workers,
                           agents::kind::threads, agents::kind::mixed}) {
@@ -199,8 +199,8 @@ TEST_CASE("mutex: patient waiters are served first in, first out") {
   asm volatile("");
 }
 
-// std::lock holds one and tries the other. If every unlock handed its mutex to a waiter, each of the two would always belong
-// to a fiber that has not run yet, and nobody ever got both.
+// std::lock holds one and tries the other. If every unlock handed its mutex to a waiter, each of
+// the two would always belong to a fiber that has not run yet, and nobody ever got both.
 struct slowly_tried {  // so that a round of all of them is longer than a waiter's patience
   weft::mutex& m;
   void lock() { m.lock(); }
@@ -271,8 +271,10 @@ TEST_CASE("mutex: both sides of a misuse are shown with the calls that led there
     CHECK_MESSAGE(text->find("lock_deep(", owners) != std::string::npos, *text);
     CHECK_MESSAGE(text->find("lock_deeper(", owners) != std::string::npos, *text);
   }
-  CHECK_MESSAGE(stranger.errors.substr(0, stranger.errors.find("locked it by")).find("unlock_elsewhere(") !=
-                    std::string::npos, stranger.errors);
+  CHECK_MESSAGE(
+      stranger.errors.substr(0, stranger.errors.find("locked it by")).find("unlock_elsewhere(") !=
+          std::string::npos,
+      stranger.errors);
 }
 
 TEST_CASE("mutex: a second lock by the owner is reported") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Adopted streams that have boundaries: a read that ends at one comes back short, and there is more.
+// Adopted streams that have boundaries: a read that ends at one comes back short, and there is
+// more.
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -29,10 +30,13 @@ struct pair_of_streams {
   pair_of_streams(const pair_of_streams&) = delete;
   pair_of_streams& operator=(const pair_of_streams&) = delete;
   ~pair_of_streams() { ::close(theirs); }
-  void write(std::string_view text) const { REQUIRE(::write(theirs, text.data(), text.size()) == static_cast<ssize_t>(text.size())); }
+  void write(std::string_view text) const {
+    REQUIRE(::write(theirs, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  }
   std::string read() {
     std::byte buffer[64];
-    ours.set_read_deadline(std::chrono::steady_clock::now() + 20s);  // only a lost wake-up takes that long
+    // only a lost wake-up takes that long
+    ours.set_read_deadline(std::chrono::steady_clock::now() + 20s);
     std::error_code ec;
     const std::size_t n = ours.read_some(buffer, ec);
     CHECK_FALSE(ec);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/net_shutdown_test.cpp - a runtime that ends, kept or not, with a straggler or not, leaves the waits of others for its
-// sockets to their own pollers.
+// unit/net_shutdown_test.cpp - a runtime that ends, kept or not, with a straggler or not, leaves
+// the waits of others for its sockets to their own pollers.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -23,24 +23,28 @@ namespace {
 
 // The listener is known to `first`'s poller from now on.
 void register_with(weft::runtime& first, net::tcp_listener& listener) {
-  first.spawn([&] {
-         std::error_code ec;
-         listener.set_deadline(clock::now() + 1ms);
-         static_cast<void>(listener.accept(ec));
-         CHECK(ec == std::errc::timed_out);
-         listener.set_deadline(net::tcp_listener::no_deadline);
-       }).join();
+  first
+      .spawn([&] {
+        std::error_code ec;
+        listener.set_deadline(clock::now() + 1ms);
+        static_cast<void>(listener.accept(ec));
+        CHECK(ec == std::errc::timed_out);
+        listener.set_deadline(net::tcp_listener::no_deadline);
+      })
+      .join();
 }
 
 }  // namespace
 
-TEST_CASE("shutdown: fibers of another runtime go on waiting for a socket of the ended one's poller") {
+TEST_CASE(
+    "shutdown: fibers of another runtime go on waiting for a socket of the ended one's poller") {
   for (const std::size_t n : worker_counts) {
     CAPTURE(n);
     net::tcp_listener listener(any_port);
     weft::runtime first(workers(n)), other(workers(n));
     register_with(first, listener);
-    constexpr int waiting = 4;  // one in the slot, the others in the extra waiters; two of them selects
+    // one in the slot, the others in the extra waiters; two of them selects
+    constexpr int waiting = 4;
     std::atomic<int> begun{0}, accepted{0};
     std::vector<weft::fiber<void>> all;
     for (int i = 0; i < waiting; ++i)
@@ -53,7 +57,8 @@ TEST_CASE("shutdown: fibers of another runtime go on waiting for a socket of the
     for (int i = 0; i < 20; ++i) weft::this_fiber::yield();
     CHECK(first.shutdown() == 0);  // and the object stays
     std::vector<net::tcp_stream> clients;
-    for (int i = 0; i < waiting; ++i) clients.push_back(net::tcp_stream::connect(listener.local_endpoint()));
+    for (int i = 0; i < waiting; ++i)
+      clients.push_back(net::tcp_stream::connect(listener.local_endpoint()));
     for (auto& f : all) f.join();
     CHECK(accepted == waiting);
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // unit/netpoller_test.cpp - the poller by itself: waiting, interrupts, limits; threads stand in for
 // workers.
-#include "base/sanitizers.hpp"
 #include "net/netpoller.hpp"
+#include "base/sanitizers.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -89,7 +89,9 @@ TEST_CASE("netpoller: every interrupt of many threads ends a wait") {
 
 TEST_CASE("netpoller: without descriptors it says which limit to raise") {
 #if WEFT_ASAN && defined(__clang__)
-  MESSAGE("not here: this UBSan opens a pipe to look at the error's category, and there is no descriptor for it");
+  MESSAGE(
+      "not here: this UBSan opens a pipe to look at the error's category, and there is no "
+      "descriptor for it");
   return;
 #endif
   const auto end = weft::test::in_child([] {

@@ -24,7 +24,9 @@ TEST_CASE("example: a call that blocks, on a thread of the pool") {
   });
 }
 
-TEST_CASE("what comes back: nothing, move-only, references, exceptions; arguments are passed as they are") {
+TEST_CASE(
+    "what comes back: nothing, move-only, references, exceptions; arguments are passed as they "
+    "are") {
   at_worker_counts([] {
     int n = 0;
     weft::offload([&] { ++n; });
@@ -34,13 +36,17 @@ TEST_CASE("what comes back: nothing, move-only, references, exceptions; argument
     CHECK(*weft::offload([](std::unique_ptr<int> p) { return p; }, std::make_unique<int>(7)) == 7);
     int& same = weft::offload([&]() -> int& { return n; });
     CHECK(&same == &n);
-    CHECK_THROWS_AS(weft::offload([]() -> int { throw std::runtime_error("no"); }), std::runtime_error);
+    CHECK_THROWS_AS(weft::offload([]() -> int { throw std::runtime_error("no"); }),
+                    std::runtime_error);
   });
 }
 
-TEST_CASE("from a plain thread") { CHECK(weft::offload([](int x) { return x + 1; }, 41) == 42); }
+TEST_CASE("from a plain thread") {
+  CHECK(weft::offload([](int x) { return x + 1; }, 41) == 42);
+}
 
-TEST_CASE("nested: the plain call, on the thread of the pool it is on, also if that has no second one") {
+TEST_CASE(
+    "nested: the plain call, on the thread of the pool it is on, also if that has no second one") {
   weft::options o = workers(1);
   o.offload_threads = 1;
   weft::runtime rt(o);
@@ -49,15 +55,19 @@ TEST_CASE("nested: the plain call, on the thread of the pool it is on, also if t
     const auto here = std::this_thread::get_id();
     weft::offload([&] { CHECK(std::this_thread::get_id() == here); });
     weft::offload_for(1h, [&] { CHECK(std::this_thread::get_id() == here); });
-    CHECK(thrown_by([] { weft::offload([] { throw std::system_error(std::make_error_code(std::errc::io_error)); }); }) ==
-          std::errc::io_error);
+    CHECK(thrown_by([] {
+            weft::offload(
+                [] { throw std::system_error(std::make_error_code(std::errc::io_error)); });
+          }) == std::errc::io_error);
     std::stop_source stop;
     stop.request_stop();
-    CHECK(thrown_by([&] { weft::offload(stop.get_token(), [] {}); }) == std::errc::operation_canceled);
+    CHECK(thrown_by([&] { weft::offload(stop.get_token(), [] {}); }) ==
+          std::errc::operation_canceled);
     return weft::offload([] { return weft::offload([] { return 7; }); });
   };
   std::vector<weft::fiber<int>> all;
-  for (int i = 0; i < 8; ++i) all.push_back((i % 2 == 0 ? rt : other).spawn([&] { return weft::offload(nested); }));
+  for (int i = 0; i < 8; ++i)
+    all.push_back((i % 2 == 0 ? rt : other).spawn([&] { return weft::offload(nested); }));
   for (auto& f : all) CHECK(f.join() == 7);
   CHECK(rt.offloads().threads == 1);
   CHECK(rt.offloads().completed == 4);  // not those within
@@ -73,7 +83,8 @@ TEST_CASE("beyond offload_threads calls wait in line, and are served in order") 
   while (rt.offloads().running != 1) std::this_thread::yield();
   std::vector<weft::fiber<void>> fibers;
   for (std::size_t i = 0; i < 8; ++i) {
-    fibers.push_back(rt.spawn([&order, i] { weft::offload([&] { order.push_back(static_cast<int>(i)); }); }));
+    fibers.push_back(
+        rt.spawn([&order, i] { weft::offload([&] { order.push_back(static_cast<int>(i)); }); }));
     while (rt.offloads().queued != i + 1) std::this_thread::yield();
   }
   pipe.open();
@@ -93,9 +104,10 @@ TEST_CASE("in line: a deadline and a stop request end the wait; running: they do
   while (rt.offloads().running != 1) std::this_thread::yield();
   bool called = false;
   std::stop_source stop;
-  auto late = rt.spawn([&] { return thrown_by([&] { weft::offload_for(5ms, [&] { called = true; }); }); });
-  auto stopped =
-      rt.spawn([&] { return thrown_by([&] { weft::offload(stop.get_token(), [&] { called = true; }); }); });
+  auto late =
+      rt.spawn([&] { return thrown_by([&] { weft::offload_for(5ms, [&] { called = true; }); }); });
+  auto stopped = rt.spawn(
+      [&] { return thrown_by([&] { weft::offload(stop.get_token(), [&] { called = true; }); }); });
   CHECK(late.join() == std::errc::timed_out);
   while (rt.offloads().queued != 1) std::this_thread::yield();
   stop.request_stop();
@@ -104,7 +116,8 @@ TEST_CASE("in line: a deadline and a stop request end the wait; running: they do
   pipe.open();
   CHECK(first.join() == 1);
   CHECK_FALSE(called);
-  auto already = rt.spawn([&] { return thrown_by([&] { weft::offload(stop.get_token(), [&] { called = true; }); }); });
+  auto already = rt.spawn(
+      [&] { return thrown_by([&] { weft::offload(stop.get_token(), [&] { called = true; }); }); });
   CHECK(already.join() == std::errc::operation_canceled);
   CHECK_FALSE(called);
 }
@@ -113,7 +126,8 @@ TEST_CASE("64 calls of 10 ms take 64 threads, not 640 ms") {
   weft::runtime rt(workers(2));
   latch_pipe pipe;
   std::vector<weft::fiber<void>> fibers;
-  for (int i = 0; i < 64; ++i) fibers.push_back(rt.spawn([&] { weft::offload([&] { pipe.wait(); }); }));
+  for (int i = 0; i < 64; ++i)
+    fibers.push_back(rt.spawn([&] { weft::offload([&] { pipe.wait(); }); }));
   while (rt.offloads().running != 64) std::this_thread::yield();  // all at the same time
   pipe.open(64);
   for (auto& f : fibers) f.join();
@@ -138,7 +152,9 @@ TEST_CASE("kill point: no thread can be made: with none the call fails, with som
   weft::os::test_hooks.thread_error.store(0, std::memory_order_relaxed);
 }
 
-TEST_CASE("stampede: many fibers, few threads, deadlines and stops at random; every call runs once or not at all") {
+TEST_CASE(
+    "stampede: many fibers, few threads, deadlines and stops at random; every call runs once or "
+    "not at all") {
   for (const std::size_t n : {1, 2, 8}) {
     weft::options o = workers(n);
     o.offload_threads = 3;

@@ -10,11 +10,11 @@
 
 #include <weft/this_fiber.hpp>
 
-#include "support/in_child.hpp"
 #include "support/agents.hpp"
+#include "support/in_child.hpp"
 
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 constinit weft::once_flag at_namespace_scope;
 

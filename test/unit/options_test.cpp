@@ -38,9 +38,11 @@ TEST_CASE("bad options are refused") {
   refused([](auto& o) { o.stack_size = 0; }, "options::stack_size is 0 bytes");
   refused([](auto& o) { o.stack_size = 12u << 10; }, "options::stack_size is 12288 bytes");
   refused([](auto& o) { o.stack_size = (64u << 10) + 512; }, "must be a multiple of the page size");
-  refused([](auto& o) { o.stack_size = std::size_t{2} << 30; }, "options::stack_size is 2147483648 bytes");
+  refused([](auto& o) { o.stack_size = std::size_t{2} << 30; },
+          "options::stack_size is 2147483648 bytes");
   refused([](auto& o) { o.max_fibers = 0; }, "options::max_fibers is 0");
-  refused([](auto& o) { o.workers = 4, o.max_threads = 4; }, "options::max_threads is 4 for 4 workers");
+  refused([](auto& o) { o.workers = 4, o.max_threads = 4; },
+          "options::max_threads is 4 for 4 workers");
   refused([](auto& o) { o.shutdown_timeout = -1ms; }, "options::shutdown_timeout is negative");
 }
 

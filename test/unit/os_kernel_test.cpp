@@ -58,7 +58,8 @@ TEST_CASE("memory: reserve is aligned and zero, discard drops, both with and wit
 }
 
 TEST_CASE("memory: a guard kills, whatever kind it is, and its neighbours live") {
-  for (const os::guard_kind kind : {os::guard_kind::page_table, os::guard_kind::write_protect, os::guard_kind::mapping}) {
+  for (const os::guard_kind kind :
+       {os::guard_kind::page_table, os::guard_kind::write_protect, os::guard_kind::mapping}) {
     CAPTURE(static_cast<int>(kind));
     os::test_hooks.no_guard_advice = kind != os::guard_kind::page_table;
     os::test_hooks.no_userfaultfd = kind == os::guard_kind::mapping;
@@ -135,9 +136,7 @@ bool never_takes_it(int, siginfo_t*, void*) {
   seen_by_second.fetch_add(1, std::memory_order_relaxed);
   return false;
 }
-void previous(int) {
-  seen_by_previous.fetch_add(1, std::memory_order_relaxed);
-}
+void previous(int) { seen_by_previous.fetch_add(1, std::memory_order_relaxed); }
 
 TEST_CASE("signals: handled in front of the previous handler, chained, restored") {
   std::signal(SIGUSR2, previous);

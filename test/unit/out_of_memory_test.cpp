@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/out_of_memory_test.cpp - every public call with memory that runs out at its nth allocation, n = 1.. until it succeeds:
-// it throws std::bad_alloc or std::system_error, or does what it says. Nothing is lost: what was spawned runs or fails its
-// join, waits end, shutdown comes to its end.
+// unit/out_of_memory_test.cpp - every public call with memory that runs out at its nth allocation,
+// n = 1.. until it succeeds: it throws std::bad_alloc or std::system_error, or does what it says.
+// Nothing is lost: what was spawned runs or fails its join, waits end, shutdown comes to its end.
 #include "support/out_of_memory.hpp"
 
 #include <array>
@@ -220,7 +220,8 @@ TEST_CASE("out of memory: shutdown asks everybody to stop") {
     sleepers.push_back(rt.spawn([&] {
       const std::stop_token token = weft::this_fiber::stop_token();
       ++asleep;
-      if (weft::this_fiber::sleep_for(1h) == weft::wait_result::stopped && token.stop_requested()) ++stopped;
+      if (weft::this_fiber::sleep_for(1h) == weft::wait_result::stopped && token.stop_requested())
+        ++stopped;
     }));
   while (asleep < 500) std::this_thread::yield();
   memory::fail_at(1, failing::from_then_on);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/out_of_memory_waits_test.cpp - as out_of_memory_test: waits with deadlines, and what there is to wait for.
+// unit/out_of_memory_waits_test.cpp - as out_of_memory_test: waits with deadlines, and what there
+// is to wait for.
 #include "support/out_of_memory.hpp"
 
 #include <atomic>
@@ -75,7 +76,8 @@ TEST_CASE("out of memory: every wait with a deadline") {
             EXPECT(timer.wait()), ++steps;
             slow.acquire(), slow.acquire(), ++steps;
             bool over = false;
-            weft::select(weft::on_timeout(t, [&] { over = true; }), weft::on_receive(c, [](auto) {}));
+            weft::select(weft::on_timeout(t, [&] { over = true; }),
+                         weft::on_receive(c, [](auto) {}));
             EXPECT(over), ++steps;
           } catch (...) {
             threw = true;

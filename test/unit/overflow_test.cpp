@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A fiber that overflows its stack is named and ends the process; other faults are nobody's business of weft's.
+// A fiber that overflows its stack is named and ends the process; other faults are nobody's
+// business of weft's.
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -33,8 +34,8 @@ volatile int sink = 0;
   return below + frame[0];
 }
 
-// One frame of a megabyte, of which only the far end is touched: it jumps a guard page, unless compiled with
-// -fstack-clash-protection as weft::weft asks.
+// One frame of a megabyte, of which only the far end is touched: it jumps a guard page, unless
+// compiled with -fstack-clash-protection as weft::weft asks.
 [[gnu::noinline]] int one_huge_array() {
   char frame[1 << 20];
   asm volatile("" : : "r"(frame) : "memory");  // somebody may use all of it
@@ -67,7 +68,8 @@ test::child_end overflow_in(const attributes& a, F body) {
   });
 }
 
-void check_report(const test::child_end& end, const std::string& size, const std::string& function) {
+void check_report(const test::child_end& end, const std::string& size,
+                  const std::string& function) {
   CAPTURE(end.errors);
   CHECK(end.signal == SIGABRT);
   CHECK(has(end, "weft: stack overflow in fiber "));
@@ -86,9 +88,11 @@ TEST_CASE("recursion: fiber, size, remedy and the calls from both ends") {
   CHECK(has(end, " calls ...\n"));
 }
 
-TEST_CASE("recursion on a stack of the fiber's own size") {  // every kind of guard: stack_guard_test
+// every kind of guard: stack_guard_test
+TEST_CASE("recursion on a stack of the fiber's own size") {
   if (skipped_under_asan()) return;
-  const auto end = overflow_in({.name = "doomed", .stack_size = 64 * 1024}, [] { return descend_for_ever(0); });
+  const auto end =
+      overflow_in({.name = "doomed", .stack_size = 64 * 1024}, [] { return descend_for_ever(0); });
   check_report(end, "64", "descend_for_ever");
 }
 
@@ -105,7 +109,8 @@ TEST_CASE("a child run inline is named together with the joiner whose stack it u
   const auto end = test::in_child([] {
     run(options{.workers = 1}, [] {
       auto outer = spawn({.name = "outer", .stack_size = 128 * 1024}, [] {
-        auto inner = spawn({.name = "inner", .stack_size = 64 * 1024}, [] { return descend_for_ever(0); });
+        auto inner =
+            spawn({.name = "inner", .stack_size = 64 * 1024}, [] { return descend_for_ever(0); });
         return inner.join();
       });
       while (!outer.join_for(std::chrono::hours(1))) {
@@ -153,7 +158,9 @@ TEST_CASE("another fault reaches the application's handler, installed before or 
       if (before) install();
       runtime rt(options{.workers = 1});
       if (!before) install();
-      { const runtime another(options{.workers = 1}); }  // does not step in front again
+      {
+        const runtime another(options{.workers = 1});
+      }  // does not step in front again
       rt.spawn(null_dereference).join();
       return 0;
     });

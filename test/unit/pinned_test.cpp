@@ -107,7 +107,8 @@ TEST_CASE("who blocks or computes does not hold up a fiber with its own thread")
         while (ticks < 20 && std::chrono::steady_clock::now() < limit)
           if (!computes) std::this_thread::sleep_for(300ms);
       });
-      while (ticks < 20 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(1ms);
+      while (ticks < 20 && std::chrono::steady_clock::now() < limit)
+        std::this_thread::sleep_for(1ms);
       CHECK(ticks == 20);
       rude.join();
       ticker.join();
@@ -159,9 +160,11 @@ TEST_CASE("its thread counts, is said to be missing, and serves the next one aft
   o.workers = 1;
   o.max_threads = 3;
   with_runtime(o, [](weft::runtime& rt) {
-    for (int i = 0; i < 20; ++i) CHECK(rt.spawn({.own_thread = true}, [i] { return i; }).join() == i);
+    for (int i = 0; i < 20; ++i)
+      CHECK(rt.spawn({.own_thread = true}, [i] { return i; }).join() == i);
     std::vector<weft::fiber<>> all;
-    for (int i = 0; i < 2; ++i) all.push_back(rt.spawn({.own_thread = true}, [] { park_until_stopped(); }));
+    for (int i = 0; i < 2; ++i)
+      all.push_back(rt.spawn({.own_thread = true}, [] { park_until_stopped(); }));
     auto one_too_many = rt.spawn({.own_thread = true}, [] {});
     CHECK_THROWS_WITH_AS(one_too_many.join(), doctest::Contains("own_thread"), std::system_error);
     CHECK(rt.spawn([] { return 1; }).join() == 1);

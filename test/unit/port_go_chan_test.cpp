@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/port_go_chan_test.cpp - what Go's runtime asks of channels and select in its own tests, by renaming: `go f()` -> a
-// execution agent, `ch <- v` -> send, `<-ch` -> receive, `select` -> weft::select. Written after the ideas of those tests. What
-// differs: a send into a closed channel returns false (Go panics), and so does closing twice.
+// unit/port_go_chan_test.cpp - what Go's runtime asks of channels and select in its own tests, by
+// renaming: `go f()` -> a execution agent, `ch <- v` -> send, `<-ch` -> receive, `select` ->
+// weft::select. Written after the ideas of those tests. What differs: a send into a closed channel
+// returns false (Go panics), and so does closing twice.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -16,13 +17,13 @@
 #include <weft/this_fiber.hpp>
 #include <weft/wait_group.hpp>
 
-#include "support/runtimes.hpp"
 #include "support/agents.hpp"
+#include "support/runtimes.hpp"
 
 using namespace std::chrono_literals;
+using weft::test::agents;
 using weft::test::on_all_agents;
 using weft::test::scaled;
-using weft::test::agents;
 
 namespace {
 const auto nothing = [] {};
@@ -89,7 +90,8 @@ TEST_CASE("port go: every capacity: order, blocking, close, drained") {
   });
 }
 
-// A select with a default must not say "nothing" while one of its channels has been ready since before it began.
+// A select with a default must not say "nothing" while one of its channels has been ready since
+// before it began.
 TEST_CASE("port go: a select with a default finds what is ready, while others take the rest") {
   on_all_agents([](agents& s) {
     for (std::size_t round = 0; round < scaled(1000); ++round) {
@@ -97,7 +99,8 @@ TEST_CASE("port go: a select with a default finds what is ready, while others ta
       a.send(1);
       s.start([&] {
         bool found = true;
-        weft::select(weft::on_receive(a, drop), weft::on_receive(b, drop), weft::on_default([&] { found = false; }));
+        weft::select(weft::on_receive(a, drop), weft::on_receive(b, drop),
+                     weft::on_default([&] { found = false; }));
         done.send(found);
       });
       b.send(1);
@@ -114,7 +117,8 @@ TEST_CASE("port go: the same with a channel that is closed instead of filled") {
       a.send(1);
       s.start([&] {
         bool found = true;
-        weft::select(weft::on_receive(a, drop), weft::on_receive(b, drop), weft::on_default([&] { found = false; }));
+        weft::select(weft::on_receive(a, drop), weft::on_receive(b, drop),
+                     weft::on_default([&] { found = false; }));
         done.send(found);
       });
       b.close();
@@ -133,9 +137,10 @@ TEST_CASE("port go: a select takes each of two that are always ready, never leav
     int from_a = 0, from_b = 0;
     s.start([&] {
       for (int i = 0; i < trials; ++i)
-        weft::select(weft::on_receive(a, [&](std::optional<int>) { ++from_a; }), weft::on_receive(c, drop),
-                     weft::on_receive(b, [&](std::optional<int>) { ++from_b; }), weft::on_receive(d, drop),
-                     weft::on_receive(done, drop));
+        weft::select(weft::on_receive(a, [&](std::optional<int>) { ++from_a; }),
+                     weft::on_receive(c, drop),
+                     weft::on_receive(b, [&](std::optional<int>) { ++from_b; }),
+                     weft::on_receive(d, drop), weft::on_receive(done, drop));
     });
     s.join();
     CHECK(from_a + from_b == trials);
@@ -157,7 +162,8 @@ TEST_CASE("port go: of two sends to one channel both are chosen") {
         }
       });
       s.start([&] {
-        for (int i = 0; i < n; ++i) weft::select(weft::on_send(c, 0, sent), weft::on_send(c, 1, sent));
+        for (int i = 0; i < n; ++i)
+          weft::select(weft::on_send(c, 0, sent), weft::on_send(c, 1, sent));
       });
       s.join();
       const auto ones = std::count(got.begin(), got.end(), 1);
@@ -167,7 +173,9 @@ TEST_CASE("port go: of two sends to one channel both are chosen") {
   });
 }
 
-TEST_CASE("port go: four channels of different capacities, by plain calls and by select, in all four roles") {
+TEST_CASE(
+    "port go: four channels of different capacities, by plain calls and by select, in all four "
+    "roles") {
   on_all_agents([](agents& s) {
     std::array<std::unique_ptr<weft::channel<int>>, 4> c;
     constexpr std::size_t capacities[] = {0, 0, 2, 3};
@@ -185,9 +193,12 @@ TEST_CASE("port go: four channels of different capacities, by plain calls and by
       std::array<int, 4> left{n, n, n, n};
       weft::channel<int> never(0);
       for (int open = 4; open > 0;) {
-        const auto at = [&](std::size_t k) -> weft::channel<int>& { return left[k] > 0 ? *c[k] : never; };
-        const std::size_t k = weft::select(weft::on_send(at(0), 0, sent), weft::on_send(at(1), 0, sent),
-                                           weft::on_send(at(2), 0, sent), weft::on_send(at(3), 0, sent));
+        const auto at = [&](std::size_t k) -> weft::channel<int>& {
+          return left[k] > 0 ? *c[k] : never;
+        };
+        const std::size_t k =
+            weft::select(weft::on_send(at(0), 0, sent), weft::on_send(at(1), 0, sent),
+                         weft::on_send(at(2), 0, sent), weft::on_send(at(3), 0, sent));
         if (--left[k] == 0) --open;
       }
     });
@@ -221,7 +232,9 @@ TEST_CASE("port go: a select that sends and receives on one channel never gets i
       for (int p = 0; p < 2; ++p)
         s.start([&, p] {
           for (int i = 0; i < 500; ++i) {
-            const auto not_mine = [&](std::optional<int> v) { own += capacity == 0 && v && *v == p; };
+            const auto not_mine = [&](std::optional<int> v) {
+              own += capacity == 0 && v && *v == p;
+            };
             if (p == 0 || i % 2 == 0)
               weft::select(weft::on_send(c, p, sent), weft::on_receive(c, not_mine));
             else
@@ -232,7 +245,8 @@ TEST_CASE("port go: a select that sends and receives on one channel never gets i
       // One side may end with the other still in a turn: it is met until both have ended.
       s.start([&] {
         while (!parties.wait_for(0s))
-          weft::select(weft::on_send(c, 2, sent), weft::on_receive(c, drop), weft::on_timeout(1ms, nothing));
+          weft::select(weft::on_send(c, 2, sent), weft::on_receive(c, drop),
+                       weft::on_timeout(1ms, nothing));
       });
       s.join();
       CHECK(own == 0);
@@ -274,10 +288,12 @@ TEST_CASE("port go: close wakes plain receivers, senders, selects and those who 
         s.start([&] { ended += in.receive() == std::nullopt; });
         s.start([&] { ended += !out.send(1); });
         s.start([&] {
-          weft::select(weft::on_receive(never, drop), weft::on_receive(in, [&](std::optional<int> v) { ended += !v; }));
+          weft::select(weft::on_receive(never, drop),
+                       weft::on_receive(in, [&](std::optional<int> v) { ended += !v; }));
         });
         s.start([&] {
-          weft::select(weft::on_send(out, 1, [&](bool ok) { ended += !ok; }), weft::on_receive(never, drop));
+          weft::select(weft::on_send(out, 1, [&](bool ok) { ended += !ok; }),
+                       weft::on_receive(never, drop));
         });
       }
       s.start([&] {
@@ -361,7 +377,10 @@ TEST_CASE("port go: a daisy chain") {
     for (int i = 0; i <= n; ++i) c.push_back(std::make_unique<weft::channel<int>>(0));
     std::vector<weft::fiber<void>> all;
     for (int i = 0; i < n; ++i)
-      all.push_back(weft::spawn([&, i] { c[static_cast<std::size_t>(i)]->send(1 + c[static_cast<std::size_t>(i) + 1]->receive().value()); }));
+      all.push_back(weft::spawn([&, i] {
+        c[static_cast<std::size_t>(i)]->send(1 +
+                                             c[static_cast<std::size_t>(i) + 1]->receive().value());
+      }));
     c.back()->send(0);
     CHECK(c.front()->receive() == n);
     for (auto& f : all) f.join();

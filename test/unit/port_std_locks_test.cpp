@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/port_std_locks_test.cpp - what the standard library's own tests ask of mutexes, of fibers and threads, by renaming:
-// std::mutex -> weft::mutex, std::thread -> an execution agent. Written after the ideas of those tests.
+// unit/port_std_locks_test.cpp - what the standard library's own tests ask of mutexes, of fibers
+// and threads, by renaming: std::mutex -> weft::mutex, std::thread -> an execution agent. Written
+// after the ideas of those tests.
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -19,27 +20,30 @@
 #include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 namespace {
 
-// Runs at a third of the speed, from the same zero: who waits until a time of it must not come back early.
+// Runs at a third of the speed, from the same zero: who waits until a time of it must not come back
+// early.
 struct slow_clock {
   using duration = std::chrono::steady_clock::duration;
   using rep = duration::rep;
   using period = duration::period;
   using time_point = std::chrono::time_point<slow_clock>;
   [[maybe_unused]] static constexpr bool is_steady = true;
-  static time_point now() { return time_point(std::chrono::steady_clock::now().time_since_epoch() / 3); }
+  static time_point now() {
+    return time_point(std::chrono::steady_clock::now().time_since_epoch() / 3);
+  }
 };
 
 template <class M>
 constexpr bool not_copied = !std::is_copy_constructible_v<M> && !std::is_copy_assignable_v<M> &&
                             !std::is_move_constructible_v<M> && std::is_default_constructible_v<M>;
-static_assert(not_copied<weft::mutex> && not_copied<weft::timed_mutex> && not_copied<weft::recursive_mutex> &&
-              not_copied<weft::recursive_timed_mutex> && not_copied<weft::shared_mutex> &&
-              not_copied<weft::shared_timed_mutex>);
+static_assert(not_copied<weft::mutex> && not_copied<weft::timed_mutex> &&
+              not_copied<weft::recursive_mutex> && not_copied<weft::recursive_timed_mutex> &&
+              not_copied<weft::shared_mutex> && not_copied<weft::shared_timed_mutex>);
 static_assert(std::is_nothrow_default_constructible_v<weft::mutex>);
 static_assert(std::is_standard_layout_v<weft::mutex>);
 static_assert(std::is_same_v<decltype(std::declval<weft::mutex&>().lock()), void>);
@@ -50,8 +54,9 @@ constinit weft::shared_mutex global_shared_mutex;
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("port std: lock, try_lock, unlock, seen from elsewhere", M, weft::mutex, weft::timed_mutex,
-                   weft::recursive_mutex, weft::recursive_timed_mutex, weft::shared_mutex, weft::shared_timed_mutex) {
+TEST_CASE_TEMPLATE("port std: lock, try_lock, unlock, seen from elsewhere", M, weft::mutex,
+                   weft::timed_mutex, weft::recursive_mutex, weft::recursive_timed_mutex,
+                   weft::shared_mutex, weft::shared_timed_mutex) {
   on_all_agents([](agents& s) {
     M m;
     weft::binary_semaphore locked(0), seen(0);
@@ -74,15 +79,17 @@ TEST_CASE_TEMPLATE("port std: lock, try_lock, unlock, seen from elsewhere", M, w
   });
 }
 
-TEST_CASE_TEMPLATE("port std: try_lock_for and try_lock_until wait as long as they say, on any clock", M, weft::timed_mutex,
-                   weft::recursive_timed_mutex, weft::shared_timed_mutex) {
+TEST_CASE_TEMPLATE(
+    "port std: try_lock_for and try_lock_until wait as long as they say, on any clock", M,
+    weft::timed_mutex, weft::recursive_timed_mutex, weft::shared_timed_mutex) {
   on_all_agents([](agents& s) {
     M m;
     weft::binary_semaphore locked(0), tried(0);
     s.start([&] {
       CHECK(m.try_lock_for(0s));
       m.unlock();
-      CHECK(m.try_lock_until(std::chrono::system_clock::now() - 1h));  // free: the time does not matter
+      // free: the time does not matter
+      CHECK(m.try_lock_until(std::chrono::system_clock::now() - 1h));
       locked.release();
       tried.acquire();
       m.unlock();
@@ -100,7 +107,8 @@ TEST_CASE_TEMPLATE("port std: try_lock_for and try_lock_until wait as long as th
       const auto slow = slow_clock::now() + 5ms;
       CHECK(!m.try_lock_until(slow));
       CHECK(slow_clock::now() >= slow);
-      const auto fine = std::chrono::steady_clock::now() + std::chrono::duration<double, std::milli>(1.5);
+      const auto fine =
+          std::chrono::steady_clock::now() + std::chrono::duration<double, std::milli>(1.5);
       CHECK(!m.try_lock_until(fine));
       CHECK(std::chrono::steady_clock::now() >= fine);
       const auto hours = std::chrono::floor<std::chrono::hours>(std::chrono::system_clock::now());

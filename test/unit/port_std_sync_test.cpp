@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/port_std_sync_test.cpp - the same of condition variables, semaphores, latch, barrier and call_once.
+// unit/port_std_sync_test.cpp - the same of condition variables, semaphores, latch, barrier and
+// call_once.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -23,12 +24,12 @@
 #include <weft/shared_mutex.hpp>
 #include <weft/this_fiber.hpp>
 
-#include "support/runtimes.hpp"
 #include "support/agents.hpp"
+#include "support/runtimes.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 namespace {
 
@@ -38,21 +39,27 @@ struct slow_clock {  // a third of the speed
   using period = duration::period;
   using time_point = std::chrono::time_point<slow_clock>;
   [[maybe_unused]] static constexpr bool is_steady = true;
-  static time_point now() { return time_point(std::chrono::steady_clock::now().time_since_epoch() / 3); }
+  static time_point now() {
+    return time_point(std::chrono::steady_clock::now().time_since_epoch() / 3);
+  }
 };
 
 static_assert(!std::is_copy_constructible_v<weft::condition_variable_any>);
-static_assert(!std::is_copy_constructible_v<weft::latch> && !std::is_default_constructible_v<weft::latch>);
+static_assert(!std::is_copy_constructible_v<weft::latch> &&
+              !std::is_default_constructible_v<weft::latch>);
 static_assert(!std::is_convertible_v<std::ptrdiff_t, weft::latch>);
 static_assert(weft::latch::max() > 1'000'000);
 static_assert(weft::counting_semaphore<5>::max() >= 5 && weft::binary_semaphore::max() >= 1);
-static_assert(std::is_default_constructible_v<weft::once_flag> && !std::is_copy_constructible_v<weft::once_flag>);
+static_assert(std::is_default_constructible_v<weft::once_flag> &&
+              !std::is_copy_constructible_v<weft::once_flag>);
 constinit weft::counting_semaphore<> global_semaphore(3);
 constinit weft::once_flag global_flag;
 
 }  // namespace
 
-TEST_CASE("port std: condition_variable: notify_one, notify_all, predicates, each with its lock held after") {
+TEST_CASE(
+    "port std: condition_variable: notify_one, notify_all, predicates, each with its lock held "
+    "after") {
   on_all_agents([](agents& s) {
     weft::condition_variable cv;
     weft::mutex m;
@@ -83,7 +90,9 @@ TEST_CASE("port std: condition_variable: notify_one, notify_all, predicates, eac
   });
 }
 
-TEST_CASE("port std: condition_variable: wait_for and wait_until say whether the time is over, on any clock") {
+TEST_CASE(
+    "port std: condition_variable: wait_for and wait_until say whether the time is over, on any "
+    "clock") {
   on_all_agents([](agents& s) {
     weft::condition_variable cv;
     weft::mutex m;
@@ -108,7 +117,9 @@ TEST_CASE("port std: condition_variable: wait_for and wait_until say whether the
   });
 }
 
-TEST_CASE("port std: condition_variable_any takes any lock; a stop request ends its wait with the predicate's value") {
+TEST_CASE(
+    "port std: condition_variable_any takes any lock; a stop request ends its wait with the "
+    "predicate's value") {
   on_all_agents([](agents& s) {
     weft::condition_variable_any cv;
     weft::shared_mutex m;
@@ -130,14 +141,16 @@ TEST_CASE("port std: condition_variable_any takes any lock; a stop request ends 
     s.start([&] {
       std::unique_lock lock(m);
       ++in;
-      ends[2] = say(cv.wait_until(lock, stop.get_token(), slow_clock::now() + 1h, [&] { return false; }));
+      ends[2] =
+          say(cv.wait_until(lock, stop.get_token(), slow_clock::now() + 1h, [&] { return false; }));
       CHECK(lock.owns_lock());
     });
     s.start([&] {
       std::unique_lock lock(m);
       ++in;
       const auto slow = slow_clock::now() + 2ms;
-      ends[3] = say(cv.wait_until(lock, stop.get_token(), slow, [&] { return false; }));  // time, or the stop
+      // time, or the stop
+      ends[3] = say(cv.wait_until(lock, stop.get_token(), slow, [&] { return false; }));
       CHECK((slow_clock::now() >= slow || stop.stop_requested()));
     });
     s.start([&] {
@@ -148,13 +161,15 @@ TEST_CASE("port std: condition_variable_any takes any lock; a stop request ends 
     for (const auto& e : ends) CHECK(e == "false");
     std::unique_lock lock(m);
     ready = true;
-    CHECK(cv.wait(lock, stop.get_token(), [&] { return ready; }));      // true at once, stopped or not
-    CHECK(!cv.wait(lock, stop.get_token(), [&] { return !ready; }));    // stopped before: at once
+    // true at once, stopped or not
+    CHECK(cv.wait(lock, stop.get_token(), [&] { return ready; }));
+    CHECK(!cv.wait(lock, stop.get_token(), [&] { return !ready; }));  // stopped before: at once
     CHECK(!cv.wait_for(lock, std::stop_token(), 1ms, [&] { return !ready; }));
   });
 }
 
-TEST_CASE("port std: a stop callback that runs while the waiter leaves; the token outlives nothing") {
+TEST_CASE(
+    "port std: a stop callback that runs while the waiter leaves; the token outlives nothing") {
   on_all_agents([](agents& s) {
     for (int round = 0; round < 50; ++round) {
       weft::condition_variable_any cv;
@@ -213,7 +228,8 @@ TEST_CASE("port std: semaphores count, time out and hand over") {
   });
 }
 
-TEST_CASE("port std: latch: arrive_and_wait, count_down by several, a const one can be waited for") {
+TEST_CASE(
+    "port std: latch: arrive_and_wait, count_down by several, a const one can be waited for") {
   on_all_agents([](agents& s) {
     weft::latch start(3), done(4);
     const weft::latch& seen = done;
@@ -272,7 +288,9 @@ TEST_CASE("port std: barrier: phases, completion before anybody leaves, arrive w
   });
 }
 
-TEST_CASE("port std: call_once: once, its arguments, its exceptions, from within another, and many at once") {
+TEST_CASE(
+    "port std: call_once: once, its arguments, its exceptions, from within another, and many at "
+    "once") {
   on_all_agents([](agents& s) {
     weft::once_flag flag;
     std::atomic<int> calls{0}, thrown{0}, after{0};
@@ -317,7 +335,9 @@ TEST_CASE("port std: sleep_until on a clock that runs slower") {
   });
 }
 
-TEST_CASE("port std: a time beyond the clock's range is for ever, a negative one is over, whatever its unit") {
+TEST_CASE(
+    "port std: a time beyond the clock's range is for ever, a negative one is over, whatever its "
+    "unit") {
   on_all_agents([](agents& s) {
     weft::mutex lock;
     weft::condition_variable cv;
@@ -331,14 +351,19 @@ TEST_CASE("port std: a time beyond the clock's range is for ever, a negative one
     s.start([&] {
       std::unique_lock guard(lock);
       CHECK(cv.wait_for(guard, by_hours, [&] { return ready; }));
-      CHECK(cv.wait_until(guard, std::chrono::system_clock::time_point::max(), [&] { return ready; }));
+      CHECK(cv.wait_until(guard, std::chrono::system_clock::time_point::max(),
+                          [&] { return ready; }));
     });
     s.start([&] {
       std::unique_lock guard(lock);
       CHECK(cv.wait_for(guard, by_double, [&] { return ready; }));
     });
-    s.start([&] { CHECK((permits.try_acquire_for(by_hours) && permits.try_acquire_for(by_double))); });
-    s.start([&] { CHECK((gate.wait_for(by_double) && gate.wait_until(std::chrono::steady_clock::time_point::max()))); });
+    s.start(
+        [&] { CHECK((permits.try_acquire_for(by_hours) && permits.try_acquire_for(by_double))); });
+    s.start([&] {
+      CHECK((gate.wait_for(by_double) &&
+             gate.wait_until(std::chrono::steady_clock::time_point::max())));
+    });
     s.start([&] {
       CHECK(!held.try_lock_for(std::chrono::hours::min()));
       CHECK(!held.try_lock_for(std::chrono::duration<float, std::micro>(0.5F)));

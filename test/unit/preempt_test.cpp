@@ -66,7 +66,9 @@ TEST_CASE("preempted with a std::mutex held: its contenders block, the holder ge
   for (auto& o : others) o.join();
 }
 
-TEST_CASE("the service_thread waits for what a preempted fiber holds: the fiber goes on without a processor") {
+TEST_CASE(
+    "the service_thread waits for what a preempted fiber holds: the fiber goes on without a "
+    "processor") {
   if (no_preemption_here()) return;
   std::mutex m;
   weft::options o = workers(1);
@@ -127,7 +129,7 @@ void own_handler(int) { own_signals.fetch_add(1, std::memory_order_relaxed); }
 
 TEST_CASE("the application's handler of the same signal gets what is not weft's") {
   if (no_preemption_here()) return;
-  struct sigaction mine {}, before {};
+  struct sigaction mine{}, before{};
   mine.sa_handler = own_handler;
   weft::options o = workers(1);
   o.preempt_signal = SIGUSR2;
@@ -152,7 +154,7 @@ TEST_CASE("the application's handler of the same signal gets what is not weft's"
 }
 
 TEST_CASE("a late signal of weft's is not the application's") {
-  struct sigaction mine {}, before {};
+  struct sigaction mine{}, before{};
   mine.sa_handler = own_handler;
   weft::options o = workers(1);
   o.preempt_signal = SIGUSR2;
@@ -195,7 +197,8 @@ TEST_CASE("a blocking call that is hit by the signal is restarted") {
 
 TEST_CASE("kill points: tgkill fails, or there is no alternate stack: no preemption, no harm") {
   if (no_preemption_here()) return;
-  for (auto* hook : {&weft::os::test_hooks.signal_error, &weft::os::test_hooks.alternate_stack_error}) {
+  for (auto* hook :
+       {&weft::os::test_hooks.signal_error, &weft::os::test_hooks.alternate_stack_error}) {
     hook->store(EPERM, std::memory_order_relaxed);
     {
       weft::runtime rt(workers(1));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What weft does to the process's signals: masks are inherited, handlers stand in one chain that never leads back.
+// What weft does to the process's signals: masks are inherited, handlers stand in one chain that
+// never leads back.
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -47,7 +48,8 @@ blocked_in count_blocked(int signal) {
   return n;
 }
 
-// Every kind of thread that weft makes is there: workers, spares, monitor, service thread, offload, profiler, recorder.
+// Every kind of thread that weft makes is there: workers, spares, monitor, service thread, offload,
+// profiler, recorder.
 template <class Body>
 void with_all_threads(const std::string& name, Body&& body) {
   weft::options o;
@@ -101,7 +103,7 @@ void puts_back(int signal, siginfo_t*, void*) {
 void counts(int) { calls = calls + 1; }
 
 void install(int signal, void (*handler)(int, siginfo_t*, void*)) {
-  struct sigaction mine {};
+  struct sigaction mine{};
   mine.sa_sigaction = handler;
   mine.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
   sigaction(signal, &mine, &before);
@@ -113,7 +115,9 @@ void run_a_runtime() {
 
 }  // namespace
 
-TEST_CASE("a signal blocked before the runtime is made is blocked in all its threads, and crashes in none") {
+TEST_CASE(
+    "a signal blocked before the runtime is made is blocked in all its threads, and crashes in "
+    "none") {
   const child_end end = in_child([] {
     alarm(60);
     const sigset_t term = only(SIGTERM);
@@ -125,7 +129,8 @@ TEST_CASE("a signal blocked before the runtime is made is blocked in all its thr
     with_all_threads("process_signals_test_" + std::to_string(getpid()), [&](weft::runtime& rt) {
       const blocked_in n = count_blocked(SIGTERM);
       if (n.blocked != n.threads || n.threads < 8) failed = 1;
-      until([] { return count_blocked(SIGSEGV).blocked == 1; });  // a thread that comes up blocks all for a moment
+      // a thread that comes up blocks all for a moment
+      until([] { return count_blocked(SIGSEGV).blocked == 1; });
       kill(getpid(), SIGTERM);
       rt.spawn([] { static_cast<void>(weft::this_fiber::sleep_for(1ms)); }).join();
       int got = 0;
@@ -147,7 +152,8 @@ TEST_CASE("a signal not blocked where the runtime was made reaches its workers")
     weft::runtime rt(o);
     until([] {  // a thread that comes up blocks all for a moment
       const blocked_in n = count_blocked(SIGUSR1);
-      return n.threads - n.blocked == 3;  // this thread and the two; monitor and service thread block all
+      // this thread and the two; monitor and service thread block all
+      return n.threads - n.blocked == 3;
     });
     return 0;
   });
@@ -176,7 +182,9 @@ TEST_CASE("an application's handler that chains, installed between two runtimes,
   }
 }
 
-TEST_CASE("a handler from before the first runtime that is installed again in front, and chains, is called once") {
+TEST_CASE(
+    "a handler from before the first runtime that is installed again in front, and chains, is "
+    "called once") {
   const child_end end = in_child([] {
     std::memset(&before, 0, sizeof before);
     install(SIGURG, &chains);
@@ -211,14 +219,14 @@ TEST_CASE("after the default action was put back, the next runtime has its signa
 
 TEST_CASE("a handler that was installed without SA_RESTART still interrupts calls") {
   const child_end end = in_child([] {
-    struct sigaction plain {};
+    struct sigaction plain{};
     plain.sa_handler = counts;
     sigaction(SIGUSR2, &plain, nullptr);
     weft::options o;
     o.workers = 1;
     o.dump_signal = SIGUSR2;
     weft::runtime rt(o);
-    struct sigaction now {};
+    struct sigaction now{};
     sigaction(SIGUSR2, nullptr, &now);
     if ((now.sa_flags & SA_RESTART) != 0) return 1;
     sigaction(SIGURG, nullptr, &now);  // the default action: nobody asked for EINTR

@@ -48,7 +48,8 @@ std::chrono::nanoseconds cpu_of_process() {
 struct folded {
   std::map<std::string, std::uint64_t> of_fiber;
   std::uint64_t all = 0, with_entry = 0;
-  std::map<std::string, std::uint64_t> of_function;  // somewhere in the stack, by the part of its name
+  // somewhere in the stack, by the part of its name
+  std::map<std::string, std::uint64_t> of_function;
 };
 
 folded read(const std::string& path) {
@@ -64,7 +65,9 @@ folded read(const std::string& path) {
     f.all += n;
     f.of_fiber[stack.substr(0, root)] += n;
     if (stack.substr(root).find("run_callable<") != std::string::npos) f.with_entry += n;
-    for (const char* function : {"burn_three_parts", "burn_one_part", "burn(int)", "spawned by (anonymous namespace)::spawn_heavy(", "spawned by (anonymous namespace)::spawn_light("})
+    for (const char* function : {"burn_three_parts", "burn_one_part", "burn(int)",
+                                 "spawned by (anonymous namespace)::spawn_heavy(",
+                                 "spawned by (anonymous namespace)::spawn_light("})
       if (stack.find(function) != std::string::npos) f.of_function[function] += n;
   }
   return f;
@@ -123,12 +126,15 @@ TEST_CASE("two fibers that burn three parts and one get three parts and one, wit
   folded f = read(file.path);
   CHECK(s.samples > 50);
   CHECK(s.samples + s.elsewhere == f.all);
-  for (const char* site : {"spawned by (anonymous namespace)::spawn_heavy(", "spawned by (anonymous namespace)::spawn_light("}) CHECK(f.of_function[site] > 0);
+  for (const char* site : {"spawned by (anonymous namespace)::spawn_heavy(",
+                           "spawned by (anonymous namespace)::spawn_light("})
+    CHECK(f.of_function[site] > 0);
   CHECK(s.dropped == 0);
   CHECK(s.threads >= 1);
   const auto part = [&](const char* name) {
     const auto at = f.of_fiber.find(name);
-    return at == f.of_fiber.end() ? 0.0 : static_cast<double>(at->second) / static_cast<double>(f.all);
+    return at == f.of_fiber.end() ? 0.0
+                                  : static_cast<double>(at->second) / static_cast<double>(f.all);
   };
   CAPTURE(part("heavy"));
   CAPTURE(part("light:er"));
@@ -187,7 +193,8 @@ TEST_CASE("what other threads use is counted, though not sampled") {
   CHECK(f.of_fiber["(other threads)"] == s.elsewhere);
 }
 
-TEST_CASE("runtimes and threads that come while it runs are sampled, and those that went are no more") {
+TEST_CASE(
+    "runtimes and threads that come while it runs are sampled, and those that went are no more") {
   const profile_file file;
   weft::profile::start(file.options(200));
   for (int round = 0; round < 2; ++round) {
@@ -255,10 +262,12 @@ TEST_CASE("of two signals at once, both handlers see what the first one interrup
 TEST_CASE("it says what is wrong") {
   const profile_file file;
   CHECK_THROWS_WITH_AS(weft::profile::start(file.options(0)),
-                       doctest::Contains("options::hertz is 0; it must be 1 to 1000"), std::system_error);
+                       doctest::Contains("options::hertz is 0; it must be 1 to 1000"),
+                       std::system_error);
   weft::profile::options o;
   o.path = "/nonexistent/directory/file";
-  CHECK_THROWS_WITH_AS(weft::profile::start(o), doctest::Contains("/nonexistent/directory/file"), std::system_error);
+  CHECK_THROWS_WITH_AS(weft::profile::start(o), doctest::Contains("/nonexistent/directory/file"),
+                       std::system_error);
   o = file.options(100);
   o.signal = 9;
   CHECK_THROWS_AS(weft::profile::start(o), std::system_error);
@@ -281,14 +290,17 @@ TEST_CASE("burns under a name" * doctest::skip()) {  // what the next one starts
 TEST_CASE("WEFT_PROFILE writes a profile when the process exits, and says what is wrong with it") {
   const profile_file file;
   const std::string self = std::filesystem::read_symlink("/proc/self/exe");
-  const std::string rest = " '" + self + "' --no-skip --test-case='burns under a name' >/dev/null 2>" + file.path + ".errors";
+  const std::string rest = " '" + self +
+                           "' --no-skip --test-case='burns under a name' >/dev/null 2>" +
+                           file.path + ".errors";
   CHECK(std::system(("WEFT_PROFILE=" + file.path + rest).c_str()) == 0);
   CHECK(read(file.path).of_fiber["from the environment"] > 0);
   CHECK(std::system(("WEFT_PROFILE=/nonexistent/file" + rest).c_str()) == 0);
   std::ifstream in(file.path + ".errors");
   std::string text;
   std::getline(in, text);
-  CHECK(text.find("weft: WEFT_PROFILE=/nonexistent/file: weft::profile: /nonexistent/file: No such file or directory; "
+  CHECK(text.find("weft: WEFT_PROFILE=/nonexistent/file: weft::profile: /nonexistent/file: No such "
+                  "file or directory; "
                   "nothing is profiled") == 0);
   std::remove((file.path + ".errors").c_str());
 }

@@ -15,8 +15,8 @@
 
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 TEST_CASE("rate_limiter [example]: a burst at once, the rest at their rate") {
   weft::run([] {
@@ -72,7 +72,8 @@ TEST_CASE("rate_limiter: a stopped wait gives its tokens back") {
     stop.request_stop();
     CHECK(!waiting.join());
     CHECK(!limit.acquire(1, stop.get_token()));  // refused before it reserved
-    CHECK(limit.acquire_for(1, 600ms));          // due in 500 ms; with the tokens lost it would be 1 s
+    // due in 500 ms; with the tokens lost it would be 1 s
+    CHECK(limit.acquire_for(1, 600ms));
   });
 }
 

@@ -9,12 +9,12 @@
 #include <weft/condition_variable.hpp>
 #include <weft/this_fiber.hpp>
 
-#include "support/in_child.hpp"
 #include "support/agents.hpp"
+#include "support/in_child.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 TEST_CASE("recursive_mutex [example]: a locked function calls another") {
   weft::recursive_mutex lock;

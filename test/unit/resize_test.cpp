@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The number of processors follows what the system grants, up and down, while fibers run; nothing is lost on the way.
+// The number of processors follows what the system grants, up and down, while fibers run; nothing
+// is lost on the way.
 #include <condition_variable>
 #include <ctime>
 #include <mutex>
@@ -46,7 +47,10 @@ TEST_CASE("fewer and more processors while fibers yield, sleep and spawn") {
         while (!stop.load(std::memory_order_relaxed)) {
           if (i % 3 == 0) weft::this_fiber::sleep_for(100us);
           if (i % 3 == 1) weft::this_fiber::yield();
-          if (i % 3 == 2) n += weft::spawn([&] { return children.fetch_add(1, std::memory_order_relaxed) >= 0; }).join();
+          if (i % 3 == 2)
+            n += weft::spawn([&] {
+                   return children.fetch_add(1, std::memory_order_relaxed) >= 0;
+                 }).join();
         }
         return n;
       }));
@@ -61,7 +65,8 @@ TEST_CASE("fewer and more processors while fibers yield, sleep and spawn") {
   });
 }
 
-TEST_CASE("more CPUs than at the start: processors are made, and they run fibers at the same time") {
+TEST_CASE(
+    "more CPUs than at the start: processors are made, and they run fibers at the same time") {
   granted_cpus cpus(1);
   weft::os::test_hooks.usable_cpus.store(8, std::memory_order_relaxed);  // what may be some day
   weft::runtime rt;
@@ -128,7 +133,8 @@ TEST_CASE("fibers that compute, or block, give up a processor that is to go") {
   for (int i = 0; i < 2; ++i) fibers.push_back(rt.spawn([&] { spin_until(stop); }));
   fibers.push_back(rt.spawn([&] { CHECK(pipe.wait() == 1); }));
   cpus.set(1);
-  while (rt.workers() != 1) std::this_thread::sleep_for(1ms);  // nobody waits: the surplus alone is reason enough
+  // nobody waits: the surplus alone is reason enough
+  while (rt.workers() != 1) std::this_thread::sleep_for(1ms);
   cpus.set(3);
   while (rt.workers() != 3) std::this_thread::sleep_for(1ms);
   stop.store(true, std::memory_order_release);
@@ -163,7 +169,8 @@ TEST_CASE("pinned fibers are served when their thread's processor rests") {
     int before[8];
     for (int i = 0; i < 8; ++i) before[i] = steps[i].load(std::memory_order_relaxed);
     for (int i = 0; i < 8; ++i)  // each gets on
-      while (steps[i].load(std::memory_order_relaxed) < before[i] + 10) std::this_thread::sleep_for(1ms);
+      while (steps[i].load(std::memory_order_relaxed) < before[i] + 10)
+        std::this_thread::sleep_for(1ms);
   }
   stop.store(true, std::memory_order_relaxed);
   for (auto& f : fibers) f.join();
@@ -175,7 +182,8 @@ TEST_CASE("deadlines of a processor that goes are kept") {
   probe::ask_for_cpus_every(rt, 1ms);
   std::vector<weft::fiber<void>> fibers;
   for (int i = 0; i < 400; ++i)
-    fibers.push_back(rt.spawn([i] { weft::this_fiber::sleep_for(std::chrono::milliseconds(20 + i % 50)); }));
+    fibers.push_back(
+        rt.spawn([i] { weft::this_fiber::sleep_for(std::chrono::milliseconds(20 + i % 50)); }));
   cpus.set(1);
   until_it_has(rt, 1);
   for (auto& f : fibers) f.join();

@@ -56,8 +56,8 @@ TEST_CASE("twenty blocked at once on one worker: each gets a thread, all go on")
 
 namespace {
 
-// One worker. A fiber blocks in `block`, undeclared, until another one has run `let_go`: which has its turn only if the
-// processor is taken from the first.
+// One worker. A fiber blocks in `block`, undeclared, until another one has run `let_go`: which has
+// its turn only if the processor is taken from the first.
 template <class Block, class LetGo>
 void taken_from(const char* what, Block block, LetGo let_go) {
   CAPTURE(what);
@@ -68,7 +68,8 @@ void taken_from(const char* what, Block block, LetGo let_go) {
     begun.notify_all();
     block();
   });
-  begun.wait(false, std::memory_order_acquire);  // spawns from outside keep no order among themselves
+  // spawns from outside keep no order among themselves
+  begun.wait(false, std::memory_order_acquire);
   auto other = rt.spawn(let_go);
   other.join();
   blocked.join();
@@ -101,11 +102,13 @@ class mute_name_server {
       unsigned char text[512];
       sockaddr_in who{};
       socklen_t size = sizeof who;
-      const ssize_t n = ::recvfrom(socket_, text, sizeof text, 0, reinterpret_cast<sockaddr*>(&who), &size);
+      const ssize_t n =
+          ::recvfrom(socket_, text, sizeof text, 0, reinterpret_cast<sockaddr*>(&who), &size);
       REQUIRE(n > 12);
-      text[2] |= 0x80;                                               // an answer
-      text[3] = static_cast<unsigned char>((text[3] & 0xf0) | 3);    // NXDOMAIN
-      REQUIRE(::sendto(socket_, text, static_cast<std::size_t>(n), 0, reinterpret_cast<sockaddr*>(&who), size) == n);
+      text[2] |= 0x80;                                             // an answer
+      text[3] = static_cast<unsigned char>((text[3] & 0xf0) | 3);  // NXDOMAIN
+      REQUIRE(::sendto(socket_, text, static_cast<std::size_t>(n), 0,
+                       reinterpret_cast<sockaddr*>(&who), size) == n);
     }
   }
 
@@ -116,7 +119,9 @@ class mute_name_server {
 
 }  // namespace
 
-TEST_CASE("a fiber blocked in: read, poll, open, flock, sleep, a std::mutex, a condition variable, getaddrinfo") {
+TEST_CASE(
+    "a fiber blocked in: read, poll, open, flock, sleep, a std::mutex, a condition variable, "
+    "getaddrinfo") {
   {
     latch_pipe pipe;
     taken_from("read", [&] { CHECK(pipe.wait() == 1); }, [&] { pipe.open(); });
@@ -124,7 +129,13 @@ TEST_CASE("a fiber blocked in: read, poll, open, flock, sleep, a std::mutex, a c
   {
     int ends[2];
     REQUIRE(::pipe(ends) == 0);  // what libpq waits in
-    taken_from("poll", [&] { pollfd p{ends[0], POLLIN, 0}; CHECK(::poll(&p, 1, -1) == 1); }, [&] { CHECK(::write(ends[1], "x", 1) == 1); });
+    taken_from(
+        "poll",
+        [&] {
+          pollfd p{ends[0], POLLIN, 0};
+          CHECK(::poll(&p, 1, -1) == 1);
+        },
+        [&] { CHECK(::write(ends[1], "x", 1) == 1); });
     ::close(ends[0]);
     ::close(ends[1]);
   }
@@ -134,13 +145,18 @@ TEST_CASE("a fiber blocked in: read, poll, open, flock, sleep, a std::mutex, a c
     const std::string fifo = std::string(path) + "/fifo", file = std::string(path) + "/file";
     REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
     int reader = -1, writer = -1;
-    taken_from("open", [&] { reader = ::open(fifo.c_str(), O_RDONLY); }, [&] { writer = ::open(fifo.c_str(), O_WRONLY); });
+    taken_from(
+        "open", [&] { reader = ::open(fifo.c_str(), O_RDONLY); },
+        [&] { writer = ::open(fifo.c_str(), O_WRONLY); });
     CHECK(reader >= 0);
     ::close(reader);
     ::close(writer);
-    const int first = ::open(file.c_str(), O_CREAT | O_RDWR, 0600), second = ::open(file.c_str(), O_RDWR);
+    const int first = ::open(file.c_str(), O_CREAT | O_RDWR, 0600),
+              second = ::open(file.c_str(), O_RDWR);
     REQUIRE(::flock(first, LOCK_EX) == 0);
-    taken_from("flock", [&] { CHECK(::flock(second, LOCK_EX) == 0); }, [&] { CHECK(::flock(first, LOCK_UN) == 0); });
+    taken_from(
+        "flock", [&] { CHECK(::flock(second, LOCK_EX) == 0); },
+        [&] { CHECK(::flock(first, LOCK_UN) == 0); });
     ::close(first);
     ::close(second);
     ::unlink(file.c_str());
@@ -150,7 +166,13 @@ TEST_CASE("a fiber blocked in: read, poll, open, flock, sleep, a std::mutex, a c
   {
     std::atomic<bool> other_ran{false};
     bool ran_meanwhile = false;
-    taken_from("sleep", [&] { ::usleep(100'000); ran_meanwhile = other_ran.load(std::memory_order_relaxed); }, [&] { other_ran.store(true, std::memory_order_relaxed); });
+    taken_from(
+        "sleep",
+        [&] {
+          ::usleep(100'000);
+          ran_meanwhile = other_ran.load(std::memory_order_relaxed);
+        },
+        [&] { other_ran.store(true, std::memory_order_relaxed); });
     CHECK(ran_meanwhile);
   }
   {
@@ -163,7 +185,12 @@ TEST_CASE("a fiber blocked in: read, poll, open, flock, sleep, a std::mutex, a c
       enough.wait(false, std::memory_order_acquire);
     });
     held.wait(false, std::memory_order_acquire);
-    taken_from("std::mutex", [&] { const std::lock_guard guard(m); }, [&] { enough.store(true, std::memory_order_release); enough.notify_all(); });
+    taken_from(
+        "std::mutex", [&] { const std::lock_guard guard(m); },
+        [&] {
+          enough.store(true, std::memory_order_release);
+          enough.notify_all();
+        });
     holder.join();
   }
   {
@@ -203,14 +230,16 @@ TEST_CASE("a storm of page faults holds up nobody") {
   if (no_preemption_here()) return;
   weft::runtime rt(workers(1));
   constexpr std::size_t size = std::size_t{64} << 20;
-  void* const mapped = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const mapped =
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   REQUIRE(mapped != MAP_FAILED);
   auto* const memory = static_cast<volatile char*>(mapped);
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> faults{0};
   auto storm = rt.spawn([&] {
     while (!stop.load(std::memory_order_relaxed)) {
-      for (std::size_t at = 0; at < size && !stop.load(std::memory_order_relaxed); at += 4096, faults.fetch_add(1, std::memory_order_relaxed))
+      for (std::size_t at = 0; at < size && !stop.load(std::memory_order_relaxed);
+           at += 4096, faults.fetch_add(1, std::memory_order_relaxed))
         memory[at] = 1;
       ::madvise(mapped, size, MADV_DONTNEED);
     }
@@ -240,7 +269,8 @@ TEST_CASE("classic deadlock: a std::mutex held across a park, more contenders th
       const std::lock_guard guard(m);
       ++count;
     }));
-  // A parked fiber must unlock on the thread that locked in theory only: std::mutex does not look who does.
+  // A parked fiber must unlock on the thread that locked in theory only: std::mutex does not look
+  // who does.
   holder.join();
   for (auto& f : fibers) f.join();
   CHECK(count == 17);
@@ -266,8 +296,9 @@ TEST_CASE("classic deadlock: a function-local static initialised by a fiber that
 }
 
 TEST_CASE("classic deadlock: a recursive lock, held across a park by a pinned fiber") {
-  // std::recursive_mutex asks which thread it is: hence pinned. Two fibers of one thread are one owner to it, which is
-  // what ThreadSanitizer, who tells them apart, complains of. weft::recursive_mutex knows fibers.
+  // std::recursive_mutex asks which thread it is: hence pinned. Two fibers of one thread are one
+  // owner to it, which is what ThreadSanitizer, who tells them apart, complains of.
+  // weft::recursive_mutex knows fibers.
 #if WEFT_TSAN
   return;
 #endif
@@ -303,7 +334,8 @@ TEST_CASE("retake off: the others wait, and get their turn when the call returns
     pipe.wait();
     ran_meanwhile = other_ran.load(std::memory_order_relaxed);
   });
-  begun.wait(false, std::memory_order_acquire);  // spawns from outside keep no order among themselves
+  // spawns from outside keep no order among themselves
+  begun.wait(false, std::memory_order_acquire);
   auto other = rt.spawn([&] { other_ran.store(true, std::memory_order_relaxed); });
   std::this_thread::sleep_for(20ms);
   pipe.open();
@@ -313,7 +345,8 @@ TEST_CASE("retake off: the others wait, and get their turn when the call returns
   CHECK(probe::retakes(rt) == 0);
 }
 
-TEST_CASE("no threads to be had: things wait, nothing breaks, and it is said once where the limit is") {
+TEST_CASE(
+    "no threads to be had: things wait, nothing breaks, and it is said once where the limit is") {
   weft::options o = workers(1);
   o.max_threads = 2;
   weft::runtime rt(o);
@@ -364,7 +397,8 @@ TEST_CASE("a timer set by a fiber that lost its processor before it parked still
   probe::storm(rt, 0);
 }
 
-TEST_CASE("calls that block for a millisecond each are retaken from, though the monitor has been calm") {
+TEST_CASE(
+    "calls that block for a millisecond each are retaken from, though the monitor has been calm") {
   weft::runtime rt(workers(1));
   const auto nap = [](std::chrono::nanoseconds t) {
     const timespec pause{0, static_cast<long>(t.count())};
@@ -375,13 +409,16 @@ TEST_CASE("calls that block for a millisecond each are retaken from, though the 
   std::vector<weft::fiber<void>> fibers;
   for (int i = 0; i < 20; ++i)
     fibers.push_back(rt.spawn([&] {
-      while (!stop.load(std::memory_order_relaxed)) nap(longer.load(std::memory_order_relaxed) ? 1ms : 60us);
+      while (!stop.load(std::memory_order_relaxed))
+        nap(longer.load(std::memory_order_relaxed) ? 1ms : 60us);
     }));
-  std::this_thread::sleep_for(400ms);  // too short for the monitor, whose rounds are far apart by now
+  // too short for the monitor, whose rounds are far apart by now
+  std::this_thread::sleep_for(400ms);
   const std::uint64_t before = probe::retakes(rt);
   longer.store(true, std::memory_order_relaxed);
   const auto limit = std::chrono::steady_clock::now() + 20s;
-  while (probe::retakes(rt) < before + 50 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(1ms);
+  while (probe::retakes(rt) < before + 50 && std::chrono::steady_clock::now() < limit)
+    std::this_thread::sleep_for(1ms);
   CHECK(probe::retakes(rt) >= before + 50);
   stop.store(true, std::memory_order_relaxed);
   for (auto& f : fibers) f.join();

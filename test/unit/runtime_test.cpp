@@ -34,7 +34,8 @@ TEST_CASE("run inside a fiber is refused with the way out") {
     FAIL("no exception");
   } catch (const std::system_error& e) {
     CHECK(e.code() == std::errc::resource_deadlock_would_occur);
-    CHECK(std::string(e.what()).find("weft::run: called from a fiber; spawn into the runtime that is there") !=
+    CHECK(std::string(e.what()).find(
+              "weft::run: called from a fiber; spawn into the runtime that is there") !=
           std::string::npos);
   }
 }
@@ -65,14 +66,14 @@ TEST_CASE("several runtimes at the same time, fibers among them") {
   }
   std::atomic<int> hops{0};
   struct hopper {
-    static void go(std::vector<std::unique_ptr<weft::runtime>>& all, std::atomic<int>& hops, std::size_t n) {
+    static void go(std::vector<std::unique_ptr<weft::runtime>>& all, std::atomic<int>& hops,
+                   std::size_t n) {
       ++hops;
       if (n > 0) all[n % all.size()]->spawn([&, n] { go(all, hops, n - 1); }).join();
     }
   };
   std::vector<weft::fiber<>> fs;
-  for (int i = 0; i < 10; ++i)
-    fs.push_back(all[0]->spawn([&] { hopper::go(all, hops, 40); }));
+  for (int i = 0; i < 10; ++i) fs.push_back(all[0]->spawn([&] { hopper::go(all, hops, 40); }));
   for (auto& f : fs) f.join();
   CHECK(hops == 410);
   for (auto& rt : all) CHECK(rt->shutdown() == 0);

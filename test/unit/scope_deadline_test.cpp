@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/scope_deadline_test.cpp - a scope with a deadline asks its children to stop, and the nearest deadline counts.
+// unit/scope_deadline_test.cpp - a scope with a deadline asks its children to stop, and the nearest
+// deadline counts.
 #include <weft/scope.hpp>
 
 #include <doctest/doctest.h>
@@ -15,8 +16,8 @@
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
 using weft::wait_result;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 namespace this_fiber = weft::this_fiber;
 
 constexpr auto none = clock_type::time_point::max();
@@ -40,7 +41,8 @@ TEST_CASE("scope_deadline [example]: what is not done by then is asked to stop")
   });
 }
 
-TEST_CASE("scope_deadline: it comes while the owner is busy elsewhere, and reaches a token's wait") {
+TEST_CASE(
+    "scope_deadline: it comes while the owner is busy elsewhere, and reaches a token's wait") {
   weft::run([] {
     weft::channel<int> never(0), ended(1);
     weft::scope children(weft::scope_deadline{clock_type::now() + 2ms});
@@ -68,7 +70,8 @@ TEST_CASE("scope_deadline: the nearest wins through nesting") {
       later.spawn([&] { CHECK(this_fiber::deadline() == near); });
       weft::scope sooner(weft::scope_limit{1}, weft::scope_deadline{near - 1min});
       sooner.spawn([&] { CHECK(this_fiber::deadline() == near - 1min); });
-      CHECK(weft::spawn([] { return this_fiber::deadline(); }).join() == none);  // no child of a scope
+      // no child of a scope
+      CHECK(weft::spawn([] { return this_fiber::deadline(); }).join() == none);
     });
     outer.join();
     CHECK(!outer.stop_requested());
@@ -117,7 +120,8 @@ TEST_CASE("scope_deadline: reaches the children while the owner waits for a plac
       weft::scope outer(weft::scope_deadline{clock_type::now() + 5ms});
       outer.spawn([&] {
         weft::scope inner(weft::scope_limit{2});
-        for (int i = 0; i < 4; ++i) inner.spawn([&] { stopped += this_fiber::sleep_for(1h) == wait_result::stopped; });
+        for (int i = 0; i < 4; ++i)
+          inner.spawn([&] { stopped += this_fiber::sleep_for(1h) == wait_result::stopped; });
       });
     }
     CHECK(stopped == 4);
@@ -138,7 +142,9 @@ TEST_CASE("scope_deadline: of a scope around it, while the owner waits for somet
   });
 }
 
-TEST_CASE("scope_deadline: once it has passed children start with their stop requested, whoever has noticed it") {
+TEST_CASE(
+    "scope_deadline: once it has passed children start with their stop requested, whoever has "
+    "noticed it") {
   weft::options o;
   o.workers = 1;  // the fiber that keeps the deadline cannot run before the child
   o.time_slice = 0ms;

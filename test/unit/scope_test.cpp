@@ -22,7 +22,9 @@ using namespace weft::test;
 using namespace std::chrono_literals;
 
 namespace {
-bool has_parked_at_limit() { return weft::debug::dump_fibers().find("parked, scope limit") != std::string::npos; }
+bool has_parked_at_limit() {
+  return weft::debug::dump_fibers().find("parked, scope limit") != std::string::npos;
+}
 }  // namespace
 
 TEST_CASE("leaving the block joins") {
@@ -157,7 +159,9 @@ TEST_CASE("a child spawned into a stopping scope starts with its stop requested"
     weft::scope s;
     s.request_stop();
     std::atomic<bool> asked{false};
-    s.spawn([&] { asked = weft::this_fiber::stop_requested() && weft::this_fiber::stop_token().stop_requested(); });
+    s.spawn([&] {
+      asked = weft::this_fiber::stop_requested() && weft::this_fiber::stop_token().stop_requested();
+    });
     s.join();
     CHECK(asked);
   });
@@ -314,7 +318,9 @@ TEST_CASE("a place goes to who has waited for it, also when others ask meanwhile
   });
 }
 
-TEST_CASE("try_spawn: never waits, never exceeds the limit, and leaves what it was given if there is no place") {
+TEST_CASE(
+    "try_spawn: never waits, never exceeds the limit, and leaves what it was given if there is no "
+    "place") {
   each_fiber([] {
     weft::event go;
     std::atomic<int> ran{0};
@@ -371,7 +377,8 @@ TEST_CASE("join after a call that may have gone on on another thread") {
         for (int round = 0; round < 200; ++round) {
           weft::scope s;
           for (int i = 0; i < 4; ++i) s.spawn([] { weft::this_fiber::yield(); });
-          weft::block_in_place([] {});  // the processor goes to another thread; join's way into weft finds out
+          // the processor goes to another thread; join's way into weft finds out
+          weft::block_in_place([] {});
           s.join();
         }
       }).join();

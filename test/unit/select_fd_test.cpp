@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/select_fd_test.cpp - a descriptor's readiness as a case: sockets, pipes, eventfds, files, and what is none of them.
+// unit/select_fd_test.cpp - a descriptor's readiness as a case: sockets, pipes, eventfds, files,
+// and what is none of them.
 #include <weft/select.hpp>
 
 #include <doctest/doctest.h>
@@ -23,9 +24,9 @@
 #include <weft/net.hpp>
 
 #include "base/sanitizers.hpp"
+#include "support/agents.hpp"
 #include "support/net.hpp"
 #include "support/runtimes.hpp"
-#include "support/agents.hpp"
 
 using namespace std::chrono_literals;
 using namespace weft::test;
@@ -108,7 +109,9 @@ TEST_CASE("select fd [example]: a client's bytes, or an order from within") {
                                          open = n > 0;
                                          if (open) client.write_all(bytes("ok"));
                                        }),
-                     weft::on_receive(orders, [&](std::optional<std::string_view> o) { client.write_all(bytes(*o)); }));
+                     weft::on_receive(orders, [&](std::optional<std::string_view> o) {
+                       client.write_all(bytes(*o));
+                     }));
     });
     std::array<std::byte, 2> answer;
     for (int i = 0; i < 3; ++i) {
@@ -127,8 +130,13 @@ TEST_CASE("select fd [example]: a client's bytes, or an order from within") {
 
 TEST_CASE("select fd: ready means that the call would not block") {
   pipe_ends p;
-  const auto readable = [&] { return weft::select(weft::on_readable(p.read->number, nothing), weft::on_default(nothing)) == 0; };
-  const auto writable = [&] { return weft::select(weft::on_writable(p.write->number, nothing), weft::on_default(nothing)) == 0; };
+  const auto readable = [&] {
+    return weft::select(weft::on_readable(p.read->number, nothing), weft::on_default(nothing)) == 0;
+  };
+  const auto writable = [&] {
+    return weft::select(weft::on_writable(p.write->number, nothing), weft::on_default(nothing)) ==
+           0;
+  };
   CHECK(!readable());
   CHECK(writable());
   std::array<char, 4096> some{};
@@ -140,7 +148,8 @@ TEST_CASE("select fd: ready means that the call would not block") {
   CHECK(writable());  // EPIPE
   pipe_ends q;
   q.write->close();
-  CHECK(weft::select(weft::on_readable(q.read->number, nothing), weft::on_default(nothing)) == 0);  // the end
+  // the end
+  CHECK(weft::select(weft::on_readable(q.read->number, nothing), weft::on_default(nothing)) == 0);
 }
 
 TEST_CASE("select fd: what is no descriptor, or none that could be waited for, is ready at once") {
@@ -154,8 +163,10 @@ TEST_CASE("select fd: what is no descriptor, or none that could be waited for, i
     weft::channel<int> never(0);
     for (const int n : {directory.number, ::fileno(file), number, -1, 1 << 30}) {
       CAPTURE(n);
-      CHECK(weft::select(weft::on_readable(n, nothing), weft::on_receive(never, [](std::optional<int>) {})) == 0);
-      CHECK(weft::select(weft::on_receive(never, [](std::optional<int>) {}), weft::on_writable(n, nothing)) == 1);
+      CHECK(weft::select(weft::on_readable(n, nothing),
+                         weft::on_receive(never, [](std::optional<int>) {})) == 0);
+      CHECK(weft::select(weft::on_receive(never, [](std::optional<int>) {}),
+                         weft::on_writable(n, nothing)) == 1);
     }
     std::fclose(file);
     net::tcp_stream unopened;
@@ -172,23 +183,42 @@ TEST_CASE("select fd: bytes, room, a connection and an event end a wait that has
       weft::channel<int> never(0);
       const auto keep = [](std::optional<int>) { FAIL("nobody sends"); };
       pipe_ends p;
-      CHECK(while_waiting([&] { return weft::select(weft::on_receive(never, keep), weft::on_readable(p.read->number, nothing)); },
-                          [&] { CHECK(::write(p.write->number, "x", 1) == 1); }) == 1);
+      CHECK(while_waiting(
+                [&] {
+                  return weft::select(weft::on_receive(never, keep),
+                                      weft::on_readable(p.read->number, nothing));
+                },
+                [&] { CHECK(::write(p.write->number, "x", 1) == 1); }) == 1);
       std::array<char, 4096> some{};
       while (::write(p.write->number, some.data(), some.size()) > 0) {
       }
-      CHECK(while_waiting([&] { return weft::select(weft::on_writable(p.write->number, nothing), weft::on_receive(never, keep)); },
-                          [&] { while (::read(p.read->number, some.data(), some.size()) > 0) {} }) == 0);
+      CHECK(while_waiting(
+                [&] {
+                  return weft::select(weft::on_writable(p.write->number, nothing),
+                                      weft::on_receive(never, keep));
+                },
+                [&] {
+                  while (::read(p.read->number, some.data(), some.size()) > 0) {
+                  }
+                }) == 0);
       const descriptor event = new_eventfd();
       CHECK(while_waiting([&] { return weft::select(weft::on_readable(event.number, nothing)); },
                           [&] { post(event.number); }) == 0);
       net::tcp_listener listener(any_port);
       net::tcp_stream client;
-      CHECK(while_waiting([&] { return weft::select(weft::on_receive(never, keep), weft::on_readable(listener, nothing)); },
-                          [&] { client = net::tcp_stream::connect(listener.local_endpoint()); }) == 1);
+      CHECK(while_waiting(
+                [&] {
+                  return weft::select(weft::on_receive(never, keep),
+                                      weft::on_readable(listener, nothing));
+                },
+                [&] { client = net::tcp_stream::connect(listener.local_endpoint()); }) == 1);
       net::tcp_stream server = listener.accept();
-      CHECK(while_waiting([&] { return weft::select(weft::on_readable(server, nothing), weft::on_timeout(1h, nothing)); },
-                          [&] { client.write_all(bytes("x")); }) == 0);
+      CHECK(while_waiting(
+                [&] {
+                  return weft::select(weft::on_readable(server, nothing),
+                                      weft::on_timeout(1h, nothing));
+                },
+                [&] { client.write_all(bytes("x")); }) == 0);
       CHECK(weft::select(weft::on_writable(server, nothing)) == 0);
     });
     s.join();
@@ -210,12 +240,16 @@ TEST_CASE("select fd: another case ends the wait, and the descriptor keeps what 
         sender.join();
       }
       post(event.number);
-      CHECK(weft::select(weft::on_readable(event.number, nothing), weft::on_receive(c, [](std::optional<int>) {})) == 0);
-      CHECK(weft::select(weft::on_readable(event.number, nothing), weft::on_timeout(0s, nothing)) <= 1);
+      CHECK(weft::select(weft::on_readable(event.number, nothing),
+                         weft::on_receive(c, [](std::optional<int>) {})) == 0);
+      CHECK(weft::select(weft::on_readable(event.number, nothing), weft::on_timeout(0s, nothing)) <=
+            1);
       CHECK(take_all(event.number));
-      CHECK(weft::select(weft::on_readable(event.number, nothing), weft::on_timeout(1ms, nothing)) == 1);
+      CHECK(weft::select(weft::on_readable(event.number, nothing),
+                         weft::on_timeout(1ms, nothing)) == 1);
     }
-    CHECK(open_descriptors() <= before);  // no duplicate is left behind; the runtime's pollers are older
+    // no duplicate is left behind; the runtime's pollers are older
+    CHECK(open_descriptors() <= before);
   });
 }
 
@@ -228,14 +262,17 @@ TEST_CASE("select fd: closing a socket ends the selects that wait for it; the ca
     CHECK(while_waiting(
               [&, &mine = mine] {
                 return weft::select(weft::on_receive(never, [](std::optional<int>) {}),
-                                    weft::on_readable(mine, [&] { static_cast<void>(mine.read_some(buffer, ec)); }));
+                                    weft::on_readable(mine, [&] {
+                                      static_cast<void>(mine.read_some(buffer, ec));
+                                    }));
               },
               [&, &mine = mine] { mine.close(); }) == 1);
     CHECK(ec == std::errc::bad_file_descriptor);
   });
 }
 
-TEST_CASE("select fd: a number closed while selected is watched to the end, and is not its successor") {
+TEST_CASE(
+    "select fd: a number closed while selected is watched to the end, and is not its successor") {
   each_fiber([] {
     pipe_ends p;
     const int number = p.read->number;
@@ -243,11 +280,13 @@ TEST_CASE("select fd: a number closed while selected is watched to the end, and 
     weft::channel<int> orders(1);
     const std::size_t taken = while_waiting(
         [&] {
-          return weft::select(weft::on_readable(number, nothing), weft::on_receive(orders, [](std::optional<int>) {}));
+          return weft::select(weft::on_readable(number, nothing),
+                              weft::on_receive(orders, [](std::optional<int>) {}));
         },
         [&] {
           p.read->close();
-          next = std::make_unique<descriptor>(::eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC));  // readable, maybe that number
+          // readable, maybe that number
+          next = std::make_unique<descriptor>(::eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC));
           orders.send(1);
         });
     CHECK(taken <= 1);  // 0: it had not begun to wait and found the number bad, or readable
@@ -289,7 +328,8 @@ TEST_CASE("select fd: of several ready descriptors and channels each is chosen a
   constexpr int rounds = 6000;
   int taken[3] = {};
   for (int i = 0; i < rounds; ++i)
-    ++taken[weft::select(weft::on_readable(a.number, nothing), weft::on_receive(c, [](std::optional<int>) {}),
+    ++taken[weft::select(weft::on_readable(a.number, nothing),
+                         weft::on_receive(c, [](std::optional<int>) {}),
                          weft::on_writable(b.number, nothing))];
   for (const int t : taken) CHECK(std::abs(t - rounds / 3) < rounds / 12);
 }
@@ -333,9 +373,12 @@ TEST_CASE("select fd: a runtime that is destroyed leaves the waits of others to 
   o.workers = 1;
   weft::runtime stays(o);
   auto first = std::make_unique<weft::runtime>(o);
-  first->spawn([&] {  // so it is the first one's poller that knows the listener
-         CHECK(weft::select(weft::on_readable(listener, nothing), weft::on_timeout(1ms, nothing)) == 1);
-       }).join();
+  first
+      ->spawn([&] {  // so it is the first one's poller that knows the listener
+        CHECK(weft::select(weft::on_readable(listener, nothing), weft::on_timeout(1ms, nothing)) ==
+              1);
+      })
+      .join();
   std::atomic<bool> begun{false};
   auto waiting = stays.spawn([&] {
     begun = true;
@@ -347,9 +390,13 @@ TEST_CASE("select fd: a runtime that is destroyed leaves the waits of others to 
   CHECK(waiting.join() == 1);
 }
 
-TEST_CASE("select fd: no number left for the duplicate is an error that names the limit; nothing is taken") {
+TEST_CASE(
+    "select fd: no number left for the duplicate is an error that names the limit; nothing is "
+    "taken") {
 #if WEFT_ASAN
-  MESSAGE("not here: UBSan opens a pipe to look at an object it does not know, and there is no descriptor for it");
+  MESSAGE(
+      "not here: UBSan opens a pipe to look at an object it does not know, and there is no "
+      "descriptor for it");
   return;
 #endif
   each_fiber([] {
@@ -365,7 +412,8 @@ TEST_CASE("select fd: no number left for the duplicate is an error that names th
     std::error_code ec;
     weft::channel<int> c(0);
     try {
-      weft::select(weft::on_readable(event.number, nothing), weft::on_receive(c, [](std::optional<int>) {}));
+      weft::select(weft::on_readable(event.number, nothing),
+                   weft::on_receive(c, [](std::optional<int>) {}));
     } catch (const std::system_error& e) {
       ec = e.code();
       text = e.what();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/select_test.cpp - one of several: which, how fairly, and never two; Go's select tests by their ideas.
+// unit/select_test.cpp - one of several: which, how fairly, and never two; Go's select tests by
+// their ideas.
 #include <weft/select.hpp>
 
 #include <doctest/doctest.h>
@@ -15,8 +16,8 @@
 #include "support/agents.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 namespace {
 const auto nothing = [] {};
@@ -30,7 +31,8 @@ TEST_CASE("select [example]: jobs, results, a stop request and a time") {
       std::optional<int> next;
       for (bool open = true; open;) {
         if (next)
-          weft::select(weft::on_send(results, *next, [&](bool sent) { log += sent ? 's' : 'x', next.reset(); }),
+          weft::select(weft::on_send(results, *next,
+                                     [&](bool sent) { log += sent ? 's' : 'x', next.reset(); }),
                        weft::on_stop(weft::this_fiber::stop_token(), [&] { open = false; }));
         else
           weft::select(weft::on_receive(jobs,
@@ -56,7 +58,8 @@ TEST_CASE("select: default only when nothing is ready") {
   std::optional<int> got;
   const auto keep = [&](std::optional<int> v) { got = v; };
   CHECK(weft::select(weft::on_receive(c, keep), weft::on_default(nothing)) == 1);
-  CHECK(weft::select(weft::on_send(c, 5, [](bool sent) { CHECK(sent); }), weft::on_default(nothing)) == 0);
+  CHECK(weft::select(weft::on_send(c, 5, [](bool sent) { CHECK(sent); }),
+                     weft::on_default(nothing)) == 0);
   CHECK(weft::select(weft::on_send(c, 6, [](bool) {}), weft::on_default(nothing)) == 1);
   CHECK(weft::select(weft::on_default(nothing), weft::on_receive(c, keep)) == 1);
   CHECK(got == 5);
@@ -64,7 +67,8 @@ TEST_CASE("select: default only when nothing is ready") {
   CHECK(weft::select(weft::on_receive(c, keep), weft::on_default(nothing)) == 0);
   CHECK(got == std::nullopt);
   bool sent = true;
-  CHECK(weft::select(weft::on_send(c, 6, [&](bool s) { sent = s; }), weft::on_default(nothing)) == 0);
+  CHECK(weft::select(weft::on_send(c, 6, [&](bool s) { sent = s; }), weft::on_default(nothing)) ==
+        0);
   CHECK(!sent);
 }
 
@@ -92,8 +96,9 @@ TEST_CASE("select: two selects that want each other meet exactly once per round"
     int sent[2] = {}, received[2] = {};
     const auto side = [&](weft::channel<int>& out, weft::channel<int>& in, int me) {
       for (int i = 0; i < rounds; ++i)
-        weft::select(weft::on_send(out, i, [&](bool ok) { sent[me] += ok; }),
-                     weft::on_receive(in, [&](std::optional<int> v) { received[me] += v.has_value(); }));
+        weft::select(
+            weft::on_send(out, i, [&](bool ok) { sent[me] += ok; }),
+            weft::on_receive(in, [&](std::optional<int> v) { received[me] += v.has_value(); }));
     };
     s.start([&] { side(a, b, 0); });
     s.start([&] { side(b, a, 1); });
@@ -167,8 +172,10 @@ TEST_CASE("select: a fiber's end, a stop request, a time, each ends a wait that 
 
       std::stop_source stop;
       auto stopper = weft::spawn([&] { stop.request_stop(); });
-      CHECK(weft::select(weft::on_receive(never, drop), weft::on_stop(stop.get_token(), nothing)) == 1);
-      CHECK(weft::select(weft::on_stop(stop.get_token(), nothing), weft::on_receive(never, drop)) == 0);
+      CHECK(weft::select(weft::on_receive(never, drop), weft::on_stop(stop.get_token(), nothing)) ==
+            1);
+      CHECK(weft::select(weft::on_stop(stop.get_token(), nothing), weft::on_receive(never, drop)) ==
+            0);
       stopper.join();
 
       const auto before = std::chrono::steady_clock::now();
@@ -210,11 +217,13 @@ TEST_CASE("select: timers and tickers as cases") {
       CHECK(weft::select(weft::on_timer(idle, nothing), weft::on_timer(t, nothing)) == 1);
       CHECK(weft::select(weft::on_timer(t, nothing), weft::on_default(nothing)) == 1);  // taken
       for (int i = 0; i < 3; ++i)
-        CHECK(weft::select(weft::on_receive(never, [](std::optional<int>) {}), weft::on_tick(every, nothing)) == 1);
+        CHECK(weft::select(weft::on_receive(never, [](std::optional<int>) {}),
+                           weft::on_tick(every, nothing)) == 1);
 
       t.reset(1h);
       auto sooner = weft::spawn([&] { t.reset(1ms); });
-      CHECK(weft::select(weft::on_timer(t, nothing), weft::on_receive(never, [](std::optional<int>) {})) == 0);
+      CHECK(weft::select(weft::on_timer(t, nothing),
+                         weft::on_receive(never, [](std::optional<int>) {})) == 0);
       sooner.join();
     });
     s.join();
@@ -295,7 +304,9 @@ TEST_CASE("select: a throwing move into a waiting select leaves it waiting") {
   });
 }
 
-TEST_CASE("select [CHAN-6]: a move that throws leaves the receiver it had claimed in line, wherever the select was") {
+TEST_CASE(
+    "select [CHAN-6]: a move that throws leaves the receiver it had claimed in line, wherever the "
+    "select was") {
   static std::atomic<bool> armed;
   struct picky {
     picky() = default;
@@ -304,14 +315,16 @@ TEST_CASE("select [CHAN-6]: a move that throws leaves the receiver it had claime
     }
     picky& operator=(picky&&) = default;
   };
-  // Many channels: between its first look and the one under all locks there is time for a receiver to come.
+  // Many channels: between its first look and the one under all locks there is time for a receiver
+  // to come.
   constexpr std::size_t channels = 100, rounds = 1500;
   for (const bool waits : {false, true}) {
     weft::options o;
     o.workers = 2;
     weft::run(o, [&] {
       std::vector<std::unique_ptr<weft::channel<picky>>> c;
-      for (std::size_t i = 0; i < channels; ++i) c.push_back(std::make_unique<weft::channel<picky>>());
+      for (std::size_t i = 0; i < channels; ++i)
+        c.push_back(std::make_unique<weft::channel<picky>>());
       weft::selector sends;
       armed = false;
       for (auto& to : c) sends.add(weft::on_send(*to, picky(), [](bool) {}));
@@ -345,7 +358,8 @@ TEST_CASE("select [CHAN-6]: a move that throws leaves the receiver it had claime
   }
 }
 
-TEST_CASE("select: of several cases of one channel none stays behind when another channel's is taken") {
+TEST_CASE(
+    "select: of several cases of one channel none stays behind when another channel's is taken") {
   weft::options o;
   o.workers = 1;
   weft::run(o, [] {

@@ -12,12 +12,12 @@
 #include <weft/event.hpp>
 #include <weft/this_fiber.hpp>
 
-#include "support/in_child.hpp"
 #include "support/agents.hpp"
+#include "support/in_child.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 static_assert(weft::binary_semaphore::max() == 1);
 static_assert(sizeof(weft::binary_semaphore) <= 24);

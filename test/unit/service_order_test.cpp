@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// Whom a processor serves next (sched/service_order.hpp), seen from outside: who waits for a timer, a descriptor, another fiber or its
-// first turn is served beside fibers that compute and fibers that yield. What is counted are turns of the others, not time.
+// Whom a processor serves next (sched/service_order.hpp), seen from outside: who waits for a timer,
+// a descriptor, another fiber or its first turn is served beside fibers that compute and fibers
+// that yield. What is counted are turns of the others, not time.
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -73,7 +74,8 @@ std::size_t median(std::vector<std::size_t> all) {
 
 }  // namespace
 
-// With one worker it had no turn at all: the sleeper came first whenever the processor was free, then the one that computes.
+// With one worker it had no turn at all: the sleeper came first whenever the processor was free,
+// then the one that computes.
 TEST_CASE("a spawn from a plain thread starts beside fibers that compute and fibers that sleep") {
   if (no_preemption_here()) return;
   for (const std::size_t n : worker_counts) {
@@ -130,13 +132,15 @@ TEST_CASE("a fiber whose descriptor is ready goes before fibers that yielded") {
     auto reader = rt.spawn([&, &peer = peer] {
       std::byte b{};
       while (peer.read_some(std::span(&b, 1)) == 1) {
-        between.push_back(extra_waiters.turns.load(std::memory_order_relaxed) - at_write.load(std::memory_order_relaxed));
+        between.push_back(extra_waiters.turns.load(std::memory_order_relaxed) -
+                          at_write.load(std::memory_order_relaxed));
         at_write.store(0, std::memory_order_release);
       }
     });
     const std::byte b{1};
     for (int i = 0; i < 31; ++i) {
-      at_write.store(extra_waiters.turns.load(std::memory_order_relaxed), std::memory_order_relaxed);
+      at_write.store(extra_waiters.turns.load(std::memory_order_relaxed),
+                     std::memory_order_relaxed);
       mine.write_all(std::span(&b, 1));
       until([&] { return at_write.load(std::memory_order_acquire) == 0; });
     }
@@ -186,13 +190,18 @@ TEST_CASE("a frozen fiber has its turn beside fibers that ready each other for e
     weft::channel<int> c(0);
     std::vector<weft::fiber<void>> pairs;
     for (std::size_t i = 0; i < 2 * n; ++i) {
-      pairs.push_back(rt.spawn([&] { while (c.receive()) continue; }));
-      pairs.push_back(rt.spawn([&] { while (!over.load(std::memory_order_relaxed) && c.send(1)) continue; }));
+      pairs.push_back(rt.spawn([&] {
+        while (c.receive()) continue;
+      }));
+      pairs.push_back(rt.spawn([&] {
+        while (!over.load(std::memory_order_relaxed) && c.send(1)) continue;
+      }));
     }
     {
       const hogs compute(rt, 1);
       const std::uint64_t before = probe::preemptions(rt);
-      until([&] { return probe::preemptions(rt) >= before + 5; });  // it is frozen again after each turn, by nothing else
+      // it is frozen again after each turn, by nothing else
+      until([&] { return probe::preemptions(rt) >= before + 5; });
       over.store(true, std::memory_order_relaxed);
       c.close();
     }
@@ -205,8 +214,12 @@ TEST_CASE("fibers that yield have their turns beside fibers that ready each othe
   weft::runtime rt(workers(1));
   std::atomic<bool> over{false};
   weft::channel<int> c(0);
-  auto receiver = rt.spawn([&] { while (c.receive()) continue; });
-  auto sender = rt.spawn([&] { while (!over.load(std::memory_order_relaxed)) c.send(1); });
+  auto receiver = rt.spawn([&] {
+    while (c.receive()) continue;
+  });
+  auto sender = rt.spawn([&] {
+    while (!over.load(std::memory_order_relaxed)) c.send(1);
+  });
   rt.spawn([] {
       for (int i = 0; i < 1000; ++i) weft::this_fiber::yield();
     }).join();

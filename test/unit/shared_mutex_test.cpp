@@ -18,12 +18,12 @@
 #include <weft/latch.hpp>
 #include <weft/this_fiber.hpp>
 
-#include "support/in_child.hpp"
 #include "support/agents.hpp"
+#include "support/in_child.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 static_assert(sizeof(weft::shared_mutex) <= 40);
 constinit weft::shared_mutex at_namespace_scope;
@@ -276,11 +276,14 @@ TEST_CASE("shared_mutex: destruction while it is locked, or waited for, says by 
 }
 #endif
 
-// One program, some of it compiled with assertions and some without: what the one locks the other may unlock.
+// One program, some of it compiled with assertions and some without: what the one locks the other
+// may unlock.
 TEST_CASE("shared_mutex: a lock and its unlock may differ in whether they check") {
   using weft::detail::sharing;
   weft::detail::shared_mutex_state m;
-  const auto lock_unchecked = [&] { return weft::detail::shared_mutex_lock(m, sharing::exclusive, {}); };
+  const auto lock_unchecked = [&] {
+    return weft::detail::shared_mutex_lock(m, sharing::exclusive, {});
+  };
   const auto unlock_unchecked = [&] { weft::detail::shared_mutex_unlock(m, sharing::exclusive); };
   const auto lock_checked = [&] {
     weft::detail::shared_mutex_check_lock(m);

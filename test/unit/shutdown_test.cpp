@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Shutdown in its numbered steps (runtime.hpp): what ends by itself, what is asked, what is left behind.
+// Shutdown in its numbered steps (runtime.hpp): what ends by itself, what is asked, what is left
+// behind.
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -51,7 +52,7 @@ TEST_CASE("fibers may spawn and join while the runtime shuts down, outsiders may
             });
             park_until_stopped();
             until([&] { return outsider_refused.load(); });
-            sum += sibling.join();                           // also asked to stop
+            sum += sibling.join();  // also asked to stop
             sum += weft::spawn([] { return 2; }).join();
           }).detach();
       std::thread outsider([&] {
@@ -111,7 +112,9 @@ TEST_CASE("a fiber that will not end is named and left behind") {
     weft::attributes b;
     b.name = "joiner";
     rt.spawn(b, [] {
-        auto child = weft::spawn([] { for (;;) weft::this_fiber::yield(); });
+        auto child = weft::spawn([] {
+          for (;;) weft::this_fiber::yield();
+        });
         weft::this_fiber::yield();  // so that it has begun, and is not run by the join
         child.join();
       }).detach();
@@ -137,7 +140,9 @@ TEST_CASE("with straggler_policy::abort the process ends after the report") {
     o.shutdown_timeout = 0ms;
     o.on_stragglers = weft::straggler_policy::abort;
     weft::runtime rt(o);
-    rt.spawn([] { for (;;) static_cast<void>(weft::this_fiber::sleep_for(1ms)); }).detach();
+    rt.spawn([] {
+        for (;;) static_cast<void>(weft::this_fiber::sleep_for(1ms));
+      }).detach();
     rt.shutdown();
     return 0;
   });

@@ -81,7 +81,8 @@ TEST_CASE("many sleepers wake in the order of their deadlines on one worker") {
           const int rank = (i * 73) % 200;
           all.push_back(weft::spawn([&order, &late, base, rank] {
             late = late || steady_clock::now() >= base;
-            static_cast<void>(weft::this_fiber::sleep_until(base + std::chrono::milliseconds(rank / 10)));
+            static_cast<void>(
+                weft::this_fiber::sleep_until(base + std::chrono::milliseconds(rank / 10)));
             order.push_back(rank / 10);
           }));
         }
@@ -124,13 +125,15 @@ TEST_CASE("sleepers wake although another fiber only yields") {
       for (int round = 0; round < 20; ++round) {
         std::atomic<int> woke{0};
         auto busy = rt.spawn([&] {
-          static_cast<void>(weft::this_fiber::sleep_for(1ms));  // brings its worker out of the poller
+          // brings its worker out of the poller
+          static_cast<void>(weft::this_fiber::sleep_for(1ms));
           while (woke < 8) weft::this_fiber::yield();
         });
         std::vector<weft::fiber<>> sleepers;
         for (int i = 0; i < 8; ++i)
           sleepers.push_back(rt.spawn([&, i] {
-            static_cast<void>(weft::this_fiber::sleep_for(std::chrono::microseconds(800 + 200 * i)));
+            static_cast<void>(
+                weft::this_fiber::sleep_for(std::chrono::microseconds(800 + 200 * i)));
             ++woke;
           }));
         busy.join();

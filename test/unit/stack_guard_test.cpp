@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// What lies below a fiber's stack, on the kernels people have: many fibers, and an overflow, with each kind of guard page,
-// and where guard pages run out. Everything happens in children whose kernel is older than ours.
+// What lies below a fiber's stack, on the kernels people have: many fibers, and an overflow, with
+// each kind of guard page, and where guard pages run out. Everything happens in children whose
+// kernel is older than ours.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -34,9 +35,12 @@ using namespace weft::test;
 using namespace std::chrono_literals;
 
 constexpr int no_filter = 77;
-constexpr kernel kernels[] = {kernel::newest, kernel::userfaultfd, kernel::mprotect, kernel::sandboxed};
+constexpr kernel kernels[] = {kernel::newest, kernel::userfaultfd, kernel::mprotect,
+                              kernel::sandboxed};
 
-bool has(const child_end& end, const std::string& text) { return end.errors.find(text) != std::string::npos; }
+bool has(const child_end& end, const std::string& text) {
+  return end.errors.find(text) != std::string::npos;
+}
 
 template <class F>
 child_end on_kernel(kernel k, F body) {
@@ -114,13 +118,15 @@ void check_report(const child_end& end) {
   CHECK(has(end, "options::stack_size"));
 }
 
-// On ours the program of README's first screen is a test of its own. A million on each: stacks_limit, by hand.
+// On ours the program of README's first screen is a test of its own. A million on each:
+// stacks_limit, by hand.
 TEST_CASE("more sleepers than the mappings of a process would guard, on every older kernel") {
   const std::pair<kernel, std::size_t> all[] = {
       {kernel::userfaultfd, 100'000}, {kernel::mprotect, 20'000}, {kernel::sandboxed, 40'000}};
   for (const auto& [k, n] : all) {
     CAPTURE(static_cast<int>(k));
-    const child_end end = on_kernel(k, [&] { return sleepers(static_cast<int>(scaled(n) / 2 * 2)); });
+    const child_end end =
+        on_kernel(k, [&] { return sleepers(static_cast<int>(scaled(n) / 2 * 2)); });
     CAPTURE(end.errors);
     CHECK((end.exit_code == 0 || end.exit_code == no_filter));
     if (end.exit_code == 0 && !WEFT_TSAN && !WEFT_ASAN && os::max_map_count() < 80'000)
@@ -146,7 +152,8 @@ TEST_CASE("userfaultfd: a forked child has its guards, and so have those it make
     if (os::guard_support() != os::guard_kind::write_protect) return 70;
     run([] {
       std::vector<fiber<>> some;
-      for (int i = 0; i < 200; ++i) some.push_back(spawn([] { static_cast<void>(this_fiber::sleep_for(1ms)); }));
+      for (int i = 0; i < 200; ++i)
+        some.push_back(spawn([] { static_cast<void>(this_fiber::sleep_for(1ms)); }));
       for (auto& f : some) f.join();
     });
     const child_end inner = in_child([] {
@@ -164,7 +171,8 @@ TEST_CASE("userfaultfd: a forked child has its guards, and so have those it make
   CHECK(end.exit_code == 0);
 }
 
-TEST_CASE("stacks without a guard: full use is no overflow, and stderr says once that there are some") {
+TEST_CASE(
+    "stacks without a guard: full use is no overflow, and stderr says once that there are some") {
   const child_end end = beyond_the_guards([] {
     for (int round = 0; round < 3; ++round) {
       std::vector<fiber<>> all;
@@ -188,11 +196,13 @@ TEST_CASE("stacks without a guard: full use is no overflow, and stderr says once
   CHECK(end.errors.find("weft: guard pages take two mappings", first + 1) == std::string::npos);
 }
 
-TEST_CASE("stacks without a guard: an overflow is found at the end, at a deep park, and while it runs") {
+TEST_CASE(
+    "stacks without a guard: an overflow is found at the end, at a deep park, and while it runs") {
   if (WEFT_ASAN || WEFT_TSAN) return;
   constexpr std::size_t too_deep = 280 * 1024;  // by less than the red zone
   SUBCASE("at the end") {
-    const child_end end = beyond_the_guards([] { return join_doomed([] { reach_down(too_deep); }); });
+    const child_end end =
+        beyond_the_guards([] { return join_doomed([] { reach_down(too_deep); }); });
     check_report(end);
     if (end.exit_code != no_filter) CHECK(has(end, "has no guard page"));
   }
@@ -229,7 +239,8 @@ TEST_CASE("stacks without a guard: an overflow is found at the end, at a deep pa
   }
 }
 
-TEST_CASE("stack_guard_policy::page: who finds no guarded stack fails at once, and its join says why") {
+TEST_CASE(
+    "stack_guard_policy::page: who finds no guarded stack fails at once, and its join says why") {
   const child_end end = on_kernel(kernel::sandboxed, [] {
     os::test_hooks.most_guards = 100;
     runtime rt(options{.workers = 1, .stack_guard = stack_guard_policy::page});
@@ -282,8 +293,9 @@ TEST_CASE("where memory is committed strictly, only the stacks in use count") {
   if (WEFT_ASAN || WEFT_TSAN) return;
   const child_end end = on_kernel(kernel::newest, [] {
     const rlimit tight{std::size_t{700} << 20, std::size_t{700} << 20};
-    if (setrlimit(RLIMIT_DATA, &tight) != 0) return 4;  // counts what can be written, as vm.overcommit_memory = 2 does
-    if (const int code = sleepers(1000)) return code;   // 250 MiB; the slabs are 1 GiB
+    // counts what can be written, as vm.overcommit_memory = 2 does
+    if (setrlimit(RLIMIT_DATA, &tight) != 0) return 4;
+    if (const int code = sleepers(1000)) return code;  // 250 MiB; the slabs are 1 GiB
     return run([] {
       std::vector<fiber<>> all;
       std::size_t failed = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// How much stack weft itself needs of a fiber, and how much a child is promised that runs on its joiner's.
+// How much stack weft itself needs of a fiber, and how much a child is promised that runs on its
+// joiner's.
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -26,14 +27,17 @@ constexpr std::byte paint{0xa5};
   auto* const here = static_cast<volatile std::byte*>(__builtin_frame_address(0)) - 512;
   for (std::size_t i = 0; i < looked_at; ++i) here[-static_cast<std::ptrdiff_t>(i)] = paint;
 }
-[[gnu::noinline, gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] std::size_t used_below() {
+[[gnu::noinline, gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] std::size_t
+used_below() {
   const auto* const here = static_cast<const volatile std::byte*>(__builtin_frame_address(0)) - 512;
   std::size_t i = looked_at;
   while (i > 0 && here[-static_cast<std::ptrdiff_t>(i - 1)] == paint) --i;
   return i + 512;
 }
 
-TEST_CASE("a yield or a park needs less than 3 KB of the fiber's stack, also when stacks are fetched and given back") {
+TEST_CASE(
+    "a yield or a park needs less than 3 KB of the fiber's stack, also when stacks are fetched and "
+    "given back") {
   if (WEFT_ASAN || WEFT_TSAN) return;
   run(options{.workers = 1}, [] {
     std::size_t most = 0;
@@ -68,7 +72,9 @@ TEST_CASE("a yield or a park needs less than 3 KB of the fiber's stack, also whe
 }
 
 // A child overwrites nothing of its joiner's and does not overflow, however deep the joiner is.
-TEST_CASE("a child that is joined at once has three quarters of its stack size, wherever its joiner stands") {
+TEST_CASE(
+    "a child that is joined at once has three quarters of its stack size, wherever its joiner "
+    "stands") {
   if (WEFT_ASAN || WEFT_TSAN) return;  // their frames are larger
   run(options{.workers = 1}, [] {
     constexpr std::size_t overhead = 2048;  // of the frames between

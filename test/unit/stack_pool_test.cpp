@@ -90,7 +90,8 @@ TEST_CASE("overflow: running off a stack is a signal, never the neighbour's memo
   if (os::guard_support() == os::guard_kind::page_table) overflow_dies(standard, SIGSEGV);
   with_mprotect_guards([] { overflow_dies(stack_class_for(std::size_t{128} << 10), SIGSEGV); });
   os::test_hooks.no_guard_advice = true;
-  if (os::guard_support() == os::guard_kind::write_protect) overflow_dies(stack_class_for(std::size_t{512} << 10), SIGBUS);
+  if (os::guard_support() == os::guard_kind::write_protect)
+    overflow_dies(stack_class_for(std::size_t{512} << 10), SIGBUS);
   os::test_hooks.no_guard_advice = false;
 }
 

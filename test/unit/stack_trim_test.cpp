@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The memory of a burst of fibers goes back to the kernel, and what is used again and again does not.
+// The memory of a burst of fibers goes back to the kernel, and what is used again and again does
+// not.
 #include <doctest/doctest.h>
 
 #include <fstream>
@@ -46,7 +47,9 @@ struct period {
   ~period() { detail::trim_period_ns = 2'000'000'000; }
 };
 
-TEST_CASE("after a burst: its stacks' memory goes back, also when the runtime falls idle, and they can be had again") {
+TEST_CASE(
+    "after a burst: its stacks' memory goes back, also when the runtime falls idle, and they can "
+    "be had again") {
   const period short_one(20'000'000);
   const std::size_t n = scaled(20'000);
   for (const std::size_t workers : {1u, 8u}) {
@@ -61,7 +64,8 @@ TEST_CASE("after a burst: its stacks' memory goes back, also when the runtime fa
           const auto now = detail::stack_pool_statistics();
           return now.free_global - now.cold;
         };
-        while (warm() > detail::class_pool::kept_warm * 2 && std::chrono::steady_clock::now() < limit)
+        while (warm() > detail::class_pool::kept_warm * 2 &&
+               std::chrono::steady_clock::now() < limit)
           std::this_thread::sleep_for(2ms);
         CHECK(warm() <= detail::class_pool::kept_warm * 2);
         if (!WEFT_ASAN && !WEFT_TSAN) {

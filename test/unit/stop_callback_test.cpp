@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/stop_callback_test.cpp - what a stop request calls: std::stop_callback, whose function must not wait in a fiber, and
-// weft::stop_callback, whose may.
+// unit/stop_callback_test.cpp - what a stop request calls: std::stop_callback, whose function must
+// not wait in a fiber, and weft::stop_callback, whose may.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -21,7 +21,9 @@ using namespace weft::test;
 using namespace std::chrono_literals;
 
 // First: the child must find no runtime.
-TEST_CASE("CB-1: a std::stop_callback that waits in a fiber, by request_stop, ends the process with a report") {
+TEST_CASE(
+    "CB-1: a std::stop_callback that waits in a fiber, by request_stop, ends the process with a "
+    "report") {
   const auto waits_in_callback = [](auto&& request) {
     return in_child([&] {
       weft::options o;
@@ -32,7 +34,8 @@ TEST_CASE("CB-1: a std::stop_callback that waits in a fiber, by request_stop, en
         named.name = "asker";
         weft::event registered;
         auto asked = weft::spawn([&] {
-          const std::stop_callback cb(weft::this_fiber::stop_token(), [] { weft::this_fiber::sleep_for(1ms); });
+          const std::stop_callback cb(weft::this_fiber::stop_token(),
+                                      [] { weft::this_fiber::sleep_for(1ms); });
           registered.set();
           park_until_stopped();
         });
@@ -44,11 +47,15 @@ TEST_CASE("CB-1: a std::stop_callback that waits in a fiber, by request_stop, en
   };
   const auto end = waits_in_callback([](weft::fiber<>& f) { f.request_stop(); });
   CHECK(end.signal == SIGABRT);
-  CHECK_MESSAGE(end.errors.find("\"asker\" waits (sleep) in a std::stop_callback") != std::string::npos, end.errors);
+  CHECK_MESSAGE(
+      end.errors.find("\"asker\" waits (sleep) in a std::stop_callback") != std::string::npos,
+      end.errors);
   CHECK(end.errors.find("use weft::stop_callback") != std::string::npos);
 }
 
-TEST_CASE("weft::stop_callback: the destructor waits for the end of a function that waits, on any thread") {
+TEST_CASE(
+    "weft::stop_callback: the destructor waits for the end of a function that waits, on any "
+    "thread") {
   each_fiber([] {
     for (int round = 0; round < 20; ++round) {
       std::stop_source source;
@@ -76,7 +83,9 @@ TEST_CASE("weft::stop_callback: the destructor waits for the end of a function t
   });
 }
 
-TEST_CASE("weft::stop_callback: called at once, once, not, or never, as the stop came before, between, after, or cannot come") {
+TEST_CASE(
+    "weft::stop_callback: called at once, once, not, or never, as the stop came before, between, "
+    "after, or cannot come") {
   each_fiber([] {
     std::stop_source before;
     before.request_stop();
@@ -93,14 +102,20 @@ TEST_CASE("weft::stop_callback: called at once, once, not, or never, as the stop
     }
     CHECK(calls == 2);  // although it was taken back at once
     std::stop_source after;
-    { weft::stop_callback cb(after.get_token(), [&] { ++calls; }); }
+    {
+      weft::stop_callback cb(after.get_token(), [&] { ++calls; });
+    }
     after.request_stop();
-    { weft::stop_callback cb(std::stop_token(), [&] { ++calls; }); }
+    {
+      weft::stop_callback cb(std::stop_token(), [&] { ++calls; });
+    }
     CHECK(calls == 2);
   });
 }
 
-TEST_CASE("weft::stop_callback: of the fiber itself, by fiber<T>::request_stop and a scope's; with a function that only moves") {
+TEST_CASE(
+    "weft::stop_callback: of the fiber itself, by fiber<T>::request_stop and a scope's; with a "
+    "function that only moves") {
   each_fiber([] {
     std::atomic<int> calls{0};
     weft::scope s;
@@ -141,7 +156,9 @@ TEST_CASE("weft::stop_callback: destroyed by its own function, after that one we
   });
 }
 
-TEST_CASE("CB-1: a callback that only tells somebody is all right, also when its fiber was asked to give way; on a thread it may wait") {
+TEST_CASE(
+    "CB-1: a callback that only tells somebody is all right, also when its fiber was asked to give "
+    "way; on a thread it may wait") {
   each_runtime([](weft::runtime& rt) {
     std::atomic<int> told{0};
     weft::channel<int> news(100);
@@ -152,7 +169,8 @@ TEST_CASE("CB-1: a callback that only tells somebody is all right, also when its
           if (by_thread) weft::this_fiber::sleep_for(100us);
           const auto until = std::chrono::steady_clock::now() + 15ms;  // longer than a slice
           while (std::chrono::steady_clock::now() < until) static_cast<void>(news.try_send(1));
-          rt.spawn([&] { ++told; }).detach();  // not weft::spawn: a thread has no runtime of its own
+          // not weft::spawn: a thread has no runtime of its own
+          rt.spawn([&] { ++told; }).detach();
         });
         registered.set();
         park_until_stopped();

@@ -16,7 +16,8 @@ TEST_CASE("a sleeping fiber is woken by a stop request, one about to sleep does 
   each_runtime([](weft::runtime& rt) {
     for (int i = 0; i < static_cast<int>(scaled(500)); ++i) {
       auto f = rt.spawn([] { return weft::this_fiber::sleep_for(1h); });
-      if (i % 3 == 0) static_cast<void>(weft::this_fiber::sleep_for(std::chrono::microseconds(i % 50)));
+      if (i % 3 == 0)
+        static_cast<void>(weft::this_fiber::sleep_for(std::chrono::microseconds(i % 50)));
       f.request_stop();
       f.request_stop();
       REQUIRE(f.join() == weft::wait_result::stopped);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// unit/stop_token_waits_test.cpp - every wait has a form that takes a std::stop_token: it ends when a stop is requested before
-// or meanwhile, and says so; and it takes what is there in spite of it. The plain forms are not ended.
+// unit/stop_token_waits_test.cpp - every wait has a form that takes a std::stop_token: it ends when
+// a stop is requested before or meanwhile, and says so; and it takes what is there in spite of it.
+// The plain forms are not ended.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -68,7 +69,8 @@ struct barren {
         {"receive", [&](stop s) { return empty.receive(s).has_value(); }},
         {"receive_for", [&](stop s) { return empty.receive_for(s, 1h).has_value(); }},
         {"send", [&](stop s) { return bool(full.send(2, s)); }},
-        {"send of an lvalue", [&](stop s) {
+        {"send of an lvalue",
+         [&](stop s) {
            const int two = 2;
            return bool(full.send(two, s));
          }},
@@ -83,14 +85,17 @@ struct barren {
         {"semaphore", [&](stop s) { return semaphore.acquire(s); }},
         {"mutex", [&](stop s) { return mutex.lock(s); }},
         {"mutex, try_lock_for", [&](stop s) { return mutex.try_lock_for(s, 1h); }},
-        {"mutex, try_lock_until", [&](stop s) { return mutex.try_lock_until(s, std::chrono::system_clock::now() + 1h); }},
+        {"mutex, try_lock_until",
+         [&](stop s) { return mutex.try_lock_until(s, std::chrono::system_clock::now() + 1h); }},
         {"recursive_mutex", [&](stop s) { return recursive.lock(s); }},
         {"recursive_mutex, try_lock_for", [&](stop s) { return recursive.try_lock_for(s, 1h); }},
         {"shared_mutex", [&](stop s) { return shared.lock(s); }},
         {"shared_mutex, shared", [&](stop s) { return shared.lock_shared(s); }},
         {"shared_mutex, try_lock_for", [&](stop s) { return shared.try_lock_for(s, 1h); }},
-        {"shared_mutex, try_lock_shared_for", [&](stop s) { return shared.try_lock_shared_for(s, 1h); }},
-        {"condition_variable", [&](stop s) {
+        {"shared_mutex, try_lock_shared_for",
+         [&](stop s) { return shared.try_lock_shared_for(s, 1h); }},
+        {"condition_variable",
+         [&](stop s) {
            weft::mutex own;
            std::unique_lock guard(own);
            return condition.wait(guard, s, [] { return false; });
@@ -101,14 +106,19 @@ struct barren {
         {"rate_limiter, acquire_for", [&](stop s) { return limiter.acquire_for(1, s, 2h); }},
         {"join_until", [&](stop s) { return endless.join_until(s); }},
         {"join_for", [&](stop s) { return endless.join_for(s, 1h); }},
-        {"join_until a time", [&](stop s) { return endless.join_until(s, std::chrono::system_clock::now() + 1h); }},
-        {"select, with a fiber's end", [&](stop s) {
+        {"join_until a time",
+         [&](stop s) { return endless.join_until(s, std::chrono::system_clock::now() + 1h); }},
+        {"select, with a fiber's end",
+         [&](stop s) {
            return weft::select(weft::on_join(endless, [] {}), weft::on_stop(s, [] {})) == 0;
          }},
-        {"select", [&](stop s) {
-           return weft::select(weft::on_receive(empty, [](std::optional<int>) {}), weft::on_stop(s, [] {})) == 0;
+        {"select",
+         [&](stop s) {
+           return weft::select(weft::on_receive(empty, [](std::optional<int>) {}),
+                               weft::on_stop(s, [] {})) == 0;
          }},
-        {"sleep_for", [&](stop s) { return weft::this_fiber::sleep_for(s, 1h) != weft::wait_result::stopped; }},
+        {"sleep_for",
+         [&](stop s) { return weft::this_fiber::sleep_for(s, 1h) != weft::wait_result::stopped; }},
     };
   }
 };
@@ -122,7 +132,8 @@ TEST_CASE("every wait ends by a stop that was requested before, and by one that 
       std::stop_source before;
       before.request_stop();
       const bool in_spite_of_it = w.call(before.get_token());
-      CHECK_MESSAGE(!in_spite_of_it, w.name);  // nothing waits within a message: doctest keeps those by thread
+      // nothing waits within a message: doctest keeps those by thread
+      CHECK_MESSAGE(!in_spite_of_it, w.name);
       std::stop_source meanwhile;
       std::atomic<bool> begins{false};
       auto waiting = weft::spawn([&] {

@@ -49,7 +49,8 @@ TEST_CASE("threads that live at the same time have different ids") {
 }
 
 TEST_CASE("a thread's id is not used again") {
-  // The kernel uses thread numbers again only after all others; many threads, each ended before the next.
+  // The kernel uses thread numbers again only after all others; many threads, each ended before the
+  // next.
   std::vector<weft::fiber_id> ids(200);
   for (auto& id : ids) std::thread([&] { id = weft::this_fiber::get_id(); }).join();
   std::sort(ids.begin(), ids.end());

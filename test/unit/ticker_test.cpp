@@ -13,8 +13,8 @@
 
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 TEST_CASE("ticker: no tick before its time") {
   on_all_agents([](agents& s) {
@@ -35,7 +35,7 @@ TEST_CASE("ticker: missed ticks are dropped, the next comes at its time") {
     const auto start = clock_type::now();
     weft::ticker t(4ms);
     weft::this_fiber::sleep_until(start + 30ms);
-    CHECK(t.wait());        // at once, for all that were missed
+    CHECK(t.wait());  // at once, for all that were missed
     const auto taken = clock_type::now();
     CHECK(t.wait());
     const auto next = clock_type::now() - start;

@@ -58,8 +58,8 @@ TEST_CASE("fires in order, only what is due, at most the limit") {
   for (std::int64_t now = 0; now <= 500; now += 25) {
     for (;;) {
       const std::size_t n = h.fire(now, 7, [&](fiber_record& r) {
-        const auto i = static_cast<std::size_t>(
-            std::find(w.all.begin(), w.all.end(), &r) - w.all.begin());
+        const auto i =
+            static_cast<std::size_t>(std::find(w.all.begin(), w.all.end(), &r) - w.all.begin());
         CHECK(when[i] <= now);
         CHECK(when[i] > now - 25);
         CHECK(r.word.code() == wake_code::timeout);
@@ -104,11 +104,13 @@ TEST_CASE("stale entries do not pile up, and live ones survive the sweeps") {
   CHECK(woken == 1);
 }
 
-TEST_CASE("moved to another queue: every deadline is there, in order, whichever was the bigger one") {
+TEST_CASE(
+    "moved to another queue: every deadline is there, in order, whichever was the bigger one") {
   for (const std::size_t mine : {3u, 60u}) {
     waiters w(63);
     timer_queue from, to;
-    for (std::size_t i = 0; i < 63; ++i) REQUIRE((i < mine ? from : to).add(100 + static_cast<std::int64_t>(i * 37 % 63), w.park(i)));
+    for (std::size_t i = 0; i < 63; ++i)
+      REQUIRE((i < mine ? from : to).add(100 + static_cast<std::int64_t>(i * 37 % 63), w.park(i)));
     from.move_to(to);
     CHECK(from.size() == 0);
     CHECK(from.earliest() == timer_queue::never);
@@ -140,7 +142,8 @@ TEST_CASE("whatever comes when: all that is due, in order, and nothing else") {
     // Soon, about the next milliseconds, within the ring, beyond it, long ago.
     const auto some_time = [&] {
       const std::int64_t ranges[] = {ms / 10, 3 * ms, 60 * ms, 250 * ms, 300 * ms, 5000 * ms};
-      const std::int64_t in = static_cast<std::int64_t>(pick.below(static_cast<std::uint64_t>(ranges[pick.below(6)])));
+      const std::int64_t in =
+          static_cast<std::int64_t>(pick.below(static_cast<std::uint64_t>(ranges[pick.below(6)])));
       return pick.below(20) == 0 ? now - in : now + in;
     };
     while (next < w.all.size() || !there.empty()) {
@@ -151,7 +154,8 @@ TEST_CASE("whatever comes when: all that is due, in order, and nothing else") {
         if (d.stale) static_cast<void>(d.who->word.wake(t.epoch(), wake_code::ready));
         there.push_back(d);
       }
-      now += static_cast<std::int64_t>(pick.below(static_cast<std::uint64_t>((pick.below(10) == 0 ? 400 : 4) * ms)));
+      now += static_cast<std::int64_t>(
+          pick.below(static_cast<std::uint64_t>((pick.below(10) == 0 ? 400 : 4) * ms)));
       if (pick.below(50) == 0) {
         timer_queue other;
         q.move_to(other);
@@ -164,7 +168,8 @@ TEST_CASE("whatever comes when: all that is due, in order, and nothing else") {
       while (q.fire(now, limit, [&](fiber_record& r) { woken.push_back(&r); }) == limit) {
       }
       for (fiber_record* r : woken) {
-        const auto it = std::find_if(there.begin(), there.end(), [&](const due& d) { return d.who == r; });
+        const auto it =
+            std::find_if(there.begin(), there.end(), [&](const due& d) { return d.who == r; });
         REQUIRE(it != there.end());
         REQUIRE(!it->stale);
         REQUIRE(it->when <= now);

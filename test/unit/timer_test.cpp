@@ -14,8 +14,8 @@
 
 using namespace std::chrono_literals;
 using clock_type = std::chrono::steady_clock;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 TEST_CASE("timer [example]: serves until nobody asks for a while") {
   weft::run([] {
@@ -70,7 +70,8 @@ TEST_CASE("timer: stop ends the waits, reset moves them; nothing is left over") 
     s.start([&] {
       while (!t.reset(1h)) weft::this_fiber::yield();
       CHECK(t.reset(1ms));
-      while (ended < 4) weft::this_fiber::sleep_for(100us);  // one took it, the others found it idle
+      // one took it, the others found it idle
+      while (ended < 4) weft::this_fiber::sleep_for(100us);
       CHECK(fired == 1);
       CHECK(!t.stop());
       t.reset(1h);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Two copies of weft in one process, a program's and a plugin's: each takes the signals that are its own, and knows its
-// own fibers only.
+// Two copies of weft in one process, a program's and a plugin's: each takes the signals that are
+// its own, and knows its own fibers only.
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -23,7 +23,9 @@ namespace {
 
 using function = int (*)();
 
-function find(void* plugin, const char* name) { return reinterpret_cast<function>(dlsym(plugin, name)); }
+function find(void* plugin, const char* name) {
+  return reinterpret_cast<function>(dlsym(plugin, name));
+}
 
 // The program's runtime computes, and is preempted, at the same time.
 int both() {
@@ -56,7 +58,10 @@ int both() {
   if (ticks.join() == 0 && result == 0) result = 11;
   if (result == 0 && find(plugin, "second_copy_default_runtime")() != 3) result = 12;
   // On a fiber of the program's, which is a plain thread to the plugin.
-  if (result == 0) result = rt.spawn([&] { return weft::offload([&] { return find(plugin, "second_copy_works")(); }); }).join();
+  if (result == 0)
+    result = rt.spawn([&] {
+                 return weft::offload([&] { return find(plugin, "second_copy_works")(); });
+               }).join();
   return result;
 }
 
@@ -72,7 +77,9 @@ TEST_CASE("a program and a plugin with a weft each run fibers at the same time, 
   CHECK(end.errors == "");
 }
 
-TEST_CASE("the plugin first, unloaded before the program's begins, and a crash still ends the process by its signal") {
+TEST_CASE(
+    "the plugin first, unloaded before the program's begins, and a crash still ends the process by "
+    "its signal") {
   const child_end end = in_child([] {
     alarm(100);
     void* const plugin = dlopen(WEFT_SECOND_COPY, RTLD_NOW | RTLD_LOCAL);

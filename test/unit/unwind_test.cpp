@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// Profilers and debuggers see whole fiber stacks: by the unwind tables (perf --call-graph dwarf, heaptrack, gdb) and by
-// frame pointers (perf record -g, the kernel), a walk reaches the fiber's entry and ends there.
+// Profilers and debuggers see whole fiber stacks: by the unwind tables (perf --call-graph dwarf,
+// heaptrack, gdb) and by frame pointers (perf record -g, the kernel), a walk reaches the fiber's
+// entry and ends there.
 #include <weft/weft.hpp>
 
 #include <algorithm>
@@ -34,13 +35,16 @@ _Unwind_Reason_Code add_frame(_Unwind_Context* frame, void* to) {
   walk& w = *static_cast<walk*>(to);
   const std::uintptr_t ip = _Unwind_GetIP(frame);
   if (ip == 0) return _URC_NO_REASON;
-  w.functions.push_back(reinterpret_cast<std::uintptr_t>(_Unwind_FindEnclosingFunction(reinterpret_cast<void*>(ip - 1))));
+  w.functions.push_back(reinterpret_cast<std::uintptr_t>(
+      _Unwind_FindEnclosingFunction(reinterpret_cast<void*>(ip - 1))));
   w.last_frame = _Unwind_GetCFA(frame);
   return w.functions.size() > 1000 ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
 
-[[gnu::noinline]] void by_tables_into(walk& w) {  // which has room: a signal handler must not allocate
-  w.ended_by_itself = _Unwind_Backtrace(&add_frame, &w) == _URC_END_OF_STACK && w.functions.size() <= 1000;
+// which has room: a signal handler must not allocate
+[[gnu::noinline]] void by_tables_into(walk& w) {
+  w.ended_by_itself =
+      _Unwind_Backtrace(&add_frame, &w) == _URC_END_OF_STACK && w.functions.size() <= 1000;
 }
 
 [[gnu::noinline]] walk by_tables() {
@@ -50,7 +54,8 @@ _Unwind_Reason_Code add_frame(_Unwind_Context* frame, void* to) {
   return w;
 }
 
-// As the kernel walks: a pair (frame above, return address) at each frame pointer, until the frame is null.
+// As the kernel walks: a pair (frame above, return address) at each frame pointer, until the frame
+// is null.
 [[gnu::noinline]] walk by_frame_pointers() {
   walk w;
   w.functions.reserve(1100);
@@ -58,7 +63,8 @@ _Unwind_Reason_Code add_frame(_Unwind_Context* frame, void* to) {
   while (frame != nullptr && w.functions.size() < 1000) {
     w.last_frame = reinterpret_cast<std::uintptr_t>(frame);
     const std::uintptr_t above = frame[0], back = frame[1];
-    w.functions.push_back(reinterpret_cast<std::uintptr_t>(_Unwind_FindEnclosingFunction(reinterpret_cast<void*>(back - 1))));
+    w.functions.push_back(reinterpret_cast<std::uintptr_t>(
+        _Unwind_FindEnclosingFunction(reinterpret_cast<void*>(back - 1))));
     if (above == 0) {
       w.ended_by_itself = true;
       break;
@@ -73,7 +79,8 @@ using walker = walk (*)();
 
 [[gnu::noinline]] walk deep(int n, walker how) {
   if (n == 0) return how();
-  // Through a pointer nobody sees through, or the compiler makes copies of it that count as other functions.
+  // Through a pointer nobody sees through, or the compiler makes copies of it that count as other
+  // functions.
   auto* next = &deep;
   asm volatile("" : "+r"(next));
   walk w = next(n - 1, how);
@@ -95,8 +102,8 @@ void check(const walk& w, std::size_t deeps = depth + 1) {
   REQUIRE(w.functions.size() > deeps);
   const weft::detail::fiber_record* f = weft::detail::this_worker()->current;
   while (f->has(weft::detail::fiber_record::inlined)) f = f->outer;
-  const auto top = reinterpret_cast<std::uintptr_t>(f->stack_limit) + weft::detail::slot_size(f->stack) -
-                   weft::os::page_size();
+  const auto top = reinterpret_cast<std::uintptr_t>(f->stack_limit) +
+                   weft::detail::slot_size(f->stack) - weft::os::page_size();
   CHECK(w.last_frame <= top);
   CHECK(w.last_frame > top - 2048);  // up to 15 cache lines below the top, and what the entry keeps
 }
@@ -125,9 +132,12 @@ TEST_CASE("both ways see the same functions, and nothing below the entry") {
     REQUIRE(tables.functions.size() >= frames.functions.size());
     // The innermost differ by the walker itself.
     const auto from = tables.functions.end() - static_cast<std::ptrdiff_t>(depth + 3);
-    CHECK(std::equal(from, tables.functions.end(), frames.functions.end() - static_cast<std::ptrdiff_t>(depth + 3)));
-    CHECK(std::find(tables.functions.begin(), tables.functions.end(), std::uintptr_t{0}) == tables.functions.end());
-    CHECK(std::find(frames.functions.begin(), frames.functions.end(), std::uintptr_t{0}) == frames.functions.end());
+    CHECK(std::equal(from, tables.functions.end(),
+                     frames.functions.end() - static_cast<std::ptrdiff_t>(depth + 3)));
+    CHECK(std::find(tables.functions.begin(), tables.functions.end(), std::uintptr_t{0}) ==
+          tables.functions.end());
+    CHECK(std::find(frames.functions.begin(), frames.functions.end(), std::uintptr_t{0}) ==
+          frames.functions.end());
   });
 }
 
@@ -167,7 +177,9 @@ TEST_CASE("a stack that runs fiber after fiber has one entry, whoever is on it")
     });
 }
 
-TEST_CASE("a child that its joiner runs has the joiner's frames below it, down to the entry of the stack") {
+TEST_CASE(
+    "a child that its joiner runs has the joiner's frames below it, down to the entry of the "
+    "stack") {
   for (const walker how : walkers)
     on_one_worker([&] {
       struct {
@@ -197,10 +209,11 @@ TEST_CASE("a walk from a signal handler on its own stack goes on through the int
   REQUIRE(sigaction(SIGUSR2, &action, &before) == 0);
   in_handler.functions.reserve(1100);
   on_one_worker([&] {
-    check(deep(depth, +[] {
-      std::raise(SIGUSR2);
-      return in_handler;
-    }));
+    check(deep(
+        depth, +[] {
+          std::raise(SIGUSR2);
+          return in_handler;
+        }));
   });
   sigaction(SIGUSR2, &before, nullptr);
 }

@@ -13,12 +13,12 @@
 #include <weft/event.hpp>
 #include <weft/this_fiber.hpp>
 
-#include "support/in_child.hpp"
 #include "support/agents.hpp"
+#include "support/in_child.hpp"
 
 using namespace std::chrono_literals;
-using weft::test::on_all_agents;
 using weft::test::agents;
+using weft::test::on_all_agents;
 
 static_assert(sizeof(weft::wait_group) <= 24);
 constinit weft::wait_group at_namespace_scope;

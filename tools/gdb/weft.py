@@ -2,15 +2,17 @@
 # tools/gdb/weft.py - fibers in gdb: live processes and core files.
 #
 #   info fibers [TEXT]              all of them, or those whose line holds TEXT
-#   fiber ID                        its calls for bt, up, print; `fiber none` goes back to the thread
+#   fiber ID                        its calls for bt, up, print; `fiber none` goes back to the
+#                                   thread
 #   fiber apply ID... | all COMMAND
 #   print of a channel, a mutex, a fiber handle
 #
-# weft's library carries this file in its section .debug_gdb_scripts, so gdb loads it by itself wherever its auto-load
-# safe-path allows (gdb says what to write into ~/.gdbinit where it does not). `source weft.py` does the same.
-# A parked fiber is shown by an unwinder: the caller of the selected thread's innermost frame is then what the fiber's saved
-# context says. No register is written, so it works on a core file, and `continue` continues what was there.
-# Needs weft's debug information (-g), which tells where its fields are. Stacks of fibers that do not run: x86-64.
+# weft's library carries this file in its section .debug_gdb_scripts, so gdb loads it by itself
+# wherever its auto-load safe-path allows (gdb says what to write into ~/.gdbinit where it does
+# not). `source weft.py` does the same. A parked fiber is shown by an unwinder: the caller of the
+# selected thread's innermost frame is then what the fiber's saved context says. No register is
+# written, so it works on a core file, and `continue` continues what was there. Needs weft's debug
+# information (-g), which tells where its fields are. Stacks of fibers that do not run: x86-64.
 from types import SimpleNamespace
 
 import gdb
@@ -64,14 +66,20 @@ class Fiber:
     @property
     def name(self):
         extras = plain(self.record["extras"])
-        return "" if int(extras) == 0 else extras.dereference()["name"]["_M_dataplus"]["_M_p"].string()
+        return (
+            "" if int(extras) == 0 else extras.dereference()["name"]["_M_dataplus"]["_M_p"].string()
+        )
 
     @property
     def context(self):
         return int(self.record["context"])
 
     def reason(self):
-        return str(plain(self.record["reason"])).rpartition("::")[2] if self.state in (PARKING, PARKED, WOKEN) else ""
+        return (
+            str(plain(self.record["reason"])).rpartition("::")[2]
+            if self.state in (PARKING, PARKED, WOKEN)
+            else ""
+        )
 
     def title(self):
         kind = "thread %d" % (self.id & ~THREAD_BIT) if self.is_thread else "fiber %d" % self.id
@@ -79,7 +87,11 @@ class Fiber:
 
     def status(self):
         what, reason = number(self.record["wait_object"]), self.reason()
-        return STATES[self.state] + (": " + reason if reason else "") + (" 0x%x" % what if reason and what else "")
+        return (
+            STATES[self.state]
+            + (": " + reason if reason else "")
+            + (" 0x%x" % what if reason and what else "")
+        )
 
     def registers(self):
         """Of a fiber whose stack is at rest, by what jump_fcontext saved on x86-64."""
@@ -118,7 +130,9 @@ def record_table():
     try:
         return gdb.parse_and_eval("'weft::detail::(anonymous namespace)::all_records'")
     except gdb.error:
-        raise gdb.GdbError("weft's debug information is not there: build the weft library with -g, or install its debug package")
+        raise gdb.GdbError(
+            "weft's debug information is not there: build the weft library with -g, or install its debug package"
+        )
 
 
 def fibers():
@@ -136,7 +150,9 @@ def fibers():
             state = memory[k * record_type.sizeof + word_at]
             if state in (UNUSED, DEAD):
                 continue
-            fiber = Fiber(gdb.Value(slab + k * record_type.sizeof).cast(record_type.pointer()).dereference())
+            fiber = Fiber(
+                gdb.Value(slab + k * record_type.sizeof).cast(record_type.pointer()).dereference()
+            )
             if fiber.is_thread and state != PARKED:
                 continue
             if not fiber.is_thread and int(fiber.record["home"]) == 0:
@@ -169,7 +185,10 @@ def thread_of(fiber):
     for worker in workers():
         if int(worker["current"]) == fiber.address:
             lwp = number(worker["tid"])
-            return next((t for t in gdb.selected_inferior().threads() if lwp in (t.ptid[1], t.ptid[2])), None)
+            return next(
+                (t for t in gdb.selected_inferior().threads() if lwp in (t.ptid[1], t.ptid[2])),
+                None,
+            )
     return None
 
 
@@ -194,7 +213,9 @@ class Selection:
             raise gdb.GdbError("stacks of fibers that do not run are shown on x86-64 only")
         registers = fiber.registers()
         if registers is None:
-            raise gdb.GdbError("%s has no stack that rests: it is %s" % (fiber.title(), STATES[fiber.state]))
+            raise gdb.GdbError(
+                "%s has no stack that rests: it is %s" % (fiber.title(), STATES[fiber.state])
+            )
         cls.stack_pointer = int(gdb.newest_frame().read_register("rsp"))
         cls.fiber, cls.registers, cls.thread = fiber, registers, gdb.selected_thread().global_num
         gdb.invalidate_cached_frames()
@@ -232,7 +253,10 @@ class FiberFrames:
     def filter(self, frames):
         inside = Selection.registers is not None
         for frame in frames:
-            if inside and (frame.inferior_frame().level() == 0 or is_of(frame.inferior_frame().name(), "weft::detail::")):
+            if inside and (
+                frame.inferior_frame().level() == 0
+                or is_of(frame.inferior_frame().name(), "weft::detail::")
+            ):
                 continue
             inside = False
             yield frame
@@ -244,7 +268,14 @@ def select(fiber):
         Selection.clear()
         thread = thread_of(fiber)
         if thread is None:
-            inner = next((f for f in fibers() if f.flags & INLINED and int(f.record["outer"]) == fiber.address), None)
+            inner = next(
+                (
+                    f
+                    for f in fibers()
+                    if f.flags & INLINED and int(f.record["outer"]) == fiber.address
+                ),
+                None,
+            )
             if inner is None:
                 raise gdb.GdbError("%s is between two states; no thread has it" % fiber.title())
             return select(inner)
@@ -291,7 +322,9 @@ class FiberCommand(gdb.Command):
             Selection.clear()
             return
         if not argument.isdigit():
-            raise gdb.GdbError("fiber ID, fiber none, fiber apply ID... COMMAND or fiber apply all COMMAND")
+            raise gdb.GdbError(
+                "fiber ID, fiber none, fiber apply ID... COMMAND or fiber apply all COMMAND"
+            )
         fiber = find_fiber(int(argument))
         by_selection = select(fiber)
         print("[%s, %s]" % (fiber.title(), fiber.status()))

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// late: what is late beside what. HOGS fibers that do not let others run, beside one thing that wants to run every
-// millisecond, or, the pair, all the time.
-//   HOG      0 a loop without a call   1 blocking calls of 2 ms   2 try_ operations   3 a mutex of its own
-//            4 spawn and join   5 20 us of work, then a yield
+// late: what is late beside what. HOGS fibers that do not let others run, beside one thing that
+// wants to run every millisecond, or, the pair, all the time.
+//   HOG      0 a loop without a call   1 blocking calls of 2 ms   2 try_ operations   3 a mutex of
+//            its own 4 spawn and join   5 20 us of work, then a yield
 //   WATCHED  0 a 1 ms ticker: from when it was due   1 a channel pair: its round trip
-//            2 a new fiber: from its spawn by a plain thread to its start   3 a socket: from the write by a plain thread to the read
+//            2 a new fiber: from its spawn by a plain thread to its start   3 a socket: from the
+//              write by a plain thread to the read
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// offload_sleeps: TASKS fibers, each with CALLS sleeps of the kernel through weft::offload, one after the other.
+// offload_sleeps: TASKS fibers, each with CALLS sleeps of the kernel through weft::offload, one
+// after the other.
 #include <unistd.h>
 
 #include <weft/offload.hpp>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/channel.hpp - what a channel's templates know of the machinery (src/sync/channel_core.cpp), which moves
-// elements through the functions of an element_type and knows nothing else about them.
+// weft/detail/channel.hpp - what a channel's templates know of the machinery
+// (src/sync/channel_core.cpp), which moves elements through the functions of an element_type and
+// knows nothing else about them.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +19,7 @@ namespace weft {
 /// How a channel operation ended.
 enum class channel_status : std::uint8_t {
   success,
-  closed,   // and, for a receiver, drained
+  closed,  // and, for a receiver, drained
   timeout,
   stopped,  // a stop was requested on the token
 };
@@ -29,8 +30,9 @@ namespace weft::detail {
 
 class channel_core;
 
-/// A value that is its bytes arrives as bytes, and the receiver makes its std::optional of them, in registers. Others
-/// are made in the std::optional they arrive in: one move, and one chance to throw.
+/// A value that is its bytes arrives as bytes, and the receiver makes its std::optional of them, in
+/// registers. Others are made in the std::optional they arrive in: one move, and one chance to
+/// throw.
 template <class T>
 inline constexpr bool arrives_as_bytes = std::is_trivially_copyable_v<T>;
 
@@ -43,15 +45,16 @@ struct receive_buffer {  // for arrives_as_bytes
   }
 };
 
-/// `to`: a receive_buffer or an empty std::optional. Those that may throw leave both sides as T's move constructor
-/// leaves them.
+/// `to`: a receive_buffer or an empty std::optional. Those that may throw leave both sides as T's
+/// move constructor leaves them.
 struct element_type {
   std::size_t size;
   std::size_t align;
-  bool is_word;                                 // eight bytes, copied without asking
-  void (*construct)(void* slot, void* from);    // from a sender's T into raw memory
-  void (*deliver)(void* to, void* from);        // from a sender's T to a receiver
-  void (*take)(void* to, void* slot);           // from the buffer to a receiver; the slot is raw then
+  bool is_word;                               // eight bytes, copied without asking
+  void (*construct)(void* slot, void* from);  // from a sender's T into raw memory
+  void (*deliver)(void* to, void* from);      // from a sender's T to a receiver
+  // from the buffer to a receiver; the slot is raw then
+  void (*take)(void* to, void* slot);
   void (*destroy)(void* slot) noexcept;
 };
 
@@ -86,7 +89,8 @@ void destroy_channel(channel_core* c) noexcept;
 
 [[nodiscard]] channel_status channel_send(channel_core& c, void* value);
 [[nodiscard]] channel_status channel_send(channel_core& c, void* value, const wait_limit& limit);
-[[nodiscard]] channel_status channel_try_send(channel_core& c, void* value);  // timeout: it would have to wait
+// timeout: it would have to wait
+[[nodiscard]] channel_status channel_try_send(channel_core& c, void* value);
 [[nodiscard]] channel_status channel_receive(channel_core& c, void* to);
 [[nodiscard]] channel_status channel_receive(channel_core& c, void* to, const wait_limit& limit);
 [[nodiscard]] channel_status channel_try_receive(channel_core& c, void* to);

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/deadline.hpp - the one time arithmetic: any duration, and any moment of any clock, as nanoseconds of the
-// steady clock and back. It saturates, and it rounds up: no wait ends early, none turns round at an end of its type.
+// weft/detail/deadline.hpp - the one time arithmetic: any duration, and any moment of any clock, as
+// nanoseconds of the steady clock and back. It saturates, and it rounds up: no wait ends early,
+// none turns round at an end of its type.
 //
-//   wide_ns        128 bits hold every count of every integral rep in every period up to seconds, and far beyond: so the
-//                  difference of two moments is exact, whatever the clock counts in and since when
+//   wide_ns        128 bits hold every count of every integral rep in every period up to seconds,
+//                  and far beyond: so the difference of two moments is exact, whatever the clock
+//                  counts in and since when
 //   deadline_after, to_steady     what a timed wait is made of
-// A time that is no number (NaN) is before all others: a wait until then has ended. time_point::max() of any clock, and what
-// the steady clock cannot say any more (292 years), is never.
-// Rejected: floating point for the comparison (a double has 53 bits, and an unsigned difference below zero is a large
-// number); std::chrono's common types (they overflow before anybody can look).
+// A time that is no number (NaN) is before all others: a wait until then has ended.
+// time_point::max() of any clock, and what the steady clock cannot say any more (292 years), is
+// never.
+// Rejected: floating point for the comparison (a double has 53 bits, and an unsigned difference
+// below zero is a large number); std::chrono's common types (they overflow before anybody can
+// look).
 
 #include <chrono>
 #include <cstdint>
@@ -23,7 +27,8 @@ namespace weft::detail {
 __extension__ typedef __int128 wide;
 
 using steady_time = std::chrono::steady_clock::time_point;
-static_assert(std::is_same_v<steady_time::duration::period, std::nano> && sizeof(steady_time::rep) == 8);
+static_assert(std::is_same_v<steady_time::duration::period, std::nano> &&
+              sizeof(steady_time::rep) == 8);
 
 /// Steady nanoseconds that never come.
 inline constexpr std::int64_t never_ns = std::numeric_limits<std::int64_t>::max();
@@ -33,7 +38,9 @@ inline constexpr wide widest = wide{1} << 125;
 
 [[nodiscard]] constexpr std::int64_t narrowed(wide n) noexcept {
   using limits = std::numeric_limits<std::int64_t>;
-  return n > limits::max() ? limits::max() : n < limits::min() ? limits::min() : static_cast<std::int64_t>(n);
+  return n > limits::max()   ? limits::max()
+         : n < limits::min() ? limits::min()
+                             : static_cast<std::int64_t>(n);
 }
 [[nodiscard]] constexpr std::int64_t saturated_sum(std::int64_t a, std::int64_t b) noexcept {
   return narrowed(wide{a} + b);
@@ -46,7 +53,8 @@ template <class Rep, class Period>
   constexpr auto common = std::gcd(Period::den, std::nano::den);
   constexpr wide den = Period::den / common, num = whole / common;
   if constexpr (std::chrono::treat_as_floating_point_v<Rep>) {
-    const long double ns = static_cast<long double>(d.count()) * (static_cast<long double>(num) / den);
+    const long double ns =
+        static_cast<long double>(d.count()) * (static_cast<long double>(num) / den);
     constexpr auto most = static_cast<long double>(widest);
     if (!(ns > -most)) return -widest;  // and NaN
     if (ns >= most) return widest;
@@ -67,7 +75,8 @@ template <class Rep, class Period>
 }
 /// Rounded up; saturates.
 template <class Rep, class Period>
-[[nodiscard]] constexpr std::int64_t saturated_ns(const std::chrono::duration<Rep, Period>& d) noexcept {
+[[nodiscard]] constexpr std::int64_t saturated_ns(
+    const std::chrono::duration<Rep, Period>& d) noexcept {
   if constexpr (std::is_same_v<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>)
     return d.count();
   else
@@ -77,12 +86,13 @@ template <class Rep, class Period>
 /// Of a setting: at most a century, so that it can be added to what the clock says.
 template <class Rep, class Period>
 [[nodiscard]] constexpr std::int64_t span_ns(const std::chrono::duration<Rep, Period>& d) noexcept {
-  constexpr std::int64_t century = std::chrono::nanoseconds(std::chrono::hours(24 * 365 * 100)).count();
+  constexpr std::int64_t century =
+      std::chrono::nanoseconds(std::chrono::hours(24 * 365 * 100)).count();
   const std::int64_t ns = saturated_ns(d);
   return ns < century ? ns : century;
 }
 
-// ---- steady moments as numbers, for all that compares and stores them --------------------------------
+// ---- steady moments as numbers, for all that compares and stores them
 /// never_ns is the last moment; what was before the system started is when it did.
 [[nodiscard]] constexpr std::int64_t steady_ns(steady_time t) noexcept {
   const std::int64_t ns = t.time_since_epoch().count();
@@ -92,7 +102,7 @@ template <class Rep, class Period>
   return steady_time(std::chrono::nanoseconds(ns));
 }
 
-// ---- clocks ------------------------------------------------------------------------------------------
+// ---- clocks
 /// What the standard asks of a clock, [time.clock.req].
 template <class T>
 inline constexpr bool is_clock = requires {
@@ -106,7 +116,8 @@ inline constexpr bool is_clock = requires {
 template <class T>
 constexpr void require_clock() noexcept {
   static_assert(is_clock<T>,
-                "weft: the time point is of a type that is no clock: it has no now(), so nobody can say how far away the "
+                "weft: the time point is of a type that is no clock: it has no now(), so nobody "
+                "can say how far away the "
                 "moment is (of std::chrono::local_t, make a sys_time with a time zone)");
 }
 
@@ -137,8 +148,9 @@ template <class Clock, class Duration>
   }
 }
 
-// Where the standard has the same wait, it is until `t` on its own clock; weft's other waits convert once.
-// Has `t` come on its own clock? A wait until to_steady(t) can end before, if that clock was set back or runs slower.
+// Where the standard has the same wait, it is until `t` on its own clock; weft's other waits
+// convert once. Has `t` come on its own clock? A wait until to_steady(t) can end before, if that
+// clock was set back or runs slower.
 template <class Clock, class Duration>
 [[nodiscard]] bool has_come(const std::chrono::time_point<Clock, Duration>& t) noexcept {
   if constexpr (std::is_same_v<Clock, std::chrono::steady_clock> || !is_clock<Clock>)

@@ -1,26 +1,32 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/requirements.hpp - what weft cannot be compiled or linked with is refused here, in one sentence each.
+// weft/detail/requirements.hpp - what weft cannot be compiled or linked with is refused here, in
+// one sentence each.
 //
-// What a compiler sees is an #error. What only the library knows, how it was itself built, is a symbol: a program that
-// differs refers to one that the library does not have, and the linker's message names it.
+// What a compiler sees is an #error. What only the library knows, how it was itself built, is a
+// symbol: a program that differs refers to one that the library does not have, and the linker's
+// message names it.
 
 #if !defined(__linux__)
 #error "weft runs on Linux only: its threads, its poller and its guards are the kernel's."
 #endif
 #if !defined(__LP64__) || __SIZEOF_POINTER__ != 8
-#error "weft needs a 64-bit target (x86-64 or aarch64): stacks are reserved address space. Compile without -m32 or -mx32."
+#error \
+    "weft needs a 64-bit target (x86-64 or aarch64): stacks are reserved address space. Compile without -m32 or -mx32."
 #endif
 #if __cplusplus < 202002L
-#error "weft needs C++20: compile with -std=c++20 or later (in CMake, link weft::weft, which asks for it)."
+#error \
+    "weft needs C++20: compile with -std=c++20 or later (in CMake, link weft::weft, which asks for it)."
 #endif
 #if !defined(__cpp_exceptions)
-#error "weft needs exceptions, by which a join returns what its fiber threw: compile without -fno-exceptions."
+#error \
+    "weft needs exceptions, by which a join returns what its fiber threw: compile without -fno-exceptions."
 #endif
 
 #include <cstddef>
 
-// Which sanitizers this translation unit is compiled with: 0 or 1. gcc and clang announce them differently.
+// Which sanitizers this translation unit is compiled with: 0 or 1. gcc and clang announce them
+// differently.
 #if defined(__SANITIZE_THREAD__)
 #define WEFT_TSAN 1
 #elif defined(__has_feature)
@@ -43,21 +49,28 @@
 #endif
 
 #if defined(_LIBCPP_VERSION)
-#define WEFT_BUILT_STRINGS weft_is_not_built_with_libcxx_as_this_program_is_build_both_with_the_same_stdlib
+#define WEFT_BUILT_STRINGS \
+  weft_is_not_built_with_libcxx_as_this_program_is_build_both_with_the_same_stdlib
 #elif defined(_GLIBCXX_USE_CXX11_ABI) && _GLIBCXX_USE_CXX11_ABI == 0
-#define WEFT_BUILT_STRINGS weft_is_not_built_with_GLIBCXX_USE_CXX11_ABI_0_as_this_program_is_build_both_with_the_same_value
+#define WEFT_BUILT_STRINGS \
+  weft_is_not_built_with_GLIBCXX_USE_CXX11_ABI_0_as_this_program_is_build_both_with_the_same_value
 #else
-#define WEFT_BUILT_STRINGS weft_is_not_built_with_GLIBCXX_USE_CXX11_ABI_1_as_this_program_is_build_both_with_the_same_value
+#define WEFT_BUILT_STRINGS \
+  weft_is_not_built_with_GLIBCXX_USE_CXX11_ABI_1_as_this_program_is_build_both_with_the_same_value
 #endif
 #if WEFT_ASAN
-#define WEFT_BUILT_ASAN weft_is_built_without_AddressSanitizer_and_this_program_with_it_build_weft_with_WEFT_SANITIZE_address
+#define WEFT_BUILT_ASAN \
+  weft_is_built_without_AddressSanitizer_and_this_program_with_it_build_weft_with_WEFT_SANITIZE_address
 #else
-#define WEFT_BUILT_ASAN weft_is_built_with_AddressSanitizer_and_this_program_without_it_compile_it_with_fsanitize_address
+#define WEFT_BUILT_ASAN \
+  weft_is_built_with_AddressSanitizer_and_this_program_without_it_compile_it_with_fsanitize_address
 #endif
 #if WEFT_TSAN
-#define WEFT_BUILT_TSAN weft_is_built_without_ThreadSanitizer_and_this_program_with_it_build_weft_with_WEFT_SANITIZE_thread
+#define WEFT_BUILT_TSAN \
+  weft_is_built_without_ThreadSanitizer_and_this_program_with_it_build_weft_with_WEFT_SANITIZE_thread
 #else
-#define WEFT_BUILT_TSAN weft_is_built_with_ThreadSanitizer_and_this_program_without_it_compile_it_with_fsanitize_thread
+#define WEFT_BUILT_TSAN \
+  weft_is_built_with_ThreadSanitizer_and_this_program_without_it_compile_it_with_fsanitize_thread
 #endif
 
 // The library defines those that hold for it (src/api/version.cpp).
@@ -66,5 +79,6 @@ extern const char WEFT_BUILT_STRINGS, WEFT_BUILT_ASAN, WEFT_BUILT_TSAN;
 }
 
 namespace weft::detail {
-[[gnu::used]] inline const char* const built_alike[] = {&WEFT_BUILT_STRINGS, &WEFT_BUILT_ASAN, &WEFT_BUILT_TSAN};
+[[gnu::used]] inline const char* const built_alike[] = {&WEFT_BUILT_STRINGS, &WEFT_BUILT_ASAN,
+                                                        &WEFT_BUILT_TSAN};
 }  // namespace weft::detail

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/task.hpp - the part of a fiber record that templates may see, and the entry points behind it.
+// weft/detail/task.hpp - the part of a fiber record that templates may see, and the entry points
+// behind it.
 //
-// A spawn is: allocate_task, put the callable into it (inline if it fits), submit_task. The callable moves to the
-// fiber's stack when it starts, so the same bytes then hold the result. What is small and trivial goes through one entry point
-// instead, in two registers (spawn_words), and so does its result (join_words): each entry point costs two nanoseconds.
+// A spawn is: allocate_task, put the callable into it (inline if it fits), submit_task. The
+// callable moves to the fiber's stack when it starts, so the same bytes then hold the result. What
+// is small and trivial goes through one entry point instead, in two registers (spawn_words), and so
+// does its result (join_words): each entry point costs two nanoseconds.
 
 #include <chrono>
 #include <cstddef>
@@ -38,7 +40,8 @@ enum class start : std::uint8_t {
 
 struct task;
 
-/// What can be done with the callable a task holds, and with what it left behind; one table per type.
+/// What can be done with the callable a task holds, and with what it left behind; one table per
+/// type.
 struct task_operations {
   void (*invoke)(task&, start) noexcept;
   void (*drop_result)(task&) noexcept;  // null: nothing to destroy
@@ -49,8 +52,9 @@ struct words {
   std::uint64_t first, second;
 };
 template <class T>
-inline constexpr bool in_words = std::is_trivially_copyable_v<T> && std::is_trivially_move_constructible_v<T> &&
-                                 std::is_trivially_destructible_v<T> && sizeof(T) <= sizeof(words) && alignof(T) <= 16;
+inline constexpr bool in_words =
+    std::is_trivially_copyable_v<T> && std::is_trivially_move_constructible_v<T> &&
+    std::is_trivially_destructible_v<T> && sizeof(T) <= sizeof(words) && alignof(T) <= 16;
 
 struct alignas(64) task {
   static constexpr std::size_t inline_size = 48;
@@ -63,7 +67,8 @@ struct alignas(64) task {
     if (!error && operations->drop_result != nullptr) operations->drop_result(*this);
   }
 
-  // What may throw from its destructor goes onto the heap: there a failed end still gives the memory back.
+  // What may throw from its destructor goes onto the heap: there a failed end still gives the
+  // memory back.
   template <class T>
   static constexpr bool fits =
       sizeof(T) <= inline_size && alignof(T) <= 16 && std::is_nothrow_destructible_v<T>;
@@ -92,27 +97,29 @@ struct alignas(64) task {
   }
 };
 
-// ---- the entry points (src/api/) ----------------------------------------------------------------------------
+// ---- the entry points (src/api/)
 /// A record for a new fiber of `s`, or of the current or default runtime for null. Throws
 /// std::system_error when the runtime is stopped or its fiber limit is reached.
 [[nodiscard]] task& allocate_task(scheduler* s);
 [[nodiscard]] task& allocate_task(scheduler* s, const attributes& a);
-void abandon_task(task& t) noexcept;                 // the callable could not be stored
-void submit_task(task& t) noexcept;                  // with a handle
-void submit_detached_task(task& t) noexcept;         // without
+void abandon_task(task& t) noexcept;          // the callable could not be stored
+void submit_task(task& t) noexcept;           // with a handle
+void submit_detached_task(task& t) noexcept;  // without
 /// allocate_task and submit_task of a callable whose bytes are `callable`.
 [[nodiscard]] task& spawn_words(const task_operations& operations, words callable);
-void join_task(task& t);                             // until it has ended; may run it right here
-/// join_task, then: true: `result` has the first bytes of the storage, and the task is released. False: it left an error.
+void join_task(task& t);  // until it has ended; may run it right here
+/// join_task, then: true: `result` has the first bytes of the storage, and the task is released.
+/// False: it left an error.
 [[nodiscard]] bool join_words(task& t, words& result);
 /// `stop`: ends the wait, too; null: none.
-[[nodiscard]] bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline, const std::stop_token* stop);
-void release_task(task& t) noexcept;                 // ended, result taken or dropped
+[[nodiscard]] bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline,
+                                   const std::stop_token* stop);
+void release_task(task& t) noexcept;  // ended, result taken or dropped
 void detach_task(task& t) noexcept;
 void stop_task(task& t) noexcept;
 [[nodiscard]] std::uint64_t task_id(const task& t) noexcept;
 
-// ---- callables ---------------------------------------------------------------------------------------
+// ---- callables
 struct nothing {};
 template <class R>
 using stored_result = std::conditional_t<
@@ -132,7 +139,8 @@ struct heap_callable {
   ~heap_callable() noexcept(std::is_nothrow_destructible_v<F>) { delete callable; }
 };
 
-/// What the call throws, and what the destructor of the callable throws after it, is the fiber's exception.
+/// What the call throws, and what the destructor of the callable throws after it, is the fiber's
+/// exception.
 template <class F>
 void run_callable(task& t, start how) noexcept {
   if (how == start::discard) {
@@ -167,7 +175,7 @@ void run_callable(task& t, start how) noexcept {
     } else {
       const heap_callable<F> f{std::addressof(t.template object<F>())};
       if constexpr (std::is_void_v<R>) {
-        std::move(*f.callable)();
+        std::move (*f.callable)();
       } else if constexpr (std::is_reference_v<R>) {
         S result = std::addressof(std::move(*f.callable)());
         t.template make<S>(result);
@@ -190,11 +198,10 @@ void drop_result_of(task& t) noexcept {
 
 template <class F>
 inline constexpr task_operations operations_of{
-    &run_callable<F>,
-    std::is_trivially_destructible_v<stored_result<std::invoke_result_t<F>>> &&
-            task::fits<stored_result<std::invoke_result_t<F>>>
-        ? nullptr
-        : &drop_result_of<F>};
+    &run_callable<F>, std::is_trivially_destructible_v<stored_result<std::invoke_result_t<F>>>&&
+                              task::fits<stored_result<std::invoke_result_t<F>>>
+                          ? nullptr
+                          : &drop_result_of<F>};
 
 /// f and its arguments, made where they stay.
 template <class F, class... A>
@@ -202,10 +209,13 @@ class bound_callable {
  public:
   template <class G, class... B>
     requires(sizeof...(B) == sizeof...(A))
-  explicit bound_callable(G&& f, B&&... args) : bound_(std::forward<G>(f), std::forward<B>(args)...) {}
+  explicit bound_callable(G&& f, B&&... args)
+      : bound_(std::forward<G>(f), std::forward<B>(args)...) {}
   decltype(auto) operator()() && {
     return std::apply(
-        [](auto&& g, auto&&... b) -> decltype(auto) { return std::invoke(std::move(g), std::move(b)...); },
+        [](auto&& g, auto&&... b) -> decltype(auto) {
+          return std::invoke(std::move(g), std::move(b)...);
+        },
         std::move(bound_));
   }
 
@@ -217,7 +227,8 @@ class bound_callable {
 template <class F, class... A>
 void store_callable(task& t, F&& f, A&&... a) {
   static_assert(std::is_invocable_v<std::decay_t<F>, std::decay_t<A>...>,
-                "weft::spawn: the callable cannot be called with these arguments (they are copied or moved into "
+                "weft::spawn: the callable cannot be called with these arguments (they are copied "
+                "or moved into "
                 "the fiber; use std::ref for references)");
   if constexpr (sizeof...(A) == 0) {
     using C = std::decay_t<F>;
@@ -230,8 +241,8 @@ void store_callable(task& t, F&& f, A&&... a) {
   }
 }
 
-// Always inline, as all that calls submit_task or spawn_words: the tracer is told their return address, and that has to
-// be the application's code.
+// Always inline, as all that calls submit_task or spawn_words: the tracer is told their return
+// address, and that has to be the application's code.
 template <class C>
 [[gnu::always_inline]] inline task& spawn_in_words(const C& callable) {
   words bytes{};

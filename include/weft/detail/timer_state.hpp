@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/timer_state.hpp - a time that comes due, once or again and again. Nothing runs when it does: whoever waits,
-// waits until then, so a timer that nobody waits for costs nothing.
+// weft/detail/timer_state.hpp - a time that comes due, once or again and again. Nothing runs when
+// it does: whoever waits, waits until then, so a timer that nobody waits for costs nothing.
 
 #include <chrono>
 #include <cstdint>
@@ -12,11 +12,12 @@ namespace weft::detail {
 
 struct timer_state {
   static constexpr std::int64_t never = never_ns;
-  static constexpr std::int64_t latest = never - 1;  // set, and never due: whoever waits, waits until it is moved
+  // set, and never due: whoever waits, waits until it is moved
+  static constexpr std::int64_t latest = never - 1;
 
   wait_list waiters;
-  std::int64_t due = never;    // steady clock, ns; never: stopped, or taken
-  std::int64_t period = 0;     // 0: once
+  std::int64_t due = never;  // steady clock, ns; never: stopped, or taken
+  std::int64_t period = 0;   // 0: once
 };
 
 enum class timer_wait_end : std::uint8_t { fired, idle, timeout, stopped };
@@ -25,7 +26,8 @@ enum class timer_wait_end : std::uint8_t { fired, idle, timeout, stopped };
 [[nodiscard]] timer_wait_end timer_wait(timer_state& a, const wait_limit& limit);
 [[nodiscard]] bool timer_take(timer_state& a) noexcept;  // without waiting
 /// False: it was not set, or due already.
-bool timer_set(timer_state& a, std::chrono::steady_clock::time_point due, std::int64_t period) noexcept;
+bool timer_set(timer_state& a, std::chrono::steady_clock::time_point due,
+               std::int64_t period) noexcept;
 bool timer_stop(timer_state& a) noexcept;
 
 }  // namespace weft::detail

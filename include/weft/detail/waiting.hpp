@@ -15,7 +15,8 @@
 
 namespace weft::detail {
 
-/// How many runtimes have told one of their workers to let others run (src/sched/monitor.cpp); relaxed, late will do.
+/// How many runtimes have told one of their workers to let others run (src/sched/monitor.cpp);
+/// relaxed, late will do.
 extern constinit std::atomic<std::uint32_t> resched_requests;
 void resched_if_requested() noexcept;
 /// For what is inline and may be called in a loop: a fiber that was told to gives way here.

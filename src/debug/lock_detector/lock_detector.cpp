@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug/lock_detector/lock_detector.cpp - weft::lock_detector: who parks while it holds a pthread mutex is named, once.
+// debug/lock_detector/lock_detector.cpp - weft::lock_detector: who parks while it holds a pthread
+// mutex is named, once.
 //
-//   lock, trylock, timedlock, clocklock   the real call; if it succeeded on a fiber: the mutex has a holder
+//   lock, trylock, timedlock, clocklock   the real call; if it succeeded on a fiber: the mutex has
+//   a holder
 //   unlock                                forgotten, whichever thread does it; then the real call
-//   park                                  anything held by this fiber? its name, the mutexes, its stack, on stderr
-// Not part of the library: an application links the target weft::lock_detector, say in its debug builds, and the functions
-// here stand in front of glibc's - std::mutex and every shared library come by, the executable is searched first. It is
-// legal to park with a lock, and weft copes (a contender's thread blocks, its processor goes on), but each contender costs a
-// thread meanwhile, and the fiber may unlock on another thread than it locked.
-// What it does not see: glibc's own calls, so a mutex that pthread_cond_wait gives back and takes again stays held here, as
-// it does for the caller - the thread sleeps there, no fiber parks; rwlocks and spin locks; inlined locks of others.
-// No memory is asked for on the way, as malloc locks, too. A table that is full forgets, and then tells nothing.
-// It works with a static and a shared weft, with g++ and clang, and under AddressSanitizer.
-// Under ThreadSanitizer the file is empty: it must see the calls itself, and it knows the fibers. A static glibc has these
-// functions in the executable already: the link fails there and says so.
-// Rejected: a counter per thread (locked here, unlocked there); one per fiber (the unlocker may be another fiber); LD_PRELOAD
-// (it would have to find the weft inside a statically linked program).
+//   park                                  anything held by this fiber? its name, the mutexes, its
+//   stack, on stderr
+// Not part of the library: an application links the target weft::lock_detector, say in its debug
+// builds, and the functions here stand in front of glibc's - std::mutex and every shared library
+// come by, the executable is searched first. It is legal to park with a lock, and weft copes (a
+// contender's thread blocks, its processor goes on), but each contender costs a thread meanwhile,
+// and the fiber may unlock on another thread than it locked. What it does not see: glibc's own
+// calls, so a mutex that pthread_cond_wait gives back and takes again stays held here, as it does
+// for the caller - the thread sleeps there, no fiber parks; rwlocks and spin locks; inlined locks
+// of others. No memory is asked for on the way, as malloc locks, too. A table that is full forgets,
+// and then tells nothing. It works with a static and a shared weft, with g++ and clang, and under
+// AddressSanitizer. Under ThreadSanitizer the file is empty: it must see the calls itself, and it
+// knows the fibers. A static glibc has these functions in the executable already: the link fails
+// there and says so.
+// Rejected: a counter per thread (locked here, unlocked there); one per fiber (the unlocker may be
+// another fiber); LD_PRELOAD (it would have to find the weft inside a statically linked program).
 #include "base/sanitizers.hpp"
 
 extern "C" {
@@ -47,11 +52,11 @@ namespace {
 struct holding {
   const void* mutex = nullptr;  // null: free
   std::uint64_t fiber = 0;
-  std::uint32_t depth = 0;      // of a recursive one
+  std::uint32_t depth = 0;  // of a recursive one
 };
 
-// A shard for each few mutexes, under a spin lock: a handful of loads each, and the real lock is taken outside. `held`
-// lets a park look into those only that hold something.
+// A shard for each few mutexes, under a spin lock: a handful of loads each, and the real lock is
+// taken outside. `held` lets a park look into those only that hold something.
 struct shard {
   std::atomic_flag lock;
   std::atomic<std::uint32_t> held{0};  // under the lock; relaxed reads: a fiber sees its own
@@ -128,15 +133,18 @@ void report(fiber_record& f, const std::array<const void*, 8>& mutexes, std::siz
   std::string text = "weft: fiber " + std::to_string(f.id);
   if (const fiber_extras* x = f.extras.load(std::memory_order_acquire))
     if (!x->name.empty()) text += " \"" + x->name + "\"";
-  text += std::string(" parks (") + to_text(f.reason.load(std::memory_order_relaxed)) + ") and holds ";
+  text +=
+      std::string(" parks (") + to_text(f.reason.load(std::memory_order_relaxed)) + ") and holds ";
   text += n == 1 ? "a pthread mutex," : std::to_string(n) + " pthread mutexes,";
   for (std::size_t i = 0; i < n; ++i) {
     char at[32];
     std::snprintf(at, sizeof at, " %p", mutexes[i]);
     text += at;
   }
-  text += ". Whoever locks it meanwhile blocks a whole thread; weft::mutex would park the fiber instead. Reported once for "
-          "this fiber:\n";
+  text +=
+      ". Whoever locks it meanwhile blocks a whole thread; weft::mutex would park the fiber "
+      "instead. Reported once for "
+      "this fiber:\n";
   _Unwind_Backtrace(&add_frame, &text);
   os::write_stderr(text);
 }
@@ -162,8 +170,8 @@ void check_before_park(fiber_record& f) noexcept try {
   before_park.store(&check_before_park, std::memory_order_release);  // [PARK-4] switch_to_park
 }
 
-// The next function of that name behind this one: glibc's, or a sanitizer's. Found at the first call, which may come
-// before any constructor.
+// The next function of that name behind this one: glibc's, or a sanitizer's. Found at the first
+// call, which may come before any constructor.
 template <class F>
 F* next(std::atomic<F*>& known, const char* name) noexcept {
   F* f = known.load(std::memory_order_relaxed);  // whoever finds it finds the same

@@ -17,7 +17,8 @@ void add_ask(CLI::App& app) {
   const auto what = std::make_shared<inspection>();
   const auto words = std::make_shared<std::vector<std::string>>();
   add_inspection_options(*c, *what);
-  c->add_option("QUESTION", *words, "A verb and its arguments; \"help\" lists the verbs")->required();
+  c->add_option("QUESTION", *words, "A verb and its arguments; \"help\" lists the verbs")
+      ->required();
   c->callback([what, words] {
     what->question = fmt::format("{}", fmt::join(*words, " "));
     const std::string answer = inspect(*what);
@@ -27,9 +28,11 @@ void add_ask(CLI::App& app) {
 
 void add_inspection_options(CLI::App& command, inspection& what) {
   command.add_option("PID", what.pid, "The process")->required();
-  command.add_option("--signal", what.signal, "Its options::preempt_signal, a number")->capture_default_str();
+  command.add_option("--signal", what.signal, "Its options::preempt_signal, a number")
+      ->capture_default_str();
   command.add_option_function<int>(
-      "--timeout", [&what](int ms) { what.patience = std::chrono::milliseconds(ms); }, "How long to wait for it, in milliseconds (5000)");
+      "--timeout", [&what](int ms) { what.patience = std::chrono::milliseconds(ms); },
+      "How long to wait for it, in milliseconds (5000)");
 }
 
 }  // namespace weft::tools

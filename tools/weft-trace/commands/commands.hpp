@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// tools/weft-trace/commands/commands.hpp - each command adds itself to the command line; its body runs when it is the one.
-// Errors are std::runtime_error with a text for the user; the exit status is 1 then.
+// tools/weft-trace/commands/commands.hpp - each command adds itself to the command line; its body
+// runs when it is the one. Errors are std::runtime_error with a text for the user; the exit status
+// is 1 then.
 
 #include <stdexcept>
 #include <string>
@@ -24,10 +25,12 @@ void add_lines(CLI::App& app);
 void add_top(CLI::App& app);
 
 struct inspection;
-/// PID and what else every command that asks a process takes. `what` must outlive the command's callback.
+/// PID and what else every command that asks a process takes. `what` must outlive the command's
+/// callback.
 void add_inspection_options(CLI::App& command, inspection& what);
 
-/// Reads the file, says on stderr what is wrong with it. Throws std::runtime_error if nothing could be read.
+/// Reads the file, says on stderr what is wrong with it. Throws std::runtime_error if nothing could
+/// be read.
 [[nodiscard]] trace read_or_throw(const std::string& path);
 
 /// Where a command writes: a file, or standard output for "-" or nothing.

@@ -8,7 +8,9 @@
 namespace weft::tools {
 
 void add_convert(CLI::App& app) {
-  CLI::App* c = app.add_subcommand("convert", "Writes the trace for another tool: --perfetto for ui.perfetto.dev and chrome://tracing");
+  CLI::App* c = app.add_subcommand(
+      "convert",
+      "Writes the trace for another tool: --perfetto for ui.perfetto.dev and chrome://tracing");
   const auto file = std::make_shared<std::string>();
   const auto out = std::make_shared<std::string>("-");
   const auto perfetto = std::make_shared<bool>(false);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // weft-trace dump - all fibers of a running process, with the lines of their calls.
 //
-// The process says where each call is: its function by the symbol table, and `(module+0x1234)` at the end of the line. What
-// needs debug information - the file and line - is added here, so that no application has to link a reader for it.
+// The process says where each call is: its function by the symbol table, and `(module+0x1234)` at
+// the end of the line. What needs debug information - the file and line - is added here, so that no
+// application has to link a reader for it.
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -30,7 +31,8 @@ std::string with_lines(const std::string& dump) {
   std::smatch m;
   for (std::string line; std::getline(lines, line);) {
     if (!std::regex_match(line, m, call_line())) continue;
-    const std::uint64_t at = std::stoull(m[1], nullptr, 16), offset = std::stoull(m[3], nullptr, 16);
+    const std::uint64_t at = std::stoull(m[1], nullptr, 16),
+                        offset = std::stoull(m[3], nullptr, 16);
     trace_module& module = modules[m[2]];
     module.path = m[2];
     module.begin = at - offset;
@@ -52,11 +54,13 @@ std::string with_lines(const std::string& dump) {
 }  // namespace
 
 void add_dump(CLI::App& app) {
-  CLI::App* c = app.add_subcommand("dump", "Shows all fibers of a running weft program: weft-trace dump PID");
+  CLI::App* c =
+      app.add_subcommand("dump", "Shows all fibers of a running weft program: weft-trace dump PID");
   const auto what = std::make_shared<inspection>();
   const auto raw = std::make_shared<bool>(false);
   add_inspection_options(*c, *what);
-  c->add_flag("--no-lines", *raw, "Without files and lines, which take debug information to be read");
+  c->add_flag("--no-lines", *raw,
+              "Without files and lines, which take debug information to be read");
   what->question = "dump";
   c->callback([what, raw] {
     std::string text = inspect(*what);

@@ -8,7 +8,8 @@
 namespace weft::tools {
 
 void add_dump_events(CLI::App& app) {
-  CLI::App* c = app.add_subcommand("dump-events", "Prints every event, a line each: seconds, thread, event, values");
+  CLI::App* c = app.add_subcommand(
+      "dump-events", "Prints every event, a line each: seconds, thread, event, values");
   const auto file = std::make_shared<std::string>();
   c->add_option("FILE", *file, "The trace")->required();
   c->callback([file] {

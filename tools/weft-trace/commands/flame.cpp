@@ -8,8 +8,10 @@
 namespace weft::tools {
 
 void add_flame(CLI::App& app) {
-  CLI::App* c = app.add_subcommand("flame", "Writes the time fibers were parked as folded stacks (place, name, reason), in ns: "
-                                            "for flamegraph.pl, speedscope, inferno");
+  CLI::App* c = app.add_subcommand(
+      "flame",
+      "Writes the time fibers were parked as folded stacks (place, name, reason), in ns: "
+      "for flamegraph.pl, speedscope, inferno");
   const auto file = std::make_shared<std::string>();
   const auto out = std::make_shared<std::string>("-");
   c->add_option("FILE", *file, "The trace")->required();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// tools/weft-trace/commands/inspect.cpp - see the header. What can be known from /proc is looked at first, so that a process
-// that cannot answer is named for what it is, and a stranger gets no signal.
+// tools/weft-trace/commands/inspect.cpp - see the header. What can be known from /proc is looked at
+// first, so that a process that cannot answer is named for what it is, and a stranger gets no
+// signal.
 #include "commands/inspect.hpp"
 
 #include <algorithm>
@@ -33,9 +34,9 @@ using detail::port_address;
 }
 
 struct status {
-  char state = '?';            // of its first thread: R, S, T, Z
-  std::string uid;             // the effective one
-  std::uint64_t caught = 0;    // signals that have a handler; signal n is bit n-1
+  char state = '?';          // of its first thread: R, S, T, Z
+  std::string uid;           // the effective one
+  std::uint64_t caught = 0;  // signals that have a handler; signal n is bit n-1
 };
 std::optional<status> read_status(pid_t pid) {
   std::ifstream in(fmt::format("/proc/{}/status", pid));
@@ -53,15 +54,22 @@ std::optional<status> read_status(pid_t pid) {
 void check_process(const inspection& what) {
   const std::optional<status> s = read_status(what.pid);
   if (what.pid <= 0 || !s) fail(what, "there is no such process");
-  if (s->state == 'Z') fail(what, "it has ended already, and its parent has not noticed (a zombie)");
+  if (s->state == 'Z')
+    fail(what, "it has ended already, and its parent has not noticed (a zombie)");
   if (kill(what.pid, 0) != 0 && errno == EPERM)
-    fail(what, fmt::format("not permitted: it belongs to user {}; ask as that user, or as root", s->uid));
+    fail(what,
+         fmt::format("not permitted: it belongs to user {}; ask as that user, or as root", s->uid));
   if (what.signal < 1 || what.signal > 64) fail(what, fmt::format("{} is no signal", what.signal));
   if ((s->caught >> (what.signal - 1) & 1) == 0)
-    fail(what, fmt::format("it has no handler for signal {}, so it is no weft program, has no runtime yet, or set "
-                           "options::preempt_signal to another one (say which: --signal) or to 0 (then it cannot be asked)",
-                           what.signal));
-  if (s->state == 'T' || s->state == 't') fail(what, "it is stopped, by a signal or a debugger; it can answer when it goes on");
+    fail(
+        what,
+        fmt::format(
+            "it has no handler for signal {}, so it is no weft program, has no runtime yet, or set "
+            "options::preempt_signal to another one (say which: --signal) or to 0 (then it cannot "
+            "be asked)",
+            what.signal));
+  if (s->state == 'T' || s->state == 't')
+    fail(what, "it is stopped, by a signal or a debugger; it can answer when it goes on");
 }
 
 class descriptor {
@@ -92,7 +100,9 @@ void request_at(const inspection& what, std::uint64_t value) {
   sigval with;
   with.sival_ptr = reinterpret_cast<void*>(value);
   if (sigqueue(what.pid, what.signal, with) == 0 || errno == EAGAIN) return;
-  fail(what, errno == ESRCH ? "it has ended" : fmt::format("cannot send signal {}: {}", what.signal, std::strerror(errno)));
+  fail(what, errno == ESRCH
+                 ? "it has ended"
+                 : fmt::format("cannot send signal {}: {}", what.signal, std::strerror(errno)));
 }
 
 // Somebody else may connect to what anybody can list in /proc/net/unix.
@@ -105,7 +115,8 @@ bool is_the_process(int fd, pid_t pid) {
 // Requests until the process calls back.
 int call(const inspection& what) {
   std::uint64_t random = 0;
-  if (getrandom(&random, sizeof random, 0) != sizeof random) fail(what, "no random number to be had");
+  if (getrandom(&random, sizeof random, 0) != sizeof random)
+    fail(what, "no random number to be had");
   const std::uint64_t value = detail::make_tool_request(random);
   const port_address here(value);
   const descriptor door(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -122,8 +133,10 @@ int call(const inspection& what) {
     if (is_the_process(fd, what.pid)) return fd;
     close(fd);
   }
-  fail(what, fmt::format("no answer in {} ms. It handles signal {}, but may be no weft program; or it blocks the signal in all of its "
-                         "threads, or lives in another network or pid namespace (a container: run weft-trace inside)",
+  fail(what, fmt::format("no answer in {} ms. It handles signal {}, but may be no weft program; or "
+                         "it blocks the signal in all of its "
+                         "threads, or lives in another network or pid namespace (a container: run "
+                         "weft-trace inside)",
                          what.patience.count(), what.signal));
 }
 
@@ -141,14 +154,17 @@ class answer_reader {
   }
   std::string rest(std::size_t size) {
     while (text_.size() < size)
-      if (!more()) fail(what_, fmt::format("it ended in the middle of its answer: {} of {} bytes came", text_.size(), size));
+      if (!more())
+        fail(what_, fmt::format("it ended in the middle of its answer: {} of {} bytes came",
+                                text_.size(), size));
     return std::move(text_);
   }
 
  private:
   bool more() {
     if (!becomes_readable(fd_, what_.patience))
-      fail(what_, fmt::format("it called back, but says nothing more for {} ms", what_.patience.count()));
+      fail(what_,
+           fmt::format("it called back, but says nothing more for {} ms", what_.patience.count()));
     char some[65536];
     const ssize_t n = recv(fd_, some, sizeof some, 0);
     if (n < 0 && errno == EINTR) return true;
@@ -167,7 +183,8 @@ std::string inspect(const inspection& what) {
   check_process(what);
   const descriptor process(call(what));
   const std::string line = what.question + "\n";
-  if (send(process.get(), line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size()))
+  if (send(process.get(), line.data(), line.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(line.size()))
     fail(what, "it ended before it was asked");
   answer_reader from(what, process.get());
   const std::string head = from.line();

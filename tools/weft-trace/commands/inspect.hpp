@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// tools/weft-trace/commands/inspect.hpp - asks a running process through its diagnostics port (src/debug/inspect.hpp).
+// tools/weft-trace/commands/inspect.hpp - asks a running process through its diagnostics port
+// (src/debug/inspect.hpp).
 
 #include <chrono>
 #include <csignal>
@@ -12,14 +13,15 @@ namespace weft::tools {
 
 struct inspection {
   pid_t pid = 0;
-  std::string question;                       // a verb and its arguments: one line
-  int signal = SIGURG;                        // the process's options::preempt_signal
-  std::chrono::milliseconds patience{5000};   // until the process has called back, and between two pieces of its answer
+  std::string question;  // a verb and its arguments: one line
+  int signal = SIGURG;   // the process's options::preempt_signal
+  // until the process has called back, and between two pieces of its answer
+  std::chrono::milliseconds patience{5000};
 };
 
-/// The answer. Blocks: `patience` at the longest without a sign of the process. Throws std::runtime_error with a text for the
-/// user: no such process, no weft process, not permitted, no answer, an answer that was cut off, or what the
-/// process says is wrong with the question.
+/// The answer. Blocks: `patience` at the longest without a sign of the process. Throws
+/// std::runtime_error with a text for the user: no such process, no weft process, not permitted, no
+/// answer, an answer that was cut off, or what the process says is wrong with the question.
 [[nodiscard]] std::string inspect(const inspection& what);
 
 }  // namespace weft::tools

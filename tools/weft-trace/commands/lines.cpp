@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// weft-trace lines - what a program wrote without debug information gets its files and lines: (module+0x12ab) becomes (file.cpp:12).
-// For profiles (weft/profile.hpp), and for dumps that a signal or a crash brought to stderr.
+// weft-trace lines - what a program wrote without debug information gets its files and lines:
+// (module+0x12ab) becomes (file.cpp:12). For profiles (weft/profile.hpp), and for dumps that a
+// signal or a crash brought to stderr.
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -65,7 +66,8 @@ std::string with_lines_in_place(const std::string& text) {
 }  // namespace
 
 void add_lines(CLI::App& app) {
-  CLI::App* c = app.add_subcommand("lines", "Adds files and lines to a profile (WEFT_PROFILE) or a dump from stderr");
+  CLI::App* c = app.add_subcommand(
+      "lines", "Adds files and lines to a profile (WEFT_PROFILE) or a dump from stderr");
   const auto file = std::make_shared<std::string>();
   const auto out = std::make_shared<std::string>("-");
   c->add_option("FILE", *file, "The text; - is standard input")->required();

@@ -30,17 +30,21 @@ output::~output() {
 void output::write(const std::string& text) { std::fwrite(text.data(), 1, text.size(), file_); }
 void output::finish() {
   const bool failed = std::ferror(file_) != 0 || std::fflush(file_) != 0;
-  if (failed) throw std::runtime_error((file_ == stdout ? "standard output" : path_) + ": " + std::strerror(errno));
+  if (failed)
+    throw std::runtime_error((file_ == stdout ? "standard output" : path_) + ": " +
+                             std::strerror(errno));
 }
 
 }  // namespace weft::tools
 
 int main(int argc, char** argv) {
-  CLI::App app{"Records what the scheduler of a weft program does, and shows it.\n\n"
-               "  weft-trace record -o app.trace -- ./app     (or WEFT_TRACE=app.trace ./app)\n"
-               "  weft-trace report app.trace\n"
-               "  weft-trace timeline app.trace -o app.html"};
-  app.set_version_flag("--version", fmt::format("weft-trace {}.{}.{}", WEFT_VERSION_MAJOR, WEFT_VERSION_MINOR, WEFT_VERSION_PATCH));
+  CLI::App app{
+      "Records what the scheduler of a weft program does, and shows it.\n\n"
+      "  weft-trace record -o app.trace -- ./app     (or WEFT_TRACE=app.trace ./app)\n"
+      "  weft-trace report app.trace\n"
+      "  weft-trace timeline app.trace -o app.html"};
+  app.set_version_flag("--version", fmt::format("weft-trace {}.{}.{}", WEFT_VERSION_MAJOR,
+                                                WEFT_VERSION_MINOR, WEFT_VERSION_PATCH));
   app.require_subcommand(1);
   weft::tools::add_record(app);
   weft::tools::add_report(app);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// weft-trace record - runs a program with WEFT_TRACE set, in the place of this one, so that signals, the terminal and the
-// exit status are the program's own.
+// weft-trace record - runs a program with WEFT_TRACE set, in the place of this one, so that
+// signals, the terminal and the exit status are the program's own.
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -14,7 +14,8 @@
 namespace weft::tools {
 
 void add_record(CLI::App& app) {
-  CLI::App* c = app.add_subcommand("record", "Runs a program and records it: weft-trace record -o FILE -- ./app arguments");
+  CLI::App* c = app.add_subcommand(
+      "record", "Runs a program and records it: weft-trace record -o FILE -- ./app arguments");
   const auto file = std::make_shared<std::string>("weft.trace");
   const auto command = std::make_shared<std::vector<std::string>>();
   c->add_option("-o,--output", *file, "The trace")->capture_default_str();

@@ -9,7 +9,8 @@
 namespace weft::tools {
 
 void add_report(CLI::App& app) {
-  CLI::App* c = app.add_subcommand("report", "Says in numbers where the time went: workers, latencies, waits, fibers");
+  CLI::App* c = app.add_subcommand(
+      "report", "Says in numbers where the time went: workers, latencies, waits, fibers");
   const auto file = std::make_shared<std::string>();
   const auto out = std::make_shared<std::string>("-");
   const auto options = std::make_shared<report_options>();

@@ -21,16 +21,24 @@ std::optional<std::int64_t> parse_moment(const char* option, const std::string& 
   } catch (const std::exception&) {
   }
   const std::string unit = text.substr(std::min(used, text.size()));
-  const double scale = unit.empty() || unit == "s" ? 1e9 : unit == "ms" ? 1e6 : unit == "us" ? 1e3 : unit == "ns" ? 1 : 0;
+  const double scale = unit.empty() || unit == "s" ? 1e9
+                       : unit == "ms"              ? 1e6
+                       : unit == "us"              ? 1e3
+                       : unit == "ns"              ? 1
+                                                   : 0;
   if (scale == 0 || !(value >= 0) || value * scale > 9e18)
-    throw std::runtime_error(fmt::format("{} takes a time since the trace began, such as 1.5s, 20ms or 300us, not \"{}\"", option, text));
+    throw std::runtime_error(fmt::format(
+        "{} takes a time since the trace began, such as 1.5s, 20ms or 300us, not \"{}\"", option,
+        text));
   return static_cast<std::int64_t>(value * scale);
 }
 
 }  // namespace
 
 void add_timeline(CLI::App& app) {
-  CLI::App* c = app.add_subcommand("timeline", "Writes an HTML page: rows per thread and per fiber, to be zoomed and searched in a browser");
+  CLI::App* c = app.add_subcommand(
+      "timeline",
+      "Writes an HTML page: rows per thread and per fiber, to be zoomed and searched in a browser");
   struct arguments {
     std::string file, out, from, to;
     timeline_options options;
@@ -40,7 +48,9 @@ void add_timeline(CLI::App& app) {
   c->add_option("-o,--output", a->out, "The page; - is standard output. Default: FILE.html");
   c->add_option("--from", a->from, "Begin here: a time since the trace began (1.5s, 20ms, 300us)");
   c->add_option("--to", a->to, "End here");
-  c->add_option("--limit", a->options.limit, "At most so many stretches (runs and waits of fibers): a larger page is slow; 0: all")
+  c->add_option(
+       "--limit", a->options.limit,
+       "At most so many stretches (runs and waits of fibers): a larger page is slow; 0: all")
       ->capture_default_str();
   c->callback([a] {
     timeline_options& o = a->options;
@@ -54,8 +64,11 @@ void add_timeline(CLI::App& app) {
     output out(path);
     out.write(timeline_page(m, x, o));
     out.finish();
-    if (const std::string missing = x.left_out(m); !missing.empty()) fmt::print(stderr, "weft-trace: the page {}\n", missing);
-    if (path != "-") fmt::print("{}: {} fibers, {} runs, {} waits\n", path, x.fibers.size(), x.slices.size(), x.waits.size());
+    if (const std::string missing = x.left_out(m); !missing.empty())
+      fmt::print(stderr, "weft-trace: the page {}\n", missing);
+    if (path != "-")
+      fmt::print("{}: {} fibers, {} runs, {} waits\n", path, x.fibers.size(), x.slices.size(),
+                 x.waits.size());
   });
 }
 

@@ -29,7 +29,8 @@ struct top_options {
   bool once = false, batch = false;
 };
 
-// Asks a process; who waits longest costs it a walk over all fibers, and so at most a twentieth of the time.
+// Asks a process; who waits longest costs it a walk over all fibers, and so at most a twentieth of
+// the time.
 class observer {
  public:
   explicit observer(const top_options& o) : options_(o) {}
@@ -47,7 +48,8 @@ class observer {
       seen_ = begin;
     }
     m.longest = longest_;
-    for (waiting_fiber& f : m.longest) f.seconds += std::chrono::duration<double>(begin - seen_).count();
+    for (waiting_fiber& f : m.longest)
+      f.seconds += std::chrono::duration<double>(begin - seen_).count();
     return m;
   }
 
@@ -70,15 +72,20 @@ void print_as_text(const top_options& o, observer& process) {
     std::this_thread::sleep_for(std::chrono::milliseconds(o.interval_ms));
     moment now = process.look();
     std::string text;
-    for (const std::string& line : cut_to(render_top(o.process.pid, program, before, now), 1000, 10'000)) text += line + "\n";
+    for (const std::string& line :
+         cut_to(render_top(o.process.pid, program, before, now), 1000, 10'000))
+      text += line + "\n";
     if (!o.once) text += "\n";
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) return;  // nobody reads
+    // nobody reads
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+      return;
     before = std::move(now);
   }
 }
 
 void show_on_terminal(const top_options& o, observer& process) {
-  moment before = process.look();  // a process that is none, or no weft program, is told of on the screen that was there
+  // a process that is none, or no weft program, is told of on the screen that was there
+  moment before = process.look();
   moment now = before;
   const std::string program = program_of(o.process.pid);
   terminal screen;
@@ -86,7 +93,8 @@ void show_on_terminal(const top_options& o, observer& process) {
     const auto size = screen.now();
     screen.show(cut_to(render_top(o.process.pid, program, before, now), size.columns, size.rows));
     // The first view follows soon: it has no rates yet.
-    const auto next = clock::now() + std::chrono::milliseconds(n == 0 ? std::min(o.interval_ms, 250) : o.interval_ms);
+    const auto next = clock::now() + std::chrono::milliseconds(n == 0 ? std::min(o.interval_ms, 250)
+                                                                      : o.interval_ms);
     for (bool waits = true; waits;) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - clock::now());
       switch (screen.wait(std::max(left, std::chrono::milliseconds(0)))) {
@@ -97,7 +105,8 @@ void show_on_terminal(const top_options& o, observer& process) {
           break;
         case terminal::event::redraw: {
           const auto changed = screen.now();
-          screen.show(cut_to(render_top(o.process.pid, program, before, now), changed.columns, changed.rows));
+          screen.show(cut_to(render_top(o.process.pid, program, before, now), changed.columns,
+                             changed.rows));
         }
       }
     }
@@ -111,13 +120,20 @@ void show_on_terminal(const top_options& o, observer& process) {
 }  // namespace
 
 void add_top(CLI::App& app) {
-  CLI::App* c = app.add_subcommand("top", "Shows what a running weft program does, again and again: fibers, queues, rates, latencies, longest waits; q quits");
+  CLI::App* c = app.add_subcommand("top",
+                                   "Shows what a running weft program does, again and again: "
+                                   "fibers, queues, rates, latencies, longest waits; q quits");
   const auto o = std::make_shared<top_options>();
   o->process.patience = std::chrono::milliseconds(2000);
   add_inspection_options(*c, o->process);
-  c->add_option("-i,--interval", o->interval_ms, "Milliseconds from one view to the next")->capture_default_str()->check(CLI::Range(10, 3'600'000));
-  c->add_option("-n,--count", o->count, "So many views, then end; 0: until told to")->check(CLI::Range(0, 1'000'000'000));
-  c->add_option("-l,--longest", o->longest, "How many of the longest waits; 0: none")->capture_default_str()->check(CLI::Range(0, 10'000));
+  c->add_option("-i,--interval", o->interval_ms, "Milliseconds from one view to the next")
+      ->capture_default_str()
+      ->check(CLI::Range(10, 3'600'000));
+  c->add_option("-n,--count", o->count, "So many views, then end; 0: until told to")
+      ->check(CLI::Range(0, 1'000'000'000));
+  c->add_option("-l,--longest", o->longest, "How many of the longest waits; 0: none")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 10'000));
   CLI::Option* once = c->add_flag("--once", o->once, "One view as text, of one interval");
   c->add_flag("--batch", o->batch, "Views as text, one after the other")->excludes(once);
   c->callback([o] {

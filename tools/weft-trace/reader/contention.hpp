@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// tools/weft-trace/reader/contention.hpp - what fibers waited for, object by object: how long, how many at once, who let them go on,
-// and, of a lock, what its holder did meanwhile.
+// tools/weft-trace/reader/contention.hpp - what fibers waited for, object by object: how long, how
+// many at once, who let them go on, and, of a lock, what its holder did meanwhile.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,8 +18,10 @@ struct waited_for {
   std::uint64_t object = 0;
   std::size_t waits = 0, most_at_once = 0, never_over = 0;
   std::int64_t total = 0;
-  std::map<std::uint32_t, std::size_t> ended_by;       // fibers, none: a timer, the poller, a thread
-  std::map<std::string, std::int64_t> holder;          // of a lock: ns, by what the one who gave it up did while it was waited for
+  // fibers, none: a timer, the poller, a thread
+  std::map<std::uint32_t, std::size_t> ended_by;
+  // of a lock: ns, by what the one who gave it up did while it was waited for
+  std::map<std::string, std::int64_t> holder;
 };
 
 /// By total time, longest first. Waits without an object (sleeps) are not there.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// tools/weft-trace/reader/dump.cpp - see the header. The words come from the trace's own dictionary, so newer events have theirs.
+// tools/weft-trace/reader/dump.cpp - see the header. The words come from the trace's own
+// dictionary, so newer events have theirs.
 #include "reader/dump.hpp"
 
 #include <fmt/format.h>
@@ -21,7 +22,8 @@ std::string value_text(const trace& t, const std::string& meaning, std::uint64_t
 
 std::string describe(const trace& t, const trace_event& e) {
   const trace_thread& thread = t.threads[e.thread];
-  std::string line = fmt::format("{:>18.9f} {:<16} {:<15}", static_cast<double>(e.ns) * 1e-9, thread.name, t.event_name(e.id));
+  std::string line = fmt::format("{:>18.9f} {:<16} {:<15}", static_cast<double>(e.ns) * 1e-9,
+                                 thread.name, t.event_name(e.id));
   const auto found = t.meanings.find(e.id);
   const event_meaning unknown{"", {"fiber", "number", "other"}};
   const event_meaning& m = found != t.meanings.end() ? found->second : unknown;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-// tools/weft-trace/reader/events.cpp - see the header, and "What is not written" in src/trace/README.md:
+// tools/weft-trace/reader/events.cpp - see the header, and "What is not written" in
+// src/trace/README.md:
 //   creations   fiber_create_more counts them
-//   starts      where a thread turns from one fiber to one that is fresh, the fiber it left has told the time. Whoever speaks next on
-//               that thread is the one that started; a fiber that never spoke is in the table of those that run.
+//   starts      where a thread turns from one fiber to one that is fresh, the fiber it left has
+//               told the time. Whoever speaks next on that thread is the one that started; a fiber
+//               that never spoke is in the table of those that run.
 #include "reader/events.hpp"
 
 #include <cstring>
@@ -36,9 +38,9 @@ std::uint64_t speaker(const trace_event& e) {
 
 // What is known of a thread after each of its events.
 struct story {
-  bool turning = false;      // it has left a fiber, and nobody spoke since
-  std::uint64_t left = 0;    // that fiber
-  std::uint64_t ticks = 0;   // of the last event
+  bool turning = false;     // it has left a fiber, and nobody spoke since
+  std::uint64_t left = 0;   // that fiber
+  std::uint64_t ticks = 0;  // of the last event
 
   void goes_on(const trace_event& e) {
     switch (e.what()) {
@@ -48,7 +50,7 @@ struct story {
         turning = true;
         left = e.fiber;
         return;
-      case event::fiber_ready:   // by the one that ends, or by a timer on the way
+      case event::fiber_ready:  // by the one that ends, or by a timer on the way
       case event::worker_wake:
       case event::inject:
       case event::fiber_create_more:
@@ -61,7 +63,8 @@ struct story {
 
 class decoder {
  public:
-  decoder(trace& t, const thread_table& known, const std::function<std::int64_t(std::uint64_t)>& to_ns)
+  decoder(trace& t, const thread_table& known,
+          const std::function<std::int64_t(std::uint64_t)>& to_ns)
       : t_(t), known_(known), to_ns_(to_ns) {}
 
   void decode(const batch_key& key, std::span<const std::byte> payload) {
@@ -70,7 +73,8 @@ class decoder {
     const std::uint32_t thread = thread_of(key);
     t_.threads[thread].dropped += head.dropped;
     story& s = stories_[thread];
-    if (head.dropped != 0 || key.sequence != sequences_[thread]) s.turning = false;  // something is missing
+    // something is missing
+    if (head.dropped != 0 || key.sequence != sequences_[thread]) s.turning = false;
     sequences_[thread] = key.sequence + 1;
     std::span<const std::byte> b = payload.subspan(sizeof head);
     format::event_context c;
@@ -123,7 +127,8 @@ class decoder {
   void take(const trace_event& e, std::uint64_t ticks) {
     story& s = stories_[e.thread];
     if (e.what() == event::fiber_create_more) {
-      if (last_.what() != event::fiber_create || last_.thread != e.thread || last_.fiber != e.fiber) return;
+      if (last_.what() != event::fiber_create || last_.thread != e.thread || last_.fiber != e.fiber)
+        return;
       const std::uint64_t more = std::min<std::uint64_t>(e.number, 255);
       for (std::uint64_t i = 0; i < more; ++i) {
         ++last_.fiber;
@@ -151,7 +156,8 @@ class decoder {
   }
 
   std::uint32_t thread_of(const batch_key& key) {
-    const auto [at, added] = threads_.try_emplace({key.ring, key.incarnation}, static_cast<std::uint32_t>(t_.threads.size()));
+    const auto [at, added] = threads_.try_emplace({key.ring, key.incarnation},
+                                                  static_cast<std::uint32_t>(t_.threads.size()));
     if (added) {
       const auto known = known_.find(at->first);
       t_.threads.emplace_back();
@@ -172,15 +178,16 @@ class decoder {
   trace& t_;
   const thread_table& known_;
   const std::function<std::int64_t(std::uint64_t)>& to_ns_;
-  std::vector<story> stories_;           // as the trace's threads
-  std::vector<std::uint32_t> sequences_; // the next one
+  std::vector<story> stories_;            // as the trace's threads
+  std::vector<std::uint32_t> sequences_;  // the next one
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> threads_;
   trace_event last_;
 };
 
 }  // namespace
 
-void read_events(trace& t, const batches& all, const thread_table& known, const std::vector<running_fiber>& running,
+void read_events(trace& t, const batches& all, const thread_table& known,
+                 const std::vector<running_fiber>& running,
                  const std::function<std::int64_t(std::uint64_t)>& to_ns) {
   t.texts.emplace_back();
   decoder d(t, known, to_ns);

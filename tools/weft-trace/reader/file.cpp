@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// tools/weft-trace/reader/file.cpp - a trace from disk, and whether the programs it speaks of are still those that wrote it.
+// tools/weft-trace/reader/file.cpp - a trace from disk, and whether the programs it speaks of are
+// still those that wrote it.
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -17,8 +18,11 @@ void look_for_newer_modules(trace& t) {
   for (const trace_module& m : t.modules) {
     struct stat s;
     if (m.path.empty() || m.path[0] != '/' || stat(m.path.c_str(), &s) != 0) continue;
-    const std::uint64_t built = static_cast<std::uint64_t>(s.st_mtim.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(s.st_mtim.tv_nsec);
-    if (built > t.realtime_ns) t.problems.push_back(m.path + " is newer than the trace: names of its functions may be wrong");
+    const std::uint64_t built = static_cast<std::uint64_t>(s.st_mtim.tv_sec) * 1'000'000'000 +
+                                static_cast<std::uint64_t>(s.st_mtim.tv_nsec);
+    if (built > t.realtime_ns)
+      t.problems.push_back(m.path +
+                           " is newer than the trace: names of its functions may be wrong");
   }
 }
 
@@ -30,7 +34,8 @@ trace read_trace_file(const std::string& path) {
     t.error = path + ": " + what;
     return t;
   };
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
+                                                             &std::fclose);
   if (file == nullptr) return failed(std::strerror(errno));
   std::vector<std::byte> all;
   std::vector<std::byte> some(1U << 20U);

@@ -36,8 +36,8 @@ std::int64_t histogram::percentile(double p) {
 
 std::string histogram::summary() {
   return fmt::format("{:>10} {:>10} {:>10} {:>10} {:>10} {:>10}", count(), duration_text(total()),
-                     duration_text(percentile(0.5)), duration_text(percentile(0.9)), duration_text(percentile(0.99)),
-                     duration_text(percentile(1.0)));
+                     duration_text(percentile(0.5)), duration_text(percentile(0.9)),
+                     duration_text(percentile(0.99)), duration_text(percentile(1.0)));
 }
 
 std::string histogram::bars() {
@@ -64,8 +64,8 @@ std::string histogram::bars() {
     from = to;
   }
   for (const step& s : steps)
-    out += fmt::format("    {:>8} - {:>8} {:>10} {}\n", duration_text(s.from), duration_text(s.to), s.n,
-                       std::string(std::max<std::size_t>(1, s.n * 50 / most), '#'));
+    out += fmt::format("    {:>8} - {:>8} {:>10} {}\n", duration_text(s.from), duration_text(s.to),
+                       s.n, std::string(std::max<std::size_t>(1, s.n * 50 / most), '#'));
   return out;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// tools/weft-trace/reader/histogram.hpp - durations: exact percentiles, and bars by powers of ten in thirds (1, 2, 5).
+// tools/weft-trace/reader/histogram.hpp - durations: exact percentiles, and bars by powers of ten
+// in thirds (1, 2, 5).
 
 #include <cstdint>
 #include <string>

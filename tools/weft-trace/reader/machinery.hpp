@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// tools/weft-trace/reader/machinery.hpp - what symbols.cpp and unwind.cpp share: the session of libdw.
+// tools/weft-trace/reader/machinery.hpp - what symbols.cpp and unwind.cpp share: the session of
+// libdw.
 
 #include <elfutils/libdwfl.h>
 

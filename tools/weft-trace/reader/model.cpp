@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// tools/weft-trace/reader/model.cpp - one pass over the events, by time, with a state per fiber and per thread.
+// tools/weft-trace/reader/model.cpp - one pass over the events, by time, with a state per fiber and
+// per thread.
 //
-// Clocks of two processors agree to some ten nanoseconds, and a resume that follows another fiber's park on the same thread
-// has that one's time: so a wake may stand a moment behind the resume it caused. A resume without a wake is
-// remembered, and the wake that comes late is put where it belongs.
+// Clocks of two processors agree to some ten nanoseconds, and a resume that follows another fiber's
+// park on the same thread has that one's time: so a wake may stand a moment behind the resume it
+// caused. A resume without a wake is remembered, and the wake that comes late is put where it
+// belongs.
 #include "reader/model.hpp"
 
 #include <algorithm>
@@ -23,13 +25,16 @@ class builder : rows {
   model build() {
     trace& t = m_.source;
     for (std::uint32_t i = 0; i < t.threads.size(); ++i)
-      if (t.threads[i].role == thread_role::worker) workers_[{t.threads[i].runtime, t.threads[i].index}] = i;
-    const auto first = std::partition_point(t.events.begin(), t.events.end(),
-                                            [&](const trace_event& e) { return e.ns < t.complete_since; });
+      if (t.threads[i].role == thread_role::worker)
+        workers_[{t.threads[i].runtime, t.threads[i].index}] = i;
+    const auto first =
+        std::partition_point(t.events.begin(), t.events.end(),
+                             [&](const trace_event& e) { return e.ns < t.complete_since; });
     for (auto e = t.events.begin(); e != first; ++e) names_only(*e);
     if (first != t.events.end()) {
       m_.begin = first->ns;
-      m_.end = std::max(t.events.back().ns, t.known_until);  // where all are parked, time passes, too
+      // where all are parked, time passes, too
+      m_.end = std::max(t.events.back().ns, t.known_until);
     }
     for (auto e = first; e != t.events.end(); ++e) take(*e);
     finish();
@@ -39,7 +44,8 @@ class builder : rows {
  private:
   std::uint32_t fiber_of(std::uint64_t id) {
     if (id == 0) return none;
-    const auto [at, added] = m_.fiber_by_id.try_emplace(id, static_cast<std::uint32_t>(m_.fibers.size()));
+    const auto [at, added] =
+        m_.fiber_by_id.try_emplace(id, static_cast<std::uint32_t>(m_.fibers.size()));
     if (added) {
       m_.fibers.emplace_back();
       m_.fibers.back().id = id;
@@ -67,7 +73,8 @@ class builder : rows {
     const std::uint32_t i = thread_states_[thread].slice;
     if (i != none && m_.slices[i].fiber == f) return;
     close_slice(thread, at, slice_end::cut_off);
-    if (fiber_states_[f].now == phase::unknown) open_slice(thread, f, thread_states_[thread].seen ? at : m_.begin);
+    if (fiber_states_[f].now == phase::unknown)
+      open_slice(thread, f, thread_states_[thread].seen ? at : m_.begin);
   }
 
   void starts_running(std::uint32_t thread, std::uint32_t f, std::int64_t at) {
@@ -135,7 +142,8 @@ class builder : rows {
         if (f == none) return;
         was_running(e.thread, f, e.ns);
         end_fiber(e.thread, f, e.ns);
-        if (const std::uint32_t joiner = fiber_of(e.other); joiner != none) open_slice(e.thread, joiner, e.ns);
+        if (const std::uint32_t joiner = fiber_of(e.other); joiner != none)
+          open_slice(e.thread, joiner, e.ns);
         return;
       }
       case event::fiber_resume:
@@ -198,7 +206,9 @@ class builder : rows {
         }
         return;
       case event::fiber_stack:
-        if (const std::uint32_t i = thread_states_[e.thread].slice; i != none && m_.slices[i].fiber == f) m_.slices[i].stack = e.text;
+        if (const std::uint32_t i = thread_states_[e.thread].slice;
+            i != none && m_.slices[i].fiber == f)
+          m_.slices[i].stack = e.text;
         return;
       case event::log:
         m_.logs.push_back({e.ns, f, e.thread, m_.source.texts[e.text]});
@@ -244,7 +254,8 @@ class builder : rows {
         s.now = phase::queued;
         break;
       default:
-        close_slice(e.thread, e.ns, e.what() == event::requeue ? slice_end::blocked : slice_end::yield);
+        close_slice(e.thread, e.ns,
+                    e.what() == event::requeue ? slice_end::blocked : slice_end::yield);
         s.now = phase::queued;
     }
     s.since = e.ns;
@@ -294,7 +305,8 @@ class builder : rows {
   }
 
   std::uint32_t worker_of(std::uint32_t thread, std::uint64_t index) const {
-    const auto found = workers_.find({m_.source.threads[thread].runtime, static_cast<std::uint32_t>(index)});
+    const auto found =
+        workers_.find({m_.source.threads[thread].runtime, static_cast<std::uint32_t>(index)});
     return found != workers_.end() ? found->second : none;
   }
   [[nodiscard]] static std::uint64_t key_of(const trace_event& e) {
@@ -335,8 +347,10 @@ class builder : rows {
   }
 
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> workers_;  // (runtime, index)
-  std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> regions_;     // open ones, by fiber or thread
-  std::unordered_map<std::uint32_t, std::uint32_t> offload_;                  // open ones, by thread
+  // open ones, by fiber or thread
+  std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> regions_;
+  // open ones, by thread
+  std::unordered_map<std::uint32_t, std::uint32_t> offload_;
 };
 
 }  // namespace

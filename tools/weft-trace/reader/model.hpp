@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// tools/weft-trace/reader/model.hpp - a trace as what happened: fibers that ran, waited and were woken; threads that ran, searched,
-// slept and were blocked. What report, convert, flame and the timeline work on.
+// tools/weft-trace/reader/model.hpp - a trace as what happened: fibers that ran, waited and were
+// woken; threads that ran, searched, slept and were blocked. What report, convert, flame and the
+// timeline work on.
 //
-//   fiber    created -> [waits for a turn] -> slice -> wait (reason, object) -> woken by -> [waits for a turn] -> slice ... ended
+//   fiber    created -> [waits for a turn] -> slice -> wait (reason, object) -> woken by -> [waits
+//            for a turn] -> slice ... ended
 //   thread   a row of stretches without gaps, from its first event to its last
 // A trace may begin anywhere: what was going on then is made up from the first event that tells.
 
@@ -26,8 +28,9 @@ struct slice {
   std::uint32_t fiber = none, thread = none;  // indices
   std::int64_t begin = 0, end = 0;
   slice_end how = slice_end::cut_off;
-  bool in_kernel = false;     // its processor had been taken away: it was blocked in a system call
-  std::uint32_t stack = 0;    // in source.texts: where it was when it was preempted (trace/stack_sample.hpp); 0: not known
+  bool in_kernel = false;  // its processor had been taken away: it was blocked in a system call
+  // in source.texts: where it was when it was preempted (trace/stack_sample.hpp); 0: not known
+  std::uint32_t stack = 0;
 };
 
 /// A stretch in which a fiber was parked, and what ended it.
@@ -35,15 +38,16 @@ struct wait {
   std::uint32_t fiber = none;
   std::uint8_t reason = 0;
   std::uint64_t object = 0;
-  std::int64_t begin = 0, end = 0;   // of the park; when it was readied
-  std::int64_t resumed = 0;          // when it ran again
-  std::uint32_t waker = none;        // fiber; none: a timer, the poller, or a thread that is no fiber
-  std::uint32_t waker_thread = none; // on which the waking happened
-  bool over = false;                 // false: the trace ended first
-  bool begun = true;                 // false: it waited already when the trace began
+  std::int64_t begin = 0, end = 0;  // of the park; when it was readied
+  std::int64_t resumed = 0;         // when it ran again
+  // fiber; none: a timer, the poller, or a thread that is no fiber
+  std::uint32_t waker = none;
+  std::uint32_t waker_thread = none;  // on which the waking happened
+  bool over = false;                  // false: the trace ended first
+  bool begun = true;                  // false: it waited already when the trace began
 };
 
-struct marker {                       // log lines, stalls
+struct marker {  // log lines, stalls
   std::int64_t at = 0;
   std::uint32_t fiber = none, thread = none;
   std::string text;
@@ -60,11 +64,13 @@ struct offload_run {
 
 struct fiber {
   std::uint64_t id = 0;
-  std::string name;                   // empty: none is known
-  std::uint64_t spawned_at = 0;       // code address; 0: unknown
+  std::string name;              // empty: none is known
+  std::uint64_t spawned_at = 0;  // code address; 0: unknown
   std::uint32_t parent = none;
-  std::int64_t created = INT64_MIN, started = INT64_MIN, ended = INT64_MIN;  // INT64_MIN: not in the trace
-  std::int64_t ran = 0, waited = 0, queued = 0, blocked = 0;  // ns: running, parked, waiting for a turn, in the kernel
+  // INT64_MIN: not in the trace
+  std::int64_t created = INT64_MIN, started = INT64_MIN, ended = INT64_MIN;
+  // ns: running, parked, waiting for a turn, in the kernel
+  std::int64_t ran = 0, waited = 0, queued = 0, blocked = 0;
   std::vector<std::uint32_t> slices;  // indices, by time
   std::vector<std::uint32_t> waits;
 };
@@ -76,33 +82,34 @@ struct stretch {
 };
 
 struct thread_row {
-  std::vector<stretch> stretches;     // workers only
-  std::int64_t total[4] = {};         // by `doing`
-  std::uint64_t events = 0, steals = 0, stolen = 0, preempted = 0, retaken = 0, wakes = 0, polls = 0;
+  std::vector<stretch> stretches;  // workers only
+  std::int64_t total[4] = {};      // by `doing`
+  std::uint64_t events = 0, steals = 0, stolen = 0, preempted = 0, retaken = 0, wakes = 0,
+                polls = 0;
 };
 
 /// From ready to running.
 struct turn {
   std::uint32_t fiber = none;
   std::int64_t begin = 0, end = 0;
-  bool first = false;                 // after its creation
+  bool first = false;  // after its creation
 };
 
 struct model {
   trace source;
   std::int64_t begin = 0, end = 0;
-  std::vector<fiber> fibers;          // in the order of their first event
-  std::vector<slice> slices;          // by begin, nearly
+  std::vector<fiber> fibers;  // in the order of their first event
+  std::vector<slice> slices;  // by begin, nearly
   std::vector<wait> waits;
   std::vector<turn> turns;
   std::vector<region> regions;
   std::vector<marker> logs, stalls;
   std::vector<offload_run> offloads;
-  std::vector<thread_row> threads;    // as source.threads
+  std::vector<thread_row> threads;  // as source.threads
   std::unordered_map<std::uint64_t, std::uint32_t> fiber_by_id;
-  std::uint64_t counts[256] = {};     // of events, by id
+  std::uint64_t counts[256] = {};  // of events, by id
 
-  [[nodiscard]] std::string fiber_label(std::uint32_t f) const;   // "fiber 12 \"name\""
+  [[nodiscard]] std::string fiber_label(std::uint32_t f) const;  // "fiber 12 \"name\""
   [[nodiscard]] std::string thread_label(std::uint32_t t) const;
 };
 

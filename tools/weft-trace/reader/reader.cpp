@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// tools/weft-trace/reader/reader.cpp - chunks first, each by its checksum; then tables; then events, on one clock, by time.
+// tools/weft-trace/reader/reader.cpp - chunks first, each by its checksum; then tables; then
+// events, on one clock, by time.
 #include "reader/reader.hpp"
 
 #include <algorithm>
@@ -68,11 +69,15 @@ class reader {
     fill_in_known_meanings();
     read_chunks();
     decide_rate();
-    read_events(t_, batches_, known_threads_, running_, [this](std::uint64_t ticks) { return to_ns(ticks); });
+    read_events(t_, batches_, known_threads_, running_,
+                [this](std::uint64_t ticks) { return to_ns(ticks); });
     std::stable_sort(t_.events.begin(), t_.events.end(),
                      [](const trace_event& a, const trace_event& b) { return a.ns < b.ns; });
-    if (!t_.complete) t_.problems.emplace_back("the end is missing: the trace was cut off, or is still being written");
-    if (t_.dropped > 0) t_.problems.push_back(std::to_string(t_.dropped) + " events were dropped for want of memory");
+    if (!t_.complete)
+      t_.problems.emplace_back(
+          "the end is missing: the trace was cut off, or is still being written");
+    if (t_.dropped > 0)
+      t_.problems.push_back(std::to_string(t_.dropped) + " events were dropped for want of memory");
     return std::move(t_);
   }
 
@@ -83,7 +88,8 @@ class reader {
 
   bool read_header() {
     if (file_.size() < 8 || std::memcmp(file_.data(), format::file_magic, 8) != 0) {
-      t_.error = file_.empty() ? "the file is empty" : "this is no weft trace: it does not begin like one";
+      t_.error =
+          file_.empty() ? "the file is empty" : "this is no weft trace: it does not begin like one";
       return false;
     }
     if (file_.size() < sizeof(format::file_header)) {
@@ -96,14 +102,16 @@ class reader {
       return false;
     }
     if (header_.version < format::oldest_version || header_.version > format::file_version) {
-      t_.error = "the trace has version " + std::to_string(header_.version) + ", this tool reads versions " +
-                 std::to_string(format::oldest_version) + " to " + std::to_string(format::file_version) +
+      t_.error = "the trace has version " + std::to_string(header_.version) +
+                 ", this tool reads versions " + std::to_string(format::oldest_version) + " to " +
+                 std::to_string(format::file_version) +
                  "; use the weft-trace of the weft that wrote it";
       return false;
     }
     if (header_.revision == format::file_revision && checksum_of(header_) != header_.checksum) {
       problem("the header is damaged; times may be wrong");
-      header_.ticks_per_second = std::clamp<std::uint64_t>(header_.ticks_per_second, 1'000'000, 100'000'000'000);
+      header_.ticks_per_second =
+          std::clamp<std::uint64_t>(header_.ticks_per_second, 1'000'000, 100'000'000'000);
     }
     if (header_.ticks_per_second == 0) header_.ticks_per_second = 1'000'000'000;
     if (header_.size < sizeof header_ || header_.size > file_.size()) header_.size = sizeof header_;
@@ -115,7 +123,8 @@ class reader {
   }
 
   void fill_in_known_meanings() {
-#define WEFT_EVENT(id, name, fiber, number, other) t_.meanings[id] = {#name, {fiber, number, other}};
+#define WEFT_EVENT(id, name, fiber, number, other) \
+  t_.meanings[id] = {#name, {fiber, number, other}};
 #include "trace/events.def"
 #undef WEFT_EVENT
 #define WEFT_REASON(id, name, text) t_.reasons[id] = text;
@@ -126,7 +135,8 @@ class reader {
   // The next place from `at` on where a whole chunk stands; the end of the file if there is none.
   std::size_t next_chunk(std::size_t at, format::chunk_header& h, bytes& payload) {
     for (; at + sizeof h <= file_.size(); ++at) {
-      const auto* found = static_cast<const std::byte*>(std::memchr(file_.data() + at, 'W', file_.size() - at));
+      const auto* found =
+          static_cast<const std::byte*>(std::memchr(file_.data() + at, 'W', file_.size() - at));
       if (found == nullptr) break;
       at = static_cast<std::size_t>(found - file_.data());
       if (at + sizeof h > file_.size()) break;
@@ -158,15 +168,23 @@ class reader {
 
   void read_chunk(format::chunk_kind kind, bytes payload) {
     switch (kind) {
-      case format::chunk_kind::generation: return read_generation(payload);
-      case format::chunk_kind::dictionary: return read_dictionary(cursor(payload));
-      case format::chunk_kind::places: return read_call_sites(cursor(payload));
-      case format::chunk_kind::modules: return read_modules(cursor(payload));
-      case format::chunk_kind::threads: return read_threads(cursor(payload));
-      case format::chunk_kind::fibers: return read_fibers(cursor(payload));
-      case format::chunk_kind::running: return read_running(cursor(payload));
+      case format::chunk_kind::generation:
+        return read_generation(payload);
+      case format::chunk_kind::dictionary:
+        return read_dictionary(cursor(payload));
+      case format::chunk_kind::places:
+        return read_call_sites(cursor(payload));
+      case format::chunk_kind::modules:
+        return read_modules(cursor(payload));
+      case format::chunk_kind::threads:
+        return read_threads(cursor(payload));
+      case format::chunk_kind::fibers:
+        return read_fibers(cursor(payload));
+      case format::chunk_kind::running:
+        return read_running(cursor(payload));
       case format::chunk_kind::batch: {
-        if (payload.size() < sizeof(format::batch_header)) return problem("a batch without its header");
+        if (payload.size() < sizeof(format::batch_header))
+          return problem("a batch without its header");
         const auto b = load<format::batch_header>(payload);
         bytes& there = batches_[{b.ring, b.incarnation, b.sequence}];
         if (payload.size() > there.size()) there = payload;
@@ -190,7 +208,8 @@ class reader {
   }
 
   void read_generation(bytes payload) {
-    if (payload.size() < sizeof(format::generation_payload)) return problem("a generation without contents");
+    if (payload.size() < sizeof(format::generation_payload))
+      return problem("a generation without contents");
     const auto g = load<format::generation_payload>(payload);
     ++t_.generations;
     note_totals(g.dropped, g.overwritten);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// tools/weft-trace/reader/report.cpp - see the header. Each part is one function that appends its lines.
+// tools/weft-trace/reader/report.cpp - see the header. Each part is one function that appends its
+// lines.
 #include "reader/report.hpp"
 
 #include <algorithm>
@@ -18,13 +19,20 @@ namespace {
 
 const char* to_text(slice_end how) {
   switch (how) {
-    case slice_end::park: return "parked";
-    case slice_end::yield: return "yielded";
-    case slice_end::end: return "ended";
-    case slice_end::preempted: return "was preempted";
-    case slice_end::inline_join: return "ran a child";
-    case slice_end::blocked: return "blocked in the kernel";
-    case slice_end::cut_off: return "goes on";
+    case slice_end::park:
+      return "parked";
+    case slice_end::yield:
+      return "yielded";
+    case slice_end::end:
+      return "ended";
+    case slice_end::preempted:
+      return "was preempted";
+    case slice_end::inline_join:
+      return "ran a child";
+    case slice_end::blocked:
+      return "blocked in the kernel";
+    case slice_end::cut_off:
+      return "goes on";
   }
   return "?";
 }
@@ -59,33 +67,44 @@ class writer {
     const trace& t = m_.source;
     const std::int64_t length = m_.end - m_.begin;
     line("{} of process {}, {} events, {} generations{}", duration_text(length), t.pid,
-         std::accumulate(std::begin(m_.counts), std::end(m_.counts), std::uint64_t{0}), t.generations,
+         std::accumulate(std::begin(m_.counts), std::end(m_.counts), std::uint64_t{0}),
+         t.generations,
          (t.flags & detail::trace::flag_flight) != 0 ? ", from a flight recorder" : "");
-    if (t.dropped > 0) line("{} events were DROPPED: what follows is not the whole truth", t.dropped);
+    if (t.dropped > 0)
+      line("{} events were DROPPED: what follows is not the whole truth", t.dropped);
     if (t.overwritten > 0) line("{} older events were overwritten", t.overwritten);
-    const auto ended = std::count_if(m_.fibers.begin(), m_.fibers.end(), [](const fiber& f) { return f.ended != INT64_MIN; });
-    line("fibers: {} seen, {} spawned, {} ended", m_.fibers.size(), events(event::fiber_create), ended);
-    line("parks {}, wakes {}, yields {}, inline joins {}, injected {}", events(event::fiber_park), events(event::fiber_ready),
-         events(event::fiber_yield), events(event::inline_join), events(event::inject));
+    const auto ended = std::count_if(m_.fibers.begin(), m_.fibers.end(),
+                                     [](const fiber& f) { return f.ended != INT64_MIN; });
+    line("fibers: {} seen, {} spawned, {} ended", m_.fibers.size(), events(event::fiber_create),
+         ended);
+    line("parks {}, wakes {}, yields {}, inline joins {}, injected {}", events(event::fiber_park),
+         events(event::fiber_ready), events(event::fiber_yield), events(event::inline_join),
+         events(event::inject));
     std::uint64_t stolen = 0;
     for (const thread_row& r : m_.threads) stolen += r.stolen;
-    line("steals {} ({} fibers), retakes {}, preemptions {}, handed over {}, polls {}, offloaded calls {}",
-         events(event::steal), stolen, events(event::retake), events(event::preempt), events(event::handoff_processor),
-         events(event::poll), m_.offloads.size());
+    line(
+        "steals {} ({} fibers), retakes {}, preemptions {}, handed over {}, polls {}, offloaded "
+        "calls {}",
+        events(event::steal), stolen, events(event::retake), events(event::preempt),
+        events(event::handoff_processor), events(event::poll), m_.offloads.size());
   }
 
   void workers() {
-    heading("Workers                 running  searching       idle    blocked    steals  retaken  preempted     events");
+    heading(
+        "Workers                 running  searching       idle    blocked    steals  retaken  "
+        "preempted     events");
     for (std::uint32_t i = 0; i < m_.threads.size(); ++i) {
       const thread_row& r = m_.threads[i];
       std::int64_t total = 0;
       for (const std::int64_t ns : r.total) add_time(total, ns);
       if (m_.source.threads[i].role != thread_role::worker || total == 0) continue;
       const auto percent = [&](doing d) {
-        return fmt::format("{:.1f} %", 100.0 * static_cast<double>(r.total[static_cast<int>(d)]) / static_cast<double>(total));
+        return fmt::format("{:.1f} %", 100.0 * static_cast<double>(r.total[static_cast<int>(d)]) /
+                                           static_cast<double>(total));
       };
-      line("  {:<18} {:>10} {:>10} {:>10} {:>10} {:>9} {:>8} {:>10} {:>10}", m_.thread_label(i), percent(doing::running),
-           percent(doing::searching), percent(doing::idle), percent(doing::blocked), r.steals, r.retaken, r.preempted, r.events);
+      line("  {:<18} {:>10} {:>10} {:>10} {:>10} {:>9} {:>8} {:>10} {:>10}", m_.thread_label(i),
+           percent(doing::running), percent(doing::searching), percent(doing::idle),
+           percent(doing::blocked), r.steals, r.retaken, r.preempted, r.events);
     }
     for (std::uint32_t i = 0; i < m_.threads.size(); ++i)
       if (m_.source.threads[i].dropped > 0)
@@ -93,7 +112,8 @@ class writer {
   }
 
   void table_head(const char* what) {
-    line("\n{:<26} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}", what, "count", "total", "p50", "p90", "p99", "max");
+    line("\n{:<26} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}", what, "count", "total", "p50", "p90",
+         "p99", "max");
   }
   void row(const std::string& what, histogram& h) {
     if (h.count() > 0) line("  {:<24} {}", what, h.summary());
@@ -125,7 +145,8 @@ class writer {
     std::map<std::string, histogram> by_reason;
     for (const wait& w : m_.waits) by_reason[m_.source.reason(w.reason)].add(w.end - w.begin);
     std::vector<std::pair<std::string, histogram>> order(by_reason.begin(), by_reason.end());
-    std::sort(order.begin(), order.end(), [](auto& a, auto& b) { return a.second.total() > b.second.total(); });
+    std::sort(order.begin(), order.end(),
+              [](auto& a, auto& b) { return a.second.total() > b.second.total(); });
     table_head("Parked, for");
     for (auto& [reason, h] : order) {
       row(reason, h);
@@ -137,19 +158,24 @@ class writer {
   void objects() {
     const std::vector<waited_for> all = find_waited_for(m_);
     if (all.empty()) return;
-    line("\n{:<36} {:>8} {:>10} {:>13} {:>10}   {}", "Most waited for", "waits", "total", "most at once", "not over", "the wait was ended by");
+    line("\n{:<36} {:>8} {:>10} {:>13} {:>10}   {}", "Most waited for", "waits", "total",
+         "most at once", "not over", "the wait was ended by");
     for (std::size_t i = 0; i < std::min(o_.rows, all.size()); ++i) {
       const waited_for& w = all[i];
       std::map<std::string, std::int64_t> by;
       for (const auto& [fiber, n] : w.ended_by)
-        by[fiber == none ? "a timer, the poller or a thread" : group(m_.fibers[fiber])] += static_cast<std::int64_t>(n);
-      line("  {:<34} {:>8} {:>10} {:>13} {:>10}   {}", fmt::format("{} {:#x}", m_.source.reason(w.reason), w.object), w.waits,
-           duration_text(w.total), w.most_at_once, w.never_over, most_first(by, [](std::int64_t n) { return std::to_string(n); }));
+        by[fiber == none ? "a timer, the poller or a thread" : group(m_.fibers[fiber])] +=
+            static_cast<std::int64_t>(n);
+      line("  {:<34} {:>8} {:>10} {:>13} {:>10}   {}",
+           fmt::format("{} {:#x}", m_.source.reason(w.reason), w.object), w.waits,
+           duration_text(w.total), w.most_at_once, w.never_over,
+           most_first(by, [](std::int64_t n) { return std::to_string(n); }));
       std::int64_t held = 0;
       for (const auto& [what, ns] : w.holder) add_time(held, ns);
       if (held > 0)
         line("     who had it meanwhile was  {}", most_first(w.holder, [&](std::int64_t ns) {
-               return fmt::format("{:.0f} %", 100.0 * static_cast<double>(ns) / static_cast<double>(held));
+               return fmt::format("{:.0f} %",
+                                  100.0 * static_cast<double>(ns) / static_cast<double>(held));
              }));
     }
   }
@@ -168,14 +194,16 @@ class writer {
     std::vector<const slice*> longest;
     for (const slice& s : m_.slices) longest.push_back(&s);
     const std::size_t n = std::min(o_.rows, longest.size());
-    std::partial_sort(longest.begin(), longest.begin() + static_cast<std::ptrdiff_t>(n), longest.end(),
-                      [](const slice* a, const slice* b) { return a->end - a->begin > b->end - b->begin; });
+    std::partial_sort(
+        longest.begin(), longest.begin() + static_cast<std::ptrdiff_t>(n), longest.end(),
+        [](const slice* a, const slice* b) { return a->end - a->begin > b->end - b->begin; });
     std::vector<std::string> shown;
     heading("Longest stretches without a call that lets others run");
     for (std::size_t i = 0; i < n; ++i) {
       const slice& s = *longest[i];
-      line("  {:>10}  at {:>12}  on {:<14} {}, {}{}", duration_text(s.end - s.begin), duration_text(s.begin - m_.begin),
-           m_.thread_label(s.thread), label(s.fiber), s.in_kernel ? "in the kernel, then " : "", to_text(s.how));
+      line("  {:>10}  at {:>12}  on {:<14} {}, {}{}", duration_text(s.end - s.begin),
+           duration_text(s.begin - m_.begin), m_.thread_label(s.thread), label(s.fiber),
+           s.in_kernel ? "in the kernel, then " : "", to_text(s.how));
       if (s.stack == 0) continue;
       std::vector<std::string> calls = symbols_.calls(m_.source.texts[s.stack]);
       if (calls == shown) {
@@ -207,11 +235,12 @@ class writer {
   template <class By>
   void list(std::vector<sum> all, By by, const char* title) {
     std::sort(all.begin(), all.end(), [&](const sum& a, const sum& b) { return by(a) > by(b); });
-    line("\n{:<10} {:>8} {:>10} {:>10} {:>10} {:>10}   name, or where they are spawned", title, "fibers", "ran", "queued",
-         "parked", "in kernel");
+    line("\n{:<10} {:>8} {:>10} {:>10} {:>10} {:>10}   name, or where they are spawned", title,
+         "fibers", "ran", "queued", "parked", "in kernel");
     for (std::size_t i = 0; i < std::min(o_.rows, all.size()) && by(all[i]) > 0; ++i)
-      line("{:<10} {:>8} {:>10} {:>10} {:>10} {:>10}   {}", "", all[i].fibers, duration_text(all[i].ran),
-           duration_text(all[i].queued), duration_text(all[i].waited), duration_text(all[i].blocked), all[i].name);
+      line("{:<10} {:>8} {:>10} {:>10} {:>10} {:>10}   {}", "", all[i].fibers,
+           duration_text(all[i].ran), duration_text(all[i].queued), duration_text(all[i].waited),
+           duration_text(all[i].blocked), all[i].name);
   }
   void fibers() {
     std::map<std::string, sum> groups;
@@ -259,7 +288,8 @@ class writer {
     row("calls", offloads);
     if (!m_.stalls.empty()) heading("Stalls reported");
     for (std::size_t i = 0; i < std::min(o_.rows, m_.stalls.size()); ++i)
-      line("  at {:>12}  {}, {}", duration_text(m_.stalls[i].at - m_.begin), label(m_.stalls[i].fiber), m_.stalls[i].text);
+      line("  at {:>12}  {}, {}", duration_text(m_.stalls[i].at - m_.begin),
+           label(m_.stalls[i].fiber), m_.stalls[i].text);
   }
 
   const model& m_;
@@ -283,7 +313,8 @@ std::string folded_waits(const model& m) {
   std::map<std::string, std::int64_t> stacks;
   for (const wait& w : m.waits) {
     const fiber& f = m.fibers[w.fiber];
-    std::string stack = f.spawned_at != 0 ? frame(names.at(f.spawned_at).text()) : "(spawned before the trace)";
+    std::string stack =
+        f.spawned_at != 0 ? frame(names.at(f.spawned_at).text()) : "(spawned before the trace)";
     if (!f.name.empty()) stack += ";" + frame(f.name);
     stack += ";" + frame(m.source.reason(w.reason));
     add_time(stacks[stack], w.end - w.begin);

@@ -10,16 +10,17 @@
 namespace weft::tools {
 
 struct report_options {
-  std::size_t rows = 10;   // of each list
-  bool bars = true;        // histograms, not only their percentiles
+  std::size_t rows = 10;  // of each list
+  bool bars = true;       // histograms, not only their percentiles
 };
 [[nodiscard]] std::string report(const model& m, const report_options& o = {});
 
-/// Folded stacks of the time fibers were parked: "spawned at;fiber;reason nanoseconds", for flamegraph.pl and its like.
+/// Folded stacks of the time fibers were parked: "spawned at;fiber;reason nanoseconds", for
+/// flamegraph.pl and its like.
 [[nodiscard]] std::string folded_waits(const model& m);
 
-/// Chrome's trace format (JSON), which the Perfetto UI opens: a track per thread with what ran, a track per fiber with
-/// what it did and waited for, arrows from wakers to woken.
+/// Chrome's trace format (JSON), which the Perfetto UI opens: a track per thread with what ran, a
+/// track per fiber with what it did and waited for, arrows from wakers to woken.
 [[nodiscard]] std::string to_perfetto(const model& m);
 
 }  // namespace weft::tools

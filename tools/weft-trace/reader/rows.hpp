@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// tools/weft-trace/reader/rows.hpp - what the model's builder knows while it goes through the events: a state per fiber and per thread,
-// and the two rows that follow from it, of slices and of what a thread does.
+// tools/weft-trace/reader/rows.hpp - what the model's builder knows while it goes through the
+// events: a state per fiber and per thread, and the two rows that follow from it, of slices and of
+// what a thread does.
 
 #include <algorithm>
 #include <cstdint>
@@ -18,15 +19,15 @@ enum class phase : std::uint8_t { unknown, queued, running, parked, ended };
 struct fiber_state {
   phase now = phase::unknown;
   std::int64_t since = 0;
-  bool fresh = false;                  // queued for the first time
+  bool fresh = false;  // queued for the first time
   std::uint32_t open_wait = none;
-  std::uint32_t unexplained = none;    // a wait that ended without a wake being seen
+  std::uint32_t unexplained = none;  // a wait that ended without a wake being seen
   std::uint32_t open_slice = none;
 };
 
 struct thread_state {
-  std::uint32_t slice = none;          // the fiber that runs on it
-  bool away = false;                   // its processor was taken
+  std::uint32_t slice = none;  // the fiber that runs on it
+  bool away = false;           // its processor was taken
   bool seen = false;
   doing now = doing::searching;
   std::int64_t since = 0;

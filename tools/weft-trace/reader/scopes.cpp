@@ -9,7 +9,9 @@
 namespace weft::tools {
 namespace {
 
-bool has_code(Dwarf_Die* die) { return dwarf_hasattr(die, DW_AT_low_pc) != 0 || dwarf_hasattr(die, DW_AT_ranges) != 0; }
+bool has_code(Dwarf_Die* die) {
+  return dwarf_hasattr(die, DW_AT_low_pc) != 0 || dwarf_hasattr(die, DW_AT_ranges) != 0;
+}
 
 template <class Visit>
 void for_each_child(Dwarf_Die* parent, Visit&& visit) {
@@ -30,19 +32,25 @@ void add_functions(Dwarf_Die* parent, std::vector<Dwarf_Die>& out) {
       case DW_TAG_class_type:
       case DW_TAG_structure_type:
       case DW_TAG_union_type:
-      case DW_TAG_lexical_block: add_functions(&child, out); break;
-      default: break;
+      case DW_TAG_lexical_block:
+        add_functions(&child, out);
+        break;
+      default:
+        break;
     }
   });
 }
 
-// Appends what lies inside `outer` around the address, outermost first. A block without code of its own only groups others.
+// Appends what lies inside `outer` around the address, outermost first. A block without code of its
+// own only groups others.
 bool add_inner(Dwarf_Die* outer, Dwarf_Addr address, std::vector<Dwarf_Die>& out) {
   bool found = false;
   for_each_child(outer, [&](Dwarf_Die& child) {
     if (found) return;
     const int tag = dwarf_tag(&child);
-    if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_lexical_block && tag != DW_TAG_try_block && tag != DW_TAG_catch_block) return;
+    if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_lexical_block &&
+        tag != DW_TAG_try_block && tag != DW_TAG_catch_block)
+      return;
     if (!has_code(&child)) {
       found = add_inner(&child, address, out);
     } else if (dwarf_haspc(&child, address) > 0) {

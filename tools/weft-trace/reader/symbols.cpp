@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// tools/weft-trace/reader/symbols.cpp - the function by the symbol table; the line by the innermost inlined call that was
-// written outside weft's headers, for spawn() itself is inlined into its caller.
+// tools/weft-trace/reader/symbols.cpp - the function by the symbol table; the line by the innermost
+// inlined call that was written outside weft's headers, for spawn() itself is inlined into its
+// caller.
 #include "reader/symbols.hpp"
 
 #include "reader/machinery.hpp"
@@ -22,13 +23,17 @@ namespace {
 
 std::string demangled(const char* name) {
   int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> clear(abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
+  const std::unique_ptr<char, decltype(&std::free)> clear(
+      abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
   return status == 0 && clear != nullptr ? clear.get() : name;
 }
 
-bool is_weft_header(std::string_view file) { return file.find("/weft/") != std::string_view::npos && file.ends_with(".hpp"); }
+bool is_weft_header(std::string_view file) {
+  return file.find("/weft/") != std::string_view::npos && file.ends_with(".hpp");
+}
 
-// The compilation unit of an address. libdw finds it by .debug_aranges, which clang does not write: then each is asked.
+// The compilation unit of an address. libdw finds it by .debug_aranges, which clang does not write:
+// then each is asked.
 Dwarf_Die* unit_at(Dwfl_Module* module, Dwarf_Addr address, Dwarf_Addr& bias) {
   if (Dwarf_Die* const unit = dwfl_module_addrdie(module, address, &bias)) return unit;
   Dwarf_Die* unit = nullptr;
@@ -65,9 +70,12 @@ void find_caller(scope_index& scopes, Dwarf_Die* unit, std::uint64_t address, so
   }
 }
 
-bool is_library(std::string_view file) { return is_weft_header(file) || file.find("/include/c++/") != std::string_view::npos; }
+bool is_library(std::string_view file) {
+  return is_weft_header(file) || file.find("/include/c++/") != std::string_view::npos;
+}
 
-// A callable that the compiler put into weft's own call of it, as the call's name has it: run_callable<main::{lambda()#1}>.
+// A callable that the compiler put into weft's own call of it, as the call's name has it:
+// run_callable<main::{lambda()#1}>.
 std::string without_the_shell(std::string name) {
   constexpr std::string_view shell = "weft::detail::run_callable<";
   const std::size_t at = name.find(shell);
@@ -75,7 +83,8 @@ std::string without_the_shell(std::string name) {
   int depth = 1;
   for (std::size_t i = at + shell.size(); i < name.size(); ++i) {
     if (name[i] == '<') ++depth;
-    if (name[i] == '>' && --depth == 0) return name.substr(at + shell.size(), i - at - shell.size());
+    if (name[i] == '>' && --depth == 0)
+      return name.substr(at + shell.size(), i - at - shell.size());
   }
   return name;
 }
@@ -97,7 +106,8 @@ std::string source_line::text() const {
   return file.empty() ? function : fmt::format("{} ({})", function, line_text());
 }
 
-symbols::symbols(const std::vector<trace_module>& modules) : libdw_(std::make_unique<machinery>()), modules_(modules) {
+symbols::symbols(const std::vector<trace_module>& modules)
+    : libdw_(std::make_unique<machinery>()), modules_(modules) {
   libdw_->callbacks.find_debuginfo = &dwfl_standard_find_debuginfo;
   libdw_->callbacks.section_address = &dwfl_offline_section_address;
   libdw_->session = dwfl_begin(&libdw_->callbacks);
@@ -105,7 +115,8 @@ symbols::symbols(const std::vector<trace_module>& modules) : libdw_(std::make_un
   dwfl_report_begin(libdw_->session);
   for (const trace_module& m : modules_)
     if (!m.path.empty() && m.path[0] == '/')
-      static_cast<void>(dwfl_report_elf(libdw_->session, m.path.c_str(), m.path.c_str(), -1, m.begin, true));
+      static_cast<void>(
+          dwfl_report_elf(libdw_->session, m.path.c_str(), m.path.c_str(), -1, m.begin, true));
   dwfl_report_end(libdw_->session, nullptr, nullptr);
 }
 symbols::~symbols() {
@@ -117,7 +128,8 @@ const source_line& symbols::at(std::uint64_t address) {
   source_line& out = found->second;
   if (!added) return out;
   const std::uint64_t call = address - 1;
-  Dwfl_Module* const module = libdw_->session != nullptr ? dwfl_addrmodule(libdw_->session, call) : nullptr;
+  Dwfl_Module* const module =
+      libdw_->session != nullptr ? dwfl_addrmodule(libdw_->session, call) : nullptr;
   if (module != nullptr) {
     if (const char* name = dwfl_module_addrname(module, call)) {
       const std::string full = demangled(name);
@@ -137,7 +149,8 @@ const source_line& symbols::at(std::uint64_t address) {
     for (const trace_module& m : modules_)
       if (address >= m.begin && address < m.end) {
         const std::size_t slash = m.path.rfind('/');
-        out.function = fmt::format("{}+{:#x}", m.path.substr(slash == std::string::npos ? 0 : slash + 1), call - m.begin);
+        out.function = fmt::format(
+            "{}+{:#x}", m.path.substr(slash == std::string::npos ? 0 : slash + 1), call - m.begin);
       }
   }
   return out;
@@ -146,12 +159,14 @@ const source_line& symbols::at(std::uint64_t address) {
 // Each inlined call is a call: it stands in the line of the one around it.
 void symbols::inlined_calls(std::uint64_t address, std::vector<source_line>& out) {
   const std::uint64_t call = address - 1;
-  Dwfl_Module* const module = libdw_->session != nullptr ? dwfl_addrmodule(libdw_->session, call) : nullptr;
+  Dwfl_Module* const module =
+      libdw_->session != nullptr ? dwfl_addrmodule(libdw_->session, call) : nullptr;
   Dwarf_Addr bias = 0;
   Dwarf_Die* const unit = module != nullptr ? unit_at(module, call, bias) : nullptr;
   Dwarf_Files* files = nullptr;
   std::size_t file_count = 0;
-  if (unit == nullptr || dwarf_getsrcfiles(unit, &files, &file_count) != 0) return out.push_back(at(address));
+  if (unit == nullptr || dwarf_getsrcfiles(unit, &files, &file_count) != 0)
+    return out.push_back(at(address));
   source_line here = line_at(unit, call - bias);
   for (Dwarf_Die& scope : libdw_->scopes.around(unit, call - bias)) {
     if (dwarf_tag(&scope) == DW_TAG_subprogram) break;
@@ -160,8 +175,9 @@ void symbols::inlined_calls(std::uint64_t address, std::vector<source_line>& out
     if (!is_library(here.file)) out.push_back(here);
     Dwarf_Attribute attribute;
     Dwarf_Word file = 0, line = 0;
-    const bool known = dwarf_formudata(dwarf_attr(&scope, DW_AT_call_file, &attribute), &file) == 0 &&
-                       dwarf_formudata(dwarf_attr(&scope, DW_AT_call_line, &attribute), &line) == 0;
+    const bool known =
+        dwarf_formudata(dwarf_attr(&scope, DW_AT_call_file, &attribute), &file) == 0 &&
+        dwarf_formudata(dwarf_attr(&scope, DW_AT_call_line, &attribute), &line) == 0;
     const char* const name = known ? dwarf_filesrc(files, file, nullptr, nullptr) : nullptr;
     here.file = name != nullptr ? name : "";
     here.line = static_cast<int>(line);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// tools/weft-trace/reader/symbols.hpp - code addresses of the traced program as names: by the modules the trace lists,
-// which must still be where they were. libdw reads symbols and debug information.
+// tools/weft-trace/reader/symbols.hpp - code addresses of the traced program as names: by the
+// modules the trace lists, which must still be where they were. libdw reads symbols and debug
+// information.
 
 #include <cstdint>
 #include <memory>
@@ -16,11 +17,13 @@ namespace weft::tools {
 
 struct source_line {
   std::string function;  // demangled; "module+0x12" if nothing is known
-  std::string file;      // of the nearest line that is not weft's own header; empty without debug information
+  // of the nearest line that is not weft's own header; empty without debug information
+  std::string file;
   int line = 0;
   bool is_callable = false;  // weft's call of what a fiber was made of: `function` is that
-  [[nodiscard]] std::string text() const;       // "function (file:line)"
-  [[nodiscard]] std::string line_text() const;  // "file:line", or the function if that is all there is
+  [[nodiscard]] std::string text() const;  // "function (file:line)"
+  // "file:line", or the function if that is all there is
+  [[nodiscard]] std::string line_text() const;
 };
 
 class symbols {
@@ -31,8 +34,9 @@ class symbols {
   symbols& operator=(const symbols&) = delete;
   /// `address`: a return address; what is looked up is the call before it.
   [[nodiscard]] const source_line& at(std::uint64_t address);
-  /// The calls that a stack sample (trace/stack_sample.hpp) shows, innermost first, to the fiber's own callable; as far as
-  /// the bytes of the stack that were kept go. Empty if the sample makes no sense.
+  /// The calls that a stack sample (trace/stack_sample.hpp) shows, innermost first, to the fiber's
+  /// own callable; as far as the bytes of the stack that were kept go. Empty if the sample makes no
+  /// sense.
   [[nodiscard]] std::vector<std::string> calls(std::string_view stack_sample);
 
  private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// tools/weft-trace/reader/unwind.cpp - the calls a stack sample shows, walked by libdw with the unwind tables of the program's
-// files. To libdw the sample is a process with one thread; memory outside the sample cannot be read, and ends the walk.
+// tools/weft-trace/reader/unwind.cpp - the calls a stack sample shows, walked by libdw with the
+// unwind tables of the program's files. To libdw the sample is a process with one thread; memory
+// outside the sample cannot be read, and ends the walk.
 #include <cstring>
 
 #include "reader/machinery.hpp"
@@ -20,8 +21,10 @@ std::vector<std::uint64_t> symbols::unwind(std::string_view sample) {
   format::stack_sample_head head{};
   if (sample.size() < sizeof head) return {};
   std::memcpy(&head, sample.data(), sizeof head);
-  const bool x86 = head.kind == format::machine::x86_64 && head.registers == format::x86_64_registers;
-  const bool arm = head.kind == format::machine::aarch64 && head.registers == format::aarch64_registers;
+  const bool x86 =
+      head.kind == format::machine::x86_64 && head.registers == format::x86_64_registers;
+  const bool arm =
+      head.kind == format::machine::aarch64 && head.registers == format::aarch64_registers;
   if ((!x86 && !arm) || sample.size() < sizeof head + std::size_t{8} * head.registers) return {};
   machinery& m = *libdw_;
   m.is_x86_64 = x86;
@@ -37,25 +40,31 @@ std::vector<std::uint64_t> symbols::unwind(std::string_view sample) {
         return the_thread;
       },
       .get_thread = nullptr,
-      .memory_read = [](Dwfl*, Dwarf_Addr address, Dwarf_Word* result, void* arg) {
-        const machinery& of = *static_cast<machinery*>(arg);
-        const std::uint64_t at = address - of.stack_begin;
-        if (address < of.stack_begin || of.stack.size() < sizeof *result || at > of.stack.size() - sizeof *result) return false;
-        std::memcpy(result, of.stack.data() + at, sizeof *result);
-        return true;
-      },
-      .set_initial_registers = [](Dwfl_Thread* thread, void* arg) {
-        const machinery& of = *static_cast<machinery*>(arg);
-        if (of.is_x86_64) return dwfl_thread_state_registers(thread, 0, format::x86_64_registers, of.registers);
-        dwfl_thread_state_register_pc(thread, of.registers[format::aarch64_pc]);
-        return dwfl_thread_state_registers(thread, 0, format::aarch64_pc, of.registers);
-      },
+      .memory_read =
+          [](Dwfl*, Dwarf_Addr address, Dwarf_Word* result, void* arg) {
+            const machinery& of = *static_cast<machinery*>(arg);
+            const std::uint64_t at = address - of.stack_begin;
+            if (address < of.stack_begin || of.stack.size() < sizeof *result ||
+                at > of.stack.size() - sizeof *result)
+              return false;
+            std::memcpy(result, of.stack.data() + at, sizeof *result);
+            return true;
+          },
+      .set_initial_registers =
+          [](Dwfl_Thread* thread, void* arg) {
+            const machinery& of = *static_cast<machinery*>(arg);
+            if (of.is_x86_64)
+              return dwfl_thread_state_registers(thread, 0, format::x86_64_registers, of.registers);
+            dwfl_thread_state_register_pc(thread, of.registers[format::aarch64_pc]);
+            return dwfl_thread_state_registers(thread, 0, format::aarch64_pc, of.registers);
+          },
       .detach = nullptr,
       .thread_detach = nullptr,
   };
   std::vector<std::uint64_t> frames;
   if (!m.attached && !m.cannot_attach) {
-    m.attached = m.session != nullptr && dwfl_attach_state(m.session, nullptr, the_thread, &callbacks, &m);
+    m.attached =
+        m.session != nullptr && dwfl_attach_state(m.session, nullptr, the_thread, &callbacks, &m);
     m.cannot_attach = !m.attached;
   }
   if (m.attached)
@@ -87,7 +96,8 @@ std::vector<std::string> symbols::calls(std::string_view sample) {
     inlined_calls(address, all);
   }
   for (const source_line& place : all) {
-    // The callable is the last of the application's; of a function's address, only the name of its type is known.
+    // The callable is the last of the application's; of a function's address, only the name of its
+    // type is known.
     if (place.is_callable && place.file.empty()) break;
     out.push_back(place.text());
     if (place.is_callable) break;

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
-// tools/weft-trace/timeline/columns.cpp - see timeline.hpp. page/data.js reads what this writes, in the same order.
+// tools/weft-trace/timeline/columns.cpp - see timeline.hpp. page/data.js reads what this writes, in
+// the same order.
 //
-// The columns are LEB128 varints, one table after the other, row by row; times are ns since the excerpt began, and what grows is
-// written as the difference from the row before. A number that may be missing is written plus one, 0 means missing.
-//   fibers    id (zigzag difference), name, spawn place + 1, parent + 1, created + 1 (zigzag), ended + 1 (zigzag)
+// The columns are LEB128 varints, one table after the other, row by row; times are ns since the
+// excerpt began, and what grows is written as the difference from the row before. A number that may
+// be missing is written plus one, 0 means missing.
+//   fibers    id (zigzag difference), name, spawn place + 1, parent + 1, created + 1 (zigzag),
+//             ended + 1 (zigzag)
 //   slices    begin (zigzag difference), length, fiber, thread, how | in_kernel << 3
-//   waits     end (zigzag difference), length, fiber, reason, object, resumed - end + 1, waker + 1, waker's thread + 1,
-//             over | begun << 1
-//   stretches thread, what, begin (zigzag difference), length      of workers, those that are no slices: idle, blocked
+//   waits     end (zigzag difference), length, fiber, reason, object, resumed - end + 1, waker + 1,
+//             waker's thread + 1, over | begun << 1
+//   stretches thread, what, begin (zigzag difference), length      of workers, those that are no
+//   slices: idle, blocked
 //   regions   fiber + 1, thread, begin (zigzag difference), length, name
 //   markers   fiber + 1, thread, at (zigzag difference), text, kind (0 log, 1 stall)
 //   offloads  fiber + 1, thread, begin (zigzag difference), length
@@ -39,16 +43,20 @@ class table {
   }
   // From the row before; wraps around like the reader's sum.
   void step(std::int64_t v) {
-    number(zigzag(static_cast<std::int64_t>(static_cast<std::uint64_t>(v) - static_cast<std::uint64_t>(before_))));
+    number(zigzag(static_cast<std::int64_t>(static_cast<std::uint64_t>(v) -
+                                            static_cast<std::uint64_t>(before_))));
     before_ = v;
   }
   void next_table() { before_ = 0; }
   [[nodiscard]] std::string base64() const {
-    static constexpr char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static constexpr char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string out;
     out.reserve(bytes_.size() / 3 * 4 + 4);
     for (std::size_t i = 0; i < bytes_.size(); i += 3) {
-      const auto byte = [&](std::size_t k) { return k < bytes_.size() ? static_cast<unsigned char>(bytes_[k]) : 0U; };
+      const auto byte = [&](std::size_t k) {
+        return k < bytes_.size() ? static_cast<unsigned char>(bytes_[k]) : 0U;
+      };
       const unsigned three = byte(i) << 16U | byte(i + 1) << 8U | byte(i + 2);
       out += letters[three >> 18U];
       out += letters[three >> 12U & 63U];
@@ -65,7 +73,8 @@ class table {
 
 class packer {
  public:
-  packer(const model& m, const excerpt& x, const timeline_options& o) : m_(m), x_(x), o_(o), symbols_(m.source.modules) {
+  packer(const model& m, const excerpt& x, const timeline_options& o)
+      : m_(m), x_(x), o_(o), symbols_(m.source.modules) {
     number_of_.assign(m.fibers.size(), none);
     for (std::uint32_t i = 0; i < x.fibers.size(); ++i) number_of_[x.fibers[i]] = i;
   }
@@ -83,7 +92,8 @@ class packer {
     head();
     // "</script" and "<!--" would end the element that it stands in.
     std::string json = json_.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    for (std::size_t at = 0; (at = json.find('<', at)) != std::string::npos;) json.replace(at, 1, "\\u003c");
+    for (std::size_t at = 0; (at = json.find('<', at)) != std::string::npos;)
+      json.replace(at, 1, "\\u003c");
     return {std::move(json), out_.base64()};
   }
 
@@ -91,9 +101,15 @@ class packer {
   [[nodiscard]] std::uint64_t or_missing(std::uint32_t fiber) const {
     return fiber == none || number_of_[fiber] == none ? 0 : std::uint64_t{number_of_[fiber]} + 1;
   }
-  [[nodiscard]] static std::uint64_t thread_or_missing(std::uint32_t t) { return t == none ? 0 : std::uint64_t{t} + 1; }
-  [[nodiscard]] std::uint64_t moment(std::int64_t at) const { return at == INT64_MIN ? 0 : zigzag(at - x_.begin) + 1; }
-  [[nodiscard]] bool inside(std::int64_t begin, std::int64_t end) const { return end >= x_.begin && begin <= x_.end; }
+  [[nodiscard]] static std::uint64_t thread_or_missing(std::uint32_t t) {
+    return t == none ? 0 : std::uint64_t{t} + 1;
+  }
+  [[nodiscard]] std::uint64_t moment(std::int64_t at) const {
+    return at == INT64_MIN ? 0 : zigzag(at - x_.begin) + 1;
+  }
+  [[nodiscard]] bool inside(std::int64_t begin, std::int64_t end) const {
+    return end >= x_.begin && begin <= x_.end;
+  }
 
   std::uint32_t text(const std::string& s) {
     const auto [at, added] = texts_.try_emplace(s, static_cast<std::uint32_t>(texts_.size()));
@@ -145,7 +161,8 @@ class packer {
       out_.number(number_of_[w.fiber]);
       out_.number(w.reason);
       out_.number(objects_[w.object]);
-      out_.number(w.over && w.resumed >= w.end ? static_cast<std::uint64_t>(w.resumed - w.end) + 1 : 0);
+      out_.number(w.over && w.resumed >= w.end ? static_cast<std::uint64_t>(w.resumed - w.end) + 1
+                                               : 0);
       out_.number(or_missing(w.waker));
       out_.number(thread_or_missing(w.waker_thread));
       out_.number((w.over ? 1U : 0U) | (w.begun ? 2U : 0U));
@@ -156,7 +173,8 @@ class packer {
     std::uint64_t n = 0;
     for (std::uint32_t t = 0; t < m_.threads.size(); ++t)
       for (const stretch& s : m_.threads[t].stretches) {
-        if ((s.what != doing::idle && s.what != doing::blocked) || !inside(s.begin, s.end)) continue;
+        if ((s.what != doing::idle && s.what != doing::blocked) || !inside(s.begin, s.end))
+          continue;
         out_.number(t);
         out_.number(static_cast<std::uint64_t>(s.what));
         out_.step(s.begin - x_.begin);
@@ -218,7 +236,8 @@ class packer {
     for (std::uint64_t i = 0; i < x_.slices.size(); ++i) {
       const std::uint32_t sample = m_.slices[x_.slices[i]].stack;
       if (sample == 0) continue;
-      const auto [at, added] = seen.try_emplace(symbols_.calls(m_.source.texts[sample]), seen.size());
+      const auto [at, added] =
+          seen.try_emplace(symbols_.calls(m_.source.texts[sample]), seen.size());
       if (added) json_["stacks"].push_back(at->first);
       out_.number(i - before);
       out_.number(at->second);
@@ -292,6 +311,8 @@ class packer {
 
 }  // namespace
 
-page_data make_page_data(const model& m, const excerpt& x, const timeline_options& o) { return packer(m, x, o).all(); }
+page_data make_page_data(const model& m, const excerpt& x, const timeline_options& o) {
+  return packer(m, x, o).all();
+}
 
 }  // namespace weft::tools

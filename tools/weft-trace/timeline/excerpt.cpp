@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// tools/weft-trace/timeline/excerpt.cpp - see timeline.hpp. A page of half a million stretches is some ten megabytes and still moves
-// smoothly; what is beyond the limit is cut at a moment in time, so that up to there everything is in it.
+// tools/weft-trace/timeline/excerpt.cpp - see timeline.hpp. A page of half a million stretches is
+// some ten megabytes and still moves smoothly; what is beyond the limit is cut at a moment in time,
+// so that up to there everything is in it.
 #include <algorithm>
 #include <stdexcept>
 
@@ -33,15 +34,18 @@ excerpt make_excerpt(const model& m, const timeline_options& o) {
   x.begin = o.from ? m.begin + *o.from : m.begin;
   x.end = o.to ? std::min(m.end, m.begin + *o.to) : m.end;
   if (x.begin > x.end || x.begin > m.end)
-    throw std::runtime_error(fmt::format("nothing of the trace is between --from {} and --to {}: it is {} long",
-                                         duration_text(x.begin - m.begin), duration_text(o.to.value_or(m.end - m.begin)),
-                                         duration_text(m.end - m.begin)));
+    throw std::runtime_error(
+        fmt::format("nothing of the trace is between --from {} and --to {}: it is {} long",
+                    duration_text(x.begin - m.begin), duration_text(o.to.value_or(m.end - m.begin)),
+                    duration_text(m.end - m.begin)));
   const std::int64_t cut = where_to_cut(m, x.begin, x.end, o.limit);
   x.cut_by_limit = cut < x.end;
   x.end = cut;
 
   std::vector<bool> shown(m.fibers.size());
-  const auto inside = [&](std::int64_t begin, std::int64_t end) { return end >= x.begin && begin <= x.end; };
+  const auto inside = [&](std::int64_t begin, std::int64_t end) {
+    return end >= x.begin && begin <= x.end;
+  };
   for (std::uint32_t i = 0; i < m.slices.size(); ++i) {
     if (!inside(m.slices[i].begin, m.slices[i].end)) continue;
     x.slices.push_back(i);
@@ -52,14 +56,19 @@ excerpt make_excerpt(const model& m, const timeline_options& o) {
     x.waits.push_back(i);
     shown[m.waits[i].fiber] = true;
   }
-  std::stable_sort(x.slices.begin(), x.slices.end(), [&](auto a, auto b) { return m.slices[a].begin < m.slices[b].begin; });
-  std::stable_sort(x.waits.begin(), x.waits.end(), [&](auto a, auto b) { return m.waits[a].end < m.waits[b].end; });
+  std::stable_sort(x.slices.begin(), x.slices.end(),
+                   [&](auto a, auto b) { return m.slices[a].begin < m.slices[b].begin; });
+  std::stable_sort(x.waits.begin(), x.waits.end(),
+                   [&](auto a, auto b) { return m.waits[a].end < m.waits[b].end; });
   for (std::uint32_t f = 0; f < m.fibers.size(); ++f) {
     // Created in here, and has not run yet.
-    if (m.fibers[f].created != INT64_MIN && inside(m.fibers[f].created, m.fibers[f].created)) shown[f] = true;
+    if (m.fibers[f].created != INT64_MIN && inside(m.fibers[f].created, m.fibers[f].created))
+      shown[f] = true;
     if (shown[f]) x.fibers.push_back(f);
     // Of some, the trace knows nothing but that somebody spoke of them.
-    else if (m.fibers[f].created != INT64_MIN || !m.fibers[f].slices.empty() || !m.fibers[f].waits.empty()) ++x.fibers_left_out;
+    else if (m.fibers[f].created != INT64_MIN || !m.fibers[f].slices.empty() ||
+             !m.fibers[f].waits.empty())
+      ++x.fibers_left_out;
   }
   x.slices_left_out = m.slices.size() - x.slices.size();
   x.waits_left_out = m.waits.size() - x.waits.size();
@@ -68,10 +77,12 @@ excerpt make_excerpt(const model& m, const timeline_options& o) {
 
 std::string excerpt::left_out(const model& m) const {
   if (slices_left_out + waits_left_out + fibers_left_out == 0) return {};
-  return fmt::format("shows {} to {} of {}; {} of {} runs, {} of {} waits and {} of {} fibers are left out{}",
-                     duration_text(begin - m.begin), duration_text(end - m.begin), duration_text(m.end - m.begin),
-                     slices_left_out, m.slices.size(), waits_left_out, m.waits.size(), fibers_left_out, fibers_left_out + fibers.size(),
-                     cut_by_limit ? ": --limit cut it; --from and --to choose another part" : "");
+  return fmt::format(
+      "shows {} to {} of {}; {} of {} runs, {} of {} waits and {} of {} fibers are left out{}",
+      duration_text(begin - m.begin), duration_text(end - m.begin), duration_text(m.end - m.begin),
+      slices_left_out, m.slices.size(), waits_left_out, m.waits.size(), fibers_left_out,
+      fibers_left_out + fibers.size(),
+      cut_by_limit ? ": --limit cut it; --from and --to choose another part" : "");
 }
 
 }  // namespace weft::tools

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// tools/weft-trace/timeline/page.cpp - see timeline.hpp. The files of page/ were put into the program when it was configured.
+// tools/weft-trace/timeline/page.cpp - see timeline.hpp. The files of page/ were put into the
+// program when it was configured.
 #include <string_view>
 
 #include "timeline/assets.hpp"
@@ -9,16 +10,21 @@ namespace weft::tools {
 namespace {
 
 void replace(std::string& text, std::string_view mark, std::string_view by) {
-  if (const std::size_t at = text.find(mark); at != std::string::npos) text.replace(at, mark.size(), by);
+  if (const std::size_t at = text.find(mark); at != std::string::npos)
+    text.replace(at, mark.size(), by);
 }
 
 std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '<') out += "&lt;";
-    else if (c == '&') out += "&amp;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
   }
   return out;
 }

@@ -12,7 +12,9 @@ namespace weft::tools {
 namespace {
 
 [[noreturn]] void fail(std::string_view line) {
-  throw std::runtime_error(fmt::format("its metrics are not understood at \"{}\"; is it of another version of weft?", line.substr(0, 80)));
+  throw std::runtime_error(
+      fmt::format("its metrics are not understood at \"{}\"; is it of another version of weft?",
+                  line.substr(0, 80)));
 }
 
 double number(std::string_view text, std::string_view line) {
@@ -105,7 +107,8 @@ std::vector<waiting_fiber> parse_longest(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
     const std::size_t first = line.find('\t'), second = line.find('\t', first + 1);
     if (first == std::string_view::npos || second == std::string_view::npos) fail(line);
-    out.push_back({number(line.substr(0, first), line) / 1e9, std::string(line.substr(first + 1, second - first - 1)),
+    out.push_back({number(line.substr(0, first), line) / 1e9,
+                   std::string(line.substr(first + 1, second - first - 1)),
                    std::string(line.substr(second + 1))});
   }
   return out;

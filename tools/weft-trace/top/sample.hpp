@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// tools/weft-trace/top/sample.hpp - what a process said of itself at one moment: its metrics, by name and labels, and who
-// waits longest.
+// tools/weft-trace/top/sample.hpp - what a process said of itself at one moment: its metrics, by
+// name and labels, and who waits longest.
 
 #include <cstddef>
 #include <map>
@@ -33,8 +33,8 @@ class sample {
   std::map<std::string, std::vector<series>> series_;
 };
 
-/// From the buckets (le, cumulative count) of a histogram: what a share `q` did not exceed, straight lines within a bucket.
-/// Negative: it is empty.
+/// From the buckets (le, cumulative count) of a histogram: what a share `q` did not exceed,
+/// straight lines within a bucket. Negative: it is empty.
 [[nodiscard]] double quantile(const std::vector<std::pair<double, double>>& buckets, double q);
 
 struct waiting_fiber {

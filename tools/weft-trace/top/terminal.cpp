@@ -33,12 +33,15 @@ void write_all(std::string_view text) noexcept {
 
 terminal::terminal() {
   if (isatty(STDOUT_FILENO) == 0)
-    throw std::runtime_error("standard output is no terminal; top --batch prints one view after the other, top --once a single one");
+    throw std::runtime_error(
+        "standard output is no terminal; top --batch prints one view after the other, top --once a "
+        "single one");
   sigset_t ours;
   sigemptyset(&ours);
   for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH}) sigaddset(&ours, s);
   signals_ = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (signals_ < 0) throw std::runtime_error(std::string("no signalfd to be had: ") + std::strerror(errno));
+  if (signals_ < 0)
+    throw std::runtime_error(std::string("no signalfd to be had: ") + std::strerror(errno));
   sigprocmask(SIG_BLOCK, &ours, &mask_before_);
   has_keys_ = isatty(STDIN_FILENO) != 0 && tcgetattr(STDIN_FILENO, &before_) == 0;
   enter();
@@ -53,7 +56,8 @@ terminal::~terminal() {
 void terminal::enter() {
   if (has_keys_) {
     termios keys = before_;
-    keys.c_lflag &= static_cast<tcflag_t>(~(ICANON | ECHO));  // keys as they come; Ctrl-C and Ctrl-Z stay signals
+    // keys as they come; Ctrl-C and Ctrl-Z stay signals
+    keys.c_lflag &= static_cast<tcflag_t>(~(ICANON | ECHO));
     keys.c_cc[VMIN] = 0;
     keys.c_cc[VTIME] = 0;
     tcsetattr(STDIN_FILENO, TCSADRAIN, &keys);
@@ -87,7 +91,8 @@ void terminal::show(const std::vector<std::string>& lines) {
 terminal::event terminal::wait(std::chrono::milliseconds most) {
   const auto until = std::chrono::steady_clock::now() + most;
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
     pollfd p[2] = {{signals_, POLLIN, 0}, {has_keys_ ? STDIN_FILENO : -1, POLLIN, 0}};
     const int n = poll(p, 2, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
     if (n == 0) return event::timeout;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// tools/weft-trace/top/terminal.hpp - a full screen of text, and the keys and signals that come meanwhile. Plain control
-// sequences that every terminal since the VT100 knows, and the alternate screen; a whole frame is one write.
+// tools/weft-trace/top/terminal.hpp - a full screen of text, and the keys and signals that come
+// meanwhile. Plain control sequences that every terminal since the VT100 knows, and the alternate
+// screen; a whole frame is one write.
 // Rejected: ncurses (a library and its data base for clear, home and an attribute).
 
 #include <chrono>
@@ -16,8 +17,9 @@ namespace weft::tools {
 
 class terminal {
  public:
-  /// Of standard input and output. Throws std::runtime_error if output is no terminal. While it lives, the signals that
-  /// end, stop or resize a program come out of wait() only; start no thread meanwhile.
+  /// Of standard input and output. Throws std::runtime_error if output is no terminal. While it
+  /// lives, the signals that end, stop or resize a program come out of wait() only; start no thread
+  /// meanwhile.
   terminal();
   ~terminal();  // as it was before
   terminal(const terminal&) = delete;

@@ -19,7 +19,8 @@ std::string short_number(double n) {
     n /= 1000;
     unit = next;
   }
-  return n == std::floor(n) && n < 1000 ? fmt::format("{:.0f}{}", n, unit) : fmt::format("{:.3g}{}", n, unit);
+  return n == std::floor(n) && n < 1000 ? fmt::format("{:.0f}{}", n, unit)
+                                        : fmt::format("{:.3g}{}", n, unit);
 }
 
 std::string short_time(double seconds) {
@@ -29,45 +30,65 @@ std::string short_time(double seconds) {
   if (seconds < 1) return fmt::format("{:.3g}ms", seconds * 1e3);
   if (seconds < 60) return fmt::format("{:.3g}s", seconds);
   const auto whole = static_cast<long long>(seconds);
-  return whole < 3600 ? fmt::format("{}m{:02}s", whole / 60, whole % 60) : fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);
+  return whole < 3600 ? fmt::format("{}m{:02}s", whole / 60, whole % 60)
+                      : fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);
 }
 
 class runtime_view {
  public:
   runtime_view(const moment& before, const moment& now, labels runtime)
-      : before_(before.metrics), now_(now.metrics), runtime_(std::move(runtime)),
-        seconds_(std::max(value("weft_uptime_seconds") - before_.sum("weft_uptime_seconds", runtime_), 1e-9)) {}
+      : before_(before.metrics),
+        now_(now.metrics),
+        runtime_(std::move(runtime)),
+        seconds_(std::max(
+            value("weft_uptime_seconds") - before_.sum("weft_uptime_seconds", runtime_), 1e-9)) {}
 
   void put(std::vector<std::string>& out) const {
-    out.push_back(fmt::format("runtime {} \"{}\", up {}: {:.0f} processors, {:.0f} busy, {:.0f} searching", runtime_.at("number"),
-                              runtime_.at("runtime"), short_time(value("weft_uptime_seconds")), value("weft_processors_serving"),
-                              value("weft_processors_busy"), value("weft_processors_searching")));
+    out.push_back(
+        fmt::format("runtime {} \"{}\", up {}: {:.0f} processors, {:.0f} busy, {:.0f} searching",
+                    runtime_.at("number"), runtime_.at("runtime"),
+                    short_time(value("weft_uptime_seconds")), value("weft_processors_serving"),
+                    value("weft_processors_busy"), value("weft_processors_searching")));
     // Every line fits into 80 columns, whatever the numbers.
-    out.push_back(fmt::format("  fibers    {} alive: {} waiting, {} runnable, {} running; {}/s new", short_number(value("weft_fibers")),
-                              fibers("waiting"), fibers("runnable"), fibers("running"), rate("weft_fibers_spawned_total")));
-    out.push_back(fmt::format("  latency   wake p50 {} p99 {}; start p50 {} p99 {}", latency("weft_wake_latency_seconds", 0.5),
-                              latency("weft_wake_latency_seconds", 0.99), latency("weft_start_latency_seconds", 0.5),
-                              latency("weft_start_latency_seconds", 0.99)));
-    out.push_back(fmt::format("  rates     steps {}/s, parks {}/s, wakes {}/s, steals {}/s", rate("weft_steps_total"),
-                              rate("weft_parks_total"), rate("weft_wakes_total"), rate("weft_steals_total")));
-    out.push_back(fmt::format("            injected {}/s, polls {}/s, events {}/s, timers {}/s", rate("weft_injected_total"),
-                              rate("weft_polls_total"), rate("weft_poll_events_total"), rate("weft_timers_fired_total")));
-    out.push_back(fmt::format("  threads   {} serving, {} asleep, {} detached, {} frozen", threads("serving"), threads("asleep"),
-                              threads("detached"), threads("frozen")));
-    out.push_back(fmt::format("            retakes {}/s, preemptions {}/s, stalls {}/s", rate("weft_retakes_total"),
-                              rate("weft_preemptions_total"), rate("weft_stalls_total")));
+    out.push_back(fmt::format("  fibers    {} alive: {} waiting, {} runnable, {} running; {}/s new",
+                              short_number(value("weft_fibers")), fibers("waiting"),
+                              fibers("runnable"), fibers("running"),
+                              rate("weft_fibers_spawned_total")));
+    out.push_back(fmt::format(
+        "  latency   wake p50 {} p99 {}; start p50 {} p99 {}",
+        latency("weft_wake_latency_seconds", 0.5), latency("weft_wake_latency_seconds", 0.99),
+        latency("weft_start_latency_seconds", 0.5), latency("weft_start_latency_seconds", 0.99)));
+    out.push_back(fmt::format("  rates     steps {}/s, parks {}/s, wakes {}/s, steals {}/s",
+                              rate("weft_steps_total"), rate("weft_parks_total"),
+                              rate("weft_wakes_total"), rate("weft_steals_total")));
+    out.push_back(fmt::format("            injected {}/s, polls {}/s, events {}/s, timers {}/s",
+                              rate("weft_injected_total"), rate("weft_polls_total"),
+                              rate("weft_poll_events_total"), rate("weft_timers_fired_total")));
+    out.push_back(fmt::format("  threads   {} serving, {} asleep, {} detached, {} frozen",
+                              threads("serving"), threads("asleep"), threads("detached"),
+                              threads("frozen")));
+    out.push_back(fmt::format("            retakes {}/s, preemptions {}/s, stalls {}/s",
+                              rate("weft_retakes_total"), rate("weft_preemptions_total"),
+                              rate("weft_stalls_total")));
     out.push_back(fmt::format("  offload   {} running, {} idle; {} calls in line, {}/s ended",
                               short_number(value("weft_offload_threads", {{"state", "running"}})),
                               short_number(value("weft_offload_threads", {{"state", "idle"}})),
-                              short_number(value("weft_offload_queue_length")), rate("weft_offload_calls_total")));
+                              short_number(value("weft_offload_queue_length")),
+                              rate("weft_offload_calls_total")));
     put_threads(out);
     put_processors(out);
   }
 
  private:
-  [[nodiscard]] double value(const std::string& name, labels more = {}) const { return now_.sum(name, with(std::move(more))); }
-  [[nodiscard]] std::string threads(const char* state) const { return short_number(value("weft_threads", {{"state", state}})); }
-  [[nodiscard]] std::string fibers(const char* state) const { return short_number(value("weft_fibers", {{"state", state}})); }
+  [[nodiscard]] double value(const std::string& name, labels more = {}) const {
+    return now_.sum(name, with(std::move(more)));
+  }
+  [[nodiscard]] std::string threads(const char* state) const {
+    return short_number(value("weft_threads", {{"state", state}}));
+  }
+  [[nodiscard]] std::string fibers(const char* state) const {
+    return short_number(value("weft_fibers", {{"state", state}}));
+  }
   [[nodiscard]] labels with(labels more) const {
     more.insert(runtime_.begin(), runtime_.end());
     return more;
@@ -76,7 +97,9 @@ class runtime_view {
     const labels of = with(std::move(more));
     return std::max(now_.sum(name, of) - before_.sum(name, of), 0.0) / seconds_;
   }
-  [[nodiscard]] std::string rate(const std::string& name, labels more = {}) const { return short_number(std::round(per_second(name, std::move(more)) * 10) / 10); }
+  [[nodiscard]] std::string rate(const std::string& name, labels more = {}) const {
+    return short_number(std::round(per_second(name, std::move(more)) * 10) / 10);
+  }
 
   // Of the time between; "-" if nothing was timed then.
   [[nodiscard]] std::string latency(const std::string& name, double q) const {
@@ -84,7 +107,8 @@ class runtime_view {
     for (const series& s : now_.all(name + "_bucket")) {
       if (s.with.at("number") != runtime_.at("number")) continue;
       const std::string& bound = s.with.at("le");
-      const double end = bound == "+Inf" ? std::numeric_limits<double>::infinity() : std::stod(bound);
+      const double end =
+          bound == "+Inf" ? std::numeric_limits<double>::infinity() : std::stod(bound);
       buckets.emplace_back(end, s.value - before_.sum(name + "_bucket", with({{"le", bound}})));
     }
     return short_time(quantile(buckets, q));
@@ -96,7 +120,9 @@ class runtime_view {
     std::vector<std::pair<double, std::string>> busy;
     for (const series& t : now_.all("weft_thread_cpu_seconds_total"))
       if (t.with.at("number") == runtime_.at("number"))
-        busy.emplace_back(100 * per_second("weft_thread_cpu_seconds_total", {{"tid", t.with.at("tid")}}), t.with.at("tid"));
+        busy.emplace_back(
+            100 * per_second("weft_thread_cpu_seconds_total", {{"tid", t.with.at("tid")}}),
+            t.with.at("tid"));
     std::sort(busy.begin(), busy.end(), std::greater<>());
     std::string line = "  cpu      ";
     for (std::size_t i = 0; i < std::min(busy.size(), most); ++i)
@@ -105,18 +131,22 @@ class runtime_view {
   }
 
   void put_processors(std::vector<std::string>& out) const {
-    out.push_back(fmt::format("  {:>9} {:>7} {:>7} {:>9} {:>9}", "PROCESSOR", "QUEUE", "TIMERS", "STEPS/s", "THREAD"));
+    out.push_back(fmt::format("  {:>9} {:>7} {:>7} {:>9} {:>9}", "PROCESSOR", "QUEUE", "TIMERS",
+                              "STEPS/s", "THREAD"));
     for (const series& p : now_.all("weft_queue_length")) {
       if (p.with.at("number") != runtime_.at("number")) continue;
       const std::string& index = p.with.at("processor");
       std::string thread = "-";
       for (const series& t : now_.all("weft_thread_processor"))
-        if (t.with.at("number") == runtime_.at("number") && fmt::format("{:.0f}", t.value) == index) thread = t.with.at("tid");
+        if (t.with.at("number") == runtime_.at("number") && fmt::format("{:.0f}", t.value) == index)
+          thread = t.with.at("tid");
       out.push_back(fmt::format("  {:>9} {:>7} {:>7} {:>9} {:>9}", index, short_number(p.value),
                                 short_number(value("weft_timers", {{"processor", index}})),
-                                rate("weft_processor_steps_total", {{"processor", index}}), thread));
+                                rate("weft_processor_steps_total", {{"processor", index}}),
+                                thread));
     }
-    out.push_back(fmt::format("  {:>9} {:>7}", "inject", short_number(value("weft_inject_queue_length"))));
+    out.push_back(
+        fmt::format("  {:>9} {:>7}", "inject", short_number(value("weft_inject_queue_length"))));
   }
 
   const sample &before_, &now_;
@@ -126,24 +156,28 @@ class runtime_view {
 
 }  // namespace
 
-std::vector<std::string> render_top(pid_t pid, const std::string& program, const moment& before, const moment& now) {
+std::vector<std::string> render_top(pid_t pid, const std::string& program, const moment& before,
+                                    const moment& now) {
   std::vector<std::string> out;
   double cpu = 0, time = 0;
   for (const series& s : now.metrics.all("weft_thread_cpu_seconds_total"))
     cpu += std::max(s.value - before.metrics.sum("weft_thread_cpu_seconds_total", s.with), 0.0);
   for (const series& s : now.metrics.all("weft_uptime_seconds"))
     time = std::max(time, s.value - before.metrics.sum("weft_uptime_seconds", s.with));
-  out.push_back(fmt::format("weft-trace top - {} (PID {}), CPU {:.0f} %", program, pid, time > 0 ? 100 * cpu / time : 0));
+  out.push_back(fmt::format("weft-trace top - {} (PID {}), CPU {:.0f} %", program, pid,
+                            time > 0 ? 100 * cpu / time : 0));
   const auto& runtimes = now.metrics.all("weft_uptime_seconds");
   if (runtimes.empty()) out.push_back("no runtime lives in it now");
   for (const series& s : runtimes) runtime_view(before, now, s.with).put(out);
   if (now.longest.empty()) return out;
   out.push_back("  LONGEST WAITS");
-  for (const waiting_fiber& f : now.longest) out.push_back(fmt::format("  {:>9} {:<22} {}", short_time(f.seconds), f.reason, f.fiber));
+  for (const waiting_fiber& f : now.longest)
+    out.push_back(fmt::format("  {:>9} {:<22} {}", short_time(f.seconds), f.reason, f.fiber));
   return out;
 }
 
-std::vector<std::string> cut_to(std::vector<std::string> lines, std::size_t columns, std::size_t rows) {
+std::vector<std::string> cut_to(std::vector<std::string> lines, std::size_t columns,
+                                std::size_t rows) {
   if (lines.size() > rows) lines.resize(rows);
   for (std::string& line : lines) {
     std::size_t width = 0, at = 0;

@@ -1,21 +1,46 @@
 // SPDX-License-Identifier: BSL-1.0
-// paint.js - one row onto a canvas. A segment of a pixel or more is a rectangle; those that are smaller become columns of one pixel that
-// show in what shares their time was spent, so that nothing that happened is invisible, and nothing looks longer than it was.
+// paint.js - one row onto a canvas. A segment of a pixel or more is a rectangle; those that are
+// smaller become columns of one pixel that show in what shares their time was spent, so that
+// nothing that happened is invisible, and nothing looks longer than it was.
 
 let colours = {};
 function readColours() {
   const style = getComputedStyle(document.documentElement);
-  const get = name => style.getPropertyValue("--" + name).trim();
-  colours = Object.fromEntries(["ground", "panel", "line", "row", "text", "faint", "accent", "select", "arrow", "on-color", "on-pale",
-                                "region", "log", "stall", "running-2", "running-3"].map(n => [n, get(n)]));
-  colours.kinds = kinds.map(k => get(k.name));
+  const get = (name) => style.getPropertyValue("--" + name).trim();
+  colours = Object.fromEntries(
+    [
+      "ground",
+      "panel",
+      "line",
+      "row",
+      "text",
+      "faint",
+      "accent",
+      "select",
+      "arrow",
+      "on-color",
+      "on-pale",
+      "region",
+      "log",
+      "stall",
+      "running-2",
+      "running-3",
+    ].map((n) => [n, get(n)]),
+  );
+  colours.kinds = kinds.map((k) => get(k.name));
   colours.runs = [colours.kinds[kindNumber.running], colours["running-2"], colours["running-3"]];
 }
-const isPale = kind => ["sleep", "inline", "join", "searching", "idle", "runnable"].includes(kinds[kind].name);
+const isPale = (kind) =>
+  ["sleep", "inline", "join", "searching", "idle", "runnable"].includes(kinds[kind].name);
 
 // Rectangles collected by colour: setting a colour costs more than filling.
 class Brush {
-  constructor(context) { this.context = context; this.rects = new Map(); this.texts = []; this.count = 0; }
+  constructor(context) {
+    this.context = context;
+    this.rects = new Map();
+    this.texts = [];
+    this.count = 0;
+  }
   rect(colour, x, y, w, h) {
     let list = this.rects.get(colour);
     if (!list) this.rects.set(colour, (list = []));
@@ -31,7 +56,8 @@ class Brush {
     const c = this.context;
     for (const [colour, list] of this.rects) {
       c.fillStyle = colour;
-      for (let i = 0; i < list.length; i += 4) c.fillRect(list[i], list[i + 1], list[i + 2], list[i + 3]);
+      for (let i = 0; i < list.length; i += 4)
+        c.fillRect(list[i], list[i + 1], list[i + 2], list[i + 3]);
     }
     for (const [colour, text, x, y] of this.texts) {
       c.fillStyle = colour;
@@ -47,23 +73,36 @@ const totals = new Float64Array(kinds.length);
 function paintRow(brush, row, place, label) {
   const { left, width, top, height, scale } = place;
   if (row.gapKind >= 0) {
-    const a = Math.max(0, (row.from - view.begin) * scale), b = Math.min(width, (row.to - view.begin) * scale);
+    const a = Math.max(0, (row.from - view.begin) * scale),
+      b = Math.min(width, (row.to - view.begin) * scale);
     if (b > a) brush.rect(colours.kinds[row.gapKind], left + a, top, b - a, height);
   }
   const n = row.length;
   for (let i = row.after(view.begin); i < n && row.begin[i] < view.end;) {
-    const x0 = (row.begin[i] - view.begin) * scale, x1 = (row.end[i] - view.begin) * scale;
+    const x0 = (row.begin[i] - view.begin) * scale,
+      x1 = (row.end[i] - view.begin) * scale;
     if (x1 - x0 >= 1) {
-      const a = Math.max(0, x0), b = Math.min(width, x1), kind = row.kind[i];
+      const a = Math.max(0, x0),
+        b = Math.min(width, x1),
+        kind = row.kind[i];
       let colour = colours.kinds[kind];
-      if (kind === kindNumber.running && place.byFiber) colour = colours.runs[trace.slices.fiber[row.ref[i]] % 3];
+      if (kind === kindNumber.running && place.byFiber)
+        colour = colours.runs[trace.slices.fiber[row.ref[i]] % 3];
       // A line between neighbours, if there is room for one.
       brush.rect(colour, left + a, top, Math.max(1, b - a - (b - a > 4 ? 0.5 : 0)), height);
-      if (b - a > 24 && label) brush.text(isPale(kind) ? colours["on-pale"] : colours["on-color"], label(i), left + a + 4, top + height / 2, b - a - 8);
+      if (b - a > 24 && label)
+        brush.text(
+          isPale(kind) ? colours["on-pale"] : colours["on-color"],
+          label(i),
+          left + a + 4,
+          top + height / 2,
+          b - a - 8,
+        );
       ++i;
       continue;
     }
-    const column = Math.max(0, Math.floor(x0)), until = view.begin + (column + 1) / scale;
+    const column = Math.max(0, Math.floor(x0)),
+      until = view.begin + (column + 1) / scale;
     let j = Math.max(i + 1, row.after(until, i));
     totals.fill(0);
     row.addTotals(i, j, totals);
@@ -88,7 +127,8 @@ function paintColumn(brush, x, top, height, span) {
   }
 }
 
-// From a wake to where the woken one runs: leaves to the right, comes from the left. A spawn is dashed: there are many.
+// From a wake to where the woken one runs: leaves to the right, comes from the left. A spawn is
+// dashed: there are many.
 function paintArrow(c, x0, y0, x1, y1, strong, isSpawn) {
   const bend = Math.min(40, 2 + Math.abs(x1 - x0) / 2);
   c.beginPath();

@@ -1,25 +1,50 @@
 // SPDX-License-Identifier: BSL-1.0
-// rows.js - a row is what one fiber or one thread did: segments in order that do not overlap, each of a kind (a colour).
-// Rows are made when they come into view; those with many segments get running sums per kind, so that a pixel that covers
-// ten thousand segments costs a binary search and not ten thousand steps.
+// rows.js - a row is what one fiber or one thread did: segments in order that do not overlap, each
+// of a kind (a colour). Rows are made when they come into view; those with many segments get
+// running sums per kind, so that a pixel that covers ten thousand segments costs a binary search
+// and not ten thousand steps.
 
 const kinds = [
-  ["running", "running"], ["kernel", "blocked in the kernel"], ["runnable", "runnable: waits for a turn"], ["inline", "runs a child on its stack"],
-  ["lock", "parked: lock"], ["channel", "parked: channel, select"], ["sync", "parked: condition, semaphore, latch \u2026"], ["io", "parked: I/O"],
-  ["join", "parked: join"], ["offload", "parked: offload; an offloaded call"], ["sleep", "parked: sleep, timer"], ["other", "parked: other"],
-  ["frozen", "frozen: its fiber was preempted"], ["searching", "searching for work"], ["idle", "idle"],
+  ["running", "running"],
+  ["kernel", "blocked in the kernel"],
+  ["runnable", "runnable: waits for a turn"],
+  ["inline", "runs a child on its stack"],
+  ["lock", "parked: lock"],
+  ["channel", "parked: channel, select"],
+  ["sync", "parked: condition, semaphore, latch \u2026"],
+  ["io", "parked: I/O"],
+  ["join", "parked: join"],
+  ["offload", "parked: offload; an offloaded call"],
+  ["sleep", "parked: sleep, timer"],
+  ["other", "parked: other"],
+  ["frozen", "frozen: its fiber was preempted"],
+  ["searching", "searching for work"],
+  ["idle", "idle"],
 ].map(([name, text], number) => ({ name, text, number }));
-const kindNumber = Object.fromEntries(kinds.map(k => [k.name, k.number]));
+const kindNumber = Object.fromEntries(kinds.map((k) => [k.name, k.number]));
 const reasonKinds = {
-  sleep: ["sleep", "timer", "rate_limiter"], io: ["fd read", "fd write", "accept", "connect"], lock: ["mutex", "shared_mutex", "call_once"],
-  channel: ["channel send", "channel receive", "select"], join: ["join", "scope join", "scope limit"], offload: ["offload"],
+  sleep: ["sleep", "timer", "rate_limiter"],
+  io: ["fd read", "fd write", "accept", "connect"],
+  lock: ["mutex", "shared_mutex", "call_once"],
+  channel: ["channel send", "channel receive", "select"],
+  join: ["join", "scope join", "scope limit"],
+  offload: ["offload"],
   sync: ["condition_variable", "semaphore", "latch", "barrier", "wait_group", "event"],
 };
 const kindOfReason = new Uint8Array(256).fill(kindNumber.other);
 for (const [id, text] of Object.entries(meta.reasons))
-  for (const [kind, texts] of Object.entries(reasonKinds)) if (texts.includes(text)) kindOfReason[id] = kindNumber[kind];
+  for (const [kind, texts] of Object.entries(reasonKinds))
+    if (texts.includes(text)) kindOfReason[id] = kindNumber[kind];
 
-const howTexts = ["parked", "yielded", "ended", "was preempted", "ran a child", "blocked in the kernel", "goes on"];
+const howTexts = [
+  "parked",
+  "yielded",
+  "ended",
+  "was preempted",
+  "ran a child",
+  "blocked in the kernel",
+  "goes on",
+];
 const how = { park: 0, yield: 1, end: 2, preempted: 3, inlineJoin: 4, blocked: 5, cutOff: 6 };
 
 // What a segment's `ref` is an index of.
@@ -27,17 +52,29 @@ const refTo = { nothing: 0, slice: 1, wait: 2, offload: 3 };
 
 class Row {
   constructor(gapKind = -1) {
-    this.begin = []; this.end = []; this.kind = []; this.ref = []; this.refTo = [];
-    this.gapKind = gapKind;  // what is between the segments, from `from` to `to`
-    this.from = 0; this.to = 0;
+    this.begin = [];
+    this.end = [];
+    this.kind = [];
+    this.ref = [];
+    this.refTo = [];
+    this.gapKind = gapKind; // what is between the segments, from `from` to `to`
+    this.from = 0;
+    this.to = 0;
     this.sums = null;
   }
-  get length() { return this.begin.length; }
+  get length() {
+    return this.begin.length;
+  }
   add(begin, end, kind, to = refTo.nothing, ref = -1) {
     const last = this.length - 1;
-    if (last >= 0 && begin < this.end[last]) begin = this.end[last];  // two clocks disagree by some ns
+    // two clocks disagree by some ns
+    if (last >= 0 && begin < this.end[last]) begin = this.end[last];
     if (end < begin) return;
-    this.begin.push(begin); this.end.push(end); this.kind.push(kind); this.ref.push(ref); this.refTo.push(to);
+    this.begin.push(begin);
+    this.end.push(end);
+    this.kind.push(kind);
+    this.ref.push(ref);
+    this.refTo.push(to);
   }
   finish() {
     this.begin = Float64Array.from(this.begin);
@@ -47,13 +84,16 @@ class Row {
     this.sums = [];
     for (const k of new Set(this.kind)) {
       const sum = new Float64Array(this.length + 1);
-      for (let i = 0; i < this.length; ++i) sum[i + 1] = sum[i] + (this.kind[i] === k ? this.end[i] - this.begin[i] : 0);
+      for (let i = 0; i < this.length; ++i)
+        sum[i + 1] = sum[i] + (this.kind[i] === k ? this.end[i] - this.begin[i] : 0);
       this.sums.push({ kind: k, sum });
     }
     return this;
   }
   // The first segment that ends after `time`.
-  after(time, from = 0) { return firstThat(from, this.length, i => this.end[i] > time); }
+  after(time, from = 0) {
+    return firstThat(from, this.length, (i) => this.end[i] > time);
+  }
   // Adds how long each kind is in segments [i, j) to `totals`.
   addTotals(i, j, totals) {
     if (this.sums && j - i > 16) {
@@ -65,21 +105,33 @@ class Row {
 }
 
 function makeFiberRow(f) {
-  const row = new Row(), s = trace.slices, w = trace.waits;
-  const runs = slicesOfFiber.of(f), waits = waitsOfFiber.of(f);
-  let queuedSince = trace.fibers.created[f], inlineSince = NaN;
-  const waited = until => {
+  const row = new Row(),
+    s = trace.slices,
+    w = trace.waits;
+  const runs = slicesOfFiber.of(f),
+    waits = waitsOfFiber.of(f);
+  let queuedSince = trace.fibers.created[f],
+    inlineSince = NaN;
+  const waited = (until) => {
     if (!Number.isNaN(queuedSince)) row.add(queuedSince, until, kindNumber.runnable);
     if (!Number.isNaN(inlineSince)) row.add(inlineSince, until, kindNumber.inline);
     queuedSince = inlineSince = NaN;
   };
   for (let i = 0, j = 0; i < runs.length || j < waits.length;) {
-    const a = runs[i], b = waits[j];
+    const a = runs[i],
+      b = waits[j];
     if (j >= waits.length || (i < runs.length && s.begin[a] <= w.begin[b])) {
       waited(s.begin[a]);
-      row.add(s.begin[a], s.end[a], s.how[a] & 8 ? kindNumber.kernel : kindNumber.running, refTo.slice, a);
+      row.add(
+        s.begin[a],
+        s.end[a],
+        s.how[a] & 8 ? kindNumber.kernel : kindNumber.running,
+        refTo.slice,
+        a,
+      );
       const ended = s.how[a] & 7;
-      if (ended === how.yield || ended === how.preempted || ended === how.blocked) queuedSince = s.end[a];
+      if (ended === how.yield || ended === how.preempted || ended === how.blocked)
+        queuedSince = s.end[a];
       if (ended === how.inlineJoin) inlineSince = s.end[a];
       ++i;
     } else {
@@ -95,21 +147,38 @@ function makeFiberRow(f) {
 }
 
 function makeThreadRow(t) {
-  const thread = meta.threads[t], worker = thread.role === "worker";
-  const row = new Row(worker ? kindNumber.searching : -1), s = trace.slices, q = trace.stretches, o = trace.offloads;
-  const runs = slicesOfThread.of(t), rests = stretchesOfThread.of(t), calls = offloadsOfThread.of(t);
+  const thread = meta.threads[t],
+    worker = thread.role === "worker";
+  const row = new Row(worker ? kindNumber.searching : -1),
+    s = trace.slices,
+    q = trace.stretches,
+    o = trace.offloads;
+  const runs = slicesOfThread.of(t),
+    rests = stretchesOfThread.of(t),
+    calls = offloadsOfThread.of(t);
   if (calls.length > 0 && runs.length === 0) {
     for (const c of calls) row.add(o.begin[c], o.end[c], kindNumber.offload, refTo.offload, c);
   } else {
     for (let i = 0, j = 0; i < runs.length || j < rests.length;) {
-      const a = runs[i], b = rests[j];
+      const a = runs[i],
+        b = rests[j];
       if (j >= rests.length || (i < runs.length && s.begin[a] <= q.begin[b])) {
-        row.add(s.begin[a], s.end[a], s.how[a] & 8 ? kindNumber.kernel : kindNumber.running, refTo.slice, a);
+        row.add(
+          s.begin[a],
+          s.end[a],
+          s.how[a] & 8 ? kindNumber.kernel : kindNumber.running,
+          refTo.slice,
+          a,
+        );
         ++i;
       } else {
         // A thread that is blocked in the kernel with a fiber is there as that fiber's slice.
         const preempted = i > 0 && (s.how[runs[i - 1]] & 7) === how.preempted;
-        row.add(q.begin[b], q.end[b], q.what[b] === 2 ? kindNumber.idle : preempted ? kindNumber.frozen : kindNumber.kernel);
+        row.add(
+          q.begin[b],
+          q.end[b],
+          q.what[b] === 2 ? kindNumber.idle : preempted ? kindNumber.frozen : kindNumber.kernel,
+        );
         ++j;
       }
     }
@@ -138,22 +207,37 @@ function fiberRow(f) {
   return row;
 }
 
-const threadRows = meta.threads.map((thread, t) => ({ thread: t, row: makeThreadRow(t) }))
-  .filter(r => r.row.length > 0 || r.row.to > r.row.from)
-  .sort((a, b) => (meta.threads[a.thread].role === "worker" ? 0 : 1) - (meta.threads[b.thread].role === "worker" ? 0 : 1) ||
-                  meta.threads[a.thread].name.localeCompare(meta.threads[b.thread].name, "en", { numeric: true }));
+const threadRows = meta.threads
+  .map((thread, t) => ({ thread: t, row: makeThreadRow(t) }))
+  .filter((r) => r.row.length > 0 || r.row.to > r.row.from)
+  .sort(
+    (a, b) =>
+      (meta.threads[a.thread].role === "worker" ? 0 : 1) -
+        (meta.threads[b.thread].role === "worker" ? 0 : 1) ||
+      meta.threads[a.thread].name.localeCompare(meta.threads[b.thread].name, "en", {
+        numeric: true,
+      }),
+  );
 
 // Sums per fiber, for the order of the rows and the details.
 const fiberSums = (() => {
-  const sums = { first: new Float64Array(fiberCount).fill(Infinity), last: new Float64Array(fiberCount).fill(-Infinity),
-                 ran: new Float64Array(fiberCount), parked: new Float64Array(fiberCount), queued: new Float64Array(fiberCount),
-                 kernel: new Float64Array(fiberCount) };
+  const sums = {
+    first: new Float64Array(fiberCount).fill(Infinity),
+    last: new Float64Array(fiberCount).fill(-Infinity),
+    ran: new Float64Array(fiberCount),
+    parked: new Float64Array(fiberCount),
+    queued: new Float64Array(fiberCount),
+    kernel: new Float64Array(fiberCount),
+  };
   const seen = (f, begin, end) => {
     if (begin < sums.first[f]) sums.first[f] = begin;
     if (end > sums.last[f]) sums.last[f] = end;
   };
-  const s = trace.slices, w = trace.waits, b = trace.fibers;
-  for (let f = 0; f < fiberCount; ++f) if (!Number.isNaN(b.created[f])) seen(f, b.created[f], b.created[f]);
+  const s = trace.slices,
+    w = trace.waits,
+    b = trace.fibers;
+  for (let f = 0; f < fiberCount; ++f)
+    if (!Number.isNaN(b.created[f])) seen(f, b.created[f], b.created[f]);
   for (let i = 0; i < s.count; ++i) {
     seen(s.fiber[i], s.begin[i], s.end[i]);
     (s.how[i] & 8 ? sums.kernel : sums.ran)[s.fiber[i]] += s.end[i] - s.begin[i];
@@ -165,7 +249,8 @@ const fiberSums = (() => {
   }
   for (let f = 0; f < fiberCount; ++f) {
     const first = slicesOfFiber.of(f)[0];
-    if (first !== undefined && !Number.isNaN(b.created[f])) sums.queued[f] += Math.max(0, s.begin[first] - b.created[f]);
+    if (first !== undefined && !Number.isNaN(b.created[f]))
+      sums.queued[f] += Math.max(0, s.begin[first] - b.created[f]);
     if (sums.first[f] === Infinity) sums.first[f] = sums.last[f] = 0;
   }
   // Queued after a yield or a preemption: until the fiber's next run.

@@ -4,13 +4,18 @@
 const search = { matches: [], at: -1 };
 
 function findFibers(text) {
-  const wanted = text.trim().toLowerCase().replace(/^fiber\s+/, "");
+  const wanted = text
+    .trim()
+    .toLowerCase()
+    .replace(/^fiber\s+/, "");
   if (wanted === "") return [];
   // Many fibers share their name and place: those are looked at once.
-  const textHits = meta.texts.map(t => t.toLowerCase().indexOf(wanted)), placeHits = meta.places.map(p => p.text.toLowerCase().includes(wanted));
+  const textHits = meta.texts.map((t) => t.toLowerCase().indexOf(wanted)),
+    placeHits = meta.places.map((p) => p.text.toLowerCase().includes(wanted));
   const ranked = [[], [], [], []];
   for (let f = 0; f < fiberCount; ++f) {
-    const name = textHits[trace.fibers.name[f]], place = trace.fibers.place[f];
+    const name = textHits[trace.fibers.name[f]],
+      place = trace.fibers.place[f];
     if (String(trace.fibers.id[f]) === wanted) ranked[0].push(f);
     else if (name === 0) ranked[1].push(f);
     else if (name > 0) ranked[2].push(f);
@@ -20,16 +25,42 @@ function findFibers(text) {
 }
 
 function showFound() {
-  const box = element("search"), n = search.matches.length;
-  element("found").textContent = box.value.trim() === "" ? "" : n === 0 ? "none" : search.at < 0 ? n.toLocaleString("en") : `${search.at + 1} of ${n.toLocaleString("en")}`;
+  const box = element("search"),
+    n = search.matches.length;
+  element("found").textContent =
+    box.value.trim() === ""
+      ? ""
+      : n === 0
+        ? "none"
+        : search.at < 0
+          ? n.toLocaleString("en")
+          : `${search.at + 1} of ${n.toLocaleString("en")}`;
 }
-function hideMatches() { element("matches").hidden = true; }
+function hideMatches() {
+  element("matches").hidden = true;
+}
 function searchFor(text) {
   search.matches = findFibers(text);
   search.at = -1;
-  const few = 40, all = search.matches.slice(0, few).map((f, i) => node("div", [fiberLabel(f), " ", node("small", fiberPlace(f))],
-    { onmousedown: event => { event.preventDefault(); goToMatch(i); } }));
-  if (search.matches.length > few) all.push(node("div", node("small", `and ${(search.matches.length - few).toLocaleString("en")} more: n goes through them`)));
+  const few = 40,
+    all = search.matches.slice(0, few).map((f, i) =>
+      node("div", [fiberLabel(f), " ", node("small", fiberPlace(f))], {
+        onmousedown: (event) => {
+          event.preventDefault();
+          goToMatch(i);
+        },
+      }),
+    );
+  if (search.matches.length > few)
+    all.push(
+      node(
+        "div",
+        node(
+          "small",
+          `and ${(search.matches.length - few).toLocaleString("en")} more: n goes through them`,
+        ),
+      ),
+    );
   element("matches").replaceChildren(...all);
   element("matches").hidden = all.length === 0;
   showFound();
@@ -47,9 +78,11 @@ function goToMatch(i) {
 function listenToSearch() {
   const box = element("search");
   box.addEventListener("input", () => searchFor(box.value));
-  box.addEventListener("focus", () => { if (search.at < 0 && search.matches.length > 0) element("matches").hidden = false; });
+  box.addEventListener("focus", () => {
+    if (search.at < 0 && search.matches.length > 0) element("matches").hidden = false;
+  });
   box.addEventListener("blur", hideMatches);
-  box.addEventListener("keydown", event => {
+  box.addEventListener("keydown", (event) => {
     event.stopPropagation();
     if (event.key === "Enter") goToMatch(search.at + (event.shiftKey ? -1 : 1));
     if (event.key === "Escape") box.blur();
