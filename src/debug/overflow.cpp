@@ -33,7 +33,7 @@
 #include "os/os.hpp"
 #include "os/signal_context.hpp"
 #include "sched/scheduler.hpp"
-#include "sched/stack_look.hpp"
+#include "sched/stack_check.hpp"
 #include "sched/worker.hpp"
 #include "trace/session.hpp"
 

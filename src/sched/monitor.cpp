@@ -32,7 +32,7 @@
 
 #include "sched/park.hpp"
 #include "sched/runtime_entry.hpp"
-#include "sched/stack_look.hpp"
+#include "sched/stack_check.hpp"
 #include "trace/recorder.hpp"
 
 namespace weft::detail {

@@ -20,7 +20,7 @@
 #include "sched/park.hpp"
 #include "sched/runtime_entry.hpp"
 #include "sched/spawn.hpp"
-#include "sched/stack_look.hpp"
+#include "sched/stack_check.hpp"
 #include "trace/event.hpp"
 
 namespace weft::detail {

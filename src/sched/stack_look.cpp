@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/stack_look.cpp - see the header.
-#include "sched/stack_look.hpp"
+#include "sched/stack_check.hpp"
 
 #include <csignal>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/stack_snapshot.hpp - when stacks without a guard page are looked at (fiber/stack_check.hpp
+// sched/stack_check.hpp - when stacks without a guard page are looked at (fiber/stack_check.hpp
 // says how), and who is told.
 //
 //   ends           look_at_end, before its result is published
