@@ -41,7 +41,7 @@ void serve() {
     weft::net::tcp_stream stream = connect();
     // Not read: so much comes back that the server is in the middle of a write.
     for (int i = 0; i < round; ++i) stream.write_all(question);
-    const spin_for_offload reset{1, 0};
+    const linger reset{1, 0};
     setsockopt(stream.native_handle(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     stream.close();
     weft::net::tcp_stream good = connect();
