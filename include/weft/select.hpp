@@ -197,11 +197,11 @@ template <class Rep, class Period, std::invocable F>
 /// The timer fires, or the ticker ticks: this case takes it. Never, while it is idle or stopped.
 template <std::invocable F>
 [[nodiscard]] detail::plain_case<F> on_timer(timer& t, F f) {
-  return {detail::case_kind::alarm, &t.native_state(), std::move(f)};
+  return {detail::case_kind::timer, &t.native_state(), std::move(f)};
 }
 template <std::invocable F>
 [[nodiscard]] detail::plain_case<F> on_tick(ticker& t, F f) {
-  return {detail::case_kind::alarm, &t.native_state(), std::move(f)};
+  return {detail::case_kind::timer, &t.native_state(), std::move(f)};
 }
 /// A read from `s`, or an accept at it, would not block: something is there, or the stream's end,
 /// or an error; or the socket is closed, also by another fiber meanwhile. The call made then says

@@ -37,7 +37,7 @@ bool on_snapshot(int, siginfo_t*, void* context) {
                   wanted.into->take(registers::of(context), wanted.range.low, wanted.range.high);
   wanted.state.finish();
   os::futex_wake(wanted.state.futex(), 1);
-  return false;  // a nudge of the monitor's may have been merged with this one
+  return false;  // a preempt signal of the monitor's may have been merged with this one
 }
 
 bool wait_until_done(std::int64_t patience_ns) {

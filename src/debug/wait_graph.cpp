@@ -42,7 +42,7 @@ std::string case_text(const select_case& c) {
       return "a stop request";
     case case_kind::deadline:
       return "a deadline";
-    case case_kind::alarm:
+    case case_kind::timer:
       return "timer " + address_text(c.object);
     case case_kind::readable:
       return "something to read" + descriptor_text(c);

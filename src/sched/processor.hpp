@@ -79,7 +79,7 @@ struct alignas(base::cache_line) processor {
 
   // ---- constant
   const std::uint32_t index;
-  const base::bias_slot seat;  // what locks are biased to (sync/biased_lock.hpp)
+  const base::bias_slot bias;  // what locks are biased to (sync/biased_lock.hpp)
 
   // ---- shared, by their own rules
   std::atomic<worker*> holder{nullptr};  // whose gate guards me; a hint, null while idle

@@ -49,7 +49,7 @@ struct alignas(base::cache_line) channel_lock : basic_biased_lock<> {};
 /// What the calling worker, inside weft, is to a biased lock; null: a plain thread, or without a
 /// processor.
 inline base::bias_owner* bias_owner_of(const worker* w) noexcept {
-  return w != nullptr && w->held != nullptr ? w->held->seat.owner() : nullptr;
+  return w != nullptr && w->held != nullptr ? w->held->bias.owner() : nullptr;
 }
 
 /// What became of a waiter that was claimed.

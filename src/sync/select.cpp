@@ -114,7 +114,7 @@ bool seems_ready(select_case& c, std::int64_t& now) noexcept {
     case case_kind::deadline:
       if (now == 0) now = os::now_ns();
       return steady_ns(c.deadline) <= now;
-    case case_kind::alarm:
+    case case_kind::timer:
       return true;  // take looks, under the lock
     case case_kind::readable:
     case case_kind::writable:
@@ -135,7 +135,7 @@ bool pass_value(select_case& c, claimed_list& out) {
 }
 
 bool take(select_case& c) {
-  if (c.kind == case_kind::alarm) return timer_take(timer_of(c));
+  if (c.kind == case_kind::timer) return timer_take(timer_of(c));
   if (!is_channel(c)) return true;
   channel_guard g(channel_of(c));
   return pass_value(c, g.out);
@@ -245,7 +245,7 @@ bool arm(select_waiter& s, std::span<select_case* const> cases, std::size_t inde
     case case_kind::deadline:
       until = std::min(until, steady_ns(c.deadline));
       return true;
-    case case_kind::alarm: {
+    case case_kind::timer: {
       timer_state& a = timer_of(c);
       waiter& w = s.in_timer.emplace(park_reason::select, &a);
       w.who = t;

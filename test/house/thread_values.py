@@ -153,7 +153,7 @@ def functions(text):
         i += 1
 
 
-# A gate's enter is not the door's.
+# A lease's enter is not the runtime entry's.
 CALL = re.compile(
     r"(?<![\w.>])((?:enter|leave)\w*|(?<!\w)[A-Za-z_]\w*)\s*(?:<[^;<>()]*>)?\s*\(|(?<=[.>])((?!enter\b|leave\b)[A-Za-z_]\w*)\s*(?:<[^;<>()]*>)?\s*\("
 )

@@ -248,17 +248,17 @@ TEST_CASE("a data race is reported, a release and acquire between is not") {
 TEST_CASE("an object reached before its construction or after its destruction is reported") {
   struct state {
     std::unique_ptr<model::atomic<int>> made;
-    model::atomic<model::atomic<int>*> door{nullptr};
+    model::atomic<model::atomic<int>*> published{nullptr};
   };
   const auto publish = [](std::memory_order order) {
     return model::explore({}, [=](execution& x) {
       auto s = std::make_shared<state>();
       x.thread("maker", [=] {
         s->made = std::make_unique<model::atomic<int>>(1);
-        s->door.store(s->made.get(), order);
+        s->published.store(s->made.get(), order);
       });
       x.thread("user", [=] {
-        if (auto* p = s->door.load(acquire)) (void)p->load(relaxed);
+        if (auto* p = s->published.load(acquire)) (void)p->load(relaxed);
       });
     });
   };
@@ -268,12 +268,12 @@ TEST_CASE("an object reached before its construction or after its destruction is
   const auto freed = model::explore({}, [](execution& x) {
     auto s = std::make_shared<state>();
     s->made = std::make_unique<model::atomic<int>>(1);
-    s->door.store(s->made.get(), relaxed);
+    s->published.store(s->made.get(), relaxed);
     x.thread("user", [=] {
-      if (auto* p = s->door.load(acquire)) (void)p->load(relaxed);
+      if (auto* p = s->published.load(acquire)) (void)p->load(relaxed);
     });
     x.thread("owner", [=] {
-      s->door.store(nullptr, relaxed);
+      s->published.store(nullptr, relaxed);
       s->made->~atomic();
       new (s->made.get()) model::atomic<int>(2);
     });

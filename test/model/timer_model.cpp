@@ -35,7 +35,7 @@ struct timer_world {
     detail::wait_list waiters;
     std::int64_t due = 1;
     std::int64_t period = 0;
-  } alarm;
+  } timer;
   int was_set = -1;
 };
 timer_world* now_in = nullptr;  // of this execution
@@ -62,7 +62,7 @@ shared new_timer_world() {
 
 void wait(const shared& w, timer_world::sleeper& me, std::int64_t deadline = timer_state::never) {
   me.end = static_cast<int>(detail::wait_for_timer<env>(
-      w->alarm, [&] { return env::waiter(me.s); },
+      w->timer, [&] { return env::waiter(me.s); },
       [&](std::int64_t now) {
         return deadline <= now ? timer_wait_end::timeout : timer_wait_end::fired;
       },
@@ -90,7 +90,7 @@ bool fired(const timer_world::sleeper& s) {
 bool idle(const timer_world::sleeper& s) { return s.end == static_cast<int>(timer_wait_end::idle); }
 
 void nobody_is_left(const shared& w) {
-  model::check(w->alarm.waiters.empty(), "nobody is left in the list");
+  model::check(w->timer.waiters.empty(), "nobody is left in the list");
 }
 
 // stop() comes at any moment: in time, and the wait ends idle; or too late.
@@ -99,13 +99,13 @@ void fire_against_stop(execution& x) {
   x.thread("waiter", [=] { wait(w, w->a); });
   x.daemon("heap", [p = w.get()] { heap(*p, p->a); });
   x.thread("time", [=] { pass(w, 1); });
-  x.thread("stop", [=] { w->was_set = detail::move_timer<env>(w->alarm, timer_state::never, 0); });
+  x.thread("stop", [=] { w->was_set = detail::move_timer<env>(w->timer, timer_state::never, 0); });
   x.finally([=] {
     nobody_is_left(w);
     model::check(fired(w->a) || idle(w->a), "the wait ends");
     model::check(!(fired(w->a) && w->was_set == 1),
                  "TIMEOUT-1: what was stopped in time does not fire");
-    model::check(w->alarm.due == timer_state::never, "taken or stopped");
+    model::check(w->timer.due == timer_state::never, "taken or stopped");
   });
 }
 
@@ -119,12 +119,12 @@ void fire_against_reset(execution& x) {
     pass(w, 1);
     pass(w, 2);
   });
-  x.thread("reset", [=] { w->was_set = detail::move_timer<env>(w->alarm, 2, 0); });
+  x.thread("reset", [=] { w->was_set = detail::move_timer<env>(w->timer, 2, 0); });
   x.finally([=] {
     nobody_is_left(w);
     model::check(fired(w->a), "TIMEOUT-2: who waits sees the new time, and it comes");
     if (w->was_set == 1)
-      model::check(w->alarm.due == timer_state::never,
+      model::check(w->timer.due == timer_state::never,
                    "reset in time: one firing, and it was taken");
   });
 }
@@ -132,12 +132,12 @@ void fire_against_reset(execution& x) {
 // Reset to an earlier time than the one that is slept for: the heap alone would wake too late.
 void sooner(execution& x) {
   auto w = new_timer_world();
-  w->alarm.due = 9;
+  w->timer.due = 9;
   x.thread("waiter", [=] { wait(w, w->a); });
   x.daemon("heap", [p = w.get()] { heap(*p, p->a); });
   x.thread("reset", [=] {
     pass(w, 1);
-    w->was_set = detail::move_timer<env>(w->alarm, 1, 0);
+    w->was_set = detail::move_timer<env>(w->timer, 1, 0);
   });
   x.finally([=] {
     nobody_is_left(w);
@@ -165,7 +165,7 @@ void fire_against_deadline(execution& x) {
   x.thread("waiter", [=] { wait(w, w->a, 1); });
   x.daemon("heap", [p = w.get()] { heap(*p, p->a); });
   x.thread("time", [=] { pass(w, 1); });
-  x.thread("later", [=] { w->was_set = detail::move_timer<env>(w->alarm, 2, 0); });
+  x.thread("later", [=] { w->was_set = detail::move_timer<env>(w->timer, 2, 0); });
   x.finally([=] {
     nobody_is_left(w);
     const bool taken = fired(w->a);
@@ -192,13 +192,13 @@ model::options sampled() {
 // What must be caught, or these tests could not fail: moving without waking.
 void moved_in_silence(execution& x) {
   auto w = new_timer_world();
-  w->alarm.due = 9;
+  w->timer.due = 9;
   x.thread("waiter", [=] { wait(w, w->a); });
   x.daemon("heap", [p = w.get()] { heap(*p, p->a); });
   x.thread("reset", [=] {
     pass(w, 1);
-    env::guard g(&w->alarm);
-    w->alarm.due = 1;
+    env::guard g(&w->timer);
+    w->timer.due = 1;
   });
   x.finally([=] { nobody_is_left(w); });
 }

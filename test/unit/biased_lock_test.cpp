@@ -66,8 +66,8 @@ TEST_CASE("biased lock: excludes, while the bias comes and goes [stampede]") {
   std::vector<std::thread> all;
   for (int t = 0; t < threads; ++t) {
     all.emplace_back([&, t] {
-      const weft::base::bias_slot seat;
-      bias_owner* const me = t == 0 ? nullptr : seat.owner();
+      const weft::base::bias_slot bias;
+      bias_owner* const me = t == 0 ? nullptr : bias.owner();
       for (int round = 0; round < rounds; ++round) {
         for (int i = 0; i < (me != nullptr ? in_a_row : 10); ++i) {
           const held_by how = lock.lock(me);
@@ -85,8 +85,8 @@ TEST_CASE("biased lock: excludes, while the bias comes and goes [stampede]") {
 TEST_CASE("bias owners: used again, never freed") {
   bias_owner* first = nullptr;
   {
-    const weft::base::bias_slot seat;
-    first = seat.owner();
+    const weft::base::bias_slot bias;
+    first = bias.owner();
   }
   const weft::base::bias_slot again;
   CHECK(again.owner() == first);

@@ -17,7 +17,7 @@ enum class case_kind : std::uint8_t {
   join,
   stop,
   deadline,
-  alarm,
+  timer,
   readable,
   writable,
   fallback,
