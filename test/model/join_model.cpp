@@ -27,7 +27,7 @@ struct record {
   model::plain<int> result{0};
   model::plain<int> freed{
       0};  // written by the side that is told to free: a second one is a race or a count
-  model::atomic<unsigned> word{0};  // rung by the finisher for the joiner; counts
+  model::atomic<unsigned> wakes{0};  // rung by the finisher for the joiner; counts
   int rung = 0;                     // finisher's
 };
 using shared = std::shared_ptr<record>;
@@ -44,11 +44,11 @@ void fiber_ends(const shared& r) {
   if (end.joiner == word::open) return;
   model::check(end.joiner == ticket, "the ticket that was left");
   ++r->rung;
-  r->word.fetch_add(1, std::memory_order_release);
+  r->wakes.fetch_add(1, std::memory_order_release);
 }
 
 void wait_for_wake(const shared& r) {
-  while (r->word.load(std::memory_order_acquire) == 0) model::sync::pause();
+  while (r->wakes.load(std::memory_order_acquire) == 0) model::sync::pause();
 }
 
 void let_go(const shared& r) {
@@ -148,7 +148,7 @@ void runtime_ends_first(execution& x) {
     if (joiner == word::open) return;
     model::check(joiner == ticket && *parks == 1, "JOIN-1: the ticket of a park that has begun");
     ++r->rung;
-    r->word.fetch_add(1, std::memory_order_release);
+    r->wakes.fetch_add(1, std::memory_order_release);
   });
   x.thread("handle", [=] {
     *parks = 1;

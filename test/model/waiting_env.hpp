@@ -19,7 +19,7 @@ namespace weft::model {
 
 struct agent {
   detail::basic_fiber_word<sync> word;
-  atomic<std::uint32_t> word{0};
+  atomic<std::uint32_t> wake_word{0};
   atomic<std::uint32_t> ticket{0};  // for timers: the epoch of the park, 0 before the first
 
   agent() { word.set(detail::fiber_state::running); }
@@ -92,7 +92,7 @@ struct waiting_env {
       return duty != detail::wake_duty::stale;
     }
     void flush() {
-      for (agent* s : owed_) s->word.store(1, std::memory_order_release);
+      for (agent* s : owed_) s->wake_word.store(1, std::memory_order_release);
       owed_.clear();
     }
 
@@ -106,8 +106,8 @@ struct waiting_env {
     s.ticket.store(w.who, std::memory_order_release);
     g.unlock();
     if (s.word.commit([] { return false; }) == detail::commit_duty::none) {
-      while (s.word.load(std::memory_order_acquire) == 0) sync::pause();
-      s.word.store(0, std::memory_order_relaxed);
+      while (s.wake_word.load(std::memory_order_acquire) == 0) sync::pause();
+      s.wake_word.store(0, std::memory_order_relaxed);
     }
     s.word.set(detail::fiber_state::running);
     switch (s.word.code()) {
@@ -124,7 +124,7 @@ struct waiting_env {
   static void expire(agent& s, detail::wake_code code = detail::wake_code::timeout) {
     const detail::epoch_t e = s.ticket.load(std::memory_order_acquire);
     if (e != 0 && s.word.wake(e, code) == detail::wake_duty::enqueue)
-      s.word.store(1, std::memory_order_release);
+      s.wake_word.store(1, std::memory_order_release);
   }
   static void expire_once_it_waits(agent& s) {
     while (s.ticket.load(std::memory_order_acquire) == 0) sync::pause();
