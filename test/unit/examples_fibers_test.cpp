@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // unit/examples_fibers_test.cpp - the examples in the documentation of the headers of the core,
-// word for word, with the little they need around them. test/cmake/examples.cmake compares the two.
+// word for word, with the little they need around them. test/house/examples.py compares the two.
 #include <doctest/doctest.h>
 
 #include <atomic>

@@ -25,6 +25,7 @@
 
 #include "base/sanitizers.hpp"
 #include "support/agents.hpp"
+#include "support/descriptors.hpp"
 #include "support/net.hpp"
 #include "support/runtimes.hpp"
 
@@ -33,37 +34,6 @@ using namespace weft::test;
 namespace net = weft::net;
 
 namespace {
-
-const auto nothing = [] {};
-
-struct descriptor {
-  explicit descriptor(int n) : number(n) { REQUIRE(n >= 0); }
-  ~descriptor() { close(); }
-  descriptor(const descriptor&) = delete;
-  void close() {
-    if (number >= 0) ::close(std::exchange(number, -1));
-  }
-  int number;
-};
-struct pipe_ends {
-  pipe_ends() {
-    int n[2];
-    REQUIRE(::pipe2(n, O_NONBLOCK | O_CLOEXEC) == 0);
-    read = std::make_unique<descriptor>(n[0]);
-    write = std::make_unique<descriptor>(n[1]);
-  }
-  std::unique_ptr<descriptor> read, write;
-};
-
-descriptor new_eventfd() { return descriptor(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
-void post(int event) {
-  const std::uint64_t one = 1;
-  CHECK(::write(event, &one, sizeof one) == sizeof one);
-}
-bool take_all(int event) {
-  std::uint64_t count = 0;
-  return ::read(event, &count, sizeof count) == sizeof count;
-}
 
 // Without those that workers keep of /proc/self/task/N/stat: a worker may start at any time.
 int open_descriptors() {
@@ -76,20 +46,6 @@ int open_descriptors() {
     n += size < 5 || std::string_view(to + size - 5, 5) != "/stat";
   }
   return n;
-}
-
-// What stands for the waiting of the other side: it has parked, or is about to.
-template <class Select>
-std::size_t while_waiting(Select&& select, const std::function<void()>& act) {
-  std::atomic<bool> begun{false};
-  auto waiting = weft::spawn([&] {
-    begun = true;
-    return select();
-  });
-  until([&] { return begun.load(); });
-  for (int i = 0; i < 20; ++i) weft::this_fiber::yield();
-  act();
-  return waiting.join();
 }
 
 }  // namespace
@@ -268,160 +224,5 @@ TEST_CASE("select fd: closing a socket ends the selects that wait for it; the ca
               },
               [&, &mine = mine] { mine.close(); }) == 1);
     CHECK(ec == std::errc::bad_file_descriptor);
-  });
-}
-
-TEST_CASE(
-    "select fd: a number closed while selected is watched to the end, and is not its successor") {
-  each_fiber([] {
-    pipe_ends p;
-    const int number = p.read->number;
-    std::unique_ptr<descriptor> next;
-    weft::channel<int> orders(1);
-    const std::size_t taken = while_waiting(
-        [&] {
-          return weft::select(weft::on_readable(number, nothing),
-                              weft::on_receive(orders, [](std::optional<int>) {}));
-        },
-        [&] {
-          p.read->close();
-          // readable, maybe that number
-          next = std::make_unique<descriptor>(::eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC));
-          orders.send(1);
-        });
-    CHECK(taken <= 1);  // 0: it had not begun to wait and found the number bad, or readable
-    CHECK(orders.size() == 1 - taken);
-  });
-}
-
-TEST_CASE("select fd: many wait for one descriptor, in one select and in many") {
-  on_all_agents([](agents& s) {
-    const descriptor event = new_eventfd();
-    net::tcp_listener listener(any_port);
-    constexpr int waiting = 6, each = 50;
-    std::atomic<int> taken{0};
-    weft::channel<int> done(0);
-    for (int i = 0; i < waiting; ++i)
-      s.start([&] {
-        for (bool on = true; on;)
-          weft::select(weft::on_readable(event.number, [&] { taken += take_all(event.number); }),
-                       weft::on_readable(event.number, [&] { taken += take_all(event.number); }),
-                       weft::on_readable(listener, nothing), weft::on_readable(listener, nothing),
-                       weft::on_receive(done, [&](std::optional<int>) { on = false; }));
-      });
-    s.start([&] {
-      for (int i = 1; i <= each; ++i) {
-        post(event.number);
-        until([&] { return taken.load() == i; });
-      }
-      done.close();
-    });
-    s.join();
-    CHECK(taken == each);
-  });
-}
-
-TEST_CASE("select fd: of several ready descriptors and channels each is chosen as often") {
-  const descriptor a(::eventfd(1, EFD_CLOEXEC)), b(::eventfd(1, EFD_CLOEXEC));
-  weft::channel<int> c(1);
-  c.close();
-  constexpr int rounds = 6000;
-  int taken[3] = {};
-  for (int i = 0; i < rounds; ++i)
-    ++taken[weft::select(weft::on_readable(a.number, nothing),
-                         weft::on_receive(c, [](std::optional<int>) {}),
-                         weft::on_writable(b.number, nothing))];
-  for (const int t : taken) CHECK(std::abs(t - rounds / 3) < rounds / 12);
-}
-
-TEST_CASE("select fd [selector]: pipes known at run time, until all have ended") {
-  each_fiber([] {
-    constexpr int n = 20;
-    std::vector<pipe_ends> pipes(n);
-    std::vector<std::string> got(n);
-    weft::selector inputs;
-    int open = n;
-    for (int i = 0; i < n; ++i)
-      inputs.add(weft::on_readable(pipes[i].read->number, [&, i] {
-        char c[8];
-        const auto size = ::read(pipes[i].read->number, c, sizeof c);
-        if (size > 0) {
-          got[i].append(c, static_cast<std::size_t>(size));
-        } else if (size == 0) {
-          inputs.disable(i);
-          --open;
-        }
-      }));
-    auto writer = weft::spawn([&] {
-      for (const char* part : {"a", "bc", "d"})
-        for (auto& p : pipes) {
-          CHECK(::write(p.write->number, part, std::char_traits<char>::length(part)) > 0);
-          weft::this_fiber::yield();
-        }
-      for (auto& p : pipes) p.write->close();
-    });
-    while (open > 0) inputs.select();
-    writer.join();
-    for (const auto& g : got) CHECK(g == "abcd");
-  });
-}
-
-TEST_CASE("select fd: a runtime that is destroyed leaves the waits of others to their own") {
-  const descriptor event = new_eventfd();
-  net::tcp_listener listener(any_port);
-  weft::options o;
-  o.workers = 1;
-  weft::runtime stays(o);
-  auto first = std::make_unique<weft::runtime>(o);
-  first
-      ->spawn([&] {  // so it is the first one's poller that knows the listener
-        CHECK(weft::select(weft::on_readable(listener, nothing), weft::on_timeout(1ms, nothing)) ==
-              1);
-      })
-      .join();
-  std::atomic<bool> begun{false};
-  auto waiting = stays.spawn([&] {
-    begun = true;
-    return weft::select(weft::on_timeout(1h, nothing), weft::on_readable(listener, nothing));
-  });
-  until([&] { return begun.load(); });
-  first.reset();
-  auto client = net::tcp_stream::connect(listener.local_endpoint());
-  CHECK(waiting.join() == 1);
-}
-
-TEST_CASE(
-    "select fd: no number left for the duplicate is an error that names the limit; nothing is "
-    "taken") {
-#if WEFT_ASAN
-  MESSAGE(
-      "not here: UBSan opens a pipe to look at an object it does not know, and there is no "
-      "descriptor for it");
-  return;
-#endif
-  each_fiber([] {
-    const descriptor event = new_eventfd();
-    rlimit old{};
-    REQUIRE(::getrlimit(RLIMIT_NOFILE, &old) == 0);
-    rlimit tight = old;
-    tight.rlim_cur = static_cast<rlim_t>(event.number) + 1;
-    std::vector<int> filled;  // numbers below the limit that were free
-    for (int n = 0; n < event.number; filled.push_back(n)) n = ::dup(event.number);
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &tight) == 0);
-    std::string text;
-    std::error_code ec;
-    weft::channel<int> c(0);
-    try {
-      weft::select(weft::on_readable(event.number, nothing),
-                   weft::on_receive(c, [](std::optional<int>) {}));
-    } catch (const std::system_error& e) {
-      ec = e.code();
-      text = e.what();
-    }
-    ::setrlimit(RLIMIT_NOFILE, &old);
-    for (const int n : filled) ::close(n);
-    CHECK(ec == std::errc::too_many_files_open);
-    CHECK(text.find("ulimit -n") != std::string::npos);
-    CHECK(!c.try_send(1));  // nobody was left in its queue
   });
 }

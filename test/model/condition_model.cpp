@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSL-1.0
+// test/model/condition_model.cpp - a condition variable: no notification is missed, none swallowed.
+#include "sync/condition_core.hpp"
+
+#include <doctest/doctest.h>
+
+#include <memory>
+
+#include "model/waiting_objects.hpp"
+
+using namespace weft;
+using detail::wait_end;
+using model::agent;
+using model::execution;
+using model::holds;
+using model::holds_in_sample;
+using model::holds_widely;
+using model::with_switches;
+using model::world;
+using env = model::waiting_env;
+
+namespace {
+
+struct condition {
+  model::atomic<std::uint32_t> waiting{0};
+  detail::wait_list waiters;
+};
+struct user_lock {
+  model::atomic<std::uint32_t> word{0};
+  void lock() {
+    std::uint32_t free = 0;
+    while (!word.compare_exchange_strong(free, 1, std::memory_order_acquire,
+                                         std::memory_order_relaxed)) {
+      free = 0;
+      model::sync::pause();
+    }
+  }
+  void unlock() { word.store(0, std::memory_order_release); }
+};
+struct cv_world : world<condition> {
+  user_lock lock;
+  model::plain<int> tokens{0};
+  model::atomic<std::uint32_t> arrived{0};  // a has ended
+};
+using cv = std::shared_ptr<cv_world>;
+
+wait_end wait(const cv& w, agent& s) {
+  env::waiter me(s);
+  const wait_end end =
+      detail::wait_for_notification<env>(*w->object, me, env::limit{}, [&] { w->lock.unlock(); });
+  w->lock.lock();
+  return end;
+}
+void notify_one(const cv& w) {
+  if (w->object->waiting.load(std::memory_order_relaxed) != 0) detail::notify<env>(*w->object, 1);
+}
+
+// The condition changes under the lock, the notification comes after it: never missed.
+void not_missed(execution& x) {
+  auto w = std::make_shared<cv_world>();
+  x.thread("waiter", [=] {
+    w->lock.lock();
+    while (w->tokens == 0) model::check(wait(w, w->a) == wait_end::ready, "nobody else ends it");
+    w->lock.unlock();
+    w->object.reset();  // CV-2
+  });
+  x.thread("notifier", [=] {
+    w->lock.lock();
+    w->tokens = 1;
+    notify_one(w);  // under the lock: only so may the waiter destroy it
+    w->lock.unlock();
+  });
+}
+
+// notify vs. timeout (or stop): a may give up at any moment; b must get the one notification then.
+// A notified a passes it on.
+enum class gives_up : std::uint8_t { first, later };
+template <detail::wake_code How, gives_up When>
+void not_swallowed(execution& x) {
+  auto w = std::make_shared<cv_world>();
+  x.thread("a", [=] {
+    w->lock.lock();
+    const wait_end end = wait(w, w->a);
+    w->lock.unlock();
+    if (end == wait_end::ready) notify_one(w);
+    w->arrived.store(1, std::memory_order_release);
+  });
+  x.thread("b", [=] {
+    w->lock.lock();
+    while (w->tokens == 0) model::check(wait(w, w->b) == wait_end::ready, "nobody else ends it");
+    w->lock.unlock();
+  });
+  x.thread("notifier", [=] {
+    // its wake is won, and it may still be in the list
+    if (When == gives_up::first) env::expire(w->a, How);
+    w->lock.lock();
+    w->tokens = 1;
+    w->lock.unlock();
+    notify_one(w);
+    env::expire(w->a, How);  // and a would wait for ever if it came late
+    while (w->a.ticket.load(std::memory_order_acquire) == 0 &&
+           w->arrived.load(std::memory_order_acquire) == 0)
+      model::sync::pause();
+    env::expire(w->a, How);
+  });
+  x.finally([=] {
+    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0,
+                 "the count is that of the list");
+    model::check(w->object->waiters.empty(), "nobody is left in the list");
+  });
+}
+
+// One waiter, and a notification, a deadline and a stop request that fall together: one of them
+// ends the wait.
+void notify_timeout_stop(execution& x) {
+  auto w = std::make_shared<cv_world>();
+  auto end = std::make_shared<int>(-1);
+  x.thread("waiter", [=] {
+    w->lock.lock();
+    *end = static_cast<int>(wait(w, w->a));
+    w->data = w->data + 1;  // the user's lock is held again, however it ended
+    w->lock.unlock();
+    w->arrived.store(1, std::memory_order_release);
+  });
+  x.thread("notifier", [=] {
+    w->lock.lock();
+    w->data = w->data + 1;
+    w->lock.unlock();
+    notify_one(w);
+  });
+  x.thread("stop", [=] { env::expire(w->a, detail::wake_code::stop); });
+  x.thread("timer", [=] {  // the notification may have come before the wait: then time ends it
+    while (w->a.ticket.load(std::memory_order_acquire) == 0 &&
+           w->arrived.load(std::memory_order_acquire) == 0)
+      model::sync::pause();
+    env::expire(w->a);
+  });
+  x.finally([=] {
+    model::check(*end >= 0 && w->data == 2, "the wait ends once, with the lock");
+    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0,
+                 "the count is that of the list");
+    model::check(w->object->waiters.empty(), "nobody is left in the list");
+  });
+}
+
+}  // namespace
+
+TEST_CASE("CV: notify, timeout, stop") {
+  holds_widely(not_missed);
+  holds_widely(notify_timeout_stop);
+  // Who comes first is all that matters: a switch where somebody waits, and nowhere else.
+  holds(not_swallowed<detail::wake_code::timeout, gives_up::first>, with_switches(0));
+  holds_in_sample(not_swallowed<detail::wake_code::timeout, gives_up::later>);
+  holds_in_sample(not_swallowed<detail::wake_code::stop, gives_up::later>);
+}
