@@ -17,5 +17,5 @@ install(FILES
   cmake/WeftJemalloc.cmake
   DESTINATION ${weft_package_dir})
 # the library carries it, too
-install(FILES tools/gdb/weft.py DESTINATION ${CMAKE_INSTALL_DATADIR}/weft/gdb)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/gdb/weft.py DESTINATION ${CMAKE_INSTALL_DATADIR}/weft/gdb)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

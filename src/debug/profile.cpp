@@ -4,11 +4,8 @@
 //   collector  every 20 ms: gives each worker's thread a timer of its CPU clock, empties the rings,
 //              sums equal stacks
 //   handler    on the worker's alternate stack: notes fiber, name and stack in the thread's ring
+//              (profile_signal.hpp)
 //   stop       timers off, the last samples, names for the addresses, the file
-// The handler reads the thread's own worker and the fiber it runs, and follows frame pointers that
-// lie in the stack it is on; it takes no lock and asks for no memory. The fiber's name is read only
-// outside of weft, where the fiber cannot end under it; samples within weft get it from the others
-// of the same fiber.
 // Rejected: setitimer (one timer for the process, its signal goes to any thread); unwinding by
 // tables in the handler (right without frame pointers, but one function with wrong tables ends the
 // process).
@@ -35,12 +32,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/sanitizers.hpp"
 #include "debug/code_location.hpp"
-#include "debug/profile_ring.hpp"
+#include "debug/profile_signal.hpp"
 #include "os/errno_guard.hpp"
 #include "os/os.hpp"
-#include "os/signal_context.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
 #include "trace/event.hpp"
@@ -49,92 +44,6 @@ namespace weft::profile {
 namespace {
 
 using namespace weft::detail;
-
-struct sampled_thread {
-  std::atomic<pid_t> thread{0};  // 0: free to be used again
-  os::thread_timer timer;        // collector
-  profile_ring ring;
-  bool seen = false;               // collector
-  sampled_thread* next = nullptr;  // constant once it is in the chain
-};
-// never freed; release by the collector, acquire by handlers
-constinit std::atomic<sampled_thread*> threads{nullptr};
-constinit std::atomic<bool> sampling{false};
-
-// Not instrumented: other frames' memory is what it reads.
-__attribute__((no_sanitize("address", "thread"))) void walk(profile_sample& s,
-                                                            const os::interrupted_state& at,
-                                                            std::uintptr_t end) noexcept {
-  std::size_t n = 0;
-  s.frames[n++] = at.instruction;
-  std::uintptr_t fp = at.frame_pointer;
-  while (fp >= at.stack_pointer && fp + 2 * sizeof fp <= end && fp % sizeof fp == 0) {
-    const auto* frame = reinterpret_cast<const std::uintptr_t*>(fp);
-    const std::uintptr_t above = frame[0], back = frame[1];
-    if (back == 0) break;
-    if (n == s.frames.size()) {
-      s.cut = true;
-      break;
-    }
-    s.frames[n++] = back;
-    if (above <= fp) break;
-    fp = above;
-  }
-  s.frame_count = static_cast<std::uint8_t>(n);
-}
-
-// In the handler. What the thread runs cannot change under it; a record that another thread uses
-// again already, because the interrupted code is just leaving it, gives a sample to the wrong
-// fiber.
-__attribute__((no_sanitize("address", "thread"))) void note(
-    profile_sample& s, const worker& w, const os::interrupted_state& at) noexcept {
-  std::uintptr_t end = at.stack_pointer;  // not known: the innermost function only
-  s.at = profile_sample::where::between;
-  s.fiber = 0;
-  s.spawned_at = 0;
-  s.name[0] = 0;
-  s.cut = false;
-  const auto own = reinterpret_cast<std::uintptr_t>(w.own_bounds.bottom);
-  const fiber_record* f = w.current;
-  if (f == nullptr) {
-    if (at.stack_pointer - own < w.own_bounds.size) end = own + w.own_bounds.size;
-    s.at = profile_sample::where::scheduler;
-  } else {
-    const stack_ref stack = stack_of(*f);
-    const auto limit = reinterpret_cast<std::uintptr_t>(stack.limit);
-    const bool on_own = limit != 0 && at.stack_pointer - limit < stack.size;
-    // Outside weft it is that fiber in any case: on a stack of the application's own making, read
-    // to the end of the page.
-    if (on_own || !w.gate.inside()) {
-      const std::uintptr_t page = os::page_size();
-      end = on_own ? limit + stack.size : at.stack_pointer + (page - at.stack_pointer % page);
-      s.at = profile_sample::where::fiber;
-      s.fiber = f->id;
-      if (f->spawned_id == f->id) s.spawned_at = reinterpret_cast<std::uintptr_t>(f->spawned_at);
-      // [REC-2]
-      const fiber_extras* x = w.gate.inside() ? nullptr : f->extras.load(std::memory_order_acquire);
-      if (x != nullptr) s.name[x->name.copy(s.name, sizeof s.name - 1)] = 0;
-    }
-  }
-  walk(s, at, end);
-}
-
-bool on_profile_signal(int, siginfo_t* info, void* context) {
-  if (info->si_code != SI_TIMER) return false;
-  sampled_thread* t = threads.load(std::memory_order_acquire);
-  while (t != nullptr && t != info->si_value.sival_ptr) t = t->next;
-  if (t == nullptr) return false;  // somebody else's timer
-  const worker* w = this_worker();
-  if (w == nullptr || !sampling.load(std::memory_order_relaxed)) return true;
-  // a late one of a thread that has ended
-  if (t->thread.load(std::memory_order_relaxed) != w->thread_id()) return true;
-  if (profile_sample* s = t->ring.begin()) {
-    s->weight = 1 + static_cast<std::uint32_t>(info->si_overrun > 0 ? info->si_overrun : 0);
-    note(*s, *w, os::interrupted(context));
-    t->ring.end();
-  }
-  return true;
-}
 
 std::int64_t cpu_of_process() noexcept {
   timespec t{};
@@ -160,7 +69,8 @@ class collector {
     sampling.store(false, std::memory_order_relaxed);
     trace::spawns_watched.fetch_and(~std::uint32_t{trace::spawns_for_profiler},
                                     std::memory_order_relaxed);
-    for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next) {
+    for (sampled_thread* t = sampled_threads.load(std::memory_order_relaxed); t != nullptr;
+         t = t->next) {
       t->timer.stop();
       take(*t);
       t->thread.store(0, std::memory_order_relaxed);
@@ -189,11 +99,13 @@ class collector {
 
   // Timers for threads that are new, none for those that have gone; and what the rings hold.
   void look() {
-    for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next)
+    for (sampled_thread* t = sampled_threads.load(std::memory_order_relaxed); t != nullptr;
+         t = t->next)
       t->seen = false;
     for (const runtime_metrics& m : scheduler::measure_all())
       for (const worker_metrics& w : m.workers) see(w.thread_id);
-    for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next) {
+    for (sampled_thread* t = sampled_threads.load(std::memory_order_relaxed); t != nullptr;
+         t = t->next) {
       take(*t);
       if (t->seen || t->thread.load(std::memory_order_relaxed) == 0) continue;
       t->timer.stop();
@@ -203,7 +115,8 @@ class collector {
 
   void see(pid_t id) {
     sampled_thread* unused = nullptr;
-    for (sampled_thread* t = threads.load(std::memory_order_relaxed); t != nullptr; t = t->next) {
+    for (sampled_thread* t = sampled_threads.load(std::memory_order_relaxed); t != nullptr;
+         t = t->next) {
       const pid_t now = t->thread.load(std::memory_order_relaxed);
       if (now == id) {
         t->seen = true;
@@ -213,8 +126,8 @@ class collector {
     }
     if (unused == nullptr) {
       unused = new sampled_thread;
-      unused->next = threads.load(std::memory_order_relaxed);
-      threads.store(unused, std::memory_order_release);  // on_profile_signal
+      unused->next = sampled_threads.load(std::memory_order_relaxed);
+      sampled_threads.store(unused, std::memory_order_release);  // on_profile_signal
     }
     unused->thread.store(id, std::memory_order_relaxed);
     unused->seen = true;

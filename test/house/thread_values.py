@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""A value that belongs to a thread is not kept over a call after which the fiber may be on another one.
+"""A value of a thread is not kept over a call after which the fiber may be on another one.
 
 usage: thread_values.py ROOT            every function in ROOT/src and ROOT/include
        thread_values.py ROOT --self-test   what it must find, and must not
 
-Values of a thread: what this_worker(), enter(), switch_stack() and the like return (a worker*), a `worker&` or `worker*` a
-function was given, the address of errno. Calls that may end on another thread, found from their seeds through all functions
-that call them, by name: outside weft `enter` is one, for it may queue the fiber for a processor; inside weft only those are
-that leave the stack. A name that is used again after such a call, without a new value, is told of. Branches that end (return,
-throw, continue, break) do not reach what follows them; loops are gone through twice.
+Values of a thread: what this_worker(), enter(), switch_stack() and the like return (a worker*), a
+`worker&` or `worker*` a function was given, the address of errno. Calls that may end on another
+thread, found from their seeds through all functions that call them, by name: outside weft `enter`
+is one, for it may queue the fiber for a processor; inside weft only those are that leave the stack.
+A name that is used again after such a call, without a new value, is told of. Branches that end
+(return, throw, continue, break) do not reach what follows them; loops are gone through twice.
 
 `// same thread: WHY` on the line of the use, or above it, is the exception, for a reader to judge.
 """
@@ -18,7 +19,12 @@ import pathlib
 import re
 import sys
 
-BIND = r"(?:this_worker|enter|enter_to_park|enter_slow|enter_to_park_slow|switch_stack|switch_to|switch_to_park|run_on_this_stack|end_fiber)"
+from thread_value_cases import CASES
+
+BIND = (
+    r"(?:this_worker|enter|enter_to_park|enter_slow|enter_to_park_slow|switch_stack|switch_to"
+    r"|switch_to_park|run_on_this_stack|end_fiber)"
+)
 LEAVES_STACK = {
     "switch_to",
     "switch_stack",
@@ -31,7 +37,7 @@ LEAVES_STACK = {
     "yield_if_requested",
     "invoke",
     "finish_in_user_mode",
-    "finish_rare",
+    "finish_switch_slow",
     "dispose_result",
 }
 MAY_ENTER = {"enter", "enter_slow", "enter_to_park", "enter_to_park_slow"}
@@ -155,7 +161,8 @@ def functions(text):
 
 # A lease's enter is not the runtime entry's.
 CALL = re.compile(
-    r"(?<![\w.>])((?:enter|leave)\w*|(?<!\w)[A-Za-z_]\w*)\s*(?:<[^;<>()]*>)?\s*\(|(?<=[.>])((?!enter\b|leave\b)[A-Za-z_]\w*)\s*(?:<[^;<>()]*>)?\s*\("
+    r"(?<![\w.>])((?:enter|leave)\w*|(?<!\w)[A-Za-z_]\w*)\s*(?:<[^;<>()]*>)?\s*\("
+    r"|(?<=[.>])((?!enter\b|leave\b)[A-Za-z_]\w*)\s*(?:<[^;<>()]*>)?\s*\("
 )
 
 
@@ -215,12 +222,16 @@ class Checker:
                 continue
             seen.add((path, line, who))
             out.append(
-                f"{path}:{line}: `{who}` in {name}() is of the thread before {why}(), which may end on another"
+                f"{path}:{line}: `{who}` in {name}() is of the thread before {why}(), "
+                "which may end on another"
             )
         return out
 
     def block(self, text, at, end, state, tell):
-        """Goes through [at, end); state: name -> outside | inside | the call that made it stale. True: it does not go on."""
+        """Goes through [at, end); state: name -> outside | inside | the call that made it stale.
+
+        True: it does not go on.
+        """
         while at < end:
             m = re.compile(r"\S").search(text, at, end)
             if not m:
@@ -314,9 +325,8 @@ class Checker:
     def statement(self, text, at, end, state, tell):
         piece = text[at:end]
         binds = re.search(
-            r"(?:\bworker\s*(?:const\s*)?[*&]\s*(?:const\s+)?|\bauto\s*[*&]?\s*|(?<![\w.>]))(\w+)\s*=\s*(?:&\s*)?(?:\*\s*)?"
-            + BIND
-            + r"\s*\(",
+            r"(?:\bworker\s*(?:const\s*)?[*&]\s*(?:const\s+)?|\bauto\s*[*&]?\s*|(?<![\w.>]))"
+            r"(\w+)\s*=\s*(?:&\s*)?(?:\*\s*)?" + BIND + r"\s*\(",
             piece,
         )
         calls = [m.group(1) or m.group(2) for m in CALL.finditer(piece)]
@@ -351,75 +361,14 @@ class Checker:
             state[address.group(1)] = "outside"
 
 
-SELF_TEST = {
-    "kept over enter [f1]": (
-        True,
-        """void scope_core::run_children_here(stoppable st) noexcept {
-        std::optional<listening> heard;
-        for (;;) {
-          const worker* here = this_worker();
-          if (here == nullptr || here->current == nullptr) return;
-          worker* w = enter();
-          fiber_record* f = w->held->local.pop();
-          if (st == stoppable::yes && !heard) { leave(*w); heard.emplace(*here->current, *this); continue; }
-          run_inline(*w, *f);
-        } }""",
-    ),
-    "kept over a wait": (
-        True,
-        "void f(fiber_record& s) { worker* w = this_worker(); finish_park(s); w->tick(); }",
-    ),
-    "kept over a loop": (
-        True,
-        "void f() { worker* w = this_worker(); for (;;) { w->tick(); yield(); } }",
-    ),
-    "kept through another function": (
-        True,
-        "void g() { yield(); } void f() { worker* w = this_worker(); g(); w->tick(); }",
-    ),
-    "a parameter, over a wait": (
-        True,
-        "void f(worker& w, fiber_record& s) { finish_park(s); w.tick(); }",
-    ),
-    "used after it left weft and came back": (
-        True,
-        "void f() { worker* w = enter(); leave(*w); enter(); w->tick(); }",
-    ),
-    "the address of errno": (
-        True,
-        "void f(fiber_record& s) { int* e = &errno; finish_park(s); *e = 0; }",
-    ),
-    "asked for again": (
-        False,
-        "void f() { worker* w = this_worker(); yield(); w = this_worker(); w->tick(); }",
-    ),
-    "the way that waits has ended": (
-        False,
-        "void f() { worker* w = this_worker(); if (w == nullptr) { yield(); return; } w->tick(); }",
-    ),
-    "handed to enter": (
-        False,
-        "void f() { worker* w = this_worker(); w = enter(w); w->tick(); leave(*w); }",
-    ),
-    "handed back by the wait": (
-        False,
-        "void f(fiber_record& s, worker* w) { finish_park_inside(s, w, 1); leave(*w); }",
-    ),
-    "inside weft, entering changes nothing": (
-        False,
-        "void f() { worker* w = enter(); make(); w->tick(); leave(*w); } void make() { enter(); }",
-    ),
-}
-
-
 def self_test():
     wrong = 0
-    for name, (bad, text) in SELF_TEST.items():
+    for name, (bad, text) in CASES.items():
         found = Checker({"x.cpp": text}).check()
         if bool(found) != bad:
             wrong += 1
             print(f'self-test "{name}": {"not found" if bad else found}')
-    print(f"{len(SELF_TEST) - wrong} of {len(SELF_TEST)} self-tests hold")
+    print(f"{len(CASES) - wrong} of {len(CASES)} self-tests hold")
     return wrong
 
 
@@ -438,7 +387,8 @@ def main():
     for f in faults:
         print(f)
     print(
-        f"{len(checker.bodies)} functions; {len(checker.outside)} names may end on another thread; {len(faults)} faults"
+        f"{len(checker.bodies)} functions; {len(checker.outside)} names may end on another thread; "
+        f"{len(faults)} faults"
     )
     return 1 if faults else 0
 

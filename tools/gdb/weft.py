@@ -7,7 +7,8 @@
 #   fiber apply ID... | all COMMAND
 #   print of a channel, a mutex, a fiber handle
 #
-# weft's library carries this file in its section .debug_gdb_scripts, so gdb loads it by itself
+# The script is this file and weft_commands.py behind it, put together by the build as gdb/weft.py.
+# weft's library carries it in its section .debug_gdb_scripts, so gdb loads it by itself
 # wherever its auto-load safe-path allows (gdb says what to write into ~/.gdbinit where it does
 # not). `source weft.py` does the same. A parked fiber is shown by an unwinder: the caller of the
 # selected thread's innermost frame is then what the fiber's saved context says. No register is
@@ -131,12 +132,16 @@ def record_table():
         return gdb.parse_and_eval("'weft::detail::(anonymous namespace)::all_records'")
     except gdb.error:
         raise gdb.GdbError(
-            "weft's debug information is not there: build the weft library with -g, or install its debug package"
+            "weft's debug information is not there: build the weft library with -g, "
+            "or install its debug package"
         )
 
 
 def fibers():
-    """All that live, and plain threads that wait. Slabs are read as bytes first: most records are unused."""
+    """All that live, and plain threads that wait.
+
+    Slabs are read as bytes first: most records are unused.
+    """
     table = record_table()
     record_type = weft_type("fiber_record")
     word_at = offset_of(record_type, "word")
@@ -193,7 +198,7 @@ def thread_of(fiber):
 
 
 class Selection:
-    """The fiber whose stack is shown, on which thread, in the place of what that thread's innermost frame calls."""
+    """The fiber whose stack is shown, and on which thread: in place of its innermost frame."""
 
     fiber = None
     registers = None
@@ -244,7 +249,10 @@ def is_of(name, space):
 
 
 class FiberFrames:
-    """While a fiber is selected: leaves out the thread's own frame and those of weft's that wait (`bt -no-filters` shows them)."""
+    """While a fiber is selected: leaves out the thread's own frame and those of weft's that wait.
+
+    `bt -no-filters` shows them.
+    """
 
     def __init__(self):
         self.name, self.priority, self.enabled = "weft-fiber", 100, True
@@ -288,145 +296,3 @@ def select(fiber):
         frame = frame.older()
     (frame or first).select()
     return True
-
-
-class InfoFibers(gdb.Command):
-    """Lists weft's fibers: info fibers [TEXT], those whose line holds it."""
-
-    def __init__(self):
-        super().__init__("info fibers", gdb.COMMAND_STATUS)
-
-    def invoke(self, argument, from_tty):
-        count = 0
-        for fiber in fibers():
-            selected = Selection.fiber is not None and Selection.fiber.address == fiber.address
-            line = "%s %s, %s" % ("*" if selected else " ", fiber.title(), fiber.status())
-            place = fiber.place()
-            if place:
-                line += "  in " + place
-            if argument and argument not in line:
-                continue
-            count += 1
-            print(line)
-        print("%d fibers" % count)
-
-
-class FiberCommand(gdb.Command):
-    """Shows the calls of one weft fiber: fiber ID; back to the thread: fiber none."""
-
-    def __init__(self):
-        super().__init__("fiber", gdb.COMMAND_STACK, prefix=True)
-
-    def invoke(self, argument, from_tty):
-        if argument == "none":
-            Selection.clear()
-            return
-        if not argument.isdigit():
-            raise gdb.GdbError(
-                "fiber ID, fiber none, fiber apply ID... COMMAND or fiber apply all COMMAND"
-            )
-        fiber = find_fiber(int(argument))
-        by_selection = select(fiber)
-        print("[%s, %s]" % (fiber.title(), fiber.status()))
-        if by_selection:
-            gdb.execute("frame")
-
-
-class FiberApply(gdb.Command):
-    """Runs a command for weft fibers: fiber apply ID... COMMAND, or: fiber apply all COMMAND."""
-
-    def __init__(self):
-        super().__init__("fiber apply", gdb.COMMAND_STACK)
-
-    def invoke(self, argument, from_tty):
-        words = argument.split()
-        if words[:1] == ["all"]:
-            chosen, command = [f for f in fibers() if not f.is_thread], words[1:]
-        else:
-            ids = []
-            while words and words[0].isdigit():
-                ids.append(int(words.pop(0)))
-            chosen, command = [find_fiber(i) for i in ids], words
-        if not chosen or not command:
-            raise gdb.GdbError("fiber apply ID... COMMAND or fiber apply all COMMAND")
-        before = gdb.selected_thread()
-        try:
-            for fiber in chosen:
-                print("\n%s (%s)" % (fiber.title(), fiber.status()))
-                try:
-                    select(fiber)
-                    gdb.execute(" ".join(command))
-                except gdb.error as e:
-                    print(e)
-        finally:
-            Selection.clear()
-            before.switch()
-
-
-class ChannelPrinter:
-    def __init__(self, value):
-        self.value = value
-
-    def to_string(self):
-        core = self.value["core_"].dereference()
-        text = "%s of %s items" % (number(core["size_"]), int(core["capacity_"]))
-        if number(core["closed_"]):
-            text += ", closed"
-        for side in ("senders", "receivers"):
-            waiting, link = 0, number(core[side + "_"]["first_"])
-            first = plain(core[side + "_"]["first_"])
-            while link != 0 and waiting < 1000:
-                waiting += 1
-                first = first.dereference()["next"]
-                link = int(first)
-            if waiting:
-                text += ", %d waiting %s" % (waiting, side)
-        return text
-
-
-class MutexPrinter:
-    def __init__(self, value):
-        self.value = value
-
-    def to_string(self):
-        state = self.value["state_"]
-        word = number(state["word"])
-        if not word & 1:
-            return "free"
-        owner = plain(state["owner"]).cast(weft_type("fiber_record").pointer())
-        by = " by " + Fiber(owner.dereference()).title() if word & 8 else ""
-        return "locked" + by + (", waited for" if word & 2 else "")
-
-
-class FiberPrinter:
-    def __init__(self, value):
-        self.value = value
-
-    def to_string(self):
-        task = self.value["task_"]
-        if int(task) == 0:
-            return "no fiber"
-        fiber = Fiber(task.cast(weft_type("fiber_record").pointer()).dereference())
-        return "%s, %s" % (fiber.title(), fiber.status())
-
-
-def printers():
-    all_ = gdb.printing.RegexpCollectionPrettyPrinter("weft")
-    all_.add_printer("channel", "^weft::channel<.*>$", ChannelPrinter)
-    all_.add_printer("mutex", "^weft::mutex$", MutexPrinter)
-    all_.add_printer("fiber", "^weft::fiber<.*>$", FiberPrinter)
-    return all_
-
-
-def load():
-    gdb.printing.register_pretty_printer(None, printers(), replace=True)
-    if "weft-fiber" in gdb.frame_filters:
-        return  # sourced, and carried by the program
-    gdb.unwinder.register_unwinder(None, FiberUnwinder(), replace=True)
-    FiberFrames()
-    for command in (InfoFibers, FiberCommand, FiberApply):
-        command()
-    gdb.events.cont.connect(lambda event: Selection.clear())
-
-
-load()
