@@ -35,9 +35,12 @@ function(weft_stack_probes target)
     set(clang_needs 19)
   endif()
   foreach(language C CXX)
+    set(is_clang $<COMPILE_LANG_AND_ID:${language},Clang>)
+    set(is_new_enough
+      $<VERSION_GREATER_EQUAL:$<${language}_COMPILER_VERSION>,${clang_needs}>)
     target_compile_options(${target} PUBLIC
       $<$<COMPILE_LANG_AND_ID:${language},GNU>:-fstack-clash-protection>
-      $<$<AND:$<COMPILE_LANG_AND_ID:${language},Clang>,$<VERSION_GREATER_EQUAL:$<${language}_COMPILER_VERSION>,${clang_needs}>>:-fstack-clash-protection>)
+      $<$<AND:${is_clang},${is_new_enough}>:-fstack-clash-protection>)
   endforeach()
 endfunction()
 

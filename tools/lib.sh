@@ -10,7 +10,7 @@ weft_build_packages=(
 )
 weft_example_packages=(libcli11-dev libfmt-dev libhttp-parser-dev)
 weft_tool_packages=(libdw-dev nlohmann-json3-dev)
-weft_test_packages=(gdb doctest-dev python3 python3-prometheus-client)
+weft_test_packages=(gdb doctest-dev python3 python3-prometheus-client python3-venv)
 weft_browser_packages=(chromium)  # looks at the timeline page; 400 MB, 15 s
 weft_clang_packages=(clang llvm libclang-rt-dev)
 weft_bench_packages=(libbenchmark-dev)
@@ -52,6 +52,19 @@ need_packages() {
       --no-install-recommends "${missing[@]}" </dev/null >/dev/null; then
     die "apt-get could not install ${missing[*]}; its message is above. Once the network or the
 package sources are mended, run this again."
+  fi
+}
+
+# need_house_tools - what formats the tree, of the versions in tools/house-requirements.txt, from
+# PyPI into build/house. Without it the test house/format is skipped.
+need_house_tools() {
+  local wanted=tools/house-requirements.txt have=build/house/requirements.txt
+  cmp -s "$wanted" "$have" && return 0
+  step "Installing clang-format and black into build/house"
+  if python3 -m venv build/house && build/house/bin/pip install -q -r "$wanted" </dev/null; then
+    cp "$wanted" "$have"
+  else
+    say "pip could not install them; the test house/format is skipped."
   fi
 }
 

@@ -107,8 +107,8 @@ std::invoke_result_t<F, A...> offload_within(const wait_limit& limit, F&& f, A&&
 /// Lifetime: arguments are passed on as they are, not copied.
 /// Example: test/unit/examples_fibers_test.cpp [offload]
 /// ```
-///   const auto text = weft::offload([&] { return read_all(path); });  // a pool's thread reads,
-///   this fiber waits
+///   // on a pool's thread, while this fiber waits
+///   const auto text = weft::offload([&] { return read_all(path); });
 /// ```
 template <class F, class... A>
   requires std::invocable<F, A...>
@@ -150,8 +150,8 @@ std::invoke_result_t<F, A...> offload_for(const std::chrono::duration<Rep, Perio
 /// Blocks: the thread.   Throws: what f throws.
 /// Example: test/unit/examples_fibers_test.cpp [block_in_place]
 /// ```
-///   weft::block_in_place([&] { wait_for_device(); });  // on this thread; its processor goes on
-///   elsewhere
+///   // on this thread, after its processor went to another one
+///   weft::block_in_place([&] { wait_for_device(); });
 /// ```
 template <class F, class... A>
   requires std::invocable<F, A...>

@@ -11,9 +11,15 @@ set(flags_plain)
 set(expect_plain "weft_is_built_with_(Address|Thread)Sanitizer_and_this_program_without_it")
 
 set(file ${WORK_DIR}/${DIFFERENCE}.cpp)
-file(WRITE ${file} "#include <weft/options.hpp>\n#include <weft/version.hpp>\nint main() { return weft::version() == nullptr; }\n")
-execute_process(COMMAND ${COMPILER} -std=c++20 ${flags_${DIFFERENCE}} -I${INCLUDE} ${file} ${LIBRARY} -o ${file}.out
-                RESULT_VARIABLE result OUTPUT_VARIABLE text ERROR_VARIABLE text)
+file(WRITE ${file} [[
+#include <weft/options.hpp>
+#include <weft/version.hpp>
+int main() { return weft::version() == nullptr; }
+]])
+execute_process(
+  COMMAND ${COMPILER} -std=c++20 ${flags_${DIFFERENCE}} -I${INCLUDE} ${file} ${LIBRARY}
+          -o ${file}.out
+  RESULT_VARIABLE result OUTPUT_VARIABLE text ERROR_VARIABLE text)
 if(result EQUAL 0)
   message(FATAL_ERROR "a program with '${flags_${DIFFERENCE}}' links, and must not")
 endif()

@@ -7,7 +7,8 @@ set(options_ndebug -DCMAKE_BUILD_TYPE=Release)  # -O3
 set(options_shared -DBUILD_SHARED_LIBS=ON)
 set(options_v4 -DCMAKE_CXX_FLAGS=-march=x86-64-v4)
 set(options_no_tests -DBUILD_TESTING=OFF)
-set(tests unit_version_test unit_yield_test unit_exceptions_test unit_errno_test unit_inline_join_test unit_preempt_test)
+set(tests unit_version_test unit_yield_test unit_exceptions_test unit_errno_test
+  unit_inline_join_test unit_preempt_test)
 
 function(run)
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE result)
@@ -17,7 +18,8 @@ function(run)
 endfunction()
 
 file(REMOVE_RECURSE ${WORK_DIR})
-run(${CMAKE_COMMAND} -S ${SOURCE_DIR} -B ${WORK_DIR} -G ${GENERATOR} -DCMAKE_CXX_COMPILER=${COMPILER} -DWEFT_BUILD_TOOLS=OFF
+run(${CMAKE_COMMAND} -S ${SOURCE_DIR} -B ${WORK_DIR} -G ${GENERATOR}
+  -DCMAKE_CXX_COMPILER=${COMPILER} -DWEFT_BUILD_TOOLS=OFF
     -DWEFT_BUILD_EXAMPLES=OFF ${options_${VARIANT}})
 if(VARIANT STREQUAL "no_tests")
   if(EXISTS ${WORK_DIR}/test)

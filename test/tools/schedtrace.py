@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""WEFT_SCHEDTRACE: a line every so many milliseconds; or, if it is no number of them, one that says so."""
+"""WEFT_SCHEDTRACE: a line every so many milliseconds; if it is no number, one that says so."""
 
 import os
 import re
@@ -8,9 +8,12 @@ import subprocess
 import sys
 
 LINE = re.compile(
-    r"weft-sched (\d+)ms weft: processors=2 busy=\d searching=\d threads=\d+ asleep=\d+ detached=\d+ frozen=\d+ "
-    r"fibers=\d+ waiting=\d+ runnable=\d+ running=\d+ inject=\d+ queues=\[\d+ \d+\] steps=\d+/s spawns=\d+/s "
-    r"wakes=\d+/s steals=\d+/s retakes=\d+/s preemptions=\d+/s( wake-p50=[\d.]+[mun]?s wake-p99=[\d.]+[mun]?s)?\n"
+    r"weft-sched (\d+)ms weft: processors=2 busy=\d searching=\d threads=\d+ asleep=\d+ "
+    r"detached=\d+ frozen=\d+ "
+    r"fibers=\d+ waiting=\d+ runnable=\d+ running=\d+ inject=\d+ queues=\[\d+ \d+\] "
+    r"steps=\d+/s spawns=\d+/s "
+    r"wakes=\d+/s steals=\d+/s retakes=\d+/s preemptions=\d+/s"
+    r"( wake-p50=[\d.]+[mun]?s wake-p99=[\d.]+[mun]?s)?\n"
 )
 
 

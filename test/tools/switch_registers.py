@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""switch_registers.py COMPILER SOURCE INCLUDES... - no value lives in a register over the switch that the switch does not keep.
+"""No value lives over the switch in a register that the switch does not keep.
 
-Reads the assembly of registers/keep_over_switch.cpp, for the plain target and for AVX-512: behind the jump every vector and mask
-register is written before it is read. Needs no CPU that has them.
+usage: switch_registers.py COMPILER SOURCE INCLUDES...
+
+Reads the assembly of registers/keep_over_switch.cpp, for the plain target and for AVX-512: behind
+the jump every vector and mask register is written before it is read. Needs no CPU that has them.
 """
 
 import re

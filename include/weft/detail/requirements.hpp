@@ -11,16 +11,17 @@
 #error "weft runs on Linux only: its threads, its poller and its guards are the kernel's."
 #endif
 #if !defined(__LP64__) || __SIZEOF_POINTER__ != 8
-#error \
-    "weft needs a 64-bit target (x86-64 or aarch64): stacks are reserved address space. Compile without -m32 or -mx32."
+#error "weft needs a 64-bit target (x86-64 or aarch64): stacks are reserved address space. "
+"Compile without -m32 or -mx32."
 #endif
 #if __cplusplus < 202002L
 #error \
-    "weft needs C++20: compile with -std=c++20 or later (in CMake, link weft::weft, which asks for it)."
+    "weft needs C++20: compile with -std=c++20 or later (in CMake, link weft::weft, which asks for "
+    "it)."
 #endif
 #if !defined(__cpp_exceptions)
-#error \
-    "weft needs exceptions, by which a join returns what its fiber threw: compile without -fno-exceptions."
+#error "weft needs exceptions, by which a join returns what its fiber threw: compile without "
+    "-fno-exceptions."
 #endif
 
 #include <cstddef>
@@ -60,22 +61,22 @@
 #endif
 #if WEFT_ASAN
 #define WEFT_BUILT_ASAN \
-  weft_is_built_without_AddressSanitizer_and_this_program_with_it_build_weft_with_WEFT_SANITIZE_address
+  weft_is_built_without_AddressSanitizer_and_this_program_with_it_set_WEFT_SANITIZE_to_address
 #else
 #define WEFT_BUILT_ASAN \
   weft_is_built_with_AddressSanitizer_and_this_program_without_it_compile_it_with_fsanitize_address
 #endif
 #if WEFT_TSAN
 #define WEFT_BUILT_TSAN \
-  weft_is_built_without_ThreadSanitizer_and_this_program_with_it_build_weft_with_WEFT_SANITIZE_thread
+  weft_is_built_without_ThreadSanitizer_and_this_program_with_it_set_WEFT_SANITIZE_to_thread
 #else
 #define WEFT_BUILT_TSAN \
   weft_is_built_with_ThreadSanitizer_and_this_program_without_it_compile_it_with_fsanitize_thread
 #endif
 
-// The library defines those that hold for it (src/api/version.cpp).
-extern "C" {
-extern const char WEFT_BUILT_STRINGS, WEFT_BUILT_ASAN, WEFT_BUILT_TSAN;
+    // The library defines those that hold for it (src/api/version.cpp).
+    extern "C" {
+  extern const char WEFT_BUILT_STRINGS, WEFT_BUILT_ASAN, WEFT_BUILT_TSAN;
 }
 
 namespace weft::detail {

@@ -145,5 +145,6 @@ function paint() {
     ? `; ${drawn.arrowsHidden.toLocaleString("en")} wake-ups in view: zoom in to see their arrows`
     : "";
   element("status").textContent =
-    `${fiberOrder.length.toLocaleString("en")} of ${fiberCount.toLocaleString("en")} fibers listed${hidden}`;
+    `${fiberOrder.length.toLocaleString("en")} of ` +
+    `${fiberCount.toLocaleString("en")} fibers listed${hidden}`;
 }

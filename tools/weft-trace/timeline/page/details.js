@@ -115,7 +115,9 @@ function fiberWords(f) {
   ])
     bar.append(
       node("span", "", {
-        style: `width:${life > 0 ? (100 * sums[sum][f]) / life : 0}%;background:${colours.kinds[kindNumber[kind]]}`,
+        style:
+          `width:${life > 0 ? (100 * sums[sum][f]) / life : 0}%;` +
+          `background:${colours.kinds[kindNumber[kind]]}`,
       }),
     );
   out.push(
@@ -132,7 +134,8 @@ function fiberWords(f) {
       ["in the kernel", sums.kernel[f] > 0 ? durationText(sums.kernel[f]) : ""],
       [
         "parked",
-        `${durationText(sums.parked[f])} in ${waitsOfFiber.of(f).length.toLocaleString("en")} waits`,
+        `${durationText(sums.parked[f])} in ` +
+          `${waitsOfFiber.of(f).length.toLocaleString("en")} waits`,
       ],
       ["runnable", durationText(sums.queued[f])],
     ]),
@@ -166,7 +169,8 @@ function fiberWords(f) {
           .slice(0, few)
           .map((r) => [
             momentLink(trace.regions.begin[r]),
-            `${meta.texts[trace.regions.name[r]]}, ${durationText(trace.regions.end[r] - trace.regions.begin[r])}`,
+            `${meta.texts[trace.regions.name[r]]}, ` +
+              durationText(trace.regions.end[r] - trace.regions.begin[r]),
           ]),
       ),
     );

@@ -39,11 +39,13 @@ function notices() {
   if (meta.leftOut) add("This page " + meta.leftOut + ".");
   if (meta.dropped > 0)
     add(
-      `${meta.dropped.toLocaleString("en")} events were dropped while recording: what is here is not the whole truth.`,
+      `${meta.dropped.toLocaleString("en")} events were dropped while recording: ` +
+        "what is here is not the whole truth.",
     );
   if (meta.overwritten > 0)
     add(
-      `From a flight recorder: ${meta.overwritten.toLocaleString("en")} older events were overwritten.`,
+      `From a flight recorder: ${meta.overwritten.toLocaleString("en")} ` +
+        "older events were overwritten.",
     );
   if (meta.crash) add("The program crashed; these are its last moments.");
   for (const p of meta.problems) add(p);
@@ -54,7 +56,8 @@ function begin() {
   element("title").textContent = meta.title;
   const workers = threadRows.filter((r) => meta.threads[r.thread].role === "worker").length;
   element("facts").textContent =
-    `${durationText(meta.length)}, ${workers} worker threads, ${fiberCount.toLocaleString("en")} fibers, process ${meta.pid}`;
+    `${durationText(meta.length)}, ${workers} worker threads, ` +
+    `${fiberCount.toLocaleString("en")} fibers, process ${meta.pid}`;
   element("notices").replaceChildren(...notices());
   for (const pane of Object.values(panes)) listenToPane(pane);
   listenToAxis();
