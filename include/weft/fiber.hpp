@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/fiber.hpp - spawn() and the handle it returns: std::thread and std::future in one.
+// weft/fiber.hpp - spawn() and the handle it returns, which is std::thread and std::future in one.
 
 #include <chrono>
 #include <cstdint>
@@ -17,13 +17,17 @@
 
 namespace weft {
 
-/// Identifies a fiber; unique for the life of the process, never re-used. A default-made one is no
-/// fiber.
+/// Identifies a fiber. An id is unique for the life of the process and is never re-used. A
+/// default-constructed id names no fiber.
 class fiber_id {
  public:
+  /// The id of no fiber.
   constexpr fiber_id() noexcept = default;
+  /// The id with that number.
   constexpr explicit fiber_id(std::uint64_t value) noexcept : value_(value) {}
+  /// The number; 0 for no fiber.
   [[nodiscard]] constexpr std::uint64_t value() const noexcept { return value_; }
+  /// Orders ids by their numbers.
   constexpr auto operator<=>(const fiber_id&) const noexcept = default;
 
  private:
@@ -34,16 +38,23 @@ namespace detail {
 [[noreturn]] void throw_not_joinable(const char* what);
 }  // namespace detail
 
-/// A fiber and, once it has ended, its result. Move-only. Destroying or `detach`ing the handle lets
-/// the fiber run on by itself; it never blocks and never terminates the program.
+/// A handle to a fiber and, once the fiber has ended, to its result. Move-only.
+///
+/// Destroying or detaching the handle lets the fiber run on by itself. The destructor never blocks
+/// and never terminates the program.
 template <class T = void>
 class [[nodiscard]] fiber {
  public:
+  /// What get_id() returns.
   using id = fiber_id;
+  /// What the callable returns, and so what join() returns.
   using result_type = T;
 
+  /// An empty handle: not joinable.
   fiber() noexcept = default;
+  /// Takes over `other`, which is empty afterwards.
   fiber(fiber&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
+  /// Detaches the fiber held so far, if any, and takes over `other`.
   fiber& operator=(fiber&& other) noexcept {
     if (this != std::addressof(other)) {
       detach_if_joinable();
@@ -51,26 +62,28 @@ class [[nodiscard]] fiber {
     }
     return *this;
   }
+  /// Detaches the fiber if the handle is joinable.
   ~fiber() { detach_if_joinable(); }
 
-  /// Is there a fiber whose result has not been taken, and which was not detached?
+  /// True if the handle refers to a fiber that was neither joined nor detached.
   [[nodiscard]] bool joinable() const noexcept { return task_ != nullptr; }
 
-  /// Waits for the end and returns the result, or rethrows what the fiber threw. The handle is
-  /// empty then.
+  /// Waits until the fiber has ended, then returns its result or rethrows what it threw. The handle
+  /// is empty afterwards.
   ///
-  /// Blocks: the calling fiber, or the thread outside one. A child that has not started may run
-  /// right here, on the caller's stack, if at least three quarters of a stack are left. Not where
-  /// the caller stands on another stack than its fiber's, such as a coroutine's; one that lies
-  /// inside of the fiber's own (a local array) cannot be told from it.
+  /// A child that has not started yet may run inside join(), on the caller's stack, if at least
+  /// three quarters of a stack are free there. This does not happen if the caller stands on a stack
+  /// that is not its fiber's own, such as a coroutine's. (A foreign stack that lies inside the
+  /// fiber's own stack, such as a local array, cannot be recognised.)
+  /// Blocks: the calling fiber or thread. A stop request on the caller does not end the wait.
   /// Orders: everything the fiber did, before the return.
-  /// Throws: std::system_error: invalid_argument if not joinable; resource_deadlock_would_occur if
-  /// it is the
-  ///         caller itself; no_such_process if its runtime has ended and left it behind
-  ///         (runtime::shutdown); what the fiber threw; std::errc::not_enough_memory if there was
-  ///         no stack for it. What the destructor of the callable throws after the call is what the
-  ///         fiber threw, and its result is destroyed; a destructor that throws while the call
-  ///         unwinds, or one of a result, ends the process.
+  /// Throws: what the fiber threw; std::system_error with invalid_argument if the handle is not
+  /// joinable, resource_deadlock_would_occur if the fiber joins itself, no_such_process if its
+  /// runtime has ended and left the fiber behind (runtime::shutdown), not_enough_memory if no stack
+  /// could be had for it.
+  /// Note: if the callable's destructor throws after the call, that exception counts as the
+  /// fiber's, and the result is destroyed. A destructor that throws while the call unwinds, or the
+  /// destructor of a result that throws, ends the process.
   T join() {
     if (task_ == nullptr) detail::throw_not_joinable("join");
     if constexpr (detail::in_words<stored>) {
@@ -93,55 +106,70 @@ class [[nodiscard]] fiber {
     }
   }
 
-  /// Waits for the end at most that long, until a stop is requested, or both; true if it came. Then
-  /// `join` returns at once. Neither asks the fiber to stop. `join` itself is not ended by a stop
-  /// request on the caller.
-  /// Throws: as join, what is not the fiber's own.
+  /// Waits until the fiber has ended or a stop is requested on `stop`.
+  ///
+  /// Returns true if the fiber has ended; then join() returns at once. The fiber itself is not
+  /// asked to stop.
+  /// Blocks: the calling fiber or thread.
+  /// Throws: std::system_error as join() does; nothing that the fiber threw.
   [[nodiscard]] bool join_until(const std::stop_token& stop) {
     return wait_until(std::chrono::steady_clock::time_point::max(), &stop);
   }
+  /// The same, for at most `timeout`.
   template <class Rep, class Period>
   [[nodiscard]] bool join_for(const std::stop_token& stop,
                               const std::chrono::duration<Rep, Period>& timeout) {
     return wait_until(detail::deadline_after(timeout), &stop);
   }
+  /// The same, until `deadline` at the latest.
   template <class Clock, class Duration>
   [[nodiscard]] bool join_until(const std::stop_token& stop,
                                 const std::chrono::time_point<Clock, Duration>& deadline) {
     return wait_until(detail::to_steady(deadline), &stop);
   }
+  /// Waits for the end of the fiber for at most `timeout`. Otherwise as the form with a token.
   template <class Rep, class Period>
   [[nodiscard]] bool join_for(const std::chrono::duration<Rep, Period>& timeout) {
     return wait_until(detail::deadline_after(timeout));
   }
+  /// Waits for the end of the fiber until `deadline` at the latest. Otherwise as the form with a
+  /// token.
   template <class Clock, class Duration>
   [[nodiscard]] bool join_until(const std::chrono::time_point<Clock, Duration>& deadline) {
     return wait_until(detail::to_steady(deadline));
   }
 
-  /// Lets the fiber run on by itself. If it has thrown, or throws later, the runtime's
-  /// unhandled-exception handler gets the exception. Throws: std::system_error, invalid_argument if
-  /// not joinable.
+  /// Lets the fiber run on by itself. The handle is empty afterwards.
+  ///
+  /// If the fiber has thrown, or throws later, the runtime's unhandled-exception handler gets the
+  /// exception (options::on_unhandled_exception).
+  /// Blocks: never.
+  /// Throws: std::system_error with invalid_argument if the handle is not joinable.
   void detach() {
     if (task_ == nullptr) detail::throw_not_joinable("detach");
     detach_if_joinable();
   }
 
-  /// Asks the fiber to stop: its stop_token says so, and a wait that can be stopped ends. Never
-  /// blocks.
+  /// Requests a stop: the fiber's stop_token reports it, and a wait that obeys stop requests ends.
+  /// An empty handle ignores the call.
+  /// Blocks: never.
   void request_stop() noexcept {
     if (task_ != nullptr) detail::stop_task(*task_);
   }
 
+  /// The fiber's id; the id of no fiber if the handle is empty.
   [[nodiscard]] id get_id() const noexcept {
     return task_ != nullptr ? id(detail::task_id(*task_)) : id();
   }
 
+  /// Exchanges the two handles.
   void swap(fiber& other) noexcept { std::swap(task_, other.task_); }
+  /// Exchanges the two handles.
   friend void swap(fiber& a, fiber& b) noexcept { a.swap(b); }
 
   /// For weft's own templates.
   explicit fiber(detail::task& t) noexcept : task_(&t) {}
+  /// For weft's own templates.
   [[nodiscard]] detail::task* native_task() const noexcept { return task_; }
 
  private:
@@ -153,7 +181,7 @@ class [[nodiscard]] fiber {
     return detail::join_task_until(*task_, deadline, stop);
   }
 
-  // Hands the record back whatever happens; it is the last thing that touches it.
+  // Releases the record even if the move throws. Nothing touches the record afterwards.
   struct releaser {
     detail::task& t;
     ~releaser() {
@@ -186,13 +214,16 @@ class [[nodiscard]] fiber {
   detail::task* task_ = nullptr;
 };
 
-/// Starts f(args...) as a fiber of the current runtime; outside of any, of a default one that lives
-/// until the process ends.
+/// Starts f(args...) as a fiber of the current runtime and returns its handle. `f` and `args` are
+/// decay-copied, as std::thread does.
 ///
-/// Blocks: never.   Orders: everything before the spawn, before the fiber's first step.
-/// Throws: what copying or moving f and args throws; std::system_error: operation_not_permitted
-/// when the runtime
-///         has stopped, resource_unavailable_try_again at options::max_fibers, not_enough_memory.
+/// The current runtime is that of the calling fiber. On a thread that runs no fiber it is the
+/// default runtime, which starts then (see set_default_options).
+/// Blocks: never.
+/// Orders: everything before the spawn, before the fiber's first step.
+/// Throws: what copying or moving `f` and `args` throws; std::system_error with
+/// operation_not_permitted if the runtime has stopped, resource_unavailable_try_again at
+/// options::max_fibers, not_enough_memory.
 /// Example: test/unit/examples_fibers_test.cpp [fiber]
 /// ```
 ///   auto sum = weft::spawn([&] { return std::accumulate(numbers.begin(), numbers.end(), 0); });
@@ -213,8 +244,10 @@ template <class F, class... A>
   }
 }
 
-/// The same with attributes. Throws as above, and std::system_error, invalid_argument for a stack
-/// size that is not a multiple of the page size or out of range.
+/// Starts f(args...) as a fiber with the given attributes.
+/// Blocks: never.
+/// Throws: as spawn(f, args...); also std::system_error with invalid_argument if the stack size is
+/// out of range or no multiple of the page size.
 template <class F, class... A>
 [[gnu::always_inline]] inline fiber<detail::spawn_result<F, A...>> spawn(const attributes& attrs,
                                                                          F&& f, A&&... args) {
@@ -226,8 +259,10 @@ template <class F, class... A>
 
 }  // namespace weft
 
+/// Fiber ids as keys of unordered containers.
 template <>
 struct std::hash<weft::fiber_id> {
+  /// The hash of the id's number.
   std::size_t operator()(const weft::fiber_id& id) const noexcept {
     return std::hash<std::uint64_t>{}(id.value());
   }

@@ -18,10 +18,12 @@ namespace detail {
 void put_local(std::uint32_t key, void* value, void (*destroy)(void*) noexcept);
 }  // namespace detail
 
-/// One T per fiber, made on first use, destroyed when the fiber ends (newest first). On a plain
-/// thread, one per thread. Keep it at namespace scope, or static: a key is never re-used.
+/// One T per fiber, made on first use and destroyed when the fiber ends, newest first. On a plain
+/// thread, one per thread.
 ///
-/// Blocks: never. Throws: what making a T throws; std::bad_alloc.
+/// Give it static storage duration: its key is never re-used.
+/// Blocks: never.
+/// Throws: what making a T throws; std::bad_alloc.
 /// Example: test/unit/examples_fibers_test.cpp [fiber_local]
 /// ```
 ///   weft::fiber_local<connection> database;  // at namespace scope
@@ -31,8 +33,9 @@ void put_local(std::uint32_t key, void* value, void (*destroy)(void*) noexcept);
 template <class T>
 class fiber_local {
  public:
+  /// Each value is value-initialised.
   fiber_local() : make_([] { return std::make_unique<T>(); }) {}
-  /// Each value starts as what `make` returns, on the fiber that first uses it.
+  /// Each value is what `make` returns, called on the fiber that first uses it.
   template <class F>
     requires std::is_invocable_r_v<T, F&>
   explicit fiber_local(F make)
@@ -40,16 +43,19 @@ class fiber_local {
   fiber_local(const fiber_local&) = delete;
   fiber_local& operator=(const fiber_local&) = delete;
 
-  /// The calling fiber's value. The reference is good until that fiber ends.
+  /// The calling fiber's value, made now if it is the first use.
+  /// Lifetime: valid until the fiber ends.
   T& get() {
     if (void* there = detail::find_local(key_)) return *static_cast<T*>(there);
     std::unique_ptr<T> value = make_();
     detail::put_local(key_, value.get(), [](void* p) noexcept { delete static_cast<T*>(p); });
     return *value.release();
   }
+  /// As get().
   T& operator*() { return get(); }
+  /// As get().
   T* operator->() { return std::addressof(get()); }
-  /// Null if the calling fiber has not used it.
+  /// The calling fiber's value, or null if the fiber has not used it yet.
   [[nodiscard]] T* get_if() const noexcept { return static_cast<T*>(detail::find_local(key_)); }
 
  private:

@@ -15,18 +15,20 @@ namespace detail {
 struct mutex_state {
   static constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8, given = 16;
 
+  // src/sync/mutex_core.hpp says which function writes which bit.
   std::atomic<std::uint32_t> word{0};  // src/sync/mutex_core.hpp says who writes which bit
   wait_list waiters;
+  // While `owned` is set: written by builds with assertions, for reports.
   std::atomic<void*> owner{
       nullptr};  // while `owned` is set: by builds with assertions, for reports
-  // With `owned`: the code that locked it. Without: where the owner's stack was, which tells
-  // reports whose it is.
+  // With `owned`: the code that locked it. Without: an address in the owner's stack, from which
+  // reports find the owner.
   std::atomic<const void*> locked_at{nullptr};
 };
 
 bool mutex_lock(mutex_state& m, const wait_limit& limit);
 void mutex_unlock(mutex_state& m) noexcept;
-// With assertions: the same, and remembers who owns it.
+// In builds with assertions: the same, and the owner is recorded.
 bool mutex_lock_checked(mutex_state& m, const wait_limit& limit);
 bool mutex_try_lock_checked(mutex_state& m) noexcept;
 void mutex_unlock_checked(mutex_state& m) noexcept;
@@ -34,20 +36,20 @@ void mutex_destroy_checked(mutex_state& m) noexcept;
 
 }  // namespace detail
 
-/// Mutual exclusion. Fits std::lock_guard, std::unique_lock and std::scoped_lock.
+/// Mutual exclusion, for std::lock_guard, std::unique_lock and std::scoped_lock.
 ///
-/// Fairness: waiters queue in the order they came. An unlock wakes the first, and whoever comes
-/// first takes the mutex - often the one who just let go of it, which is fast. A waiter that lost
-/// goes back to the front; once it has waited a millisecond, the next unlock, or the one after,
-/// gives it the mutex and nobody can come between.
-/// Orders: what was done before an unlock, before the return of the next lock.
-/// Blocks: `lock` the calling fiber, or thread. As std::mutex it is not ended by a stop request;
-/// pass a token for that.
-/// Lifetime: whoever locks it last may destroy it after the unlock.
-/// With assertions (NDEBUG not defined) a second lock by the owner, an unlock by another and the
-/// destruction of a locked mutex end the process with a report of both sides and the calls that led
-/// to each (to the lock by frame pointers: compile with -fno-omit-frame-pointer to see all of
-/// them).
+/// Fairness: waiters queue in the order they came. An unlock wakes the first one, but the next
+/// caller takes the mutex, often the one that has just unlocked it; this is fast. A waiter that
+/// loses goes back to the front. Once it has waited a millisecond, one of the next two unlocks
+/// hands the mutex over to it.
+/// Blocks: `lock`, the calling fiber or thread. As with std::mutex a stop request does not end the
+/// wait; pass a token for that.
+/// Orders: everything before an unlock, before the return of the next lock.
+/// Lifetime: the last owner may destroy it right after its unlock.
+/// Errors: in builds with assertions (NDEBUG not defined) a second lock by the owner, an unlock by
+/// another caller, and the destruction of a locked mutex end the process with a report of both
+/// sides and their calls. The calls that led to the lock are found by frame pointers: compile with
+/// -fno-omit-frame-pointer to see all of them.
 /// Example: test/unit/examples_locks_test.cpp [mutex]
 /// ```
 ///   weft::mutex lock;
@@ -59,24 +61,31 @@ void mutex_destroy_checked(mutex_state& m) noexcept;
 /// ```
 class mutex {
  public:
+  /// An unlocked mutex.
   constexpr mutex() noexcept = default;
   mutex(const mutex&) = delete;
   mutex& operator=(const mutex&) = delete;
 #ifdef NDEBUG
+  /// In builds with assertions a locked mutex must not be destroyed.
   ~mutex() = default;
 
+  /// Waits until the mutex is free, then locks it.
   void lock() {
     detail::check_resched();
     if (!take()) [[unlikely]]
       detail::mutex_lock(state_, {});
     leave_trace();
   }
+  /// Locks the mutex if it is free; true if it did.
+  /// Blocks: never.
   [[nodiscard]] bool try_lock() noexcept {
     detail::check_resched();
     if (!take()) return false;
     leave_trace();
     return true;
   }
+  /// Unlocks the mutex, which the caller must have locked.
+  /// Blocks: never.
   void unlock() noexcept {
     std::uint32_t w = state::locked;
     state_.locked_at.store(nullptr, std::memory_order_relaxed);
@@ -85,18 +94,23 @@ class mutex {
       detail::mutex_unlock(state_);
   }
 #else
+  /// In builds with assertions a locked mutex must not be destroyed.
   ~mutex() { detail::mutex_destroy_checked(state_); }
 
+  /// Waits until the mutex is free, then locks it.
   void lock() { detail::mutex_lock_checked(state_, {}); }
+  /// Locks the mutex if it is free; true if it did.
   [[nodiscard]] bool try_lock() noexcept { return detail::mutex_try_lock_checked(state_); }
+  /// Unlocks the mutex, which the caller must have locked.
   void unlock() noexcept { detail::mutex_unlock_checked(state_); }
 #endif
 
-  /// Gives up after that time. True: locked.
+  /// Waits for the mutex for at most `timeout`; true if it is locked now.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& timeout) {
     return try_lock() || lock_within(detail::wait_limit(detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` has come on its own clock.
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline) {
     return try_lock() || detail::wait_until_on_clock(deadline, [this](auto steady) {
@@ -104,16 +118,18 @@ class mutex {
            });
   }
 
-  /// Gives up when `stop` is requested, or after that time as well. True: locked. A mutex that is
-  /// free is locked in any case.
+  /// Waits for the mutex until a stop is requested on `stop`; true if it is locked now. A free
+  /// mutex is locked in any case.
   [[nodiscard]] bool lock(const std::stop_token& stop) {
     return try_lock() || lock_within(detail::wait_limit(stop));
   }
+  /// The same, for at most `timeout`.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::stop_token& stop,
                                   const std::chrono::duration<Rep, Period>& timeout) {
     return try_lock() || lock_within(detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` at the latest.
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(const std::stop_token& stop,
                                     const std::chrono::time_point<Clock, Duration>& deadline) {
@@ -127,7 +143,7 @@ class mutex {
     return (state_.word.fetch_or(state::locked, std::memory_order_acquire) & state::locked) ==
            0;  // [MUTEX-1]
   }
-  // For reports of who holds it: a store to a line that is ours just now.
+  // For reports of the holder. The store goes to a cache line that this core has just taken.
   void leave_trace() noexcept {
     state_.locked_at.store(detail::stack_here(), std::memory_order_relaxed);
   }
@@ -144,7 +160,7 @@ class mutex {
   detail::mutex_state state_;
 };
 
-/// Every weft::mutex is a timed one.
+/// Every weft::mutex is a timed mutex.
 using timed_mutex = mutex;
 
 }  // namespace weft

@@ -10,12 +10,13 @@ void forbid_preemption() noexcept;
 void allow_preemption() noexcept;
 }  // namespace detail
 
-/// While one is alive, the calling fiber is not preempted by the signal (options::preempt_signal):
-/// for code that measures time, or talks to hardware. Nests. The fiber still gives way where it
-/// waits or yields, and a blocking call still loses it its processor. For a whole fiber:
-/// attributes::preemptible.
+/// While one exists, the signal (options::preempt_signal) does not preempt the calling fiber. For
+/// code that measures time or talks to hardware. Nests.
 ///
-/// Blocks: never.   Lifetime: ends in the fiber that began it.
+/// The fiber still yields where it waits or calls yield, and still loses its processor in a
+/// blocking call. For a whole fiber use attributes::preemptible.
+/// Blocks: never.
+/// Lifetime: must end in the fiber that began it.
 /// Example: test/unit/examples_fibers_test.cpp [no_preempt]
 /// ```
 ///   {
@@ -25,7 +26,9 @@ void allow_preemption() noexcept;
 /// ```
 class [[nodiscard]] no_preempt {
  public:
+  /// Begins the region.
   no_preempt() noexcept { detail::forbid_preemption(); }
+  /// Ends the region.
   ~no_preempt() { detail::allow_preemption(); }
   no_preempt(const no_preempt&) = delete;
   no_preempt& operator=(const no_preempt&) = delete;

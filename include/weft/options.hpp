@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/options.hpp - what can be set about a runtime and about one fiber.
+// weft/options.hpp - the settings of a runtime, and the attributes of one fiber.
 
 #include <chrono>
 #include <cstddef>
@@ -16,153 +16,201 @@ namespace weft {
 
 /// What an unhandled-exception handler is told.
 struct unhandled_exception {
+  /// The fiber that threw.
   std::uint64_t fiber_id;
-  std::string fiber_name;  // empty if it has none
+  /// Its name; empty if it has none.
+  std::string fiber_name;
+  /// What it threw.
   std::exception_ptr exception;
 };
 
 /// What keeps a fiber from calling weft.
 enum class stall_kind : std::uint8_t {
-  computing,  // it uses the CPU all the time
-  blocked,    // it sleeps in the kernel
+  /// It uses the CPU all the time.
+  computing,
+  /// It sleeps in the kernel.
+  blocked,
 };
 
-/// A fiber that has not called weft for options::stall_after.
+/// Describes a fiber that has not called weft for options::stall_after.
 struct stall_report {
+  /// The fiber.
   std::uint64_t fiber_id;
-  std::string fiber_name;             // empty if it has none
-  std::chrono::nanoseconds duration;  // CPU time for `computing`, time for `blocked`; so far
+  /// Its name; empty if it has none.
+  std::string fiber_name;
+  /// How long so far: CPU time for `computing`, elapsed time for `blocked`.
+  std::chrono::nanoseconds duration;
+  /// What it is doing.
   stall_kind kind;
-  /// Where it was when it was reported: the addresses of its calls, innermost first. Empty if it
-  /// went on meanwhile, if its thread sleeps in a call that a signal would end, if
-  /// options::preempt_signal is 0, and on processors other than x86-64.
+
+  /// The addresses of its calls when it was reported, innermost first. Empty if it went on
+  /// meanwhile, if its thread sleeps in a call that a signal would end, if options::preempt_signal
+  /// is 0, and on processors other than x86-64.
   std::vector<const void*> calls;
-  /// `calls` in words, a line each: function, file, line. Blocks: while it reads debug information,
-  /// up to a second at first.
+  /// `calls` in words, one line each: function, file, line.
+  /// Blocks: while it reads debug information, the first time up to a second.
   [[nodiscard]] std::string stack() const;
 };
 
-/// What a runtime does with fibers that are still there when it has waited `shutdown_timeout`.
+/// What a runtime does with fibers that are still alive after it has waited `shutdown_timeout`.
 enum class straggler_policy : std::uint8_t {
-  // name them on stderr (id, name, state, reason, stack) and leave them behind, never resumed
+  /// Names them on stderr (id, name, state, reason, stack) and leaves them behind. They never run
+  /// again.
   report,
-  abort,  // name them, then std::abort()
+  /// Names them, then calls std::abort().
+  abort,
 };
 
-/// What a runtime does when fibers of it can never run again. See options::on_deadlock.
+/// What a runtime does if some of its fibers can never run again. See options::on_deadlock.
 enum class deadlock_policy : std::uint8_t {
-  ignore,  // it does not look
-  report,  // say so on stderr, or to options::deadlock_hook, and go on waiting
-  abort,   // say so, then std::abort()
+  /// It does not look.
+  ignore,
+  /// Reports it to stderr, or to options::deadlock_hook, and goes on.
+  report,
+  /// Reports it, then calls std::abort().
+  abort,
 };
 
-/// What a runtime does when a stack is needed and there are as many guard pages as weft makes. See
+/// What a runtime does if a stack is needed and no more guard pages can be made. See
 /// options::stack_guard.
 enum class stack_guard_policy : std::uint8_t {
-  checked,  // stacks without a guard page are looked at instead
-  page,     // none without a guard page: the fiber fails, and its join throws
+  /// Stacks without a guard page are checked from time to time instead.
+  checked,
+  /// Every stack has a guard page: if none can be made the fiber fails, and its join throws.
+  page,
 };
 
-/// How a runtime is set up. Every field has a working default.
+/// The settings of a runtime. Every field has a working default.
 struct options {
-  /// Processors: how many fibers run at the same time. More than 1024 is an error. 0 means the CPUs
-  /// this process may use, by affinity and cgroup v1/v2 quota (rounded up): both are read at the
-  /// start and then about once a second while fibers run, and the runtime uses fewer or more
-  /// processors, down to one and up to the CPUs that are online. The affinity that counts later is
-  /// that of weft's own threads (`taskset -a`, cpusets). A number is your word: it stays.
+  /// Processors: how many fibers run at the same time; at most 1024.
+  ///
+  /// 0 means the CPUs this process may use, by affinity and by cgroup v1 or v2 quota, rounded up.
+  /// Both are read at the start and then about once a second while fibers run. The runtime then
+  /// uses fewer or more processors: at least one, at most the CPUs that are online. The affinity
+  /// that counts later is that of weft's own threads (`taskset -a`, cpusets). A number other than
+  /// 0 is never changed.
   std::size_t workers = 0;
-  /// Bytes of address space per fiber stack, guard page included; a multiple of the page size, 16
-  /// KiB to
-  /// 1 GiB. Only pages that were touched cost memory. Rounded up to a power of two. Plan with three
-  ///   quarters of it: a fiber
-  /// that is joined before it has started may run on its joiner's stack, and is promised that much
-  /// there; on a stack of its own it has all but the guard page. (A pinned fiber always has its
-  /// own.)
+
+  /// The size of a fiber's stack in bytes of address space, guard page included: a multiple of the
+  /// page size, from 16 KiB to 1 GiB, rounded up to a power of two.
+  ///
+  /// Only touched pages cost memory. Plan with three quarters of the size: a fiber that is joined
+  /// before it has started may run on its joiner's stack, where it is promised that much. On a
+  /// stack of its own it has everything but the guard page. A fiber with own_thread always has a
+  /// stack of its own.
   std::size_t stack_size = 256 * 1024;
-  /// Below each stack lies a guard page: who runs into it ends the process with a report. Guard
-  /// pages cost nothing from Linux 6.4 on, unless a sandbox forbids userfaultfd(2) there (6.13: in
-  /// any case). Elsewhere each takes two memory mappings, and weft makes so many that half of
-  /// vm.max_map_count is left to the program: 16,382 by default. Stacks beyond are `checked`: the
-  /// addresses below them, a quarter of the stack's size, are nobody's, and must not have been
-  /// touched when the fiber parks deep or ends, or runs for a millisecond or more; the report is
-  /// the same, but comes after the fact. stderr says so once. `page`: a fiber beyond fails, and its
-  /// join throws std::errc::not_enough_memory.
+
+  /// What happens if no more guard pages can be made. A guard page lies below each stack; a fiber
+  /// that runs into it ends the process with a report.
+  ///
+  /// From Linux 6.4 on guard pages cost nothing, unless a sandbox forbids userfaultfd(2); from 6.13
+  /// on they never do. On other kernels each costs two memory mappings, and weft makes so many that
+  /// half of vm.max_map_count is left to the program: 16,382 by default.
+  ///
+  /// With `checked`, stacks beyond that have no guard page. Instead a quarter of the stack's size
+  /// below each stays unused, and weft checks that nothing was written there when the fiber parks
+  /// deep, when it ends, and when it has run for a millisecond or more. The report is the same but
+  /// comes after the fact. A line on stderr says once that there are such stacks. With `page`, a
+  /// fiber beyond the limit fails, and its join throws std::errc::not_enough_memory.
   stack_guard_policy stack_guard = stack_guard_policy::checked;
-  /// The most fibers alive at a time; a spawn beyond it throws
+  /// The most fibers alive at a time. A spawn beyond it throws
   /// std::errc::resource_unavailable_try_again.
   std::size_t max_fibers = std::size_t{1} << 25;
-  /// The most OS threads this runtime may have. Those beyond `workers` are spares: they take over
-  /// while a fiber blocks in the kernel or is preempted, and end after ten idle seconds. At least
-  /// workers + 1. When all are taken, stderr says so once: from then on who blocks or computes
-  /// gives its processor to a preempted fiber, or keeps it if there is none.
+
+  /// The most OS threads of this runtime; at least workers + 1.
+  ///
+  /// Threads beyond `workers` are spares: they run fibers while another thread is blocked in the
+  /// kernel or preempted, and end after ten idle seconds. If all are taken, a line on stderr says
+  /// so once. From then on a thread that blocks or computes gives its processor to a preempted
+  /// fiber, or keeps it if there is none.
   std::size_t max_threads = 512;
-  /// How long a fiber may run while others wait before its thread is made to give the processor up;
-  /// 0 never does. Fibers whose timer or descriptor became ready wait for a quarter of it, not for
-  ///   the whole. After a quarter of it, too, a
-  /// fiber gives way by itself in the channel operations, selects and socket calls it makes, even
-  /// if none has to wait.
+
+  /// How long a fiber may run while others wait before it is preempted; 0 means for ever.
+  ///
+  /// Fibers whose timer or descriptor became ready wait for a quarter of it only. After a quarter
+  /// of it a fiber also yields by itself in the channel operations, selects and socket calls it
+  /// makes, even if none has to wait.
   std::chrono::milliseconds time_slice{10};
-  /// The signal that does it, sent to weft's own threads only, when a fiber computes without
-  /// calling weft. Handlers that were there before still get the ones that are not weft's. 0: no
-  /// signals, fibers are never preempted. weft-trace asks a running process by it, too (`weft-trace
-  /// ask PID help`), so with 0 that cannot be done.
-  int preempt_signal = 23;  // SIGURG: nobody uses it, and the default action is to ignore it
-  /// Take the processor away from a fiber that blocks in the kernel without saying so.
+
+  /// The signal that preempts a fiber which computes without calling weft; sent to weft's own
+  /// threads only. The default is 23, SIGURG, which programs rarely use and whose default action is
+  /// to do nothing.
+  ///
+  /// Signals that are not weft's reach the handler that was installed before. With 0 no signal is
+  /// sent: fibers are never preempted, and weft-trace cannot ask a running process (`weft-trace ask
+  /// PID help`).
+  int preempt_signal = 23;
+  /// If true, a fiber that blocks in the kernel without declaring it loses its processor to another
+  /// thread.
   bool retake = true;
-  /// Calls known to block run on threads of their own (weft::offload): at most so many, made when
-  /// needed, and ended when they had nothing to do for ten seconds. Fibers beyond it wait in line.
+  /// The most threads that run offloaded calls (weft::offload). They are made when needed and end
+  /// after ten idle seconds. Fibers beyond the limit wait in line.
   std::size_t offload_threads = 64;
-  /// Told, once for each, of a fiber that keeps its thread for `stall_after` without calling weft.
-  /// Runs on the service thread's thread, which makes no spare threads meanwhile: be quick, do not
-  /// throw. The others go on in any case.
+
+  /// Called once for each fiber that keeps its thread for `stall_after` without calling weft. It
+  /// runs on the runtime's service thread, which makes no spare threads meanwhile: be quick, and do
+  /// not throw. Fibers go on in any case.
   std::function<void(const stall_report&)> on_stall{};
+  /// When a fiber counts as stalled.
   std::chrono::milliseconds stall_after{100};
-  /// When no fiber of the runtime has run for `deadlock_after`, it looks, once, whether any ever
-  /// will. It is reported, with the fibers, what each waits for and its calls, if that is certain:
-  /// if fibers wait for each other in a circle by mutexes, joins or scopes; or if no fiber of the
-  /// process runs, waits for time, a descriptor, or an offloaded call, and every thread of the
-  /// process is weft's own or waits itself in weft without a deadline. Anything else could still be
-  /// woken by somebody, and is not told. weft::debug::find_deadlocks() looks at any time.
+
+  /// What to do if fibers can never run again. When no fiber of the runtime has run for
+  /// `deadlock_after`, the runtime checks once.
+  ///
+  /// It reports the fibers, what each waits for and its calls, but only if it is certain: if fibers
+  /// wait for each other in a cycle of mutexes, joins or scopes; or if no fiber of the process runs
+  /// or waits for time, a descriptor or an offloaded call, and every thread of the process is
+  /// weft's own or waits in weft without a deadline. Anything else could still be woken and is not
+  /// reported. weft::debug::find_deadlocks() checks at any time.
   deadlock_policy on_deadlock = deadlock_policy::report;
+  /// How long a runtime must be idle before it looks for deadlocks.
   std::chrono::milliseconds deadlock_after{1000};
-  /// Gets the report instead of stderr, on a thread of the runtime's own: be quick, do not throw.
+  /// Gets the report instead of stderr, on a thread of the runtime: be quick, and do not throw.
   std::function<void(const std::string& report)> deadlock_hook{};
-  /// On this signal the process writes a dump of all its fibers (weft/debug.hpp) to stderr. 0:
-  /// none. The environment's WEFT_DUMP_SIGNAL, a number, does the same without code.
+  /// On this signal the process writes a dump of all its fibers (weft/debug.hpp) to stderr; 0 means
+  /// no signal. The environment variable WEFT_DUMP_SIGNAL, a number, does the same without code.
   int dump_signal = 0;
-  /// When a signal that means a crash (SIGABRT, so std::terminate, too; SIGSEGV, SIGBUS, SIGILL,
-  /// SIGFPE) ends the process, another thread writes the dump to stderr first, as far as it gets in
-  /// two seconds. Process-wide, if any runtime wants it; WEFT_DUMP_ON_CRASH=0 in the environment
-  /// says no.
+
+  /// If true and a fatal signal (SIGABRT, and so std::terminate, SIGSEGV, SIGBUS, SIGILL, SIGFPE)
+  /// ends the process, another thread first writes the dump to stderr, within two seconds. This is
+  /// process-wide: one runtime that wants it is enough. WEFT_DUMP_ON_CRASH=0 in the environment
+  /// turns it off.
   bool dump_on_crash = true;
-  /// Thread names are this, a dash and a number ("weft-3"). At most 10 characters are shown.
+  /// Threads are named with this, a dash and a number ("weft-3"). At most 10 characters are shown.
   std::string name = "weft";
-  /// How long shutdown waits for remaining fibers after asking them to stop.
+  /// How long shutdown waits for remaining fibers after it has requested their stop.
   std::chrono::milliseconds shutdown_timeout{5000};
+  /// What shutdown does with fibers that remain after that.
   straggler_policy on_stragglers = straggler_policy::report;
-  /// Called, on the fiber's worker, with an exception that nobody can observe any more: its fiber
-  /// was detached. Default: report fiber and exception on stderr, then std::terminate().
+
+  /// Called on the fiber's worker with an exception that can no longer be observed because the
+  /// fiber was detached. The default reports fiber and exception on stderr, then calls
+  /// std::terminate().
   std::function<void(const unhandled_exception&)> on_unhandled_exception{};
 };
 
-/// Attributes of one fiber; the default of each field is the runtime's.
+/// The attributes of one fiber.
 struct attributes {
+  /// The fiber's name in reports, traces and dumps.
   std::string name{};
-  /// As options::stack_size, of which three quarters are promised; 0 is the runtime's.
+  /// As options::stack_size, of which three quarters are promised; 0 means the runtime's.
   std::size_t stack_size = 0;
-  /// Runs on an OS thread of its own, from its first step to its end: no other fiber runs there
-  /// meanwhile, so nobody changes what the thread keeps between two calls of this one, and nobody
-  /// who computes or blocks holds it up. Go's LockOSThread.
+
+  /// If true, the fiber runs on an OS thread of its own from its first step to its end. No other
+  /// fiber runs on that thread meanwhile, so what the thread keeps stays as it is between two
+  /// calls, and no other fiber can delay this one there. Go's LockOSThread.
   ///
-  /// For libraries with state per thread: OpenSSL (its error queue), OpenMP, oneTBB's arenas,
-  /// errno-like results, uselocale, signal masks, setns and unshare, JNI, Python's thread states,
-  /// GL contexts. Without it any `thread_local` may be another one after each call that can wait:
-  /// the fiber may go on on another thread. Costs a thread of options::max_threads for as long as
-  /// the fiber lives, and one or two thread switches per wait or yield. Its children are fibers as
-  /// any, and never run inline on its thread. If there is no thread for it, join() throws
-  /// std::system_error with resource_unavailable_try_again. When it has ended, the thread serves
-  /// others: whoever changes the thread itself (its signal mask, namespaces, locale) puts it back
-  /// first.
+  /// Use it for libraries with state per thread: OpenSSL (its error queue), OpenMP, oneTBB's
+  /// arenas, errno-like results, uselocale, signal masks, setns and unshare, JNI, Python's thread
+  /// states, GL contexts. Without it the fiber may continue on another thread after each call that
+  /// can wait, and so see another `thread_local`.
+  ///
+  /// Its children are ordinary fibers and never run inline on its thread. When the fiber has ended,
+  /// the thread serves others: if you change the thread itself (signal mask, namespaces, locale),
+  /// restore it first. If no thread can be had, join() throws std::system_error with
+  /// resource_unavailable_try_again.
+  /// Costs: one of options::max_threads for as long as the fiber lives, and one or two thread
+  /// switches per wait or yield.
   /// Example: test/unit/examples_fibers_test.cpp [own_thread]
   /// ```
   ///   auto handshake = weft::spawn({.own_thread = true}, [&] {
@@ -172,9 +220,11 @@ struct attributes {
   ///   });
   /// ```
   bool own_thread = false;
-  /// The same as own_thread. (Once: the same thread at each resume, but shared with others.)
+  /// The same as own_thread. (An earlier version gave such a fiber the same thread at each resume,
+  /// but shared with others.)
   bool pinned = false;
-  /// False: never preempted by the signal, however long it computes. See also weft::no_preempt.
+  /// If false, the signal never preempts the fiber, however long it computes. See also
+  /// weft::no_preempt.
   bool preemptible = true;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/runtime.hpp - a set of processors with their threads; weft::run for programs that need just
+// weft/runtime.hpp - a set of processors with their threads, and weft::run for programs that need
 // one.
 
 #include <concepts>
@@ -17,20 +17,22 @@ namespace weft {
 
 struct runtime_metrics;  // weft/metrics.hpp
 
-/// Runs fibers from its construction to `shutdown` or its destruction. Several may live at the same
-/// time; fibers of different runtimes may use the same synchronisation objects.
+/// Runs fibers from its construction until `shutdown` or its destruction.
+///
+/// Several runtimes may exist at the same time. Fibers of different runtimes may use the same
+/// synchronisation objects.
 class runtime {
  public:
-  /// Throws: std::system_error, invalid_argument with a text that names the option;
-  /// resource_unavailable_try_again
-  ///         if a thread cannot be made.
+  /// Starts the runtime and its threads.
+  /// Throws: std::system_error with invalid_argument and a text that names the wrong option;
+  /// resource_unavailable_try_again if a thread cannot be made.
   explicit runtime(const options& o = {});
-  /// As shutdown().
+  /// Calls shutdown().
   ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
 
-  /// As weft::spawn, into this runtime; from any thread.
+  /// As weft::spawn, but into this runtime. May be called from any thread or fiber.
   template <class F, class... A>
     requires(!std::is_same_v<std::decay_t<F>, attributes>)
   [[gnu::always_inline]] fiber<detail::spawn_result<F, A...>> spawn(F&& f, A&&... args) {
@@ -39,6 +41,7 @@ class runtime {
     detail::submit_task(t);
     return fiber<detail::spawn_result<F, A...>>(t);
   }
+  /// As weft::spawn with attributes, but into this runtime.
   template <class F, class... A>
   [[gnu::always_inline]] fiber<detail::spawn_result<F, A...>> spawn(const attributes& attrs, F&& f,
                                                                     A&&... args) {
@@ -48,43 +51,52 @@ class runtime {
     return fiber<detail::spawn_result<F, A...>>(t);
   }
 
-  /// Ends the runtime, in this order:
-  ///   1  spawns from outside its fibers fail (std::errc::operation_not_permitted)
-  ///   2  every fiber is asked to stop
-  ///   3  waits up to options::shutdown_timeout until none is left
-  ///   4  names those that are left, on stderr: id, name, state, why and where they wait; then
-  ///      options::on_stragglers decides
-  ///   5  the threads end
-  ///   6  those that are left take nothing more from the channels, locks and other objects they
-  ///      wait for: values, permits and notifications go to the next one; a join of them fails
-  ///      (std::errc::no_such_process). What they hold they keep.
-  /// A second call returns at once. Returns the number of fibers left behind.
-  /// Blocks: the calling thread. Throws: std::system_error, resource_deadlock_would_occur from a
-  /// fiber of this runtime.
+  /// Ends the runtime and returns the number of fibers it left behind. A second call returns at
+  /// once.
+  ///
+  /// It takes these steps, in this order:
+  ///   1  Spawns from outside its fibers fail from now on (std::errc::operation_not_permitted).
+  ///   2  A stop is requested on every fiber.
+  ///   3  It waits until no fiber is left, for at most options::shutdown_timeout.
+  ///   4  It names the remaining fibers on stderr: id, name, state, why and where each waits. Then
+  ///      options::on_stragglers decides.
+  ///   5  The threads end.
+  ///   6  The remaining fibers take nothing more from the channels, locks and other objects they
+  ///      wait for: values, permits and notifications go to the next waiter. What they hold they
+  ///      keep. A join of such a fiber fails (std::errc::no_such_process).
+  ///
+  /// Blocks: the calling thread.
+  /// Throws: std::system_error with resource_deadlock_would_occur if a fiber of this runtime calls
+  /// it.
   std::size_t shutdown();
 
-  /// Processors in service: options::workers; or, if that was 0, as many as it may use CPUs now.
+  /// Processors in service: options::workers or, if that is 0, as many CPUs as the process may use
+  /// now.
   [[nodiscard]] std::size_t workers() const noexcept;
-  [[nodiscard]] std::size_t fibers() const noexcept;  // alive now
+  /// Fibers alive now.
+  [[nodiscard]] std::size_t fibers() const noexcept;
+  /// What the pool for offloaded calls is doing.
   [[nodiscard]] offload_statistics offloads() const noexcept;
-  friend runtime_metrics metrics(const runtime& rt);  // weft/metrics.hpp
+  /// The numbers of this runtime; see weft/metrics.hpp.
+  friend runtime_metrics metrics(const runtime& rt);
 
  private:
   detail::scheduler* scheduler_;
 };
 
-/// How the default runtime is to be set up: that of weft::spawn, offload and selects over
-/// descriptors on threads that are no fiber's. It starts at the first of these calls.
+/// Sets the options of the default runtime, which serves weft::spawn, weft::offload and selects
+/// over descriptors on threads that run no fiber. The first of these calls starts it.
 ///
-/// It is never shut down. It outlives every static object, and when the process ends - by return
-/// from main, by std::exit or std::quick_exit, on whatever thread or fiber - its fibers end with
-/// it, wherever they are; nobody waits for them. Once exit has begun to destroy what is older than
-/// the runtime's first use, spawns from outside its fibers fail
-/// (std::errc::operation_not_permitted); all else works to the end. Use weft::run or a
-/// weft::runtime for fibers that are to end in order.
-/// Blocks: never.   Throws: std::system_error, device_or_resource_busy if it runs already;
-///                  invalid_argument as
-/// runtime::runtime.   Example: test/unit/default_runtime_test.cpp [its options]
+/// The default runtime is never shut down and outlives every static object. When the process ends -
+/// by return from main, std::exit or std::quick_exit, on any thread or fiber - its fibers end with
+/// it, wherever they are; exit does not wait for them. Once exit has begun to destroy objects older
+/// than the runtime's first use, spawns from outside its fibers fail
+/// (std::errc::operation_not_permitted); everything else works to the end. If fibers must end in
+/// order, use weft::run or a weft::runtime.
+/// Blocks: never.
+/// Throws: std::system_error with device_or_resource_busy if the default runtime already runs;
+/// invalid_argument as runtime::runtime.
+/// Example: test/unit/default_runtime_test.cpp [its options]
 void set_default_options(const options& o);
 
 namespace detail {
@@ -99,8 +111,15 @@ void check_run_outside_fiber();
 /// From within a fiber it throws std::system_error, resource_deadlock_would_occur.
 template <class F>
   requires std::invocable<std::decay_t<F>>
-// so that the tracer names the caller
-[[gnu::always_inline]] inline auto run(const options& o, F&& main) {
+
+/// Starts a runtime, runs `main` as its first fiber, shuts the runtime down when `main` returns,
+/// and returns what `main` returned (0 if it returns nothing). Fibers that remain are treated as
+/// runtime::shutdown says.
+/// Blocks: the calling thread.
+/// Throws: what `main` threw; as runtime::runtime; std::system_error with
+/// resource_deadlock_would_occur if a fiber calls it.
+[[gnu::always_inline]] inline auto run(const options& o,
+                                       F&& main) {  // inlined, so that the tracer names the caller
   using R = std::invoke_result_t<std::decay_t<F>>;
   detail::check_run_outside_fiber();
   runtime rt(o);
@@ -112,6 +131,7 @@ template <class F>
     return first.join();
   }
 }
+/// The same with default options.
 template <class F>
   requires std::invocable<std::decay_t<F>>
 [[gnu::always_inline]] inline auto run(F&& main) {

@@ -16,11 +16,13 @@ namespace weft {
 
 /// The most children of a scope that may be alive at a time.
 struct scope_limit {
+  /// The number, at least 1.
   std::size_t value;
 };
 
-/// When the children of a scope are asked to stop, if they have not ended.
+/// When a scope requests the stop of children that have not ended.
 struct scope_deadline {
+  /// The moment.
   std::chrono::steady_clock::time_point value;
 };
 
@@ -37,7 +39,8 @@ class scope_base {
  protected:
   scope_base(std::size_t limit, std::chrono::steady_clock::time_point deadline) noexcept;
   ~scope_base();
-  void submit(task& t);          // may wait for the limit
+  void submit(task& t);  // may wait for the limit
+  // Takes a place, without waiting. Then one of the next two is called.
   [[nodiscard]] bool reserve();  // a place, without waiting; then one of the two
   void submit_reserved(task& t) noexcept;
   void unreserve() noexcept;
@@ -54,13 +57,13 @@ class scope_base {
 };
 }  // namespace detail
 
-/// Starts fibers and waits for all of them: leaving the block joins. The first child that throws
-/// stops its siblings (request_stop on each), and `join` rethrows what it threw. Use it from the
-/// fiber or thread that made it; children may spawn into it, too. With a limit, children that do so
-/// may wait for each other for ever; then the deadlock detector says so (use try_spawn, or a scope
-/// of their own).
+/// Starts fibers and waits for all of them: leaving the block joins.
 ///
-/// Lifetime: children may refer to what was declared before the scope in the same block.
+/// If a child throws, its siblings are asked to stop, and `join` rethrows what the first one threw.
+/// Use a scope from the fiber or thread that made it; its children may spawn into it, too. If
+/// children of a scope with a limit spawn into it, they may wait for each other for ever; the
+/// deadlock detector reports that. Use try_spawn or a scope of their own instead.
+/// Lifetime: children may refer to variables declared before the scope in the same block.
 /// Example: test/unit/examples_fibers_test.cpp [scope]
 /// ```
 ///   {
@@ -70,13 +73,18 @@ class scope_base {
 /// ```
 class scope : detail::scope_base {
  public:
+  /// A scope without limit and deadline.
   scope() noexcept : scope_base(no_limit, no_deadline) {}
-  /// At most `limit.value` children (at least 1) are alive at a time: spawn waits for a place.
+  /// A scope in which at most `limit.value` children are alive at a time. At the limit spawn waits.
   explicit scope(scope_limit limit) noexcept : scope_base(limit.value, no_deadline) {}
-  /// As by request_stop at that moment, or at the deadline of a scope around it, whichever is
-  /// nearer: the children, and those spawned later, are asked to stop. The scope still waits for
-  /// them, and its owner is not asked. Costs: a fiber that sleeps until then, from the first child
-  /// on; also in a scope without one that lies in such a scope.
+
+  /// A scope with a deadline: at that moment a stop is requested on all present and future
+  /// children, as by request_stop. If the deadline of an enclosing scope is earlier, it counts
+  /// instead.
+  ///
+  /// The scope still waits for its children, and its owner is not asked to stop.
+  /// Costs: a fiber that sleeps until then, from the first child on; so does a scope without a
+  /// deadline inside a scope with one.
   /// Example: test/unit/examples_fibers_test.cpp [scope_deadline]
   /// ```
   ///   {
@@ -85,12 +93,14 @@ class scope : detail::scope_base {
   ///   }  // whatever it waited in was ended then
   /// ```
   explicit scope(scope_deadline deadline) noexcept : scope_base(no_limit, deadline.value) {}
+  /// A scope with both.
   scope(scope_limit limit, scope_deadline deadline) noexcept
       : scope_base(limit.value, deadline.value) {}
 
-  /// Joins. If the block is left by an exception the children are asked to stop and their failure
-  /// is dropped; otherwise the first failure is rethrown from here, unless `join` was called
-  /// before.
+  /// Joins the children, and rethrows the first failure unless `join` has done so.
+  ///
+  /// If an exception leaves the block, the children are asked to stop and their failure is dropped.
+  /// Blocks: the calling fiber or thread, until every child has ended.
   ~scope() noexcept(false) {
     if (detail::uncaught_now() > uncaught_at_start_)
       join_quietly();
@@ -98,27 +108,27 @@ class scope : detail::scope_base {
       join_all();
   }
 
-  /// Starts f(args...) as a child. In a scope that is stopping, or past its deadline, the child
-  /// starts with its stop requested.
-  ///
-  /// Blocks: the caller, at the limit, until a child has ended; places go to who waits in the order
-  /// of asking. A stop request
-  ///         on the caller is passed on to the children, as in `join`.
-  /// Throws: as weft::spawn; then nothing was started.
+  /// Starts f(args...) as a child. If the scope is stopping or past its deadline, the child starts
+  /// with its stop requested.
+  /// Blocks: at the limit, the calling fiber or thread, until a child has ended; free places are
+  /// given in the order of the calls. A stop request on the caller is passed on to the children, as
+  /// in `join`.
+  /// Throws: as weft::spawn; no child was started then.
   template <class F, class... A>
     requires(!std::is_same_v<std::decay_t<F>, attributes>)
   [[gnu::always_inline]] void spawn(F&& f, A&&... args) {
     submit(detail::make_task(nullptr, nullptr, std::forward<F>(f), std::forward<A>(args)...));
   }
+  /// The same, with attributes.
   template <class F, class... A>
   [[gnu::always_inline]] void spawn(const attributes& attrs, F&& f, A&&... args) {
     submit(detail::make_task(nullptr, &attrs, std::forward<F>(f), std::forward<A>(args)...));
   }
 
-  /// The same if no place has to be waited for. False: the scope is at its limit; `f` and `args`
-  /// are as they were.
-  ///
-  /// Blocks: never.   Throws: as weft::spawn.
+  /// Starts f(args...) as a child if the scope is below its limit. Otherwise returns false and
+  /// leaves `f` and `args` as they were.
+  /// Blocks: never.
+  /// Throws: as weft::spawn.
   /// Example: test/unit/examples_fibers_test.cpp [scope try_spawn]
   /// ```
   ///   weft::scope helpers(weft::scope_limit{2});
@@ -131,20 +141,25 @@ class scope : detail::scope_base {
   [[nodiscard, gnu::always_inline]] bool try_spawn(F&& f, A&&... args) {
     return try_make(nullptr, std::forward<F>(f), std::forward<A>(args)...);
   }
+  /// The same, with attributes.
   template <class F, class... A>
   [[nodiscard, gnu::always_inline]] bool try_spawn(const attributes& attrs, F&& f, A&&... args) {
     return try_make(&attrs, std::forward<F>(f), std::forward<A>(args)...);
   }
 
-  /// Waits until no child is left and rethrows the first failure. Children that have not started
-  /// may run right here. A stop request on the caller is passed on to the children. The scope can
-  /// be used again afterwards.
+  /// Waits until no child is left, then rethrows the first failure. The scope can be used again
+  /// afterwards.
   ///
-  /// Blocks: the caller.   Orders: everything the children did, before the return.
+  /// Children that have not started may run inside join(). A stop request on the caller is passed
+  /// on to the children.
+  /// Blocks: the calling fiber or thread.
+  /// Orders: everything the children did, before the return.
   void join() { join_all(); }
 
-  /// Asks every child, and every later one, to stop.
+  /// Requests a stop on every child, and on every later one.
+  /// Blocks: never.
   void request_stop() noexcept { stop_all(); }
+  /// True if the scope is stopping.
   [[nodiscard]] bool stop_requested() const noexcept { return stopping(); }
   /// Children alive now.
   [[nodiscard]] std::size_t size() const noexcept { return children(); }

@@ -17,18 +17,19 @@ enum class sharing : std::uint8_t { exclusive, shared };
 struct shared_mutex_state {
   static constexpr std::uint32_t writer = 1, waited_for = 2, owned = 4, reader = 8;
 
+  // src/sync/shared_mutex_core.hpp says which function writes which bit.
   std::atomic<std::uint32_t> word{0};  // src/sync/shared_mutex_core.hpp says who writes which bit
   wait_list waiters;
-  // while `owned` is set: by builds with assertions, for reports
+  // While `owned` is set: written by builds with assertions, for reports.
   std::atomic<void*> writer_is{nullptr};
-  // With `owned`: the code that locked it. Without: where the writer's stack was, or null.
+  // With `owned`: the code that locked it. Without: an address in the writer's stack, or null.
   std::atomic<const void*> locked_at{nullptr};
 };
 
 bool shared_mutex_lock(shared_mutex_state& m, sharing how, const wait_limit& limit);
 void shared_mutex_unlock(shared_mutex_state& m, sharing how) noexcept;
-// With assertions: before a lock without a time limit, after an exclusive lock, before an unlock,
-// at the end.
+// In builds with assertions: called before a lock without a time limit, after an exclusive lock,
+// before an unlock, and in the destructor.
 void shared_mutex_check_lock(const shared_mutex_state& m);
 void shared_mutex_note_writer(shared_mutex_state& m);
 void shared_mutex_check_unlock(shared_mutex_state& m, sharing how);
@@ -36,21 +37,24 @@ void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept;
 
 }  // namespace detail
 
-/// Many readers, or one writer. Fits std::shared_lock and std::unique_lock.
+/// A lock for many readers or one writer, for std::shared_lock and std::unique_lock.
 ///
-/// Fairness: whoever finds somebody waiting queues behind, so neither writers nor readers starve.
-/// The lock is handed over in the order of the queue; readers that stand one behind the other get
-/// it together. An execution agent that has it shared must not lock it shared again: a writer may
-/// have come between. Take several in one fixed order: std::lock, which holds one and tries the
-/// next, can go on for long while hundreds queue for each, for the next one always belongs to
-/// somebody (weft::mutex is fit for it).
-/// Orders: what was done before an unlock, before the return of every later lock that excludes it.
-/// Blocks: the calling fiber, or thread. Not ended by a stop request; pass a token for that.
-/// Lifetime: as weft::mutex. With assertions (NDEBUG not defined; what code without them has locked
-/// is not remembered) these end the process with a report of both sides: a lock by the writer it
-/// has already, an exclusive unlock by another, an unlock of what is not locked so, and the
-/// destruction while it is locked. Readers are not remembered one by one: a reader that locks
-/// exclusively just hangs.
+/// Do not lock it shared again while you hold it shared: a writer may have queued in between. If
+/// you need several at once, lock them in one fixed order. std::lock, which holds one and tries the
+/// next, can take long if hundreds of waiters queue for each, because the next one is nearly always
+/// held; weft::mutex does not have this problem.
+/// Fairness: a caller that finds a queue goes behind it, so neither writers nor readers starve. The
+/// lock is handed over in the order of the queue. Readers that stand next to each other get it
+/// together.
+/// Blocks: the calling fiber or thread. A stop request does not end the wait; pass a token for
+/// that.
+/// Orders: everything before an unlock, before the return of every later lock that excludes it.
+/// Lifetime: as weft::mutex.
+/// Errors: in builds with assertions (NDEBUG not defined) these end the process with a report of
+/// both sides: a lock by the fiber that already holds it exclusively, an exclusive unlock by
+/// another caller, an unlock of a mutex that is not locked that way, and the destruction of a
+/// locked one. Locks taken by code without assertions are not known. Readers are not recorded one
+/// by one: a reader that locks exclusively waits for ever.
 /// Example: test/unit/examples_locks_test.cpp [shared_mutex]
 /// ```
 ///   weft::shared_mutex lock;
@@ -66,23 +70,30 @@ void shared_mutex_check_destroy(const shared_mutex_state& m) noexcept;
 /// ```
 class shared_mutex {
  public:
+  /// An unlocked mutex.
   constexpr shared_mutex() noexcept = default;
 #ifndef NDEBUG
+  /// In builds with assertions a locked mutex must not be destroyed.
   ~shared_mutex() { detail::shared_mutex_check_destroy(state_); }
 #endif
   shared_mutex(const shared_mutex&) = delete;
   shared_mutex& operator=(const shared_mutex&) = delete;
 
+  /// Waits until the mutex is free, then locks it exclusively.
   void lock() {
     detail::check_resched();
     will_lock();
     if (!take()) detail::shared_mutex_lock(state_, detail::sharing::exclusive, {});
     have_locked();
   }
+  /// Locks it exclusively if it is free; true if it did.
+  /// Blocks: never.
   [[nodiscard]] bool try_lock() noexcept {
     detail::check_resched();
     return take() && have_locked();
   }
+  /// Takes back the exclusive lock of the caller.
+  /// Blocks: never.
   void unlock() noexcept {
     will_unlock(detail::sharing::exclusive);
     std::uint32_t w = state::writer;
@@ -90,28 +101,32 @@ class shared_mutex {
                                              std::memory_order_relaxed))  // [RW-1]
       detail::shared_mutex_unlock(state_, detail::sharing::exclusive);
   }
+  /// Waits for the exclusive lock for at most `timeout`; true if it is locked now.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& timeout) {
     return try_lock() || lock_within(detail::sharing::exclusive,
                                      detail::wait_limit(detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` has come on its own clock.
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Duration>& deadline) {
     return try_lock() || detail::wait_until_on_clock(deadline, [this](auto steady) {
              return lock_within(detail::sharing::exclusive, detail::wait_limit(steady));
            });
   }
-  /// Gives up when `stop` is requested, or after that time as well. True: locked. What is free is
-  /// locked in any case.
+  /// Waits for the exclusive lock until a stop is requested on `stop`; true if it is locked now. A
+  /// free mutex is locked in any case.
   [[nodiscard]] bool lock(const std::stop_token& stop) {
     return try_lock() || lock_within(detail::sharing::exclusive, detail::wait_limit(stop));
   }
+  /// The same, for at most `timeout`.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::stop_token& stop,
                                   const std::chrono::duration<Rep, Period>& timeout) {
     return try_lock() || lock_within(detail::sharing::exclusive,
                                      detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` at the latest.
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(const std::stop_token& stop,
                                     const std::chrono::time_point<Clock, Duration>& deadline) {
@@ -119,10 +134,13 @@ class shared_mutex {
                                      detail::wait_limit(stop, detail::to_steady(deadline)));
   }
 
+  /// Waits until no writer holds the mutex or waits for it, then locks it shared.
   void lock_shared() {
     will_lock();
     if (!try_lock_shared()) detail::shared_mutex_lock(state_, detail::sharing::shared, {});
   }
+  /// Locks it shared if no writer holds it and no one waits; true if it did.
+  /// Blocks: never.
   [[nodiscard]] bool try_lock_shared() noexcept {
     detail::check_resched();
     std::uint32_t w = state_.word.load(std::memory_order_relaxed);
@@ -133,6 +151,8 @@ class shared_mutex {
         return true;
     return false;
   }
+  /// Takes back one shared lock.
+  /// Blocks: never.
   void unlock_shared() noexcept {
     will_unlock(detail::sharing::shared);
     std::uint32_t w = state_.word.load(std::memory_order_relaxed);
@@ -143,11 +163,13 @@ class shared_mutex {
         return;
     detail::shared_mutex_unlock(state_, detail::sharing::shared);
   }
+  /// Waits for the shared lock for at most `timeout`; true if it is locked now.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_shared_for(const std::chrono::duration<Rep, Period>& timeout) {
     return try_lock_shared() || lock_within(detail::sharing::shared,
                                             detail::wait_limit(detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` has come on its own clock.
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_shared_until(
       const std::chrono::time_point<Clock, Duration>& deadline) {
@@ -155,9 +177,11 @@ class shared_mutex {
              return lock_within(detail::sharing::shared, detail::wait_limit(steady));
            });
   }
+  /// Waits for the shared lock until a stop is requested on `stop`; true if it is locked now.
   [[nodiscard]] bool lock_shared(const std::stop_token& stop) {
     return try_lock_shared() || lock_within(detail::sharing::shared, detail::wait_limit(stop));
   }
+  /// The same, for at most `timeout`.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_shared_for(const std::stop_token& stop,
                                          const std::chrono::duration<Rep, Period>& timeout) {
@@ -165,6 +189,7 @@ class shared_mutex {
            lock_within(detail::sharing::shared,
                        detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` at the latest.
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_shared_until(
       const std::stop_token& stop, const std::chrono::time_point<Clock, Duration>& deadline) {
@@ -205,7 +230,7 @@ class shared_mutex {
   detail::shared_mutex_state state_;
 };
 
-/// Every weft::shared_mutex is a timed one.
+/// Every weft::shared_mutex is a timed mutex.
 using shared_timed_mutex = shared_mutex;
 
 }  // namespace weft

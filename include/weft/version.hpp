@@ -9,9 +9,9 @@
 
 namespace weft {
 
-/// The version of the library linked, as "major.minor.patch".
+/// The version of the linked library, as "major.minor.patch".
 ///
-/// Differs from the macros when headers and library come from different installations.
+/// It differs from the macros if headers and library come from different installations.
 [[nodiscard]] const char* version() noexcept;
 
 }  // namespace weft
