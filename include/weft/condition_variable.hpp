@@ -19,10 +19,11 @@ namespace weft {
 namespace detail {
 
 struct condition_state {
+  // How many waiters are in the list; written under the list's lock.
   std::atomic<std::uint32_t> waiting{0};  // how many are in the list; written under its lock
   wait_list waiters;
 };
-// What is unlocked once the caller is in the list.
+// The lock that is released once the caller is in the list.
 struct unlockable {
   void* lock;
   void (*unlock)(void*);
@@ -35,15 +36,16 @@ void condition_notify(condition_state& c, std::uint32_t most) noexcept;
 /// Waits for a condition on data that a lock protects: std::unique_lock<weft::mutex>, or any other
 /// lock.
 ///
-/// A wait ends by notify_one or notify_all, at its deadline, or by the stop token it was given;
-/// then it locks again before it returns or throws. It does not end for no reason, but write the
-/// condition all the same: it may have changed again before the lock was taken. notify_one wakes
-/// the one that has waited longest; one that times out or is stopped at that moment does not
-/// swallow it.
-/// Blocks: the waits block the calling fiber, or thread; notifying never does.
-/// Orders: by the lock.   Lifetime: may be destroyed once everybody was notified, before they
-/// return.
-/// Throws: what the condition throws, locked. If locking again throws, std::terminate.
+/// A wait unlocks, parks, and locks again before it returns or throws. It ends by notify_one or
+/// notify_all, at its deadline, or by the stop token it was given. Spurious wake-ups do not occur;
+/// pass a condition all the same, because it may have become false again before the lock was taken.
+/// notify_one wakes the longest waiter; a waiter that times out or is stopped at that moment does
+/// not swallow the notification.
+/// Blocks: the waits, the calling fiber or thread; notifying never blocks.
+/// Orders: as the lock does.
+/// Throws: what the condition throws, with the lock held. If locking again throws, std::terminate
+/// is called.
+/// Lifetime: may be destroyed once every waiter was notified, even before they return.
 /// Example: test/unit/examples_locks_test.cpp [condition_variable]
 /// ```
 ///   std::unique_lock guard(lock);
@@ -51,29 +53,36 @@ void condition_notify(condition_state& c, std::uint32_t most) noexcept;
 /// ```
 class condition_variable {
  public:
+  /// No one waits.
   constexpr condition_variable() noexcept = default;
   condition_variable(const condition_variable&) = delete;
   condition_variable& operator=(const condition_variable&) = delete;
 
+  /// Wakes the waiter that has waited longest, if there is one.
   void notify_one() noexcept {
-    // Relaxed: who waits for what the caller has changed was counted under the lock it was changed
-    // under.
+    // Relaxed: a waiter for what the caller has changed was counted under the lock under which the
+    // caller changed it.
     if (state_.waiting.load(std::memory_order_relaxed) != 0) detail::condition_notify(state_, 1);
   }
+  /// Wakes all waiters.
   void notify_all() noexcept {
     if (state_.waiting.load(std::memory_order_relaxed) != 0)
       detail::condition_notify(state_, static_cast<std::uint32_t>(-1));
   }
 
+  /// Unlocks `lock`, waits until notified, and locks it again.
   template <class Lock>
   void wait(Lock& lock) {
     wait_within(lock, {});
   }
+  /// Waits until `condition()` is true. It is called with the lock held.
   template <class Lock, class Predicate>
   void wait(Lock& lock, Predicate condition) {
     while (!condition()) wait_within(lock, {});
   }
 
+  /// Waits until notified, until `deadline` has come on its own clock at the latest. Returns
+  /// timeout or no_timeout.
   template <class Lock, class Clock, class Duration>
   std::cv_status wait_until(Lock& lock, const std::chrono::time_point<Clock, Duration>& deadline) {
     const detail::wait_end end = wait_within(lock, detail::wait_limit(detail::to_steady(deadline)));
@@ -81,11 +90,13 @@ class condition_variable {
                ? std::cv_status::timeout
                : std::cv_status::no_timeout;
   }
+  /// Waits until notified, for at most `timeout`. Returns timeout or no_timeout.
   template <class Lock, class Rep, class Period>
   std::cv_status wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& timeout) {
     return wait_until(lock, detail::deadline_after(timeout));
   }
-  /// Does the condition hold?
+  /// Waits until `condition()` is true, until `deadline` at the latest. Returns what `condition()`
+  /// last returned.
   template <class Lock, class Clock, class Duration, class Predicate>
   bool wait_until(Lock& lock, const std::chrono::time_point<Clock, Duration>& deadline,
                   Predicate condition) {
@@ -93,18 +104,22 @@ class condition_variable {
       if (wait_until(lock, deadline) == std::cv_status::timeout) return condition();
     return true;
   }
+  /// Waits until `condition()` is true, for at most `timeout`. Returns what `condition()` last
+  /// returned.
   template <class Lock, class Rep, class Period, class Predicate>
   bool wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& timeout,
                 Predicate condition) {
     return wait_until(lock, detail::deadline_after(timeout), std::move(condition));
   }
 
-  /// The same, and a stop request ends the wait. Does the condition hold?
+  /// Waits until `condition()` is true or a stop is requested on `stop`. Returns what `condition()`
+  /// last returned.
   template <class Lock, class Predicate>
   bool wait(Lock& lock, std::stop_token stop, Predicate condition) {
     return wait_until(lock, std::move(stop), detail::wait_limit::time_point::max(),
                       std::move(condition));
   }
+  /// The same, until `deadline` at the latest.
   template <class Lock, class Clock, class Duration, class Predicate>
   bool wait_until(Lock& lock, std::stop_token stop,
                   const std::chrono::time_point<Clock, Duration>& deadline, Predicate condition) {
@@ -116,6 +131,7 @@ class condition_variable {
     }
     return condition();
   }
+  /// The same, for at most `timeout`.
   template <class Lock, class Rep, class Period, class Predicate>
   bool wait_for(Lock& lock, std::stop_token stop, const std::chrono::duration<Rep, Period>& timeout,
                 Predicate condition) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/event.hpp - something that has happened, or not yet.
+// weft/event.hpp - a flag that fibers and threads can wait for.
 
 #include <atomic>
 #include <chrono>
@@ -18,12 +18,12 @@ void event_set(event& e) noexcept;
 wait_end event_wait(event& e, const wait_limit& limit);
 }  // namespace detail
 
-/// A flag one can wait for. Once set it stays set, and lets everybody through, until `reset`.
-/// Between fibers of any runtime and threads.
+/// A flag one can wait for. Once set it stays set, and lets all callers through, until `reset`. For
+/// fibers of any runtime and for threads.
 ///
-/// Orders: everything before `set`, before the return of a `wait` it satisfies, or of an `is_set`
-/// that says so.
-/// Lifetime: whoever returns from `wait` may destroy it, even while `set` is on its way out.
+/// Orders: everything before `set`, before the return of a `wait` that it satisfies, or of an
+/// `is_set` that returns true.
+/// Lifetime: a caller that returns from `wait` may destroy it, even before `set` has returned.
 /// Example: test/unit/examples_locks_test.cpp [event]
 /// ```
 ///   weft::event ready;
@@ -36,40 +36,49 @@ wait_end event_wait(event& e, const wait_limit& limit);
 /// ```
 class event {
  public:
+  /// Not set.
   constexpr event() noexcept = default;
   event(const event&) = delete;
   event& operator=(const event&) = delete;
 
-  /// Blocks: never. Wakes everybody who waits.
+  /// Sets the flag and wakes all waiters.
+  /// Blocks: never.
   void set() noexcept { detail::event_set(*this); }
+  /// Clears the flag.
+  /// Blocks: never.
   void reset() noexcept { set_.store(0, std::memory_order_release); }
+  /// True if the flag is set.
   [[nodiscard]] bool is_set() const noexcept {
     return set_.load(std::memory_order_acquire) != 0;  // [EVENT-1] event_set
   }
 
-  /// Waits until it is set.
-  /// Blocks: the calling fiber, or thread. Not ended by a stop request; pass a token for that.
+  /// Waits until the flag is set.
+  /// Blocks: the calling fiber or thread. A stop request does not end the wait; pass a token for
+  /// that.
   void wait() {
     if (!is_set()) detail::event_wait(*this, {});
   }
-  /// The same until `stop` is requested. Is it set?
+  /// Waits until the flag is set or a stop is requested on `stop`; true if it is set.
   [[nodiscard]] bool wait(const std::stop_token& stop) {
     return is_set() || ended(detail::wait_limit(stop));
   }
-  /// The same for a time, and with a token. Is it set?
+  /// Waits until the flag is set, for at most `timeout`; true if it is set.
   template <class Rep, class Period>
   [[nodiscard]] bool wait_for(const std::chrono::duration<Rep, Period>& timeout) {
     return is_set() || ended(detail::wait_limit(detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` at the latest.
   template <class Clock, class Duration>
   [[nodiscard]] bool wait_until(const std::chrono::time_point<Clock, Duration>& deadline) {
     return is_set() || ended(detail::wait_limit(detail::to_steady(deadline)));
   }
+  /// Waits until the flag is set or a stop is requested, for at most `timeout`; true if it is set.
   template <class Rep, class Period>
   [[nodiscard]] bool wait_for(const std::stop_token& stop,
                               const std::chrono::duration<Rep, Period>& timeout) {
     return is_set() || ended(detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` at the latest.
   template <class Clock, class Duration>
   [[nodiscard]] bool wait_until(const std::stop_token& stop,
                                 const std::chrono::time_point<Clock, Duration>& deadline) {

@@ -11,11 +11,12 @@
 
 namespace weft {
 
-/// Counts down once, from the number it was made with; at zero it lets everybody through, for ever.
+/// A count that goes down once, from the number it was made with. At zero it lets all waiters
+/// through, and stays open.
 ///
 /// Orders: everything before each `count_down`, before the return of a `wait`, or of a `try_wait`
-/// that says true.
-/// Lifetime: whoever returns from `wait` may destroy it, if nobody else waits.
+/// that returns true.
+/// Lifetime: a caller that returns from `wait` may destroy it if no one else waits.
 /// Example: test/unit/examples_locks_test.cpp [latch]
 /// ```
 ///   weft::latch warm(workers);
@@ -29,53 +30,67 @@ namespace weft {
 /// ```
 class latch {
  public:
+  /// The largest count.
   [[nodiscard]] static constexpr std::ptrdiff_t max() noexcept {
     return std::numeric_limits<std::ptrdiff_t>::max() / 4;
   }
+  /// A latch that opens after `expected` arrivals.
   constexpr explicit latch(std::ptrdiff_t expected) noexcept : core_(expected) {}
   latch(const latch&) = delete;
   latch& operator=(const latch&) = delete;
 
-  /// Blocks: never. Below zero the process ends, with a report.
+  /// Takes `n` off the count.
+  /// Blocks: never.
+  /// Errors: a count below zero ends the process with a report.
   void count_down(std::ptrdiff_t n = 1) noexcept {
     detail::countdown_take(core_, n, "a latch was counted down below zero");
   }
+  /// True if the count is zero.
+  /// Blocks: never.
   [[nodiscard]] bool try_wait() const noexcept {
     detail::check_resched();
     return core_.count() == 0;
   }
 
   /// Waits until the count is zero.
-  /// Blocks: the calling fiber, or thread. Not ended by a stop request; pass a token for that.
+  /// Blocks: the calling fiber or thread. A stop request does not end the wait; pass a token for
+  /// that.
   void wait() const {
     if (!try_wait()) ended({});
   }
+  /// Takes `n` off the count, then waits until it is zero.
   void arrive_and_wait(std::ptrdiff_t n = 1) {
     count_down(n);
     wait();
   }
-  /// The arrival is not taken back if `stop` is requested before. Was the count zero?
+  /// Takes `n` off the count, then waits until it is zero or a stop is requested on `stop`. Returns
+  /// true if it is zero; otherwise the arrival still counts.
   [[nodiscard]] bool arrive_and_wait(const std::stop_token& stop, std::ptrdiff_t n = 1) {
     count_down(n);
     return wait(stop);
   }
-  /// The same as `wait` until `stop` is requested, for a time, or both. Was the count zero?
+  /// Waits until the count is zero or a stop is requested on `stop`; true if it is zero.
   [[nodiscard]] bool wait(const std::stop_token& stop) const {
     return try_wait() || ended(detail::wait_limit(stop));
   }
+  /// Waits until the count is zero, for at most `timeout`; true if it is zero.
   template <class Rep, class Period>
   [[nodiscard]] bool wait_for(const std::chrono::duration<Rep, Period>& timeout) const {
     return try_wait() || ended(detail::wait_limit(detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` at the latest.
   template <class Clock, class Duration>
   [[nodiscard]] bool wait_until(const std::chrono::time_point<Clock, Duration>& deadline) const {
     return try_wait() || ended(detail::wait_limit(detail::to_steady(deadline)));
   }
+  /// Waits until the count is zero or a stop is requested, for at most `timeout`; true if it is
+  /// zero.
   template <class Rep, class Period>
   [[nodiscard]] bool wait_for(const std::stop_token& stop,
                               const std::chrono::duration<Rep, Period>& timeout) const {
     return try_wait() || ended(detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` at the latest.
   template <class Clock, class Duration>
   [[nodiscard]] bool wait_until(const std::stop_token& stop,
                                 const std::chrono::time_point<Clock, Duration>& deadline) const {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/offload.hpp - calls that are known to block: on a thread of the pool, or right here.
+// weft/offload.hpp - calls that are known to block: on a thread of the pool, or on the calling
+// thread.
 //
-// Neither is needed for correctness: a call that blocks undeclared loses its processor to others
-// after 0.2 to 4 ms. Saying so saves the others that time, and offload bounds the number of
-// threads.
+// Neither is needed for correctness. A call that blocks without declaring it loses its processor to
+// another thread after 0.2 to 4 ms. A declared call saves the other fibers that time, and offload
+// bounds the number of threads.
 
 #include <chrono>
 #include <exception>
@@ -21,11 +22,16 @@ namespace weft {
 
 /// What the pool of a runtime is doing (runtime::offloads).
 struct offload_statistics {
-  std::size_t threads;  // there are now
-  std::size_t idle;     // of them, waiting for a call
+  /// Threads that exist now.
+  std::size_t threads;
+  /// Of them, those that wait for a call.
+  std::size_t idle;
+  /// Of them, those that run a call.
   std::size_t running;
-  std::size_t queued;       // calls in line for a thread
-  std::uint64_t completed;  // calls, since the start
+  /// Calls that wait for a thread.
+  std::size_t queued;
+  /// Calls that have ended since the start.
+  std::uint64_t completed;
 };
 
 namespace detail {
@@ -35,7 +41,7 @@ struct offload_job {
   void (*run)(offload_job&) noexcept = nullptr;
   offload_job* next = nullptr;
   offload_job* prev = nullptr;
-  // the ticket of whoever waits; under the pool's lock, as the next
+  // The ticket of the waiting fiber or thread. This and the next field are under the pool's lock.
   std::uint64_t waiter = 0;
   std::uint64_t fiber = 0;  // its id, for the tracer
   enum class state : std::uint8_t { queued, running, done } where = state::queued;
@@ -94,20 +100,24 @@ std::invoke_result_t<F, A...> offload_within(const wait_limit& limit, F&& f, A&&
 
 }  // namespace detail
 
-/// Runs f(args...) on a thread of the pool and returns, or throws, what it does. Other fibers run
-/// meanwhile. At most options::offload_threads such calls run at a time; beyond that callers wait
-/// in line, first come, first served. The line is the waiting fibers themselves: it takes no memory
-/// and needs no limit. Within f the calling thread is no fiber's: this_fiber, fiber_local and
-/// thread_local are the pool thread's. An offload from there is the plain call, on the same thread:
-/// it needs no second one, and no runtime.
+/// Runs f(args...) on a thread of the pool and returns its result, or rethrows what it throws.
+/// Other fibers run meanwhile.
 ///
-/// Blocks: the calling fiber, or thread.   Throws: what f throws; std::system_error,
-/// resource_unavailable_try_again, if no thread can be made.   Orders: what came before the call,
-/// before f; f, before the return.
-/// Lifetime: arguments are passed on as they are, not copied.
+/// At most options::offload_threads such calls run at a time; further callers wait in line, in the
+/// order they came. The line consists of the waiting fibers themselves: it takes no memory and has
+/// no limit.
+///
+/// Inside `f` no fiber runs: this_fiber, fiber_local and thread_local are the pool thread's. An
+/// offload from inside `f` is a plain call on the same thread; it needs no second thread and no
+/// runtime.
+/// Blocks: the calling fiber or thread.
+/// Orders: everything before the call, before `f`; `f`, before the return.
+/// Throws: what `f` throws; std::system_error with resource_unavailable_try_again if no thread can
+/// be made.
+/// Lifetime: arguments are forwarded, not copied.
 /// Example: test/unit/examples_fibers_test.cpp [offload]
 /// ```
-///   // on a pool's thread, while this fiber waits
+///   // A thread of the pool reads; this fiber waits.
 ///   const auto text = weft::offload([&] { return read_all(path); });
 /// ```
 template <class F, class... A>
@@ -116,9 +126,10 @@ std::invoke_result_t<F, A...> offload(F&& f, A&&... args) {
   return detail::offload_within({}, std::forward<F>(f), std::forward<A>(args)...);
 }
 
-/// The same, unless `stop` is requested before f has begun: then f is not called and this throws
-/// std::system_error, std::errc::operation_canceled. Once begun f is waited for; give it the token
-/// if it can make use of it.
+/// The same, unless a stop is requested on `stop` before `f` has begun.
+///
+/// In that case `f` is not called and std::system_error with std::errc::operation_canceled is
+/// thrown. Once `f` has begun the call waits for its end; pass `f` the token if it can end early.
 template <class F, class... A>
   requires std::invocable<F, A...>
 std::invoke_result_t<F, A...> offload(const std::stop_token& stop, F&& f, A&&... args) {
@@ -126,7 +137,8 @@ std::invoke_result_t<F, A...> offload(const std::stop_token& stop, F&& f, A&&...
                                 std::forward<A>(args)...);
 }
 
-/// The same, unless f has not begun by `deadline`: std::errc::timed_out.
+/// The same, unless `f` has not begun by `deadline`: then std::system_error with
+/// std::errc::timed_out is thrown and `f` is not called.
 template <class Clock, class Duration, class F, class... A>
   requires std::invocable<F, A...>
 std::invoke_result_t<F, A...> offload_until(
@@ -134,6 +146,7 @@ std::invoke_result_t<F, A...> offload_until(
   return detail::offload_within(detail::wait_limit(detail::to_steady(deadline)), std::forward<F>(f),
                                 std::forward<A>(args)...);
 }
+/// The same, unless `f` has not begun after `timeout`.
 template <class Rep, class Period, class F, class... A>
   requires std::invocable<F, A...>
 std::invoke_result_t<F, A...> offload_for(const std::chrono::duration<Rep, Period>& timeout, F&& f,
@@ -142,15 +155,14 @@ std::invoke_result_t<F, A...> offload_for(const std::chrono::duration<Rep, Perio
                                 std::forward<F>(f), std::forward<A>(args)...);
 }
 
-/// Calls f(args...) right here, on this thread, after giving the processor to another thread: for
-/// calls that block and need this thread's state (thread_local, locks). Costs a wake-up now, and a
-/// place in line afterwards if all processors are busy by then. On a plain thread it is the plain
-/// call.
-///
-/// Blocks: the thread.   Throws: what f throws.
+/// Gives the processor to another thread, then calls f(args...) on this thread. For calls that
+/// block and need this thread's state (thread_local, locks). On a plain thread it is a plain call.
+/// Blocks: the thread.
+/// Throws: what `f` throws.
+/// Costs: the wake-up of a thread, and afterwards a wait for a free processor if all are busy.
 /// Example: test/unit/examples_fibers_test.cpp [block_in_place]
 /// ```
-///   // on this thread, after its processor went to another one
+///   // The call stays on this thread; the processor moves to another one.
 ///   weft::block_in_place([&] { wait_for_device(); });
 /// ```
 template <class F, class... A>

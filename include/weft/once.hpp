@@ -14,14 +14,16 @@ namespace weft {
 class once_flag;
 namespace detail {
 enum class once_stage : std::uint32_t { idle, running, done };
-/// True: run it, then once_end. False: it has run.
+/// Returns true if the caller is to run the function and then call once_end; false if it has been
+/// run.
 [[nodiscard]] bool once_begin(once_flag& flag);
 void once_end(once_flag& flag, once_stage result) noexcept;
 }  // namespace detail
 
-/// Says whether something has been done. See call_once.
+/// Records whether something has been done. See call_once.
 class once_flag {
  public:
+  /// Nothing has been done.
   constexpr once_flag() noexcept = default;
   once_flag(const once_flag&) = delete;
   once_flag& operator=(const once_flag&) = delete;
@@ -33,18 +35,19 @@ class once_flag {
   friend void call_once(once_flag& flag, F&& f, A&&... args);
 
   std::atomic<detail::once_stage> stage_{detail::once_stage::idle};
+  // For the report of a call from within the call.
   std::atomic<void*> runner_{nullptr};  // for the report of a call from within
   detail::wait_list waiters_;
 };
 
-/// Calls f(args...) if no call with this flag has returned yet; callers that come meanwhile wait
-/// for it. A call that throws does not count: its caller gets the exception, and one of the others
-/// tries.
+/// Calls f(args...), unless a call with this flag has returned before. Callers that come during the
+/// call wait for its end.
 ///
-/// Blocks: the calling fiber, or thread; not ended by a stop request.   Orders: the call, before
-/// every return.
-/// Throws: what f throws. A call from within the call with the same flag ends the process, with a
-/// report.
+/// If the call throws, its caller gets the exception and one of the waiting callers tries again.
+/// Blocks: the calling fiber or thread. A stop request does not end the wait.
+/// Orders: the call, before every return.
+/// Throws: what `f` throws.
+/// Errors: a call from within the call, with the same flag, ends the process with a report.
 /// Example: test/unit/examples_locks_test.cpp [once]
 /// ```
 ///   weft::once_flag connected;

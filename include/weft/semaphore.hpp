@@ -20,6 +20,7 @@ struct semaphore_state {
 
   constexpr explicit semaphore_state(std::ptrdiff_t n) noexcept : word(n * one) {}
 
+  // Permits, and whether anyone waits; see src/sync/semaphore_core.hpp.
   std::atomic<std::int64_t>
       word;  // permits, and whether somebody waits; src/sync/semaphore_core.hpp
   wait_list waiters;
@@ -31,16 +32,16 @@ void semaphore_release_contended(semaphore_state& s, std::ptrdiff_t n) noexcept;
 
 }  // namespace detail
 
-/// A number of permits. `acquire` takes one and waits while there is none; `release` gives some
+/// A number of permits: `acquire` takes one and waits while there is none, `release` gives some
 /// back.
 ///
-/// Fairness: permits that are released while somebody waits go to the waiters, in the order they
-/// came; nobody overtakes them.
-/// Blocks: `acquire` and its relatives the calling fiber, or thread. Not ended by a stop request;
-/// pass a token.
+/// Fairness: permits that are released while callers wait go to the waiters in the order they came.
+/// A later caller cannot overtake them.
+/// Blocks: `acquire` and its variants, the calling fiber or thread. A stop request does not end the
+/// wait; pass a token for that.
 /// Orders: everything before a `release`, before the return of the acquire that it lets through.
-/// Lifetime: who has acquired may destroy it, if nobody else waits, while `release` is on its way
-/// out.
+/// Lifetime: a caller that has acquired may destroy it, if no one else waits, even before `release`
+/// has returned.
 /// Example: test/unit/examples_locks_test.cpp [semaphore]
 /// ```
 ///   weft::counting_semaphore<> connections(10);
@@ -53,12 +54,16 @@ class counting_semaphore {
   static_assert(LeastMax >= 0 && LeastMax <= detail::semaphore_state::most);
 
  public:
+  /// The most permits.
   [[nodiscard]] static constexpr std::ptrdiff_t max() noexcept { return LeastMax; }
+  /// A semaphore with that many permits.
   constexpr explicit counting_semaphore(std::ptrdiff_t permits) noexcept : state_(permits) {}
   counting_semaphore(const counting_semaphore&) = delete;
   counting_semaphore& operator=(const counting_semaphore&) = delete;
 
-  /// Blocks: never. More than max() in all ends the process, with a report.
+  /// Gives back `n` permits.
+  /// Blocks: never.
+  /// Errors: more than max() permits in all end the process with a report.
   void release(std::ptrdiff_t n = 1) noexcept {
     std::int64_t w = state_.word.load(std::memory_order_relaxed);
     while ((w & state::waited_for) == 0) {
@@ -72,6 +77,8 @@ class counting_semaphore {
     detail::semaphore_release_contended(state_, n);
   }
 
+  /// Takes a permit if there is one; true if it did.
+  /// Blocks: never.
   [[nodiscard]] bool try_acquire() noexcept {
     detail::check_resched();
     std::int64_t w = state_.word.load(std::memory_order_relaxed);
@@ -82,28 +89,34 @@ class counting_semaphore {
         return true;
     return false;
   }
+  /// Takes a permit, waiting while there is none.
   void acquire() {
     if (!try_acquire()) detail::semaphore_acquire(state_, {});
   }
-  /// The same until `stop` is requested, for a time, or both. True: acquired.
+  /// Waits for a permit until a stop is requested on `stop`; true if it took one.
   [[nodiscard]] bool acquire(const std::stop_token& stop) {
     return try_acquire() || ended(detail::wait_limit(stop));
   }
+  /// Waits for a permit for at most `timeout`; true if it took one.
   template <class Rep, class Period>
   [[nodiscard]] bool try_acquire_for(const std::chrono::duration<Rep, Period>& timeout) {
     return try_acquire() || ended(detail::wait_limit(detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` has come on its own clock.
   template <class Clock, class Duration>
   [[nodiscard]] bool try_acquire_until(const std::chrono::time_point<Clock, Duration>& deadline) {
     return try_acquire() || detail::wait_until_on_clock(deadline, [this](auto steady) {
              return ended(detail::wait_limit(steady));
            });
   }
+  /// Waits for a permit until a stop is requested on `stop`, for at most `timeout`; true if it took
+  /// one.
   template <class Rep, class Period>
   [[nodiscard]] bool try_acquire_for(const std::stop_token& stop,
                                      const std::chrono::duration<Rep, Period>& timeout) {
     return try_acquire() || ended(detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` at the latest.
   template <class Clock, class Duration>
   [[nodiscard]] bool try_acquire_until(const std::stop_token& stop,
                                        const std::chrono::time_point<Clock, Duration>& deadline) {
@@ -118,6 +131,7 @@ class counting_semaphore {
   detail::semaphore_state state_;
 };
 
+/// A semaphore with at most one permit.
 using binary_semaphore = counting_semaphore<1>;
 
 }  // namespace weft

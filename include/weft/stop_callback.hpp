@@ -2,12 +2,13 @@
 #pragma once
 // weft/stop_callback.hpp - std::stop_callback for functions that may wait.
 //
-// std::stop_callback knows who runs it by the thread. A fiber that waits in it lets others run on
-// that thread; if one of them destroys it, it takes itself for the one that runs it, and does not
-// wait for its end; a fiber that goes on on another thread and destroys its own waits for itself.
-// So a function given to std::stop_callback must not wait, nor yield, in a fiber: with
-// fiber<T>::request_stop, a scope's, or the shutdown of a runtime that ends the process with a
-// report. (Of a stop request made by std::stop_source itself weft hears nothing.)
+// A function given to std::stop_callback must not wait or yield in a fiber. std::stop_callback
+// recognises the thread that runs the function by its id. If the function parks, other fibers run
+// on that thread, and one that destroys the callback would be taken for the function itself and not
+// wait for its end. And a fiber that continues on another thread and destroys its own callback
+// would wait for itself. If such a function parks during fiber<T>::request_stop, a scope's
+// request_stop or a shutdown, weft ends the process with a report. (weft does not see a request
+// made by std::stop_source itself.)
 
 #include <optional>
 #include <stop_token>
@@ -20,24 +21,26 @@
 
 namespace weft {
 
-/// Calls a function once a stop is requested on a token, in a fiber of its own: it may wait, lock
-/// and send. If the stop was requested before, the constructor calls it right here.
+/// Calls a function once a stop is requested on a token, in a fiber of its own: the function may
+/// wait, lock and send. If the stop was requested before, the constructor calls the function
+/// itself.
 ///
-/// Destroying it takes the function back. If the stop was requested before, the function is called
-/// all the same, and the destructor returns after its end, whoever runs on which thread; in the
-/// function itself it returns at once. The request does not wait for the function.
-/// Blocks: the constructor and the destructor, the calling fiber, or thread, while they wait for
-/// the function; not ended by a
-///         stop request.
-/// Orders: what came before the request, before the call; the call, before the return of the
+/// Destroying the object takes the function back. If the stop was requested before that, the
+/// function is still called, and the destructor returns after its end, on whichever thread it runs;
+/// called from within the function, the destructor returns at once. The stop request does not wait
+/// for the function.
+/// Blocks: the constructor and the destructor, the calling fiber or thread, while they wait for the
+/// function. A stop request does not end that wait.
+/// Orders: everything before the request, before the call; the call, before the return of the
 /// destructor.
-/// Throws: the constructor, as weft::spawn and what moving the function throws. A function that
-/// throws ends the process. Costs: a fiber that waits. Where the function cannot wait,
-/// std::stop_callback costs nothing.
+/// Throws: the constructor, what weft::spawn and moving the function throw. A function that throws
+/// ends the process.
+/// Costs: a fiber that waits. If the function cannot wait, std::stop_callback costs nothing.
 /// Example: test/unit/examples_waiting_test.cpp [stop_callback]
 /// ```
-///   weft::stop_callback farewell(weft::this_fiber::stop_token(), [&] { out.send("good-bye"); });
-///   // send may wait serve();
+///   weft::stop_callback farewell(weft::this_fiber::stop_token(),
+///                                [&] { out.send("good-bye"); });  // send may wait
+///   serve();
 /// ```
 template <class F>
 class [[nodiscard]] stop_callback {
@@ -45,8 +48,10 @@ class [[nodiscard]] stop_callback {
                 "weft::stop_callback: the function takes no arguments");
 
  public:
+  /// The type of the function.
   using callback_type = F;
 
+  /// Registers `function`, or calls it if the stop was requested before.
   template <class C>
     requires std::is_constructible_v<F, C>
   explicit stop_callback(std::stop_token stop, C&& function) {
@@ -61,6 +66,7 @@ class [[nodiscard]] stop_callback {
           if (stop.stop_requested()) call(std::move(f));
         });
   }
+  /// Takes the function back, or waits for its end.
   ~stop_callback() {
     if (!waits_.joinable()) return;
     taken_back_.set();
