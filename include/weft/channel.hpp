@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/channel.hpp - Go's chan: values from whoever sends to whoever receives, with as much room
-// between as it is given.
+// weft/channel.hpp - Go's chan: a queue of values between senders and receivers, buffered or not.
 
 #include <chrono>
 #include <concepts>
@@ -16,30 +15,40 @@
 
 namespace weft {
 
-/// The end of a send that may give up.
+/// How a send ended that may give up.
 class [[nodiscard]] send_result {
  public:
+  /// The result with that status.
   constexpr send_result(channel_status s) noexcept : status_(s) {}
-  /// Was it sent?
+  /// True if the value was sent.
   constexpr explicit operator bool() const noexcept { return status_ == channel_status::success; }
+  /// How the send ended.
   [[nodiscard]] constexpr channel_status status() const noexcept { return status_; }
 
  private:
   channel_status status_;
 };
 
-/// The end of a receive that may give up: a value, or why there is none. Reads like std::optional.
+/// How a receive ended that may give up: with a value, or with the reason why there is none. Used
+/// like std::optional.
 template <class T>
 class [[nodiscard]] receive_result {
  public:
+  /// True if there is a value.
   [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
+  /// True if there is a value.
   explicit operator bool() const noexcept { return has_value(); }
+  /// How the receive ended.
   [[nodiscard]] channel_status status() const noexcept { return status_; }
+  /// The value, which must exist.
   T& operator*() & noexcept { return *value_; }
+  /// The value, which must exist.
   T&& operator*() && noexcept { return *std::move(value_); }
+  /// The value, which must exist.
   T* operator->() noexcept { return std::addressof(*value_); }
-  /// Throws: std::bad_optional_access if there is none.
+  /// The value. Throws: std::bad_optional_access if there is none.
   T& value() & { return value_.value(); }
+  /// The value. Throws: std::bad_optional_access if there is none.
   T&& value() && { return std::move(value_).value(); }
 
  private:
@@ -49,24 +58,22 @@ class [[nodiscard]] receive_result {
   channel_status status_ = channel_status::timeout;
 };
 
-/// A queue of at most `capacity` values; with capacity 0 a rendezvous: send returns when a receiver
-/// has the value. Any number of fibers, of any runtimes, and of plain threads send and receive at
-/// the same time; both sides are served in the order they came.
+/// A queue of at most `capacity` values. With capacity 0 it is a rendezvous: send returns when a
+/// receiver has the value.
 ///
-/// Closing: later sends, and those that wait, return false, the value unmoved. Receivers get what
-/// is left, then nothing. Stop requests: send(v), receive() and a range-for are not ended by one.
-/// Pass a std::stop_token for that, as in
-///         `while (auto v = c.receive(stop))`.
-/// Orders: a send before the receive that gets its value; close before the receive that finds the
-/// channel closed; with
-///         capacity n, the k-th receive before the return of send k + n.
-/// T:      movable; its move constructor and destructor run under the channel's lock: they must not
-///         use weft. If the move throws, the exception reaches the one who called, and the channel
-///         is as it was before.
-/// Memory: one allocation, at construction.
-/// Lifetime: whoever has received the last value may destroy the channel at once, even while the
-/// sender returns. Nobody
-///         may wait in it; builds with assertions report who does.
+/// Any number of fibers of any runtimes, and of plain threads, may send and receive at the same
+/// time. Both sides are served in the order they came.
+///
+/// After close(), all sends fail, waiting ones too, and leave their value unmoved. Receivers get
+/// the remaining values, then nothing. A stop request does not end send(v), receive() or a
+/// range-for; pass a std::stop_token for that, as in `while (auto v = c.receive(stop))`.
+/// Orders: a send, before the receive that gets its value; close, before the receive that finds the
+/// channel closed; with capacity n, the k-th receive, before the return of send k + n.
+/// Throws: if moving a T throws, the caller gets the exception and the channel is as before. The
+/// move constructor and the destructor of T run under the channel's lock and must not use weft.
+/// Memory: one allocation, in the constructor.
+/// Lifetime: the receiver of the last value may destroy the channel at once, even before the sender
+/// has returned. No one may wait in it then; builds with assertions report the waiters.
 /// Example: test/unit/examples_waiting_test.cpp [channel]
 /// ```
 ///   weft::channel<std::string> lines(64);
@@ -86,62 +93,75 @@ class channel {
       "weft::channel<T>: T must be an object type that can be moved; for references use T*");
 
  public:
+  /// The type of the values.
   using value_type = T;
+  /// The type of weft's own deadlines.
   using time_point = std::chrono::steady_clock::time_point;
 
-  /// Throws: std::bad_alloc; std::length_error for more than the address space holds.
+  /// An open channel that buffers up to `capacity` values.
+  /// Throws: std::bad_alloc; std::length_error if the buffer would exceed the address space.
   explicit channel(std::size_t capacity = 0)
       : core_(detail::make_channel(detail::element_type_of<T>, capacity)) {}
+  /// Destroys the values that remain.
   ~channel() { detail::destroy_channel(core_); }
   channel(const channel&) = delete;
   channel& operator=(const channel&) = delete;
 
-  /// Sends `value`, waiting while there is no room. False, and `value` unmoved: the channel is
-  /// closed, or was meanwhile.
-  /// Blocks: the calling fiber, or thread.   Throws: what moving T throws.
+  /// Sends `value`, and waits while there is no room. Returns false, and leaves `value` unmoved, if
+  /// the channel is closed or becomes closed during the wait.
+  /// Blocks: the calling fiber or thread.
+  /// Throws: what moving T throws.
   bool send(T&& value) {
     return detail::channel_send(*core_, std::addressof(value)) == channel_status::success;
   }
+  /// Sends a copy of `value`.
   bool send(const T& value)
     requires std::copy_constructible<T>
   {
     return send(T(value));
   }
-  /// The same until a stop is requested.
+  /// Sends `value`, and waits until there is room or a stop is requested on `stop`. Unless it is
+  /// sent, `value` is unmoved.
   send_result send(T&& value, const std::stop_token& stop) {
     return detail::channel_send(*core_, std::addressof(value), detail::wait_limit(stop));
   }
+  /// Sends a copy of `value`, and waits until there is room or a stop is requested on `stop`.
   send_result send(const T& value, const std::stop_token& stop)
     requires std::copy_constructible<T>
   {
     return send(T(value), stop);
   }
-  /// Sends if nobody has to wait for it. Blocks: never.
+  /// Sends `value` if there is room or a waiting receiver; true if it did.
+  /// Blocks: never.
   [[nodiscard]] bool try_send(T&& value) {
     return detail::channel_try_send(*core_, std::addressof(value)) == channel_status::success;
   }
+  /// Sends a copy of `value` if there is room or a waiting receiver; true if it did.
   [[nodiscard]] bool try_send(const T& value)
     requires std::copy_constructible<T>
   {
     return try_send(T(value));
   }
-  /// Gives up after that time, `value` unmoved.
+  /// Sends `value`, and waits for at most `timeout`. Unless it is sent, `value` is unmoved.
   template <class Rep, class Period>
   send_result send_for(T&& value, const std::chrono::duration<Rep, Period>& timeout) {
     return detail::channel_send(*core_, std::addressof(value),
                                 detail::wait_limit(detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` at the latest.
   template <class Clock, class Duration>
   send_result send_until(T&& value, const std::chrono::time_point<Clock, Duration>& deadline) {
     return detail::channel_send(*core_, std::addressof(value),
                                 detail::wait_limit(detail::to_steady(deadline)));
   }
+  /// The same, for at most `timeout` and until a stop is requested on `stop`.
   template <class Rep, class Period>
   send_result send_for(T&& value, const std::stop_token& stop,
                        const std::chrono::duration<Rep, Period>& timeout) {
     return detail::channel_send(*core_, std::addressof(value),
                                 detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` at the latest and until a stop is requested on `stop`.
   template <class Clock, class Duration>
   send_result send_until(T&& value, const std::stop_token& stop,
                          const std::chrono::time_point<Clock, Duration>& deadline) {
@@ -149,65 +169,84 @@ class channel {
                                 detail::wait_limit(stop, detail::to_steady(deadline)));
   }
 
-  /// The oldest value, waiting while there is none. Nothing: closed and drained.
-  /// Blocks: the calling fiber, or thread.   Throws: what moving T throws; the value stays.
+  /// Takes the oldest value, and waits while there is none. Returns nothing if the channel is
+  /// closed and drained.
+  /// Blocks: the calling fiber or thread.
+  /// Throws: what moving T throws; the value then stays in the channel.
   std::optional<T> receive() {
     return receive_by([this](void* to) { return detail::channel_receive(*core_, to); });
   }
-  /// The same until a stop is requested.
+  /// Takes the oldest value, and waits until there is one or a stop is requested on `stop`.
   receive_result<T> receive(const std::stop_token& stop) {
     return receive_within(detail::wait_limit(stop));
   }
-  /// A value that is there now. Blocks: never.
+  /// Takes the oldest value if there is one now.
+  /// Blocks: never.
   [[nodiscard]] std::optional<T> try_receive() {
     return receive_by([this](void* to) { return detail::channel_try_receive(*core_, to); });
   }
-  /// Gives up after that time.
+  /// Takes the oldest value, and waits for at most `timeout`.
   template <class Rep, class Period>
   receive_result<T> receive_for(const std::chrono::duration<Rep, Period>& timeout) {
     return receive_within(detail::wait_limit(detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` at the latest.
   template <class Clock, class Duration>
   receive_result<T> receive_until(const std::chrono::time_point<Clock, Duration>& deadline) {
     return receive_within(detail::wait_limit(detail::to_steady(deadline)));
   }
+  /// The same, for at most `timeout` and until a stop is requested on `stop`.
   template <class Rep, class Period>
   receive_result<T> receive_for(const std::stop_token& stop,
                                 const std::chrono::duration<Rep, Period>& timeout) {
     return receive_within(detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
+  /// The same, until `deadline` at the latest and until a stop is requested on `stop`.
   template <class Clock, class Duration>
   receive_result<T> receive_until(const std::stop_token& stop,
                                   const std::chrono::time_point<Clock, Duration>& deadline) {
     return receive_within(detail::wait_limit(stop, detail::to_steady(deadline)));
   }
 
-  /// Ends sending. False: it was closed before. Blocks: never. Wakes everybody who waits.
+  /// Ends sending, and wakes all waiters. Returns false if the channel was closed before.
+  /// Blocks: never.
   bool close() noexcept { return detail::channel_close(*core_); }
+  /// True if the channel is closed; there may still be values in it.
   [[nodiscard]] bool closed() const noexcept { return detail::channel_closed(*core_); }
-  /// Values in the buffer now.
+  /// The values in the buffer now.
   [[nodiscard]] std::size_t size() const noexcept { return detail::channel_size(*core_); }
+  /// The capacity it was made with.
   [[nodiscard]] std::size_t capacity() const noexcept { return detail::channel_capacity(*core_); }
 
-  /// Receives as it goes on; ends when the channel is closed and drained. Several loops share the
-  /// values.
+  /// Receives a value at each step. It ends when the channel is closed and drained. If several
+  /// loops run over a channel, each value goes to one of them.
   class iterator {
    public:
+    /// The type of the values.
     using value_type = T;
+    /// As iterators have it.
     using difference_type = std::ptrdiff_t;
+    /// As iterators have it.
     using reference = T&;
+    /// As iterators have it.
     using pointer = T*;
+    /// An input iterator: one pass.
     using iterator_category = std::input_iterator_tag;
 
+    /// The value received last.
     T& operator*() const noexcept { return *value_; }
+    /// The value received last.
     T* operator->() const noexcept { return std::addressof(*value_); }
+    /// Receives the next value.
     iterator& operator++() {
       value_.reset();
       static_cast<void>(detail::receive_into(
           value_, [this](void* to) { return detail::channel_receive(*from_, to); }));
       return *this;
     }
+    /// Receives the next value.
     void operator++(int) { ++*this; }
+    /// True if the channel was closed and drained.
     friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept {
       return !i.value_;
     }
@@ -218,7 +257,9 @@ class channel {
     detail::channel_core* from_;
     mutable std::optional<T> value_;
   };
+  /// Receives the first value.
   [[nodiscard]] iterator begin() { return iterator(*core_); }
+  /// The end.
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
 
   /// For weft's own templates.

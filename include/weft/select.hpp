@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/select.hpp - waiting for the first of several things. The machinery is in
-// src/sync/select.cpp.
+// weft/select.hpp - waits for the first of several things. The machinery is in src/sync/select.cpp.
 
 #include <chrono>
 #include <concepts>
@@ -22,17 +21,24 @@
 
 namespace weft {
 
-/// One thing a select waits for, and what to do when it is taken. Made by the on_... functions
-/// below; it refers to the channel, fiber, timer or token, which must outlive it.
+/// One thing that a select waits for, and the function to call if it is taken.
+///
+/// The on_... functions below make it. It refers to the channel, fiber, timer or socket.
+/// Lifetime: what it refers to must outlive it.
 class select_alternative {
  public:
+  /// Destroys the function.
   virtual ~select_alternative() = default;
 
  protected:
+  /// For weft's own templates, as all below.
   select_alternative() = default;
+  /// Moves the function.
   select_alternative(select_alternative&&) = default;
+  /// Moves the function.
   select_alternative& operator=(select_alternative&&) = default;
 
+  /// The case as the machinery sees it.
   detail::select_case raw_;
 
  private:
@@ -92,7 +98,7 @@ class send_case final : public select_alternative {
   F f_;
 };
 
-// What needs no value: the kind and the object say it all.
+// A case without a value: the kind and the object describe it completely.
 template <class F>
 class plain_case final : public select_alternative {
  public:
@@ -139,7 +145,7 @@ class timeout_case final : public select_alternative {
   F f_;
 };
 
-// The socket object is asked when a select begins: it may have been moved to since.
+// Reads the socket object when a select begins, because the object may have been moved to since.
 template <class F>
 class readiness_case final : public select_alternative {
  public:
@@ -160,54 +166,63 @@ class readiness_case final : public select_alternative {
 
 }  // namespace detail
 
-/// A value from `from`, or, once it is closed and drained, nothing: f(std::optional<T>).
+/// Ready if `from` has a value, or is closed and drained. Calls f(std::optional<T>), with nothing
+/// if the channel is closed and drained.
 template <class T, std::invocable<std::optional<T>> F>
 [[nodiscard]] detail::receive_case<T, F> on_receive(channel<T>& from, F f) {
   return {from, std::move(f)};
 }
-/// `value` was sent (true), or `to` is closed and it was not (false): f(bool). A case is good for
-/// one value: once sent, it is never ready again.
+/// Ready if `to` takes `value`, or is closed. Calls f(bool): true if the value was sent, false if
+/// the channel is closed. A case sends one value: once it is sent, the case is never ready again.
 template <class T, class U, std::invocable<bool> F>
   requires std::constructible_from<T, U>
 [[nodiscard]] detail::send_case<T, F> on_send(channel<T>& to, U&& value, F f) {
   return {to, std::forward<U>(value), std::move(f)};
 }
-/// The fiber has ended; its join returns at once. While a select waits for it nobody else may.
+
+/// Ready if the fiber has ended; then its join returns at once. Calls f(). While a select waits for
+/// the fiber, nothing else may wait for it.
+/// Throws: std::system_error with invalid_argument if the handle is not joinable.
 template <class T, std::invocable F>
 [[nodiscard]] detail::plain_case<F> on_join(const fiber<T>& child, F f) {
   if (!child.joinable()) detail::throw_not_joinable("on_join");
   return {detail::case_kind::join, child.native_task(), std::move(f)};
 }
-/// A stop is requested. With weft::this_fiber::stop_token() that is request_stop on this fiber.
+/// Ready if a stop is requested on `stop`. Calls f(). With weft::this_fiber::stop_token() that is a
+/// stop of this fiber.
 template <std::invocable F>
 [[nodiscard]] detail::stop_case<F> on_stop(std::stop_token stop, F f) {
   return {std::move(stop), std::move(f)};
 }
-/// That moment has come.
+/// Ready from `t` on. Calls f().
 template <class Clock, class Duration, std::invocable F>
 [[nodiscard]] detail::plain_case<F> on_deadline(const std::chrono::time_point<Clock, Duration>& t,
                                                 F f) {
   return {detail::to_steady(t), std::move(f)};
 }
-/// So much time has passed since the select began.
+/// Ready when `d` has passed since the select began. Calls f().
 template <class Rep, class Period, std::invocable F>
 [[nodiscard]] detail::timeout_case<F> on_timeout(const std::chrono::duration<Rep, Period>& d, F f) {
   return {std::chrono::nanoseconds(detail::saturated_ns(d)), std::move(f)};
 }
-/// The timer fires, or the ticker ticks: this case takes it. Never, while it is idle or stopped.
+/// Ready when the timer fires; this case then takes the firing. Calls f(). Never ready while the
+/// timer is idle or stopped.
 template <std::invocable F>
 [[nodiscard]] detail::plain_case<F> on_timer(timer& t, F f) {
   return {detail::case_kind::timer, &t.native_state(), std::move(f)};
 }
+/// Ready when the ticker ticks; this case then takes the tick. Calls f(). Never ready while the
+/// ticker is stopped.
 template <std::invocable F>
 [[nodiscard]] detail::plain_case<F> on_tick(ticker& t, F f) {
   return {detail::case_kind::timer, &t.native_state(), std::move(f)};
 }
-/// A read from `s`, or an accept at it, would not block: something is there, or the stream's end,
-/// or an error; or the socket is closed, also by another fiber meanwhile. The call made then says
-/// which. Somebody else may have been faster: then that call waits after all. The socket's own
-/// deadlines count for that call, not for the select.
+
+/// Ready if a read from `s`, or an accept, would not block: because there is data or a connection,
+/// the stream has ended, an error is pending, or the socket is closed. Calls f().
 ///
+/// The call made then says which. If another fiber was faster, that call waits after all. The
+/// socket's own deadlines apply to that call, not to the select.
 /// Example: test/unit/examples_waiting_test.cpp [select fd]
 /// ```
 ///   weft::select(weft::on_readable(events, [&] { n = ::read(events, buffer, sizeof buffer); }),
@@ -218,45 +233,46 @@ template <std::invocable F>
 [[nodiscard]] detail::readiness_case<F> on_readable(const net::socket& s, F f) {
   return {detail::case_kind::readable, &s, -1, std::move(f)};
 }
-/// A write to `s` would take at least one byte, or fail; otherwise as on_readable.
+/// Ready if a write to `s` would take at least one byte, or would fail. Otherwise as on_readable.
 template <std::invocable F>
 [[nodiscard]] detail::readiness_case<F> on_writable(const net::socket& s, F f) {
   return {detail::case_kind::writable, &s, -1, std::move(f)};
 }
-/// The same for any descriptor - a pipe, an eventfd, an inotify -, which stays the caller's,
-/// blocking or not. Always ready: regular files and directories, and a number that names no
-/// descriptor: the call fails with EBADF.
+
+/// The same for any descriptor: a pipe, an eventfd, an inotify. The descriptor stays the caller's,
+/// blocking or not. Regular files and directories are always ready, and so is a number that names
+/// no descriptor: the call then fails with EBADF.
 ///
-/// A select that waits watches what the number names when it begins, through a duplicate: closing
-/// the number meanwhile does not end the wait, and is not seen by the other end before the wait has
-/// ended. (Use weft::net's objects where that matters.) Waiting costs some system calls more than
-/// with a socket object, and a descriptor. From a plain thread the default runtime watches, and is
-/// started for it.
-///
-/// Throws, from select: std::system_error, too_many_files_open and the like, with the limit to
-/// raise.
+/// A select that waits watches, through a duplicate, what the number named when the select began.
+/// So closing the number does not end the wait, and the other end sees the close only after the
+/// wait. If that matters, use weft::net's objects. On a plain thread the default runtime watches,
+/// and is started for it.
+/// Throws: from select: std::system_error with too_many_files_open and the like, and a text with
+/// the limit to raise.
+/// Costs: a descriptor, and some system calls more than a socket object.
 template <std::invocable F>
 [[nodiscard]] detail::readiness_case<F> on_readable(int descriptor, F f) {
   return {detail::case_kind::readable, nullptr, descriptor, std::move(f)};
 }
+/// The same for writing.
 template <std::invocable F>
 [[nodiscard]] detail::readiness_case<F> on_writable(int descriptor, F f) {
   return {detail::case_kind::writable, nullptr, descriptor, std::move(f)};
 }
-/// Nothing else is ready now: the select does not wait.
+/// Ready if no other case is ready now, so that the select does not wait. Calls f().
 template <std::invocable F>
 [[nodiscard]] detail::plain_case<F> on_default(F f) {
   return {detail::case_kind::fallback, nullptr, std::move(f)};
 }
 
-/// Waits until one of the cases is ready, takes it, calls its function, and returns its index. Of
-/// several that are ready one is chosen at random, each as likely as the others. Exactly one case
-/// is taken: no value is received, sent or lost by another.
+/// Waits until one of the cases is ready, takes it, calls its function, and returns its index.
 ///
-/// Blocks: the calling fiber, or thread; without any case that can become ready, for ever.
-/// Orders: as the case does by itself.
-/// Throws: what moving a value throws, what the function throws; std::system_error for a descriptor
-/// that cannot be watched. A case is taken then by nobody.
+/// If several are ready, one of them is chosen at random, with equal probability. Exactly one case
+/// is taken: the others neither receive nor send nor lose a value.
+/// Blocks: the calling fiber or thread; for ever if no case can become ready.
+/// Orders: as the operation of the case taken.
+/// Throws: what moving a value throws, and no case is taken then; what the function throws;
+/// std::system_error if a descriptor cannot be watched.
 /// Example: test/unit/examples_waiting_test.cpp [select]
 /// ```
 ///   while (open) {
@@ -280,9 +296,8 @@ std::size_t select(Cases&&... cases) {
   return taken;
 }
 
-/// A select whose cases are known at run time only. Good for any number of selects; cases keep
-/// their index.
-///
+/// A select whose cases are known only at run time. It can be used for any number of selects; cases
+/// keep their index.
 /// Example: test/unit/examples_waiting_test.cpp [selector]
 /// ```
 ///   weft::selector inputs;
@@ -301,22 +316,25 @@ std::size_t select(Cases&&... cases) {
 /// ```
 class selector {
  public:
-  /// Returns the case's index.
+  /// Adds a case and returns its index.
   template <std::derived_from<select_alternative> Case>
   std::size_t add(Case c) {
-    // The case last: what throws leaves the selector as it was.
+    // The case comes last, so that an exception leaves the selector as it was.
     raw_.resize(cases_.size() + 1);
     enabled_.resize(cases_.size() + 1, true);
     cases_.push_back(std::make_unique<Case>(std::move(c)));
     return cases_.size() - 1;
   }
-  /// That case is never ready any more, until it is enabled. Also from within the function of a
-  /// case.
+  /// Makes the case never ready, until it is enabled. May be called from the function of a case.
+  /// Throws: std::out_of_range.
   void disable(std::size_t index) { enabled_.at(index) = false; }
+  /// Makes a disabled case take part again.
+  /// Throws: std::out_of_range.
   void enable(std::size_t index) { enabled_.at(index) = true; }
+  /// The number of cases.
   [[nodiscard]] std::size_t size() const noexcept { return cases_.size(); }
 
-  /// As weft::select.
+  /// As weft::select, over the enabled cases.
   std::size_t select() {
     for (std::size_t i = 0; i < cases_.size(); ++i) {
       raw_[i] = &never_;

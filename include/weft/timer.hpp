@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/timer.hpp - timer, ticker and after: moments to wait for, alone or in a select. All on the
-// steady clock.
+// weft/timer.hpp - timer, ticker and after: moments on the steady clock, to wait for alone or in a
+// select.
 
 #include <chrono>
 #include <stdexcept>
@@ -11,11 +11,13 @@
 
 namespace weft {
 
-/// Fires once, at a moment that can be moved or called off. Whoever takes the firing - one wait, or
-/// one select - gets it; then the timer is idle until `reset`. No firing is left over after `stop`
-/// or `reset`. Between fibers of any runtime and threads.
+/// Fires once, at a moment that can be moved or cancelled. For fibers of any runtime and for
+/// threads.
 ///
-/// Cost: none while nobody waits; a wait is one entry in a heap, and none when it was called off.
+/// One wait or one select takes the firing; then the timer is idle until `reset`. After `stop` or
+/// `reset` no earlier firing is left over.
+/// Costs: nothing while no one waits. A wait costs one entry in a heap, or none if the timer is
+/// idle.
 /// Example: test/unit/examples_waiting_test.cpp [timer]
 /// ```
 ///   weft::timer idle(30s);
@@ -30,11 +32,14 @@ namespace weft {
 /// ```
 class timer {
  public:
-  timer() noexcept = default;  // idle
+  /// An idle timer.
+  timer() noexcept = default;
+  /// A timer that fires after `d`.
   template <class Rep, class Period>
   explicit timer(const std::chrono::duration<Rep, Period>& d) noexcept {
     reset(d);
   }
+  /// A timer that fires at `t`.
   template <class Clock, class Duration>
   explicit timer(const std::chrono::time_point<Clock, Duration>& t) noexcept {
     reset(t);
@@ -42,25 +47,31 @@ class timer {
   timer(const timer&) = delete;
   timer& operator=(const timer&) = delete;
 
-  /// Waits for the firing and takes it. False: it is idle, or was stopped or taken by another
-  /// meanwhile.
-  /// Blocks: the calling fiber, or thread. Not ended by a stop request; pass a token for that.
+  /// Waits for the firing and takes it. Returns false if the timer is idle, or is stopped or its
+  /// firing taken by another during the wait.
+  /// Blocks: the calling fiber or thread. A stop request does not end the wait; pass a token for
+  /// that.
   bool wait() { return fired({}); }
+  /// The same; also returns false as soon as a stop is requested on `stop`.
   bool wait(const std::stop_token& stop) { return fired(detail::wait_limit(stop)); }
-  /// Takes the firing if it is due. Blocks: never.
+  /// Takes the firing if it is due; true if it did.
+  /// Blocks: never.
   [[nodiscard]] bool try_wait() noexcept { return detail::timer_take(state_); }
 
-  /// Fires then, whatever it was set to. True: it was set, and not due yet. Those who wait go on to
-  /// wait.
+  /// Sets the timer to fire after `d` instead. Returns true if it was set and not due yet. Waiters
+  /// keep waiting, for the new moment.
+  /// Blocks: never.
   template <class Rep, class Period>
   bool reset(const std::chrono::duration<Rep, Period>& d) noexcept {
     return detail::timer_set(state_, detail::deadline_after(d), 0);
   }
+  /// Sets the timer to fire at `t` instead. Otherwise the same.
   template <class Clock, class Duration>
   bool reset(const std::chrono::time_point<Clock, Duration>& t) noexcept {
     return detail::timer_set(state_, detail::to_steady(t), 0);
   }
-  /// It does not fire. True: it was set, and not due yet.
+  /// Cancels the firing. Returns true if the timer was set and not due yet.
+  /// Blocks: never.
   bool stop() noexcept { return detail::timer_stop(state_); }
 
   /// For weft's own templates.
@@ -73,17 +84,17 @@ class timer {
   detail::timer_state state_;
 };
 
-/// A timer that fires in a while: `weft::after(1s).wait()`; in a select, weft::on_timeout reads
+/// A timer that fires after `d`: `weft::after(1s).wait()`. In a select weft::on_timeout reads
 /// better.
 template <class Rep, class Period>
 [[nodiscard]] timer after(const std::chrono::duration<Rep, Period>& d) noexcept {
   return timer(d);
 }
 
-/// Fires every `period`, counted from its start, not from when the last tick was taken: ticks do
-/// not drift. A receiver that comes late gets one tick, at once, and those it missed besides are
-/// dropped; the next comes at its time.
+/// Fires every `period`, counted from its start. Ticks do not drift if they are taken late.
 ///
+/// A receiver that comes late gets one tick at once; the others it missed are dropped. The next
+/// tick comes at its time.
 /// Example: test/unit/examples_waiting_test.cpp [ticker]
 /// ```
 ///   auto reporter = weft::spawn([&] {
@@ -93,9 +104,9 @@ template <class Rep, class Period>
 /// ```
 class ticker {
  public:
-  /// Throws: std::invalid_argument unless period > 0, and if the first tick is beyond what the
-  /// steady clock can say (292 years): such a ticker never ticks. A timer takes such a time, as
-  /// "never".
+  /// Starts a ticker.
+  /// Throws: std::invalid_argument if the period is not positive, or if the first tick is later
+  /// than the steady clock can say (292 years). (A timer accepts such a time, as "never".)
   template <class Rep, class Period>
   explicit ticker(const std::chrono::duration<Rep, Period>& period) {
     reset(period);
@@ -103,14 +114,17 @@ class ticker {
   ticker(const ticker&) = delete;
   ticker& operator=(const ticker&) = delete;
 
-  /// Waits for the next tick. False: the ticker was stopped, or `stop` was requested.
-  /// Blocks: the calling fiber, or thread.
+  /// Waits for the next tick. Returns false if the ticker is stopped.
+  /// Blocks: the calling fiber or thread.
   bool wait() { return fired({}); }
+  /// The same; also returns false as soon as a stop is requested on `stop`.
   bool wait(const std::stop_token& stop) { return fired(detail::wait_limit(stop)); }
-  /// Takes a tick that is due. Blocks: never.
+  /// Takes a tick that is due; true if it did.
+  /// Blocks: never.
   [[nodiscard]] bool try_wait() noexcept { return detail::timer_take(state_); }
 
-  /// Starts anew, with that period. Throws: as the constructor.
+  /// Starts anew, with that period.
+  /// Throws: as the constructor.
   template <class Rep, class Period>
   void reset(const std::chrono::duration<Rep, Period>& period) {
     const std::int64_t ns = detail::saturated_ns(period);
@@ -122,7 +136,8 @@ class ticker {
           "for never");
     detail::timer_set(state_, first, ns);
   }
-  /// No more ticks.
+  /// Ends the ticks.
+  /// Blocks: never.
   void stop() noexcept { detail::timer_stop(state_); }
 
   /// For weft's own templates.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/channel.hpp - what a channel's templates know of the machinery
-// (src/sync/channel_core.cpp), which moves elements through the functions of an element_type and
-// knows nothing else about them.
+// weft/detail/channel.hpp - what the templates of a channel know of the machinery
+// (src/sync/channel_core.cpp). The machinery moves elements through the functions of an
+// element_type and knows nothing else about them.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,10 +18,14 @@ namespace weft {
 
 /// How a channel operation ended.
 enum class channel_status : std::uint8_t {
+  /// A value was sent or received.
   success,
-  closed,  // and, for a receiver, drained
+  /// The channel is closed; for a receiver, also drained.
+  closed,
+  /// The time was over.
   timeout,
-  stopped,  // a stop was requested on the token
+  /// A stop was requested on the token.
+  stopped,
 };
 
 }  // namespace weft
@@ -30,12 +34,13 @@ namespace weft::detail {
 
 class channel_core;
 
-/// A value that is its bytes arrives as bytes, and the receiver makes its std::optional of them, in
-/// registers. Others are made in the std::optional they arrive in: one move, and one chance to
-/// throw.
+/// A trivially copyable value arrives as bytes, and the receiver makes its std::optional of them in
+/// registers. Other values are made in the std::optional they arrive in: one move, and one place
+/// that may throw.
 template <class T>
 inline constexpr bool arrives_as_bytes = std::is_trivially_copyable_v<T>;
 
+// Used if arrives_as_bytes<T>.
 template <class T>
 struct receive_buffer {  // for arrives_as_bytes
   alignas(T) std::byte bytes[sizeof(T)];
@@ -45,15 +50,18 @@ struct receive_buffer {  // for arrives_as_bytes
   }
 };
 
-/// `to`: a receive_buffer or an empty std::optional. Those that may throw leave both sides as T's
-/// move constructor leaves them.
+/// How the machinery moves values of one type. `to` is a receive_buffer or an empty std::optional.
+/// If one of these functions throws, both sides are as T's move constructor left them.
 struct element_type {
   std::size_t size;
   std::size_t align;
-  bool is_word;                               // eight bytes, copied without asking
+  // Eight bytes that are copied without a call.
+  bool is_word;  // eight bytes, copied without asking
+  // From a sender's T into raw memory.
   void (*construct)(void* slot, void* from);  // from a sender's T into raw memory
-  void (*deliver)(void* to, void* from);      // from a sender's T to a receiver
-  // from the buffer to a receiver; the slot is raw then
+  // From a sender's T to a receiver.
+  void (*deliver)(void* to, void* from);  // from a sender's T to a receiver
+  // From the buffer to a receiver; the slot is raw memory afterwards.
   void (*take)(void* to, void* slot);
   void (*destroy)(void* slot) noexcept;
 };
@@ -89,7 +97,7 @@ void destroy_channel(channel_core* c) noexcept;
 
 [[nodiscard]] channel_status channel_send(channel_core& c, void* value);
 [[nodiscard]] channel_status channel_send(channel_core& c, void* value, const wait_limit& limit);
-// timeout: it would have to wait
+// Returns timeout if it would have to wait.
 [[nodiscard]] channel_status channel_try_send(channel_core& c, void* value);
 [[nodiscard]] channel_status channel_receive(channel_core& c, void* to);
 [[nodiscard]] channel_status channel_receive(channel_core& c, void* to, const wait_limit& limit);
@@ -99,7 +107,7 @@ bool channel_close(channel_core& c) noexcept;
 [[nodiscard]] std::size_t channel_size(const channel_core& c) noexcept;
 [[nodiscard]] std::size_t channel_capacity(const channel_core& c) noexcept;
 
-/// receive(to) is one of the three above. `value` is empty before.
+/// `receive` is one of the three functions above. `value` is empty before the call.
 template <class T, class Receive>
 [[nodiscard]] channel_status receive_into(std::optional<T>& value, Receive&& receive) {
   if constexpr (arrives_as_bytes<T>) {
