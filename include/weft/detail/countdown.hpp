@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/countdown.hpp - a count and those who wait for it to be zero: latch and wait_group.
+// weft/detail/countdown.hpp - a count and the waiters for its zero: latch and wait_group.
 
 #include <atomic>
 #include <cstdint>
@@ -21,7 +21,7 @@ struct countdown {
   wait_list waiters;
 };
 
-/// Takes n off. Below zero: `underflow` is reported and the process ends.
+/// Takes `n` off. A count below zero reports `underflow` and ends the process.
 void countdown_take(countdown& c, std::int64_t n, const char* underflow) noexcept;
 
 enum class countdown_kind : std::uint8_t { latch, wait_group };

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/deadline.hpp - the one time arithmetic: any duration, and any moment of any clock, as
-// nanoseconds of the steady clock and back. It saturates, and it rounds up: no wait ends early,
-// none turns round at an end of its type.
+// weft/detail/deadline.hpp - all arithmetic on time: converts durations, and moments of any clock,
+// to nanoseconds of the steady clock and back. It saturates and rounds up, so no wait ends early
+// and no value wraps around.
 //
 //   wide_ns        128 bits hold every count of every integral rep in every period up to seconds,
-//                  and far beyond: so the difference of two moments is exact, whatever the clock
-//                  counts in and since when
+//                  and far beyond. So the difference of two moments is exact, whatever unit and
+//                  epoch the clock has.
 //   deadline_after, to_steady     what a timed wait is made of
-// A time that is no number (NaN) is before all others: a wait until then has ended.
-// time_point::max() of any clock, and what the steady clock cannot say any more (292 years), is
-// never.
+//
+// A time that is not a number (NaN) is before all others: a wait until then has ended.
+// time_point::max() of any clock is never, and so is a moment beyond the steady clock's range (292
+// years).
 // Rejected: floating point for the comparison (a double has 53 bits, and an unsigned difference
-// below zero is a large number); std::chrono's common types (they overflow before anybody can
-// look).
+// below zero is a large number); std::chrono's common types (they overflow before the result can be
+// checked).
 
 #include <chrono>
 #include <cstdint>
@@ -30,10 +31,10 @@ using steady_time = std::chrono::steady_clock::time_point;
 static_assert(std::is_same_v<steady_time::duration::period, std::nano> &&
               sizeof(steady_time::rep) == 8);
 
-/// Steady nanoseconds that never come.
+/// In steady nanoseconds: a moment that never comes.
 inline constexpr std::int64_t never_ns = std::numeric_limits<std::int64_t>::max();
 
-/// Beyond any moment, and a difference of two of them still fits.
+/// Later than any moment; the difference of two such values still fits.
 inline constexpr wide widest = wide{1} << 125;
 
 [[nodiscard]] constexpr std::int64_t narrowed(wide n) noexcept {
@@ -46,7 +47,7 @@ inline constexpr wide widest = wide{1} << 125;
   return narrowed(wide{a} + b);
 }
 
-/// Rounded up; saturates at +-widest; -widest for NaN.
+/// Rounds up; saturates at +-widest; -widest for NaN.
 template <class Rep, class Period>
 [[nodiscard]] constexpr wide wide_ns(const std::chrono::duration<Rep, Period>& d) noexcept {
   constexpr wide whole = wide{Period::num} * std::nano::den;
@@ -73,7 +74,7 @@ template <class Rep, class Period>
       return product / den + (product % den > 0 ? 1 : 0);
   }
 }
-/// Rounded up; saturates.
+/// Rounds up; saturates.
 template <class Rep, class Period>
 [[nodiscard]] constexpr std::int64_t saturated_ns(
     const std::chrono::duration<Rep, Period>& d) noexcept {
@@ -83,7 +84,7 @@ template <class Rep, class Period>
     return narrowed(wide_ns(d));
 }
 
-/// Of a setting: at most a century, so that it can be added to what the clock says.
+/// The value of a setting: at most a century, so that it can be added to a moment.
 template <class Rep, class Period>
 [[nodiscard]] constexpr std::int64_t span_ns(const std::chrono::duration<Rep, Period>& d) noexcept {
   constexpr std::int64_t century =
@@ -93,7 +94,7 @@ template <class Rep, class Period>
 }
 
 // ---- steady moments as numbers, for all that compares and stores them
-/// never_ns is the last moment; what was before the system started is when it did.
+/// never_ns is the last moment. A moment before the system's start counts as the start.
 [[nodiscard]] constexpr std::int64_t steady_ns(steady_time t) noexcept {
   const std::int64_t ns = t.time_since_epoch().count();
   return ns < 0 ? 0 : ns;
@@ -103,7 +104,7 @@ template <class Rep, class Period>
 }
 
 // ---- clocks
-/// What the standard asks of a clock, [time.clock.req].
+/// What the standard requires of a clock, [time.clock.req].
 template <class T>
 inline constexpr bool is_clock = requires {
   typename T::rep;
@@ -125,14 +126,14 @@ constexpr void require_clock() noexcept {
   return steady_at(saturated_sum(std::chrono::steady_clock::now().time_since_epoch().count(), ns));
 }
 
-/// In a while; now, for what is not positive.
+/// The moment after `d`; now, if `d` is not positive.
 template <class Rep, class Period>
 [[nodiscard]] steady_time deadline_after(const std::chrono::duration<Rep, Period>& d) noexcept {
   const std::int64_t ns = saturated_ns(d);
   return steady_in(ns > 0 ? ns : 0);
 }
 
-/// That moment, as far as can be said now: another clock may be set.
+/// The moment `t`, as far as it is known now: a clock other than the steady one may be set later.
 template <class Clock, class Duration>
 [[nodiscard]] steady_time to_steady(const std::chrono::time_point<Clock, Duration>& t) noexcept {
   require_clock<Clock>();
@@ -148,9 +149,9 @@ template <class Clock, class Duration>
   }
 }
 
-// Where the standard has the same wait, it is until `t` on its own clock; weft's other waits
-// convert once. Has `t` come on its own clock? A wait until to_steady(t) can end before, if that
-// clock was set back or runs slower.
+/// True if `t` has come on its own clock. A wait until to_steady(t) can end before that, if the
+/// clock was set back or runs slower. Waits that the standard has, too, last until `t` on its own
+/// clock; weft's other waits convert once.
 template <class Clock, class Duration>
 [[nodiscard]] bool has_come(const std::chrono::time_point<Clock, Duration>& t) noexcept {
   if constexpr (std::is_same_v<Clock, std::chrono::steady_clock> || !is_clock<Clock>)
@@ -158,7 +159,8 @@ template <class Clock, class Duration>
   else
     return wide_ns(Clock::now().time_since_epoch()) >= wide_ns(t.time_since_epoch());
 }
-/// wait(a steady time), which says false if it is over, until `t` has come on its own clock.
+/// Calls wait(a steady time), which returns false if that time is over, until `t` has come on its
+/// own clock.
 template <class Clock, class Duration, class Wait>
 bool wait_until_on_clock(const std::chrono::time_point<Clock, Duration>& t, Wait&& wait) {
   while (!wait(to_steady(t)))

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/requirements.hpp - what weft cannot be compiled or linked with is refused here, in
-// one sentence each.
+// weft/detail/requirements.hpp - refuses, with one sentence each, what weft cannot be compiled or
+// linked with.
 //
-// What a compiler sees is an #error. What only the library knows, how it was itself built, is a
-// symbol: a program that differs refers to one that the library does not have, and the linker's
-// message names it.
+// What the compiler can see is an #error. How the library was built is known only to the library,
+// so it is a symbol: a program built differently refers to a symbol that the library does not have,
+// and the linker's message names it.
 
 #if !defined(__linux__)
 #error "weft runs on Linux only: its threads, its poller and its guards are the kernel's."

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/select.hpp - a case as the machinery (src/sync/select.cpp) sees it.
+// weft/detail/select.hpp - a case of a select as the machinery (src/sync/select.cpp) sees it.
 
 #include <chrono>
 #include <cstddef>

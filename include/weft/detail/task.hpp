@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/task.hpp - the part of a fiber record that templates may see, and the entry points
-// behind it.
+// weft/detail/task.hpp - the part of a fiber record that templates see, and the entry points behind
+// it.
 //
-// A spawn is: allocate_task, put the callable into it (inline if it fits), submit_task. The
-// callable moves to the fiber's stack when it starts, so the same bytes then hold the result. What
-// is small and trivial goes through one entry point instead, in two registers (spawn_words), and so
-// does its result (join_words): each entry point costs two nanoseconds.
+// A spawn takes three steps: allocate_task, storing the callable (inline if it fits), submit_task.
+// The callable moves to the fiber's stack when the fiber starts, so the same bytes then hold the
+// result. A small trivial callable goes through one entry point in two registers instead
+// (spawn_words), and so does its result (join_words), because each entry point costs two
+// nanoseconds.
 
 #include <chrono>
 #include <cstddef>
@@ -40,8 +41,7 @@ enum class start : std::uint8_t {
 
 struct task;
 
-/// What can be done with the callable a task holds, and with what it left behind; one table per
-/// type.
+/// What can be done with the callable in a task, and with its result. One table per type.
 struct task_operations {
   void (*invoke)(task&, start) noexcept;
   void (*drop_result)(task&) noexcept;  // null: nothing to destroy
@@ -67,13 +67,13 @@ struct alignas(64) task {
     if (!error && operations->drop_result != nullptr) operations->drop_result(*this);
   }
 
-  // What may throw from its destructor goes onto the heap: there a failed end still gives the
-  // memory back.
+  /// A type that may throw from its destructor goes onto the heap, where its memory is freed even
+  /// if the destructor fails.
   template <class T>
   static constexpr bool fits =
       sizeof(T) <= inline_size && alignof(T) <= 16 && std::is_nothrow_destructible_v<T>;
 
-  /// Where a T lives: in `storage`, or on the heap with its address in `storage`.
+  /// A T lives in `storage`, or on the heap with its address in `storage`.
   template <class T>
   T& object() noexcept {
     if constexpr (fits<T>)
@@ -98,8 +98,8 @@ struct alignas(64) task {
 };
 
 // ---- the entry points (src/api/)
-/// A record for a new fiber of `s`, or of the current or default runtime for null. Throws
-/// std::system_error when the runtime is stopped or its fiber limit is reached.
+/// A record for a new fiber of `s`, or for null of the current or the default runtime. Throws
+/// std::system_error if the runtime is stopped or at its fiber limit.
 [[nodiscard]] task& allocate_task(scheduler* s);
 [[nodiscard]] task& allocate_task(scheduler* s, const attributes& a);
 void abandon_task(task& t) noexcept;          // the callable could not be stored
@@ -108,10 +108,10 @@ void submit_detached_task(task& t) noexcept;  // without
 /// allocate_task and submit_task of a callable whose bytes are `callable`.
 [[nodiscard]] task& spawn_words(const task_operations& operations, words callable);
 void join_task(task& t);  // until it has ended; may run it right here
-/// join_task, then: true: `result` has the first bytes of the storage, and the task is released.
-/// False: it left an error.
+/// join_task, and then: true if `result` has the first bytes of the storage and the task is
+/// released; false if the fiber left an error.
 [[nodiscard]] bool join_words(task& t, words& result);
-/// `stop`: ends the wait, too; null: none.
+/// `stop` ends the wait, too, unless it is null.
 [[nodiscard]] bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline,
                                    const std::stop_token* stop);
 void release_task(task& t) noexcept;  // ended, result taken or dropped
@@ -132,14 +132,14 @@ struct discard_callable {
   ~discard_callable() { t.template destroy<F>(); }
 };
 
-/// A callable on the heap. As std::unique_ptr, but what its destructor throws goes on.
+/// A callable on the heap. Like std::unique_ptr, but lets exceptions of its destructor through.
 template <class F>
 struct heap_callable {
   F* const callable;
   ~heap_callable() noexcept(std::is_nothrow_destructible_v<F>) { delete callable; }
 };
 
-/// What the call throws, and what the destructor of the callable throws after it, is the fiber's
+/// Whatever the call throws, or the destructor of the callable after it, becomes the fiber's
 /// exception.
 template <class F>
 void run_callable(task& t, start how) noexcept {
@@ -203,7 +203,7 @@ inline constexpr task_operations operations_of{
                           ? nullptr
                           : &drop_result_of<F>};
 
-/// f and its arguments, made where they stay.
+/// `f` and its arguments, constructed in place.
 template <class F, class... A>
 class bound_callable {
  public:

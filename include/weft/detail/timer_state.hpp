@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/timer_state.hpp - a time that comes due, once or again and again. Nothing runs when
-// it does: whoever waits, waits until then, so a timer that nobody waits for costs nothing.
+// weft/detail/timer_state.hpp - a moment, once or periodic. Nothing runs when it comes: each waiter
+// waits with the moment as its deadline, so a timer without waiters costs nothing.
 
 #include <chrono>
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace weft::detail {
 
 struct timer_state {
   static constexpr std::int64_t never = never_ns;
-  // set, and never due: whoever waits, waits until it is moved
+  // Set but never due: its waiters wait until it is moved.
   static constexpr std::int64_t latest = never - 1;
 
   wait_list waiters;
@@ -22,10 +22,10 @@ struct timer_state {
 
 enum class timer_wait_end : std::uint8_t { fired, idle, timeout, stopped };
 
-/// Takes the firing, waiting for it while the timer is set.
+/// Takes the firing, and waits for it while the timer is set.
 [[nodiscard]] timer_wait_end timer_wait(timer_state& a, const wait_limit& limit);
 [[nodiscard]] bool timer_take(timer_state& a) noexcept;  // without waiting
-/// False: it was not set, or due already.
+/// Returns false if the timer was not set, or was due already.
 bool timer_set(timer_state& a, std::chrono::steady_clock::time_point due,
                std::int64_t period) noexcept;
 bool timer_stop(timer_state& a) noexcept;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/detail/waiting.hpp - what every object one can wait for has in it, and how long and until
-// when one waits.
+// weft/detail/waiting.hpp - the part that every object one can wait for has, and the limits of a
+// wait.
 //
-// An object keeps its state and the two pointers of its waiter list; all else is compiled
-// (src/sync). The lock of the list is not in the object: see src/sync/README.md, WAIT-2.
+// An object holds its state and the two pointers of its waiter list; everything else is compiled
+// code (src/sync). The lock of the list is not in the object: see src/sync/README.md, WAIT-2.
 
 #include <atomic>
 #include <chrono>
@@ -15,17 +15,18 @@
 
 namespace weft::detail {
 
-/// How many runtimes have told one of their workers to let others run (src/sched/monitor.cpp);
-/// relaxed, late will do.
+/// How many runtimes have requested that one of their workers yields (src/sched/monitor.cpp). Read
+/// relaxed: seeing it late is fine.
 extern constinit std::atomic<std::uint32_t> resched_requests;
 void resched_if_requested() noexcept;
-/// For what is inline and may be called in a loop: a fiber that was told to gives way here.
+/// For inline code that may be called in a loop: if the fiber was requested to yield, it yields
+/// here.
 [[gnu::always_inline]] inline void check_resched() noexcept {
   if (resched_requests.load(std::memory_order_relaxed) != 0) [[unlikely]]
     resched_if_requested();
 }
 
-/// Some place on the caller's stack.
+/// An address in the caller's stack frame.
 [[gnu::always_inline]] inline const void* stack_here() noexcept {
 #if defined(__x86_64__)
   const void* here;
@@ -44,7 +45,7 @@ struct wait_link {
 class wait_list;
 void destroyed_while_waited_for(const wait_list& list) noexcept;
 
-/// Circular, through its own head; empty when the object is.
+/// A circular list through its own head.
 class wait_list {
  public:
   constexpr wait_list() noexcept : head{&head, &head} {}
@@ -60,7 +61,8 @@ class wait_list {
   wait_link head;
 };
 
-/// Until when a wait lasts if nothing happens. The token, if any, outlives the wait.
+/// When a wait ends if nothing else ends it.
+/// Lifetime: the token, if any, outlives the wait.
 struct wait_limit {
   using time_point = std::chrono::steady_clock::time_point;
 
