@@ -1,157 +1,120 @@
 // SPDX-License-Identifier: BSL-1.0
 // http_server - HTTP/1.1 with keep-alive and pipelining: one fiber per connection, blocking code.
 //
-//   read -> http_parser calls back per request -> responses gather -> one write per read
-//   /         a greeting
-//   /metrics  what the scheduler does, as Prometheus reads it
+//   /?name=Ann     a greeting
+//   /wait?ms=20    the same, later: what a server that asks others is like
+//   /metrics       what the scheduler does, as Prometheus reads it
+//   /files/...     the files below --root
 //
-// http_parser (Node's former parser, in Debian) decides what is HTTP; a request it refuses gets a
-// 400 and the connection is closed.
-#include <fmt/format.h>
-#include <http_parser.h>
-#include <sys/resource.h>
-#include <weft/weft.hpp>
+// Clients that are slow, send too much or stay away too long are dropped (http.hpp); SIGTERM ends
+// it when every request is answered (server.hpp).
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <array>
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
-#include <cstdio>
-#include <exception>
-#include <span>
+#include <charconv>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <utility>
+#include <vector>
+
+#include "http.hpp"
+#include "server.hpp"
+#include "url.hpp"
 
 namespace {
 
-constexpr std::string_view greeting = "Hello from weft\n";
+using connection = http::connection<weft::net::tcp_stream>;
+constexpr std::string_view text = "text/plain; charset=utf-8";
 
-// One connection's parser and what it answers; http_parser is C, so its callbacks find us by
-// `data`.
-class responder {
- public:
-  responder() {
-    ::http_parser_init(&parser_, HTTP_REQUEST);
-    parser_.data = this;
-    ::http_parser_settings_init(&settings_);
-    settings_.on_url = [](http_parser* p, const char* at, std::size_t size) {
-      self(p).url_.append(at, size);
-      return 0;
-    };
-    settings_.on_message_complete = [](http_parser* p) {
-      self(p).answer();
-      return 0;
-    };
-  }
-  responder(const responder&) = delete;
-  responder& operator=(const responder&) = delete;
-
-  // False: this was the connection's last input.
-  bool consume(std::string_view input) {
-    const std::size_t used =
-        ::http_parser_execute(&parser_, &settings_, input.data(), input.size());
-    const bool refused = HTTP_PARSER_ERRNO(&parser_) != HPE_OK || used != input.size();
-    if (refused && !last_) respond("400 Bad Request", "Bad request\n", true);
-    return !refused && !last_;
-  }
-
-  std::string& output() { return output_; }
-
- private:
-  static responder& self(http_parser* p) { return *static_cast<responder*>(p->data); }
-
-  void answer() {
-    last_ = ::http_should_keep_alive(&parser_) == 0;
-    if (parser_.method != HTTP_GET && parser_.method != HTTP_HEAD) {
-      respond("405 Method Not Allowed", "Only GET and HEAD\n", last_);
-    } else if (url_ == "/") {
-      respond("200 OK", greeting, last_);
-    } else if (url_ == "/metrics") {
-      respond("200 OK", weft::to_prometheus(weft::metrics()), last_, "text/plain; version=0.0.4");
-    } else {
-      respond("404 Not Found", "No such page\n", last_);
-    }
-    url_.clear();
-    if (last_) ::http_parser_pause(&parser_, 1);  // what follows a "Connection: close" is ignored
-  }
-
-  void respond(std::string_view status, std::string_view body, bool close,
-               std::string_view type = "text/plain") {
-    fmt::format_to(std::back_inserter(output_),
-                   "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n", status, type,
-                   body.size(), close ? "Connection: close\r\n" : "");
-    if (parser_.method != HTTP_HEAD) output_ += body;
-  }
-
-  http_parser parser_{};
-  http_parser_settings settings_{};
-  std::string url_;
-  std::string output_;
-  bool last_ = false;
-};
-
-void serve(weft::net::tcp_stream stream) {
-  try {
-    responder http;
-    std::array<char, 8192> buffer;
-    bool more = true;
-    while (more) {
-      const std::size_t n = stream.read_some(std::as_writable_bytes(std::span(buffer)));
-      if (n == 0) return;
-      more = http.consume({buffer.data(), n});
-      stream.write_all(std::as_bytes(std::span(http.output())));
-      http.output().clear();
-    }
-  } catch (const std::system_error&) {
-    // The client went away, or the server shuts down: either way there is nobody to answer.
-  }
+std::string_view type_of(std::string_view path) {
+  constexpr std::pair<std::string_view, std::string_view> types[] = {
+      {".html", "text/html; charset=utf-8"},
+      {".txt", text},
+      {".css", "text/css"},
+      {".js", "text/javascript"},
+      {".png", "image/png"},
+      {".svg", "image/svg+xml"},
+      {".json", "application/json"}};
+  for (const auto& [ending, type] : types)
+    if (path.ends_with(ending)) return type;
+  return "application/octet-stream";
 }
 
-// A connection is a descriptor, and the soft limit of most shells is 1024.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+// Opening and reading may have to wait for a disk, so that is done by the offload pool.
+void send_file(connection& c, weft::net::tcp_stream& stream, const std::string& root,
+               const std::string& path, bool only_head) {
+  if (path.find("/../") != path.npos || path.ends_with("/..") || path.find('\0') != path.npos)
+    return c.respond(404, text, "No such file\n");
+  struct stat about{};
+  const int file = weft::offload([&] {
+    const int fd = ::open((root + path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0 && ::fstat(fd, &about) == 0 && S_ISREG(about.st_mode)) return fd;
+    if (fd >= 0) ::close(fd);
+    return -1;
+  });
+  if (file < 0) return c.respond(404, text, "No such file\n");
+  c.begin(200, type_of(path), static_cast<std::uint64_t>(about.st_size));
+  std::vector<std::byte> part(64 * 1024);
+  bool well = c.flush();
+  for (off_t at = 0; well && !only_head && at < about.st_size;) {
+    const ssize_t n = weft::offload([&] { return ::pread(file, part.data(), part.size(), at); });
+    well = n > 0 && c.write({part.data(), static_cast<std::size_t>(n)});
+    at += n;
+  }
+  ::close(file);
+  if (!well) stream.close();  // it got less than it was promised
 }
 
-int listen_and_serve(const std::string& address, std::uint16_t port) {
-  weft::net::tcp_listener listener(weft::net::endpoint(address, port));
-  fmt::print("listening on {} port {}\n", address, listener.local_endpoint().port());
-  std::fflush(stdout);
-  while (!weft::this_fiber::stop_requested()) {
-    try {
-      weft::spawn(serve, listener.accept()).detach();
-    } catch (const std::system_error& e) {
-      if (weft::this_fiber::stop_requested()) break;
-      fmt::print(stderr, "http_server: accept: {}\n", e.what());
-      // Out of descriptors or memory: connections that end give some back.
-      weft::this_fiber::sleep_for(std::chrono::milliseconds(50));
-    }
+void answer(connection& c, weft::net::tcp_stream& stream, const http::request& r,
+            const std::string& root) {
+  const http::url url(r.target);
+  if (r.method != HTTP_GET && r.method != HTTP_HEAD)
+    return c.respond(405, text, "Only GET and HEAD\n", "Allow: GET, HEAD\r\n");
+  if (url.path == "/metrics")
+    return c.respond(200, "text/plain; version=0.0.4", weft::to_prometheus(weft::metrics()));
+  if (!root.empty() && url.path.starts_with("/files/"))
+    return send_file(c, stream, root, url.path.substr(6), r.method == HTTP_HEAD);
+  if (url.path != "/" && url.path != "/wait") return c.respond(404, text, "No such page\n");
+  if (url.path == "/wait") {
+    int ms = 0;
+    const std::string given = url.parameter("ms");
+    const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), ms);
+    if (error != std::errc() || end != given.data() + given.size() || ms < 0 || ms > 60'000)
+      return c.respond(400, text, "ms is a number from 0 to 60000\n");
+    c.flush();
+    weft::this_fiber::sleep_for(std::chrono::milliseconds(ms));
   }
-  return 0;
+  const std::string name = url.parameter("name");
+  if (name.empty()) return c.respond(200, text, "Hello from weft\n");
+  c.respond(200, text, "Hello " + name + " from weft\n");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 8080;
-  weft::options options;
-  CLI::App app{"Serves a greeting over HTTP/1.1, one fiber per connection."};
-  app.add_option("--address", address, "IPv4 or IPv6 address to listen on")->capture_default_str();
-  app.add_option("--port", port, "port; 0: any free one, named on stdout")->capture_default_str();
-  app.add_option("--workers", options.workers, "processors; 0: what this process may use");
+  examples::server_options server;
+  http::limits limits;
+  std::string root;
+  CLI::App app{"Serves greetings and files over HTTP/1.1, one fiber per connection."};
+  examples::add_server_options(app, server);
+  app.add_option("--root", root, "folder whose files are below /files/")
+      ->check(CLI::ExistingDirectory);
+  const auto milliseconds = [&](const char* name, std::chrono::milliseconds& to, const char* what) {
+    app.add_option_function<int>(
+           name, [&to](int ms) { to = std::chrono::milliseconds(ms); }, what)
+        ->check(CLI::PositiveNumber);
+  };
+  milliseconds("--idle-ms", limits.idle, "a connection without a request is closed after (60000)");
+  milliseconds("--request-ms", limits.request, "a request must be whole after (10000)");
+  milliseconds("--answer-ms", limits.answer, "a client must take an answer within (30000)");
+  milliseconds("--grace-ms", server.grace, "after SIGTERM, requests may take (10000)");
   CLI11_PARSE(app, argc, argv);
 
-  try {
-    raise_descriptor_limit();
-    return weft::run(options, [&] { return listen_and_serve(address, port); });
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "http_server: {}\n", e.what());
-    return 1;
-  }
+  return examples::run_server("http_server", server,
+                              [&](weft::net::tcp_stream stream, std::stop_token draining) {
+                                connection c(stream, limits, draining);
+                                while (const http::request* r = c.next())
+                                  answer(c, stream, *r, root);
+                              });
 }

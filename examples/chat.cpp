@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSL-1.0
+// chat - a room: each line a client sends reaches all others. `nc 127.0.0.1 8080` is a client.
+//
+//   reader   (a fiber per client)  takes lines, and puts them into everybody's queue
+//   writer   (a fiber per client)  takes from its queue, and writes
+//
+// Back-pressure: queues are bounded. A reader that finds one full waits for room, so whoever talks
+// faster than the others read is slowed down, by TCP in the end. A client that makes the room wait
+// longer than `patience` is put out: one that never reads stops nobody for longer.
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "server.hpp"
+
+namespace {
+
+using line = std::shared_ptr<const std::string>;  // one copy, however many queues it is in
+constexpr std::size_t longest_line = 4096, room_of_queue = 256;
+
+struct member {
+  explicit member(weft::net::tcp_stream s) : stream(std::move(s)) {}
+  weft::net::tcp_stream stream;
+  weft::channel<line> queue{room_of_queue};
+};
+
+class chat_room {
+ public:
+  explicit chat_room(std::chrono::milliseconds patience) : patience_(patience) {}
+
+  int enter(const std::shared_ptr<member>& m) {
+    const std::lock_guard guard(lock_);
+    members_.emplace(++last_, m);
+    return last_;
+  }
+  void leave(int number) {
+    const std::lock_guard guard(lock_);
+    members_.erase(number);
+  }
+  void say(int from, std::string text) {
+    const line said = std::make_shared<const std::string>(std::move(text));
+    std::vector<std::shared_ptr<member>> others;
+    {
+      const std::lock_guard guard(lock_);  // not held while we wait for room
+      for (const auto& [number, m] : members_)
+        if (number != from) others.push_back(m);
+    }
+    for (const auto& m : others)
+      if (m->queue.send_for(line(said), patience_).status() == weft::channel_status::timeout)
+        m->stream.close();  // its reader ends, and with it the client's place
+  }
+
+ private:
+  const std::chrono::milliseconds patience_;
+  weft::mutex lock_;
+  std::map<int, std::shared_ptr<member>> members_;
+  int last_ = 0;
+};
+
+void write_queue(member& m, std::chrono::milliseconds patience) {
+  std::error_code ec;
+  for (const line& text : m.queue) {
+    m.stream.set_write_deadline(std::chrono::steady_clock::now() + patience);
+    m.stream.write_all(std::as_bytes(std::span(*text)), ec);
+    if (ec) break;
+  }
+  m.stream.close();
+}
+
+void read_lines(chat_room& room, int number, weft::net::tcp_stream& stream) {
+  std::array<char, 4096> buffer;
+  std::string begun;
+  std::error_code ec;
+  for (;;) {
+    const std::size_t n = stream.read_some(std::as_writable_bytes(std::span(buffer)), ec);
+    if (n == 0) return;
+    begun.append(buffer.data(), n);
+    std::size_t begin = 0;
+    for (std::size_t end; (end = begun.find('\n', begin)) != begun.npos; begin = end + 1)
+      room.say(number, fmt::format("{}: {}\n", number, begun.substr(begin, end - begin)));
+    begun.erase(0, begin);
+    if (begun.size() > longest_line) return;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  examples::server_options server;
+  server.grace = std::chrono::milliseconds(0);  // conversations have no end to wait for
+  int patience_ms = 1000;
+  CLI::App app{"A chat room: each line a client sends reaches all others."};
+  examples::add_server_options(app, server);
+  app.add_option("--patience-ms", patience_ms, "so long the room waits for a client that is slow")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+
+  const std::chrono::milliseconds patience(patience_ms);
+  chat_room room(patience);
+  return examples::run_server("chat", server, [&](weft::net::tcp_stream s, std::stop_token) {
+    const auto me = std::make_shared<member>(std::move(s));
+    const int number = room.enter(me);
+    weft::scope writer;
+    writer.spawn([&] { write_queue(*me, patience); });
+    room.say(number, fmt::format("{} has come\n", number));
+    read_lines(room, number, me->stream);
+    room.leave(number);
+    me->queue.close();
+    room.say(number, fmt::format("{} has gone\n", number));
+  });
+}

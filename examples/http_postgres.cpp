@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSL-1.0
+// http_postgres - each request is a query on PostgreSQL, by stock libpq and a bounded pool.
+//
+//   GET /?id=7             the name of person 7
+//   --mode blocking        libpq as it is: it blocks its thread, and weft, which sees that, gives
+//                          the processor to another one
+//   --mode block_in_place  the same, announced: the processor is given away at once
+//   --mode offload         the call is made by a thread of the offload pool
+//   --mode descriptor      libpq's asynchronous calls; the fiber waits for the socket
+//
+// Connections to the database are few (--pool): a request waits for a free one, and answers 503 if
+// none comes in time. One that broke is made anew by its next user.
+#include <libpq-fe.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "http.hpp"
+#include "server.hpp"
+#include "url.hpp"
+
+namespace {
+
+enum class how { blocking, block_in_place, offload, descriptor };
+
+struct clear_result {
+  void operator()(PGresult* r) const { ::PQclear(r); }
+};
+using result = std::unique_ptr<PGresult, clear_result>;
+struct finish_connection {
+  void operator()(PGconn* c) const { ::PQfinish(c); }
+};
+using database = std::unique_ptr<PGconn, finish_connection>;
+
+class pool {
+ public:
+  pool(std::string conninfo, int size, how mode)
+      : conninfo_(std::move(conninfo)), mode_(mode), free_(static_cast<std::size_t>(size)) {
+    for (int i = 0; i < size; ++i) free_.send(database());
+  }
+
+  // 200 and the name, or another status and why.
+  std::pair<int, std::string> name_of(const std::string& id) {
+    auto taken = free_.receive_for(std::chrono::seconds(5));
+    if (!taken) return {503, "All connections to the database are busy\n"};
+    database db = std::move(*taken);
+    auto answer = query(db, id);
+    if (db != nullptr && ::PQstatus(db.get()) != CONNECTION_OK) db.reset();
+    free_.send(std::move(db));
+    return answer;
+  }
+
+ private:
+  std::pair<int, std::string> query(database& db, const std::string& id) {
+    if (db == nullptr) {  // rare, and it looks up names: always on the pool of threads
+      db.reset(weft::offload([&] { return connected(); }));
+      if (::PQstatus(db.get()) != CONNECTION_OK) return {503, ::PQerrorMessage(db.get())};
+    }
+    const char* const values[] = {id.c_str()};
+    const auto ask = [&] {
+      return ::PQexecPrepared(db.get(), "name_of", 1, values, nullptr, nullptr, 0);
+    };
+    result r(mode_ == how::descriptor       ? ask_and_wait(db.get(), values)
+             : mode_ == how::offload        ? weft::offload(ask)
+             : mode_ == how::block_in_place ? weft::block_in_place(ask)
+                                            : ask());
+    if (::PQresultStatus(r.get()) != PGRES_TUPLES_OK) return {503, ::PQerrorMessage(db.get())};
+    if (::PQntuples(r.get()) == 0) return {404, "Nobody has this id\n"};
+    return {200, std::string(::PQgetvalue(r.get(), 0, 0)) + "\n"};
+  }
+
+  // A query that takes too long is ended by the server, whatever the mode.
+  PGconn* connected() const {
+    const char* const names[] = {"dbname", "options", "connect_timeout", nullptr};
+    const char* const values[] = {conninfo_.c_str(), "-c statement_timeout=5000", "5", nullptr};
+    PGconn* const c = ::PQconnectdbParams(names, values, 1);
+    if (::PQstatus(c) == CONNECTION_OK)
+      result(::PQprepare(c, "name_of", "select name from people where id = $1::int", 1, nullptr));
+    if (mode_ == how::descriptor) ::PQsetnonblocking(c, 1);
+    return c;
+  }
+
+  // Null: the connection failed.
+  static PGresult* ask_and_wait(PGconn* c, const char* const* values) {
+    if (::PQsendQueryPrepared(c, "name_of", 1, values, nullptr, nullptr, 0) == 0) return nullptr;
+    for (int unsent; (unsent = ::PQflush(c)) != 0 || ::PQisBusy(c) != 0;) {
+      const int socket = ::PQsocket(c);
+      if (unsent < 0 || socket < 0) return nullptr;
+      if (unsent > 0)
+        weft::select(weft::on_readable(socket, [] {}), weft::on_writable(socket, [] {}));
+      else
+        weft::select(weft::on_readable(socket, [] {}));
+      if (::PQconsumeInput(c) == 0) return nullptr;
+    }
+    PGresult* const first = ::PQgetResult(c);
+    while (PGresult* more = ::PQgetResult(c)) ::PQclear(more);  // none, but libpq wants to be asked
+    return first;
+  }
+
+  const std::string conninfo_;
+  const how mode_;
+  weft::channel<database> free_;
+};
+
+void answer(http::connection<weft::net::tcp_stream>& c, const http::request& r, pool& people) {
+  const std::string id = http::url(r.target).parameter("id");
+  const auto digit = [](unsigned char d) { return std::isdigit(d) != 0; };
+  if (id.empty() || id.size() > 9 || !std::all_of(id.begin(), id.end(), digit))
+    return c.respond(400, "text/plain", "id is a number\n");
+  const auto [status, text] = people.name_of(id);
+  c.respond(status, "text/plain; charset=utf-8", text);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  examples::server_options server;
+  std::string conninfo;
+  how mode = how::descriptor;
+  int size = 16;
+  const std::map<std::string, how> modes{{"blocking", how::blocking},
+                                         {"block_in_place", how::block_in_place},
+                                         {"offload", how::offload},
+                                         {"descriptor", how::descriptor}};
+  CLI::App app{"Answers requests out of a PostgreSQL database."};
+  examples::add_server_options(app, server);
+  app.add_option("--database", conninfo, "libpq's conninfo, such as 'host=/tmp dbname=postgres'")
+      ->required();
+  app.add_option("--mode", mode, "how queries are waited for (descriptor)")
+      ->transform(CLI::CheckedTransformer(modes));
+  app.add_option("--pool", size, "connections to the database")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+
+  pool people(conninfo, size, mode);
+  const http::limits limits;
+  return examples::run_server("http_postgres", server,
+                              [&](weft::net::tcp_stream stream, std::stop_token draining) {
+                                http::connection c(stream, limits, draining);
+                                while (const http::request* r = c.next()) answer(c, *r, people);
+                              });
+}
