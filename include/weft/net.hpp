@@ -2,7 +2,10 @@
 #pragma once
 // weft/net.hpp - the whole network.
 
+#include <weft/net/buffer.hpp>
 #include <weft/net/endpoint.hpp>
 #include <weft/net/error.hpp>
 #include <weft/net/socket.hpp>
+#include <weft/net/stream.hpp>
+#include <weft/net/stream_socket.hpp>
 #include <weft/net/tcp.hpp>

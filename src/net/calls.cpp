@@ -2,15 +2,21 @@
 // net/calls.cpp - see calls.hpp.
 #include "net/calls.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <system_error>
 
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#include "net/message_window.hpp"
 
 namespace weft::detail {
 namespace {
@@ -37,9 +43,37 @@ int name_of(int s, net::endpoint& out, int (*get)(int, sockaddr*, socklen_t*)) n
   return 0;
 }
 
-int set_int(int s, int level, int option, int value) noexcept {
-  return ::setsockopt(s, level, option, &value, sizeof value) == 0 ? 0 : -errno;
+int get_int(int s, int level, int option, int& value) noexcept {
+  socklen_t size = sizeof value;
+  return ::getsockopt(s, level, option, &value, &size) == 0 ? 0 : -errno;
 }
+
+// SIGPIPE is this thread's to take back: the kernel sends it to the thread that makes the call.
+class no_sigpipe {
+ public:
+  no_sigpipe() noexcept {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    sigset_t pending;
+    sigpending(&pending);
+    if (sigismember(&pending, SIGPIPE) == 1) return;  // somebody's, and blocked
+    active_ = pthread_sigmask(SIG_BLOCK, &pipe_, &before_) == 0;
+  }
+  ~no_sigpipe() {
+    if (!active_) return;
+    const int error = errno;
+    constexpr timespec at_once{};
+    if (error == EPIPE) sigtimedwait(&pipe_, nullptr, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    errno = error;
+  }
+  no_sigpipe(const no_sigpipe&) = delete;
+  no_sigpipe& operator=(const no_sigpipe&) = delete;
+
+ private:
+  sigset_t pipe_, before_;
+  bool active_ = false;
+};
 
 }  // namespace
 
@@ -48,6 +82,31 @@ ssize_t call_recv(int s, void* to, std::size_t size) noexcept {
 }
 ssize_t call_send(int s, const void* from, std::size_t size) noexcept {
   return retry([&] { return ::send(s, from, size, MSG_DONTWAIT | MSG_NOSIGNAL); });
+}
+
+ssize_t call_recv_several(int s, const net::mutable_buffers& to, std::size_t skip,
+                          std::size_t& asked) noexcept {
+  message_window w(to, skip);
+  asked = w.bytes;
+  return retry([&] { return ::recvmsg(s, &w.message, MSG_DONTWAIT); });
+}
+ssize_t call_send_several(int s, const net::const_buffers& from, std::size_t skip) noexcept {
+  const message_window w(from, skip);
+  // More follows at once: a packet that is not full may wait for it.
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (w.more ? MSG_MORE : 0);
+  return retry([&] { return ::sendmsg(s, &w.message, flags); });
+}
+ssize_t call_send_file(int s, int file, std::uint64_t& offset, std::size_t count) noexcept {
+  const no_sigpipe guard;
+  auto at = static_cast<off_t>(offset);
+  const ssize_t n = retry([&] { return ::sendfile(s, file, &at, count); });
+  offset = static_cast<std::uint64_t>(at);
+  return n;
+}
+bool call_is_cached(int file, std::uint64_t offset) noexcept {
+  char byte;
+  iovec to{&byte, 1};
+  return ::preadv2(file, &to, 1, static_cast<off_t>(offset), RWF_NOWAIT) >= 0 || errno != EAGAIN;
 }
 
 int call_accept(int s, net::endpoint& peer) noexcept {
@@ -77,26 +136,53 @@ int call_connect(int s, const net::endpoint& peer) noexcept {
 }
 
 int call_no_delay(int s, bool on) noexcept {
-  return set_int(s, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
+  return call_set(s, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
 }
 
-int call_listen(int s, const net::endpoint& at, int backlog) noexcept {
+int call_set(int s, int level, int option, int value) noexcept {
+  return ::setsockopt(s, level, option, &value, sizeof value) == 0 ? 0 : -errno;
+}
+int call_keep_alive(int s, const net::keep_alive& value) noexcept {
+  const auto seconds = [](std::chrono::seconds t) {
+    return static_cast<int>(std::clamp<std::chrono::seconds::rep>(t.count(), 1, 32767));
+  };
+  int e = call_set(s, IPPROTO_TCP, TCP_KEEPIDLE, seconds(value.idle));
+  if (e == 0) e = call_set(s, IPPROTO_TCP, TCP_KEEPINTVL, seconds(value.interval));
+  if (e == 0) e = call_set(s, IPPROTO_TCP, TCP_KEEPCNT, std::clamp(value.count, 1, 127));
+  return e != 0 ? e : call_set(s, SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+int call_linger(int s, bool on, int seconds) noexcept {
+  const linger value{on ? 1 : 0, seconds};
+  return ::setsockopt(s, SOL_SOCKET, SO_LINGER, &value, sizeof value) == 0 ? 0 : -errno;
+}
+
+int call_listen(int s, const net::endpoint& at, const net::listen_options& options) noexcept {
   sockaddr_storage a{};
   const auto size = static_cast<socklen_t>(at.to_native(a));
-  if (const int e = set_int(s, SOL_SOCKET, SO_REUSEADDR, 1); e < 0) return e;
-  if (at.is_v6())
-    if (const int e = set_int(s, IPPROTO_IPV6, IPV6_V6ONLY, 1); e < 0) return e;
+  int e = call_set(s, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (e == 0 && options.sharing == net::port_sharing::spread)
+    e = call_set(s, SOL_SOCKET, SO_REUSEPORT, 1);
+  if (e == 0 && at.is_v6())
+    e = call_set(s, IPPROTO_IPV6, IPV6_V6ONLY, options.stack == net::ip_stack::dual ? 0 : 1);
+  if (e != 0) return e;
   call_no_delay(s, true);  // inherited by every connection: one call instead of one each
   if (::bind(s, reinterpret_cast<sockaddr*>(&a), size) != 0) return -errno;
-  return ::listen(s, backlog) == 0 ? 0 : -errno;
+  return ::listen(s, options.backlog) == 0 ? 0 : -errno;
+}
+
+int call_listens(int s) noexcept {
+  int protocol = 0, listens = 0;
+  int e = get_int(s, SOL_SOCKET, SO_PROTOCOL, protocol);
+  if (e == 0) e = get_int(s, SOL_SOCKET, SO_ACCEPTCONN, listens);
+  if (e != 0) return e;
+  return protocol == IPPROTO_TCP && listens != 0 ? 0 : -EINVAL;
 }
 
 int call_shutdown(int s, int how) noexcept { return ::shutdown(s, how) == 0 ? 0 : -errno; }
 
 int call_prepare(int s) noexcept {
   int type = 0;
-  socklen_t size = sizeof type;
-  if (::getsockopt(s, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return -errno;
+  if (const int e = get_int(s, SOL_SOCKET, SO_TYPE, type); e != 0) return e;
   if (type != SOCK_STREAM) return -EPROTOTYPE;
   const int flags = ::fcntl(s, F_GETFL);
   if (flags < 0 || ::fcntl(s, F_SETFL, flags | O_NONBLOCK) != 0) return -errno;
@@ -105,13 +191,11 @@ int call_prepare(int s) noexcept {
 
 bool call_is_plain_tcp(int s) noexcept {
   int domain = 0, protocol = 0;
-  socklen_t size = sizeof domain;
-  if (::getsockopt(s, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return false;
-  size = sizeof protocol;
-  if (::getsockopt(s, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0) return false;
+  if (get_int(s, SOL_SOCKET, SO_DOMAIN, domain) != 0) return false;
+  if (get_int(s, SOL_SOCKET, SO_PROTOCOL, protocol) != 0) return false;
   if ((domain != AF_INET && domain != AF_INET6) || protocol != IPPROTO_TCP) return false;
   char above[16] = "";  // "tls"; none: ENOENT, an empty name, or an old kernel
-  size = sizeof above;
+  socklen_t size = sizeof above;
   return ::getsockopt(s, IPPROTO_TCP, TCP_ULP, above, &size) != 0 || size == 0 || above[0] == '\0';
 }
 

@@ -8,22 +8,42 @@
 
 #include <sys/types.h>
 #include <cstddef>
+#include <cstdint>
 
+#include <weft/net/buffer.hpp>
 #include <weft/net/endpoint.hpp>
+#include <weft/net/tcp.hpp>
 
 namespace weft::detail {
 
 [[gnu::noinline]] ssize_t call_recv(int s, void* to, std::size_t size) noexcept;
 // raises no SIGPIPE
 [[gnu::noinline]] ssize_t call_send(int s, const void* from, std::size_t size) noexcept;
+/// The same with several buffers, behind their first `skip` bytes; at most 64 in one call. `asked`:
+/// the size of what was passed on, which is not empty.
+[[gnu::noinline]] ssize_t call_recv_several(int s, const net::mutable_buffers& to, std::size_t skip,
+                                            std::size_t& asked) noexcept;
+[[gnu::noinline]] ssize_t call_send_several(int s, const net::const_buffers& from,
+                                            std::size_t skip) noexcept;
+/// sendfile(2), `offset` moved on; raises no SIGPIPE.
+[[gnu::noinline]] ssize_t call_send_file(int s, int file, std::uint64_t& offset,
+                                         std::size_t count) noexcept;
+/// Is the page of the file at `offset` in memory? True if nobody can say, or behind its end.
+[[gnu::noinline]] bool call_is_cached(int file, std::uint64_t offset) noexcept;
 /// Non-blocking and close-on-exec, as is what call_socket makes.
 [[gnu::noinline]] int call_accept(int s, net::endpoint& peer) noexcept;
 [[gnu::noinline]] int call_socket(const net::endpoint& family_of) noexcept;  // TCP
 [[gnu::noinline]] int call_connect(int s, const net::endpoint& peer) noexcept;
 /// Allows the address to be used again, binds, listens.
-[[gnu::noinline]] int call_listen(int s, const net::endpoint& at, int backlog) noexcept;
+[[gnu::noinline]] int call_listen(int s, const net::endpoint& at,
+                                  const net::listen_options& options) noexcept;
+/// Is it a TCP socket that listens?
+[[gnu::noinline]] int call_listens(int s) noexcept;
 [[gnu::noinline]] int call_shutdown(int s, int how) noexcept;
 [[gnu::noinline]] int call_no_delay(int s, bool on) noexcept;
+[[gnu::noinline]] int call_set(int s, int level, int option, int value) noexcept;
+[[gnu::noinline]] int call_keep_alive(int s, const net::keep_alive& value) noexcept;
+[[gnu::noinline]] int call_linger(int s, bool on, int seconds) noexcept;
 /// Makes any stream socket non-blocking and close-on-exec.
 [[gnu::noinline]] int call_prepare(int s) noexcept;
 /// TCP with nothing on top: such a stream has no boundaries. A Unix socket has (descriptors,

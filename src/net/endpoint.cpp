@@ -112,6 +112,15 @@ std::size_t endpoint::to_native(::sockaddr_storage& out) const noexcept {
   return sizeof in;
 }
 
+endpoint endpoint::unmapped() const noexcept {
+  constexpr std::uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (!is_v6() || std::memcmp(bytes_.data(), mapped, sizeof mapped) != 0) return *this;
+  endpoint e;
+  e.port_ = port_;
+  std::memcpy(e.bytes_.data(), bytes_.data() + sizeof mapped, 4);
+  return e;
+}
+
 std::string endpoint::address() const {
   char text[INET6_ADDRSTRLEN] = {};
   ::inet_ntop(is_v6() ? AF_INET6 : AF_INET, bytes_.data(), text, sizeof text);

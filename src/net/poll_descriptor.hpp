@@ -19,6 +19,7 @@
 #include <system_error>
 
 #include <weft/detail/deadline.hpp>
+#include <weft/detail/waiting.hpp>
 #include <weft/net/endpoint.hpp>
 
 #include "base/cache_line.hpp"
@@ -135,12 +136,18 @@ class descriptor_use {
 /// epoll_ctl said.
 [[nodiscard]] std::error_code need_poller(poll_descriptor& d, scheduler& home) noexcept;
 
-/// Waits until an event came after `seen` was read, at most until `deadline_ns`. The caller holds a
-/// use, has found that its system call would block, and tries it again after success, which
-/// promises nothing. Errors: timed_out; operation_canceled for a stop request or a close; what
-/// epoll_ctl said.
+/// Waits until an event came after `seen` was read, at most within `limit` and until the
+/// descriptor's own deadline of that direction. The caller holds a use, has found that its system
+/// call would block, and tries it again after success, which promises nothing. Errors: timed_out;
+/// operation_canceled for a stop request or a close; what epoll_ctl said.
 [[nodiscard]] std::error_code wait_for_event(poll_descriptor& d, direction dir,
                                              poll_word::edge_count seen, park_reason why,
-                                             std::int64_t deadline_ns) noexcept;
+                                             const wait_limit& limit) noexcept;
+/// The same, at most for `pause_ns`, whose end is no error; and no poller is asked to watch. For
+/// those whose call may succeed later without an event of the kernel's.
+[[nodiscard]] std::error_code pause_for_event(poll_descriptor& d, direction dir,
+                                              poll_word::edge_count seen, park_reason why,
+                                              const wait_limit& limit,
+                                              std::int64_t pause_ns) noexcept;
 
 }  // namespace weft::detail

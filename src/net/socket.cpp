@@ -2,12 +2,19 @@
 // net/socket.cpp - owning, closing, naming; and the texts of what went wrong.
 #include <weft/net/socket.hpp>
 
+#include <algorithm>
+#include <cerrno>
+#include <limits>
 #include <string>
 
+#include <sys/socket.h>
+
 #include <weft/net/error.hpp>
+#include <weft/net/unix_endpoint.hpp>
 
 #include "net/calls.hpp"
-#include "net/poll_descriptor.hpp"
+#include "net/datagram_calls.hpp"
+#include "net/operation.hpp"
 
 namespace weft::net {
 namespace {
@@ -25,11 +32,42 @@ class category final : public std::error_category {
 // Made at compile time: no guard that a fiber could park on.
 constinit const category the_category;
 
-std::error_code closed() noexcept { return std::make_error_code(std::errc::bad_file_descriptor); }
-
 }  // namespace
 
 const std::error_category& net_category() noexcept { return the_category; }
+
+}  // namespace weft::net
+
+std::string weft::detail::remedy_for(const std::error_code& why) {
+  if (why == std::errc::too_many_files_open)
+    return ": this process may have " + std::to_string(descriptor_limit()) +
+           " descriptors, raise its limit (`ulimit -n`)";
+  if (why == std::errc::too_many_files_open_in_system)
+    return ": the system has no descriptor left, raise the sysctl fs.file-max";
+  return {};
+}
+
+namespace {
+
+std::string name_of(int number, weft::detail::which_end which) {
+  weft::detail::native_address a;
+  if (weft::detail::call_name(number, which, a) < 0) return {};
+  const auto& native = reinterpret_cast<const sockaddr&>(a.storage);
+  if (native.sa_family == AF_UNIX) {
+    const auto e = weft::net::unix_endpoint::from_native(native, a.size);
+    return e.is_unnamed() ? std::string() : e.to_string();
+  }
+  if (native.sa_family == AF_INET || native.sa_family == AF_INET6)
+    return weft::net::endpoint::from_native(native, a.size).to_string();
+  return {};
+}
+
+}  // namespace
+
+std::string weft::detail::name_of_local(int number) { return name_of(number, which_end::local); }
+std::string weft::detail::name_of_remote(int number) { return name_of(number, which_end::remote); }
+
+namespace weft::net {
 
 bool socket::is_open() const noexcept {
   return static_cast<bool>(detail::descriptor_use(descriptor_));
@@ -52,7 +90,7 @@ endpoint socket::local_endpoint(std::error_code& ec) const noexcept {
   endpoint e;
   const detail::descriptor_use use(descriptor_);
   const int result = use ? detail::call_local(use.number(), e) : 0;
-  ec = use ? std::error_code(-result, std::generic_category()) : closed();
+  ec = use ? std::error_code(-result, std::generic_category()) : detail::bad_descriptor();
   return e;
 }
 endpoint socket::local_endpoint() const {
@@ -71,15 +109,37 @@ void socket::set_deadlines(bool reads, bool writes, time_point deadline) noexcep
 
 void socket::fail(const char* operation, std::error_code why) const {
   std::string text = std::string("weft: ") + operation;
-  std::error_code ignored;
-  const endpoint local = local_endpoint(ignored);
-  if (descriptor_ != nullptr && descriptor_->remote != endpoint{})
-    text += " " + descriptor_->remote.to_string();
-  if (!ignored) text += " (local " + local.to_string() + ")";
-  if (why == std::errc::too_many_files_open)
-    text += ": this process may have " + std::to_string(detail::descriptor_limit()) +
-            " descriptors, raise its limit (`ulimit -n`)";
-  throw std::system_error(why, text);
+  std::string local, remote;
+  if (const detail::descriptor_use use(descriptor_); use) {
+    local = detail::name_of_local(use.number());
+    // What the connection was made with is known after it has broken, too.
+    remote =
+        use->remote != endpoint{} ? use->remote.to_string() : detail::name_of_remote(use.number());
+  }
+  if (!remote.empty()) text += " " + remote;
+  if (!local.empty()) text += " (local " + local + ")";
+  throw std::system_error(why, text + detail::remedy_for(why));
+}
+
+void socket::check(const char* operation, int result) const {
+  if (result != 0) fail(operation, {-result, std::generic_category()});
+}
+
+namespace {
+int kernel_size(std::size_t bytes) noexcept {
+  return static_cast<int>(std::min<std::size_t>(bytes, std::numeric_limits<int>::max()));
+}
+}  // namespace
+
+void socket::set_send_buffer(std::size_t bytes) {
+  const detail::descriptor_use use(descriptor_);
+  check("setting the send buffer of a socket",
+        use ? detail::call_set(use.number(), SOL_SOCKET, SO_SNDBUF, kernel_size(bytes)) : -EBADF);
+}
+void socket::set_receive_buffer(std::size_t bytes) {
+  const detail::descriptor_use use(descriptor_);
+  check("setting the receive buffer of a socket",
+        use ? detail::call_set(use.number(), SOL_SOCKET, SO_RCVBUF, kernel_size(bytes)) : -EBADF);
 }
 
 void socket::drop() noexcept {

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // net/tcp_listener.cpp - listening and accepting.
-//
-// A burst of connections may arrive as one edge: accept is always tried before waiting, so none is
-// left behind.
 #include <cerrno>
 #include <string>
 
 #include <weft/net/tcp.hpp>
 
 #include "net/calls.hpp"
-#include "net/poll_descriptor.hpp"
+#include "net/operation.hpp"
 #include "sched/park.hpp"
 
 namespace weft::net {
@@ -34,10 +31,11 @@ bool of_a_dead_connection(int error) noexcept {
 
 }  // namespace
 
-tcp_listener tcp_listener::listen(const endpoint& at, std::error_code& ec, int backlog) noexcept {
+tcp_listener tcp_listener::listen(const endpoint& at, const listen_options& options,
+                                  std::error_code& ec) noexcept {
   ec.clear();
   const int number = detail::call_socket(at);
-  const int result = number < 0 ? number : detail::call_listen(number, at, backlog);
+  const int result = number < 0 ? number : detail::call_listen(number, at, options);
   if (result < 0) {
     ec.assign(-result, std::generic_category());
   } else {
@@ -51,24 +49,31 @@ tcp_listener tcp_listener::listen(const endpoint& at, std::error_code& ec, int b
   return {};
 }
 
-tcp_listener::tcp_listener(const endpoint& at, int backlog) {
+tcp_listener::tcp_listener(const endpoint& at, int backlog)
+    : tcp_listener(at, listen_options{.backlog = backlog}) {}
+tcp_listener::tcp_listener(const endpoint& at, const listen_options& options) {
   std::error_code ec;
-  *this = listen(at, ec, backlog);
-  if (!ec) return;
-  std::string text = "weft: listen at " + at.to_string();
-  if (ec == std::errc::too_many_files_open)
-    text += ": this process may have " + std::to_string(detail::descriptor_limit()) +
-            " descriptors, raise its limit (`ulimit -n`)";
-  throw std::system_error(ec, text);
+  *this = listen(at, options, ec);
+  if (ec) throw std::system_error(ec, "weft: listen at " + at.to_string() + detail::remedy_for(ec));
 }
 
-tcp_stream tcp_listener::accept(std::error_code& ec, endpoint* peer) noexcept {
-  using detail::direction;
+tcp_listener tcp_listener::adopt(int native_handle) {
+  int error = detail::call_listens(native_handle);
+  if (error == 0) error = detail::call_prepare(native_handle);
+  if (error < 0)
+    throw std::system_error(-error, std::generic_category(),
+                            "weft: adopting descriptor " + std::to_string(native_handle) +
+                                " (expected a TCP socket that listens)");
+  return tcp_listener(detail::make_descriptor(native_handle));
+}
+
+tcp_stream tcp_listener::accept_within(const detail::wait_limit& l, std::error_code& ec,
+                                       endpoint* peer) noexcept {
   ec.clear();
   detail::yield_if_requested_slow();
   const detail::descriptor_use use(descriptor());
   if (!use) {
-    ec = std::make_error_code(std::errc::bad_file_descriptor);
+    ec = detail::bad_descriptor();
     return {};
   }
   endpoint from;
@@ -79,9 +84,9 @@ tcp_stream tcp_listener::accept(std::error_code& ec, endpoint* peer) noexcept {
     if (number >= 0) break;
     if (use.closing()) {
       ec = std::make_error_code(std::errc::operation_canceled);
-    } else if (number == -EAGAIN) {
-      ec = detail::wait_for_event(*use, direction::read, seen, detail::park_reason::io_accept,
-                                  use->deadline(direction::read));
+    } else if (detail::would_block(number)) {
+      ec = detail::wait_for_event(*use, detail::direction::read, seen,
+                                  detail::park_reason::io_accept, l);
     } else if (!of_a_dead_connection(-number)) {
       ec.assign(-number, std::generic_category());
     }
@@ -100,11 +105,19 @@ tcp_stream tcp_listener::accept(std::error_code& ec, endpoint* peer) noexcept {
   }
 }
 
-tcp_stream tcp_listener::accept(endpoint* peer) {
-  std::error_code ec;
-  tcp_stream s = accept(ec, peer);
+tcp_stream tcp_listener::accepted(tcp_stream s, std::error_code ec) const {
   if (ec) fail("accept", ec);
   return s;
+}
+tcp_stream tcp_listener::accept(endpoint* peer) {
+  std::error_code ec;
+  tcp_stream s = accept_within({}, ec, peer);
+  return accepted(std::move(s), ec);
+}
+tcp_stream tcp_listener::accept(const std::stop_token& stop, endpoint* peer) {
+  std::error_code ec;
+  tcp_stream s = accept_within(detail::wait_limit(stop), ec, peer);
+  return accepted(std::move(s), ec);
 }
 
 }  // namespace weft::net

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
+#include <stop_token>
 
 #include <poll.h>
 
@@ -45,8 +46,17 @@ wake_code undo_park(fiber_record& self) noexcept {
   return cancel_park(self) ? wake_code::ready : self.word.code();
 }
 
+// The stop callback may run here and now. Its end is waited for, if it runs elsewhere.
+wake_code park(fiber_record& self, ticket t, std::int64_t deadline_ns,
+               const std::stop_token* stop) noexcept {
+  if (stop == nullptr) return finish_park(self, deadline_ns);
+  const std::stop_callback callback(*stop, [t]() noexcept { wake(t, wake_code::stop); });
+  return finish_park(self, deadline_ns);
+}
+
 wake_code wait_as_extra(poll_descriptor& d, poll_word::edge_count seen, ticket t,
-                        fiber_record& self, std::int64_t deadline_ns) noexcept {
+                        fiber_record& self, std::int64_t deadline_ns,
+                        const std::stop_token* stop) noexcept {
   extra_waiter me;
   me.who = t;
   {
@@ -55,29 +65,50 @@ wake_code wait_as_extra(poll_descriptor& d, poll_word::edge_count seen, ticket t
   }
   const wait_offer offer = d.word.join_extra_waiters(seen);
   const wake_code code =
-      offer == wait_offer::accepted ? finish_park(self, deadline_ns) : undo_park(self);
+      offer == wait_offer::accepted ? park(self, t, deadline_ns, stop) : undo_park(self);
   d.word.leave_extra_waiters();
   const std::lock_guard guard(d.lock);
   if (me.linked()) me.unlink();
   return code;
 }
 
-wake_code wait_on_fiber(poll_descriptor& d, direction dir, poll_word::edge_count seen,
-                        park_reason why, std::int64_t deadline_ns, fiber_record& self) noexcept {
+wake_code wait_parked(poll_descriptor& d, direction dir, poll_word::edge_count seen,
+                      park_reason why, std::int64_t deadline_ns, const std::stop_token* stop,
+                      fiber_record& self) noexcept {
   const ticket t = begin_park(self, why, &d, stoppable::yes);
   switch (d.word.try_wait(dir, t.bits, seen)) {
     case wait_offer::accepted: {
-      const wake_code code = finish_park(self, deadline_ns);
+      const wake_code code = park(self, t, deadline_ns, stop);
       if (code != wake_code::ready) d.word.withdraw(dir, t.bits);
       return code;
     }
     case wait_offer::occupied:
-      return wait_as_extra(d, seen, t, self, deadline_ns);
+      return wait_as_extra(d, seen, t, self, deadline_ns, stop);
     case wait_offer::missed:
     case wait_offer::closed:
       break;
   }
   return undo_park(self);
+}
+
+// A plain thread needs a record of its own, and the default runtime.
+struct watched_agent {
+  fiber_record* self = nullptr;  // null: there is none, and none can be made
+  scheduler* home = nullptr;
+};
+watched_agent this_watched_agent() noexcept {
+  try {
+    fiber_record& self = this_agent();
+    return {&self, self.has(fiber_record::is_thread) ? &default_scheduler() : self.home};
+  } catch (...) {
+    return {};
+  }
+}
+
+std::error_code outcome(const poll_descriptor& d, wake_code code) noexcept {
+  if (code == wake_code::timeout) return timed_out();
+  if (code == wake_code::stop) return canceled();
+  return d.word.is_closed() ? canceled() : std::error_code{};
 }
 
 }  // namespace
@@ -95,28 +126,38 @@ std::error_code need_poller(poll_descriptor& d, scheduler& home) noexcept {
 }
 
 std::error_code wait_for_event(poll_descriptor& d, direction dir, poll_word::edge_count seen,
-                               park_reason why, std::int64_t deadline_ns) noexcept {
+                               park_reason why, const wait_limit& limit) noexcept {
+  const std::int64_t deadline_ns = std::min(d.deadline(dir), steady_ns(limit.deadline));
   if (deadline_ns != poll_descriptor::no_deadline && os::now_ns() >= deadline_ns)
     return timed_out();
-  if (this_worker() == nullptr) {
+  // Nothing but a wake ends a plain thread's wait when a token asks to stop: it parks, too, and a
+  // runtime's poller watches for it.
+  if (this_worker() == nullptr && limit.stop == nullptr) {
     if (const auto error = wait_on_thread(d, dir, deadline_ns)) return error;
-  } else {
-    fiber_record& self = this_agent();
-    // Acquire: not null means that the kernel knows the socket, or that whoever tells it just now
-    // wakes us if it cannot. An owner that goes away afterwards counts an edge: try_wait sees it.
-    // [POLL-1]
-    if (d.owner.load(std::memory_order_acquire) == nullptr)
-      if (const auto error = need_poller(d, *self.home)) return error;
-    switch (wait_on_fiber(d, dir, seen, why, deadline_ns, self)) {
-      case wake_code::timeout:
-        return timed_out();
-      case wake_code::stop:
-        return canceled();
-      default:
-        break;
-    }
+    return d.word.is_closed() ? canceled() : std::error_code{};
   }
-  return d.word.is_closed() ? canceled() : std::error_code{};
+  const watched_agent me = this_watched_agent();
+  if (me.self == nullptr) return std::make_error_code(std::errc::resource_unavailable_try_again);
+  // Acquire: not null means that the kernel knows the socket, or that whoever tells it just now
+  // wakes us if it cannot. An owner that goes away afterwards counts an edge: try_wait sees it.
+  // [POLL-1]
+  if (d.owner.load(std::memory_order_acquire) == nullptr)
+    if (const auto error = need_poller(d, *me.home)) return error;
+  return outcome(d, wait_parked(d, dir, seen, why, deadline_ns, limit.stop, *me.self));
+}
+
+std::error_code pause_for_event(poll_descriptor& d, direction dir, poll_word::edge_count seen,
+                                park_reason why, const wait_limit& limit,
+                                std::int64_t pause_ns) noexcept {
+  const std::int64_t deadline_ns = std::min(d.deadline(dir), steady_ns(limit.deadline));
+  const std::int64_t now = os::now_ns();
+  if (now >= deadline_ns) return timed_out();
+  const std::int64_t until_ns = std::min(deadline_ns, saturated_sum(now, pause_ns));
+  const watched_agent me = this_watched_agent();
+  if (me.self == nullptr) return std::make_error_code(std::errc::resource_unavailable_try_again);
+  const std::error_code end =
+      outcome(d, wait_parked(d, dir, seen, why, until_ns, limit.stop, *me.self));
+  return end == std::errc::timed_out && until_ns < deadline_ns ? std::error_code{} : end;
 }
 
 }  // namespace weft::detail

@@ -32,6 +32,12 @@ TEST_CASE("endpoint: a zone is an interface") {
   CHECK(what.find("fe80::1%none-such") != std::string::npos);
 }
 
+TEST_CASE("endpoint: the IPv4 address that an IPv6 one stands for") {
+  CHECK(endpoint("::ffff:192.0.2.1", 80).unmapped() == endpoint("192.0.2.1", 80));
+  CHECK(endpoint("::1", 80).unmapped() == endpoint("::1", 80));
+  CHECK(endpoint("192.0.2.1", 80).unmapped() == endpoint("192.0.2.1", 80));
+}
+
 TEST_CASE("endpoint: what is no address is refused by its text") {
   for (const char* bad : {"", "localhost", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", ":::1",
                           "12345::", "1.2.3.4%lo", "[::1]", "01.2.3.4x"}) {

@@ -42,6 +42,9 @@ class endpoint {
   [[nodiscard]] std::string address() const;
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   [[nodiscard]] bool is_v6() const noexcept { return family_ == family::v6; }
+  /// The IPv4 address that an IPv6 one stands for: "192.0.2.1" for "::ffff:192.0.2.1", which is how
+  /// a dual listener calls it. Every other address is returned as it is.
+  [[nodiscard]] endpoint unmapped() const noexcept;
   /// "127.0.0.1:80", "[::1]:80"; parse() reads it back.
   [[nodiscard]] std::string to_string() const;
 

@@ -3,6 +3,7 @@
 // weft/net/socket.hpp - what listeners and streams have in common: one owner, deadlines, closing.
 
 #include <chrono>
+#include <cstddef>
 #include <system_error>
 #include <utility>
 
@@ -48,6 +49,13 @@ class socket {
   [[nodiscard]] endpoint local_endpoint() const;
   [[nodiscard]] endpoint local_endpoint(std::error_code& ec) const noexcept;
 
+  /// How much the kernel keeps for this socket, in bytes; it doubles the number for its own
+  /// book-keeping and cuts it to net.core.wmem_max and rmem_max. For TCP this also ends the
+  /// kernel's own tuning of that buffer; set it before connecting, or on the listener, if it is to
+  /// bound the window. Throws: std::system_error.
+  void set_send_buffer(std::size_t bytes);
+  void set_receive_buffer(std::size_t bytes);
+
  protected:
   socket() noexcept = default;
   explicit socket(detail::poll_descriptor& d) noexcept : descriptor_(&d) {}
@@ -64,6 +72,8 @@ class socket {
   void set_deadlines(bool reads, bool writes, time_point deadline) noexcept;
   [[nodiscard]] detail::poll_descriptor* descriptor() const noexcept { return descriptor_; }
   [[noreturn]] void fail(const char* operation, std::error_code why) const;
+  /// Throws for what is not 0: -errno.
+  void check(const char* operation, int result) const;
 
  private:
   void drop() noexcept;

@@ -13,23 +13,34 @@
 // std::error_code& and one that throws std::system_error; its text names the operation and both
 // ends. SIGPIPE is never raised.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <optional>
+#include <stop_token>
 #include <system_error>
+#include <utility>
 
+#include <weft/detail/waiting.hpp>
 #include <weft/net/endpoint.hpp>
 #include <weft/net/error.hpp>
 #include <weft/net/socket.hpp>
+#include <weft/net/stream_socket.hpp>
 
 namespace weft::net {
 
-enum class shutdown_side : std::uint8_t { receive, send, both };
 enum class no_delay : std::uint8_t { off, on };
 
-/// One TCP connection. Reads and writes may go on at the same time; of two reads (two writes) at
-/// the same time each gets a part, in no order. Nagle's algorithm is off.
-class tcp_stream : public socket {
+/// When a silent peer is asked whether it is still there, and when it counts as gone: after
+/// idle + count * interval reads and writes fail with timed_out.
+struct keep_alive {
+  std::chrono::seconds idle{60};      // without a packet, before the first question
+  std::chrono::seconds interval{10};  // between questions
+  int count = 6;                      // questions without an answer
+};
+
+/// One TCP connection. Nagle's algorithm is off.
+class tcp_stream : public stream_socket {
  public:
   /// No connection: everything fails with bad_file_descriptor.
   tcp_stream() noexcept = default;
@@ -47,62 +58,54 @@ class tcp_stream : public socket {
   /// Example: test/unit/net_tcp_test.cpp
   [[nodiscard]] static tcp_stream connect(const endpoint& peer, time_point deadline = no_deadline);
   [[nodiscard]] static tcp_stream connect(const endpoint& peer, time_point deadline,
-                                          std::error_code& ec) noexcept;
-  [[nodiscard]] static tcp_stream connect(const endpoint& peer, std::error_code& ec) noexcept {
-    return connect(peer, no_deadline, ec);
+                                          std::error_code& ec) noexcept {
+    return connect_within(peer, detail::wait_limit(deadline), ec);
   }
+  [[nodiscard]] static tcp_stream connect(const endpoint& peer, std::error_code& ec) noexcept {
+    return connect_within(peer, {}, ec);
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] static tcp_stream connect_for(const endpoint& peer,
+                                              const std::chrono::duration<Rep, Period>& time) {
+    return connect(peer, detail::deadline_after(time));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] static tcp_stream connect_for(const endpoint& peer,
+                                              const std::chrono::duration<Rep, Period>& time,
+                                              std::error_code& ec) noexcept {
+    return connect(peer, detail::deadline_after(time), ec);
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] static tcp_stream connect_until(
+      const endpoint& peer, const std::chrono::time_point<Clock, Duration>& deadline) {
+    return connect(peer, detail::to_steady(deadline));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] static tcp_stream connect_until(
+      const endpoint& peer, const std::chrono::time_point<Clock, Duration>& deadline,
+      std::error_code& ec) noexcept {
+    return connect(peer, detail::to_steady(deadline), ec);
+  }
+  [[nodiscard]] static tcp_stream connect(const std::stop_token& stop, const endpoint& peer,
+                                          time_point deadline = no_deadline);
+  [[nodiscard]] static tcp_stream connect(const std::stop_token& stop, const endpoint& peer,
+                                          std::error_code& ec) noexcept {
+    return connect_within(peer, detail::wait_limit(stop), ec);
+  }
+
   /// Takes over a connected stream socket, and makes it non-blocking. Throws: std::system_error;
   /// then the descriptor is still the caller's.
   [[nodiscard]] static tcp_stream adopt(int native_handle);
 
-  /// Reads what is there, at least one byte and at most buffer.size(). 0: the end of the stream;
-  /// also for an empty buffer, at once.
-  ///
-  /// Blocks: the fiber, while nothing is there.   Throws: std::system_error, see above.
-  /// Example: test/unit/net_tcp_test.cpp
-  [[nodiscard]] std::size_t read_some(std::span<std::byte> buffer);
-  [[nodiscard]] std::size_t read_some(std::span<std::byte> buffer, std::error_code& ec) noexcept;
-
-  /// Reads until the buffer is full. Returns how many bytes were read: all of them, unless `ec` is
-  /// set.
-  ///
-  /// Blocks: the fiber.   Throws: std::system_error; net_errc::end_of_stream if the stream ends
-  /// before.
-  void read_exactly(std::span<std::byte> buffer);
-  std::size_t read_exactly(std::span<std::byte> buffer, std::error_code& ec) noexcept;
-
-  /// Writes as much as the kernel takes now, at least one byte. Returns how many.
-  ///
-  /// Blocks: the fiber, while the kernel takes none.   Throws: std::system_error: broken_pipe,
-  /// connection_reset, ...
-  [[nodiscard]] std::size_t write_some(std::span<const std::byte> data);
-  [[nodiscard]] std::size_t write_some(std::span<const std::byte> data,
-                                       std::error_code& ec) noexcept;
-  /// The same by the name write(2) has.
-  [[nodiscard]] std::size_t write(std::span<const std::byte> data) { return write_some(data); }
-  [[nodiscard]] std::size_t write(std::span<const std::byte> data, std::error_code& ec) noexcept {
-    return write_some(data, ec);
-  }
-
-  /// Writes everything. Returns how many bytes the kernel took: all of them, unless `ec` is set.
-  ///
-  /// Blocks: the fiber, while the peer is slower.   Throws: as write_some.
-  void write_all(std::span<const std::byte> data);
-  std::size_t write_all(std::span<const std::byte> data, std::error_code& ec) noexcept;
-
-  /// Ends one direction: after `send` the peer reads the end of the stream, and this side still
-  /// reads. Throws: std::system_error, not_connected.
-  void shutdown(shutdown_side side);
-  void shutdown(shutdown_side side, std::error_code& ec) noexcept;
-
-  /// Off: small writes may be held back and joined (Nagle's algorithm). Throws: std::system_error.
+  /// Off: small writes may be held back and joined (Nagle's algorithm). Throws: std::system_error,
+  /// as do all that set something.
   void set_no_delay(no_delay value);
-
-  /// Until when a wait for reading (writing, either) may last; no_deadline takes it back. It holds
-  /// for waits that begin afterwards, and stays for all later ones.
-  void set_read_deadline(time_point deadline) noexcept { set_deadlines(true, false, deadline); }
-  void set_write_deadline(time_point deadline) noexcept { set_deadlines(false, true, deadline); }
-  void set_deadline(time_point deadline) noexcept { set_deadlines(true, true, deadline); }
+  /// std::nullopt: a silent peer is never asked, which is what a new connection does.
+  void set_keep_alive(const std::optional<keep_alive>& value);
+  /// What closing does with data that the peer has not acknowledged. std::nullopt, as in a new
+  /// connection: the kernel goes on sending them. 0 s: they are dropped, and the peer reads
+  /// connection_reset. Longer: as std::nullopt, but for so long at most. No close waits for it.
+  void set_linger(const std::optional<std::chrono::seconds>& time);
 
   /// The peer, as it was when the connection was made. Throws: std::system_error if there is none.
   [[nodiscard]] endpoint remote_endpoint() const;
@@ -110,29 +113,52 @@ class tcp_stream : public socket {
 
  private:
   friend class tcp_listener;
-  using socket::socket;
+  using stream_socket::stream_socket;
+  [[nodiscard]] static tcp_stream connect_within(const endpoint& peer, const detail::wait_limit& l,
+                                                 std::error_code& ec) noexcept;
+};
+
+/// Whom a listener at an IPv6 address takes. `dual`, at "::": IPv4, too; the peers' addresses are
+/// "::ffff:192.0.2.1" then, see endpoint::unmapped.
+enum class ip_stack : std::uint8_t { single, dual };
+/// May several sockets, of one user, have the same address? The kernel spreads the connections (or
+/// datagrams) over them (SO_REUSEPORT).
+enum class port_sharing : std::uint8_t { none, spread };
+
+struct listen_options {
+  int backlog = 4096;  // the kernel cuts it to its net.core.somaxconn
+  ip_stack stack = ip_stack::single;
+  port_sharing sharing = port_sharing::none;
 };
 
 /// A socket that takes connections.
 class tcp_listener : public socket {
  public:
-  static constexpr int default_backlog = 4096;  // the kernel cuts it to its net.core.somaxconn
+  static constexpr int default_backlog = listen_options{}.backlog;
 
   tcp_listener() noexcept = default;
   tcp_listener(tcp_listener&&) noexcept = default;
   tcp_listener& operator=(tcp_listener&&) noexcept = default;
   /// Listens at `at`; port 0 is any free one, see local_endpoint(). An address in use a moment ago
-  /// may be used again; one that another socket listens at may not. An IPv6 listener takes IPv6
-  /// only.
+  /// may be used again; one that another socket listens at may not, unless both share it.
   ///
   /// Throws: std::system_error: address_in_use, permission_denied, address_not_available,
-  /// too_many_files_open.
+  /// too_many_files_open.   Example: test/unit/net_listen_test.cpp
   explicit tcp_listener(const endpoint& at, int backlog = default_backlog);
+  tcp_listener(const endpoint& at, const listen_options& options);
   [[nodiscard]] static tcp_listener listen(const endpoint& at, std::error_code& ec,
-                                           int backlog = default_backlog) noexcept;
+                                           int backlog = default_backlog) noexcept {
+    return listen(at, listen_options{.backlog = backlog}, ec);
+  }
+  [[nodiscard]] static tcp_listener listen(const endpoint& at, const listen_options& options,
+                                           std::error_code& ec) noexcept;
+  /// Takes over a TCP socket that listens already - from systemd (socket activation: descriptor 3
+  /// and following) or another process - and makes it non-blocking. Throws: std::system_error,
+  /// invalid_argument if it does not listen; then the descriptor is still the caller's.
+  [[nodiscard]] static tcp_listener adopt(int native_handle);
 
   /// Takes the next connection; `*peer` is set to its other end. Several fibers may accept at the
-  /// same time.
+  /// same time. Connections that failed in the backlog are passed over.
   ///
   /// Blocks: the fiber, until one comes.
   /// Throws: std::system_error: operation_canceled after close(); too_many_files_open, with the
@@ -140,13 +166,47 @@ class tcp_listener : public socket {
   ///         connection waits in the backlog, accept again when descriptors were closed.
   /// Example: test/unit/net_tcp_test.cpp
   [[nodiscard]] tcp_stream accept(endpoint* peer = nullptr);
-  [[nodiscard]] tcp_stream accept(std::error_code& ec, endpoint* peer = nullptr) noexcept;
+  [[nodiscard]] tcp_stream accept(std::error_code& ec, endpoint* peer = nullptr) noexcept {
+    return accept_within({}, ec, peer);
+  }
+  [[nodiscard]] tcp_stream accept(const std::stop_token& stop, endpoint* peer = nullptr);
+  [[nodiscard]] tcp_stream accept(const std::stop_token& stop, std::error_code& ec,
+                                  endpoint* peer = nullptr) noexcept {
+    return accept_within(detail::wait_limit(stop), ec, peer);
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] tcp_stream accept_for(const std::chrono::duration<Rep, Period>& time,
+                                      std::error_code& ec, endpoint* peer = nullptr) noexcept {
+    return accept_within(detail::wait_limit(detail::deadline_after(time)), ec, peer);
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] tcp_stream accept_for(const std::chrono::duration<Rep, Period>& time,
+                                      endpoint* peer = nullptr) {
+    std::error_code ec;
+    tcp_stream s = accept_for(time, ec, peer);
+    return accepted(std::move(s), ec);
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] tcp_stream accept_until(const std::chrono::time_point<Clock, Duration>& deadline,
+                                        std::error_code& ec, endpoint* peer = nullptr) noexcept {
+    return accept_within(detail::wait_limit(detail::to_steady(deadline)), ec, peer);
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] tcp_stream accept_until(const std::chrono::time_point<Clock, Duration>& deadline,
+                                        endpoint* peer = nullptr) {
+    std::error_code ec;
+    tcp_stream s = accept_until(deadline, ec, peer);
+    return accepted(std::move(s), ec);
+  }
 
   /// Until when a wait in accept may last, as tcp_stream::set_deadline.
   void set_deadline(time_point deadline) noexcept { set_deadlines(true, false, deadline); }
 
  private:
   using socket::socket;
+  [[nodiscard]] tcp_stream accept_within(const detail::wait_limit& l, std::error_code& ec,
+                                         endpoint* peer) noexcept;
+  [[nodiscard]] tcp_stream accepted(tcp_stream s, std::error_code ec) const;
 };
 
 }  // namespace weft::net

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/net/unix_endpoint.hpp - what a Unix socket is called: a path, a name without a file, or
+// nothing.
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <weft/detail/requirements.hpp>
+
+struct sockaddr;
+struct sockaddr_storage;
+
+namespace weft::net {
+
+/// The address of a Unix socket. A value; the default is unnamed.
+class unix_endpoint {
+ public:
+  static constexpr std::size_t max_size = 107;  // bytes of a path, or of an abstract name
+
+  constexpr unix_endpoint() noexcept = default;
+  /// From the text as people write it: "/run/app.sock", "app.sock"; "@app" is the abstract name
+  /// "app", which is no file (a file of that name is "./@app").
+  ///
+  /// Throws: std::system_error, invalid_argument, with the text and what is wrong with it.
+  /// Example: test/unit/net_unix_test.cpp
+  explicit unix_endpoint(std::string_view text);
+  /// An abstract name of any bytes. Throws: as the constructor.
+  [[nodiscard]] static unix_endpoint abstract(std::string_view name);
+  /// As the constructor, and with "unix:" in front, too.
+  [[nodiscard]] static unix_endpoint parse(std::string_view text);
+
+  /// From the kernel's form. Throws: std::system_error, address_family_not_supported unless
+  /// AF_UNIX; invalid_argument if `size` is too large.
+  [[nodiscard]] static unix_endpoint from_native(const ::sockaddr& address, std::size_t size);
+  /// To the kernel's form; returns its size.
+  std::size_t to_native(::sockaddr_storage& out) const noexcept;
+
+  [[nodiscard]] bool is_unnamed() const noexcept { return size_ == 0; }
+  [[nodiscard]] bool is_abstract() const noexcept { return size_ != 0 && name_[0] == '\0'; }
+  [[nodiscard]] bool is_path() const noexcept { return size_ != 0 && name_[0] != '\0'; }
+  /// The path, or the abstract name without its mark; empty if unnamed.
+  [[nodiscard]] std::string_view name() const noexcept {
+    return is_abstract() ? std::string_view(name_.data() + 1, size_ - 1U)
+                         : std::string_view(name_.data(), size_);
+  }
+  /// "/run/app.sock", "@app"; "(unnamed)". parse() reads the first two back.
+  [[nodiscard]] std::string to_string() const;
+
+  friend constexpr auto operator<=>(const unix_endpoint&, const unix_endpoint&) noexcept = default;
+
+ private:
+  std::array<char, max_size + 1> name_{};  // as in sun_path: abstract ones begin with '\0'
+  std::uint8_t size_ = 0;
+};
+
+}  // namespace weft::net
