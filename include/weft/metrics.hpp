@@ -98,8 +98,10 @@ struct runtime_metrics {
   std::chrono::nanoseconds uptime;
 
   // ---- fibers
-  /// Fibers spawned, and fibers that have ended.
-  std::uint64_t spawned, ended;
+  /// Fibers spawned.
+  std::uint64_t spawned;
+  /// Fibers that have ended.
+  std::uint64_t ended;
   /// Fibers alive now.
   std::size_t alive;
   /// Of them, parked.
@@ -134,12 +136,16 @@ struct runtime_metrics {
   // ---- what happened
   /// The sum over the processors; see processor_metrics.
   std::uint64_t steps;
-  /// Waits of fibers that left their stack, and their ends.
-  std::uint64_t parks, wakes;
+  /// Waits of fibers, for which they left their stack.
+  std::uint64_t parks;
+  /// Ends of such waits.
+  std::uint64_t wakes;
   /// Fibers taken from the inject queue.
   std::uint64_t injected;
-  /// Successful steal sessions, and the fibers they brought.
-  std::uint64_t steals, stolen;
+  /// Successful steal sessions.
+  std::uint64_t steals;
+  /// The fibers they brought.
+  std::uint64_t stolen;
   /// How often a thread found nothing to do.
   std::uint64_t sleeps;
   /// Processors taken from threads that were blocked in the kernel.
@@ -148,16 +154,19 @@ struct runtime_metrics {
   std::uint64_t preemptions;
   /// Stalls reported to options::on_stall; 0 if it is not set.
   std::uint64_t stalls;
-  /// Calls that look at the descriptors, and the fibers they made ready.
-  std::uint64_t polls, poll_events;
+  /// Calls that look at the descriptors.
+  std::uint64_t polls;
+  /// The fibers they made ready.
+  std::uint64_t poll_events;
   /// Deadlines that have come.
   std::uint64_t timers_fired;
 
-  /// From ready to running. `wake_latency` covers fibers whose wait has ended: one in 64 wakes of a
-  /// thread, chosen at random. `start_latency` covers new fibers: the first spawn of a thread and
-  /// then one in 4096, and one in 16 from outside. Fibers that their joiner ran on its own stack
-  /// are left out. A fiber that yields waits for nothing and is not counted.
-  latency_histogram wake_latency, start_latency;
+  /// From ready to running, of fibers whose wait has ended: one in 64 wakes of a thread, chosen at
+  /// random. A fiber that yields waits for nothing and is not counted.
+  latency_histogram wake_latency;
+  /// From spawned to running: the first spawn of a thread and then one in 4096, and one in 16 from
+  /// outside. Fibers that their joiner ran on its own stack are left out.
+  latency_histogram start_latency;
 
   /// The pool for offloaded calls.
   offload_statistics offloads;

@@ -85,6 +85,7 @@ class [[nodiscard]] stop_callback {
   fiber<void> waits_;
 };
 
+/// Deduces the function's type.
 template <class F>
 stop_callback(std::stop_token, F) -> stop_callback<F>;
 

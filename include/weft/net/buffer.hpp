@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/net/buffer.hpp - bytes to read into and to write from: one piece of memory, or several.
+// weft/net/buffer.hpp - bytes to read into or to write from: one piece of memory, or several.
 //
 //   stream.write_all("HTTP/1.1 204 No Content\r\n\r\n");
 //   stream.write_all({head, body});                         // one system call, one packet
 //   stream.read_exactly({std::span(header), std::span(payload)});
 //
-// What converts: a string literal, std::string, std::string_view, and arrays, vectors and spans of
-// char, unsigned char and std::byte. A buffer refers to the memory and does not own it. The lists
-// const_buffers and mutable_buffers are for parameters: of a braced list nothing is left after the
+// These types convert: a string literal, std::string, std::string_view, and arrays, vectors and
+// spans of char, unsigned char and std::byte. A buffer refers to the memory and does not own it.
+// Use the lists const_buffers and mutable_buffers only for parameters: a braced list ends with the
 // call.
 
 #include <cstddef>
@@ -44,12 +44,17 @@ namespace weft::net {
 /// Memory that is read into.
 class mutable_buffer {
  public:
+  /// No memory.
   constexpr mutable_buffer() noexcept = default;
+  /// `size` bytes from `data` on.
   constexpr mutable_buffer(void* data, std::size_t size) noexcept : data_(data), size_(size) {}
+  /// The bytes of an array, a vector or another contiguous range.
   template <detail::bytes_to_fill R>
   constexpr mutable_buffer(R&& r) noexcept : data_(std::data(r)), size_(std::size(r)) {}
 
+  /// The first byte.
   [[nodiscard]] constexpr void* data() const noexcept { return data_; }
+  /// The number of bytes.
   [[nodiscard]] constexpr std::size_t size() const noexcept { return size_; }
 
  private:
@@ -57,20 +62,27 @@ class mutable_buffer {
   std::size_t size_ = 0;
 };
 
-/// Memory that is written from. Of a string literal the closing null character is no part; of any
-/// other array every element is.
+/// Memory that is written from. The closing null character of a string literal does not belong to
+/// it; of any other array every element does.
 class const_buffer {
  public:
+  /// No memory.
   constexpr const_buffer() noexcept = default;
+  /// `size` bytes from `data` on.
   constexpr const_buffer(const void* data, std::size_t size) noexcept : data_(data), size_(size) {}
+  /// The same memory.
   constexpr const_buffer(mutable_buffer b) noexcept : data_(b.data()), size_(b.size()) {}
+  /// A string literal.
   template <std::size_t N>
   constexpr const_buffer(const char (&text)[N]) noexcept
       : data_(text), size_(text[N - 1] == '\0' ? N - 1 : N) {}
+  /// The bytes of a string, an array, a vector or another contiguous range.
   template <detail::bytes_to_write R>
   constexpr const_buffer(R&& r) noexcept : data_(std::data(r)), size_(std::size(r)) {}
 
+  /// The first byte.
   [[nodiscard]] constexpr const void* data() const noexcept { return data_; }
+  /// The number of bytes.
   [[nodiscard]] constexpr std::size_t size() const noexcept { return size_; }
 
  private:
@@ -90,26 +102,34 @@ class buffer_list {
   };
 
  public:
+  /// One buffer of `size` bytes.
   constexpr buffer_list(pointer data, std::size_t size) noexcept : one_(data, size) {}
+  /// One buffer.
   template <class B>
     requires(std::is_convertible_v<B, Buffer> &&
              !std::is_base_of_v<buffer_list, std::remove_cvref_t<B>>)
   constexpr buffer_list(B&& b) noexcept : one_(static_cast<B&&>(b)) {}
+  /// Several buffers, as in `{head, body}`.
   constexpr buffer_list(std::initializer_list<Buffer> list) noexcept
       : several_(std::data(list)), count_(list.size()) {}
+  /// Several buffers, from a vector, an array or a span of them.
   template <class R>
     requires(is_list<R> && !std::is_same_v<R, std::initializer_list<Buffer>>)
   constexpr buffer_list(const R& r) noexcept : several_(std::data(r)), count_(std::size(r)) {}
   buffer_list(const buffer_list&) = delete;
   buffer_list& operator=(const buffer_list&) = delete;
 
+  /// The number of buffers.
   [[nodiscard]] constexpr std::size_t size() const noexcept { return count_; }
+  /// The first buffer.
   [[nodiscard]] constexpr const Buffer* begin() const noexcept {
     return several_ != nullptr ? several_ : &one_;
   }
+  /// The end of the buffers.
   [[nodiscard]] constexpr const Buffer* end() const noexcept { return begin() + count_; }
+  /// The first buffer.
   [[nodiscard]] constexpr const Buffer& front() const noexcept { return *begin(); }
-  /// Of all of them.
+  /// The number of bytes in all buffers.
   [[nodiscard]] constexpr std::size_t bytes() const noexcept {
     std::size_t n = 0;
     for (const Buffer& b : *this) n += b.size();
@@ -122,7 +142,9 @@ class buffer_list {
   std::size_t count_ = 1;
 };
 
+/// What a write takes.
 using const_buffers = buffer_list<const_buffer>;
+/// What a read takes.
 using mutable_buffers = buffer_list<mutable_buffer>;
 
 }  // namespace weft::net

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/net/endpoint.hpp - an IP address and a port: what one end of a connection is called.
+// weft/net/endpoint.hpp - an IP address and a port: the name of one end of a connection.
 
 #include <array>
 #include <compare>
@@ -16,38 +16,44 @@ struct sockaddr_storage;
 
 namespace weft::net {
 
-/// An IPv4 or IPv6 address and a port. A value; the default is 0.0.0.0 port 0.
+/// An IPv4 or IPv6 address and a port. A value; the default is 0.0.0.0, port 0.
 class endpoint {
  public:
+  /// The version of the protocol.
   enum class family : std::uint8_t { v4, v6 };
 
+  /// 0.0.0.0, port 0.
   constexpr endpoint() noexcept = default;
 
-  /// From the address as people write it: "127.0.0.1", "::1", "fe80::1%eth0". Names are not looked
-  /// up.
-  ///
-  /// Throws: std::system_error, invalid_argument, with the text that is no address.
+  /// An address as text: "127.0.0.1", "::1", "fe80::1%eth0". Names are not looked up.
+  /// Throws: std::system_error with invalid_argument and the text that is no address.
   /// Example: test/unit/net_endpoint_test.cpp
   endpoint(std::string_view address, std::uint16_t port);
 
-  /// From both in one text: "127.0.0.1:80", "[::1]:80". Throws as the constructor.
+  /// An address and port in one text: "127.0.0.1:80", "[::1]:80".
+  /// Throws: as the constructor.
   [[nodiscard]] static endpoint parse(std::string_view address_and_port);
 
-  /// From the kernel's form. Throws: std::system_error, address_family_not_supported unless AF_INET
-  /// or AF_INET6; invalid_argument if `size` is too small for its family.
+  /// The endpoint of the kernel's form.
+  /// Throws: std::system_error with address_family_not_supported unless it is AF_INET or AF_INET6;
+  /// invalid_argument if `size` is too small for its family.
   [[nodiscard]] static endpoint from_native(const ::sockaddr& address, std::size_t size);
-  /// To the kernel's form; returns its size.
+  /// Writes the kernel's form and returns its size.
   std::size_t to_native(::sockaddr_storage& out) const noexcept;
 
+  /// The address as text, without the port.
   [[nodiscard]] std::string address() const;
+  /// The port.
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  /// True for an IPv6 address.
   [[nodiscard]] bool is_v6() const noexcept { return family_ == family::v6; }
-  /// The IPv4 address that an IPv6 one stands for: "192.0.2.1" for "::ffff:192.0.2.1", which is how
-  /// a dual listener calls it. Every other address is returned as it is.
+  /// The IPv4 address that an IPv6 address stands for: "192.0.2.1" for "::ffff:192.0.2.1", which is
+  /// how a dual listener names IPv4 peers. Every other address is returned as it is.
   [[nodiscard]] endpoint unmapped() const noexcept;
-  /// "127.0.0.1:80", "[::1]:80"; parse() reads it back.
+  /// "127.0.0.1:80", "[::1]:80". parse() reads it back.
   [[nodiscard]] std::string to_string() const;
 
+  /// Orders endpoints by family, port and address.
   friend constexpr auto operator<=>(const endpoint&, const endpoint&) noexcept = default;
 
  private:

@@ -2,16 +2,18 @@
 #pragma once
 // weft/net/stream.hpp - what every stream of bytes can do: the concept, and the forms of a call.
 //
-// A stream has two primitives, a read and a write of some bytes within a limit; stream_forms makes
-// of them what people call: until everything is done or not, throwing or with an error code, for a
-// time, until a moment, until a token asks to stop.
+// A stream has two primitives: to read and to write some bytes within a limit. stream_forms makes
+// the calls of them: until everything is done or just some of it, with exceptions or an error code,
+// for a time, until a moment, until a stop is requested.
 //
 //   s.read_some(buffer)                  s.read_some(buffer, ec)
 //   s.read_some_for(buffer, 5s)          s.read_some_for(buffer, 5s, ec)
 //   s.read_some_until(buffer, moment)    s.read_some_until(buffer, moment, ec)
 //   s.read_some(stop_token, buffer)      s.read_some(stop_token, buffer, ec)
-// and so read_exactly, write_some and write_all. A limit only ends waits: a call that can go on
-// does. Beside it the stream's own deadlines count, and a stop request on the calling fiber.
+//
+// read_exactly, write_some and write_all have the same forms. A limit only ends waits: a call that
+// can proceed does so. The stream's own deadlines and a stop request on the calling fiber end
+// waits, too.
 // Errors: timed_out, operation_canceled, and the stream's own.
 
 #include <chrono>
@@ -27,7 +29,7 @@
 
 namespace weft::net {
 
-/// What code over any stream asks for: TCP, Unix, TLS.
+/// What code needs that works with any stream: TCP, Unix, TLS.
 template <class S>
 concept stream = requires(S& s, std::span<std::byte> in, std::span<const std::byte> out,
                           std::chrono::steady_clock::time_point when, std::error_code& ec) {
@@ -41,22 +43,24 @@ concept stream = requires(S& s, std::span<std::byte> in, std::span<const std::by
   s.close();
 };
 
-/// The forms of reading and writing, for `Self`, which has (private, if this is its friend)
-///   std::size_t read_within(const mutable_buffers&, std::size_t skip, const wait_limit&,
-///                           std::error_code&) noexcept;
-///   std::size_t write_within(const const_buffers&, std::size_t skip, const wait_limit&,
-///                            std::error_code&) noexcept;
-///   [[noreturn]] void fail(const char* what, std::error_code) const;
-/// The first two do what read_some and write_some say, behind the first `skip` bytes of the
-/// buffers.
+/// The forms of reading and writing, for the class `Self`. It has, privately if this class is its
+/// friend:
+///
+/// - `std::size_t read_within(const mutable_buffers&, std::size_t skip, const wait_limit&,
+///   std::error_code&) noexcept`
+/// - `std::size_t write_within(const const_buffers&, std::size_t skip, const wait_limit&,
+///   std::error_code&) noexcept`
+/// - `[[noreturn]] void fail(const char* what, std::error_code) const`
+///
+/// The first two do what read_some and write_some do, after the first `skip` bytes of the buffers.
 template <class Self>
 class stream_forms {
  public:
-  /// Reads what is there, at least one byte and at most what the buffers hold. 0: the end of the
-  /// stream; also for empty buffers, at once.
-  ///
-  /// Blocks: the fiber, while nothing is there; from a plain thread, that thread.
-  /// Throws: std::system_error, see above.   Example: test/unit/net_buffer_test.cpp
+  /// Reads what is there: at least one byte, and at most what the buffers hold. Returns 0 at the
+  /// end of the stream and, at once, for empty buffers.
+  /// Blocks: the fiber, while nothing is there; on a plain thread, that thread.
+  /// Throws: std::system_error; see the errors above.
+  /// Example: test/unit/net_buffer_test.cpp
   [[nodiscard]] std::size_t read_some(const mutable_buffers& to) {
     return reading([&](std::error_code& ec) { return read_some(to, ec); });
   }
@@ -93,11 +97,10 @@ class stream_forms {
     return self().read_within(to, 0, limit(detail::to_steady(t)), ec);
   }
 
-  /// Reads until the buffers are full. Returns how many bytes were read: all of them, unless `ec`
-  /// is set. A time is that of the whole call.
-  ///
-  /// Blocks: the fiber.   Throws: std::system_error; net_errc::end_of_stream if the stream ends
-  /// before.
+  /// Reads until the buffers are full. The form with `ec` returns how many bytes were read: all of
+  /// them, unless `ec` is set. A time limits the whole call.
+  /// Blocks: the fiber; on a plain thread, that thread.
+  /// Throws: std::system_error; net_errc::end_of_stream if the stream ends before.
   void read_exactly(const mutable_buffers& to) {
     reading([&](std::error_code& ec) { return read_exactly(to, ec); });
   }
@@ -133,10 +136,9 @@ class stream_forms {
     return fill(to, limit(detail::to_steady(t)), ec);
   }
 
-  /// Writes as much as is taken now, at least one byte. Returns how many.
-  ///
-  /// Blocks: the fiber, while none is taken.   Throws: std::system_error: broken_pipe,
-  /// connection_reset, ...
+  /// Writes as much as is taken now, at least one byte, and returns how many bytes.
+  /// Blocks: the fiber, while nothing is taken; on a plain thread, that thread.
+  /// Throws: std::system_error: broken_pipe, connection_reset, ...
   [[nodiscard]] std::size_t write_some(const const_buffers& from) {
     return writing([&](std::error_code& ec) { return write_some(from, ec); });
   }
@@ -172,16 +174,16 @@ class stream_forms {
                                              std::error_code& ec) noexcept {
     return self().write_within(from, 0, limit(detail::to_steady(t)), ec);
   }
-  /// As write_some, by the name write(2) has.
+  /// As write_some, by the name of write(2).
   [[nodiscard]] std::size_t write(const const_buffers& from) { return write_some(from); }
   [[nodiscard]] std::size_t write(const const_buffers& from, std::error_code& ec) noexcept {
     return write_some(from, ec);
   }
 
-  /// Writes everything. Returns how many bytes were taken: all of them, unless `ec` is set. A time
-  /// is that of the whole call. Several buffers are one system call (up to 64 of them).
-  ///
-  /// Blocks: the fiber, while the peer is slower.   Throws: as write_some.
+  /// Writes everything. The form with `ec` returns how many bytes were taken: all of them, unless
+  /// `ec` is set. A time limits the whole call. Up to 64 buffers are one system call.
+  /// Blocks: the fiber, while the peer is slower; on a plain thread, that thread.
+  /// Throws: as write_some.
   /// Example: test/unit/net_buffer_test.cpp
   void write_all(const const_buffers& from) {
     writing([&](std::error_code& ec) { return write_all(from, ec); });
@@ -219,9 +221,13 @@ class stream_forms {
   }
 
  protected:
+  /// Only for derived classes.
   stream_forms() = default;
+  /// Only for derived classes.
   ~stream_forms() = default;
+  /// Only for derived classes.
   stream_forms(const stream_forms&) = default;
+  /// Only for derived classes.
   stream_forms& operator=(const stream_forms&) = default;
 
  private:

@@ -6,12 +6,12 @@
 //   for (;;)
 //     weft::spawn([](weft::net::tcp_stream client) { ... }, listener.accept()).detach();
 //
-// A call that cannot go on parks its fiber; on a plain thread it blocks the thread. Such waits end
-// early at the deadline (timed_out), when the fiber is asked to stop (operation_canceled), and when
-// another fiber closes the socket (operation_canceled). A call that can go on does: deadlines and
-// stop requests only end waits. Every function that can fail has a form that takes a
-// std::error_code& and one that throws std::system_error; its text names the operation and both
-// ends. SIGPIPE is never raised.
+// If a call cannot proceed it parks its fiber; on a plain thread it blocks the thread. Such a wait
+// ends early at the deadline (timed_out), if a stop is requested on the fiber (operation_canceled),
+// and if another fiber closes the socket (operation_canceled). Deadlines and stop requests only end
+// waits: a call that can proceed does so. Every function that can fail has a form with a
+// std::error_code& and a form that throws std::system_error, whose text names the operation and
+// both ends. SIGPIPE is never raised.
 
 #include <chrono>
 #include <cstddef>
@@ -29,32 +29,36 @@
 
 namespace weft::net {
 
+/// Whether small writes are sent at once (`on`) or may be held back and joined (`off`).
 enum class no_delay : std::uint8_t { off, on };
 
-/// When a silent peer is asked whether it is still there, and when it counts as gone: after
-/// idle + count * interval reads and writes fail with timed_out.
+/// When a silent peer is probed, and when it counts as gone: after idle + count * interval reads
+/// and writes fail with timed_out.
 struct keep_alive {
-  std::chrono::seconds idle{60};      // without a packet, before the first question
-  std::chrono::seconds interval{10};  // between questions
-  int count = 6;                      // questions without an answer
+  /// Time without a packet before the first probe.
+  std::chrono::seconds idle{60};
+  /// Time between probes.
+  std::chrono::seconds interval{10};
+  /// Probes without an answer.
+  int count = 6;
 };
 
 /// One TCP connection. Nagle's algorithm is off.
 class tcp_stream : public stream_socket {
  public:
-  /// No connection: everything fails with bad_file_descriptor.
+  /// No connection: every operation fails with bad_file_descriptor.
   tcp_stream() noexcept = default;
+  /// Takes over the other connection.
   tcp_stream(tcp_stream&&) noexcept = default;
+  /// Closes this connection and takes over the other.
   tcp_stream& operator=(tcp_stream&&) noexcept = default;
   /// As connect().
   explicit tcp_stream(const endpoint& peer, time_point deadline = no_deadline);
 
-  /// Connects to `peer`. The deadline is that of connecting only.
-  ///
-  /// Blocks: the fiber, until the peer has answered; from a plain thread, that thread.
+  /// Connects to `peer`. The deadline applies to connecting only.
+  /// Blocks: the fiber, until the peer has answered; on a plain thread, that thread.
   /// Throws: std::system_error: connection_refused, timed_out, operation_canceled,
-  /// network_unreachable, ...;
-  ///         too_many_files_open, with the limit to raise.
+  /// network_unreachable, ...; too_many_files_open, with the limit to raise.
   /// Example: test/unit/net_tcp_test.cpp
   [[nodiscard]] static tcp_stream connect(const endpoint& peer, time_point deadline = no_deadline);
   [[nodiscard]] static tcp_stream connect(const endpoint& peer, time_point deadline,
@@ -93,21 +97,27 @@ class tcp_stream : public stream_socket {
     return connect_within(peer, detail::wait_limit(stop), ec);
   }
 
-  /// Takes over a connected stream socket, and makes it non-blocking. Throws: std::system_error;
-  /// then the descriptor is still the caller's.
+  /// Takes over a connected stream socket and makes it non-blocking.
+  /// Throws: std::system_error; the descriptor is still the caller's then.
   [[nodiscard]] static tcp_stream adopt(int native_handle);
 
-  /// Off: small writes may be held back and joined (Nagle's algorithm). Throws: std::system_error,
-  /// as do all that set something.
+  /// With `off`, small writes may be held back and joined (Nagle's algorithm).
+  /// Throws: std::system_error.
   void set_no_delay(no_delay value);
-  /// std::nullopt: a silent peer is never asked, which is what a new connection does.
+  /// Sets when a silent peer is probed; std::nullopt, as in a new connection, means never.
+  /// Throws: std::system_error.
   void set_keep_alive(const std::optional<keep_alive>& value);
-  /// What closing does with data that the peer has not acknowledged. std::nullopt, as in a new
-  /// connection: the kernel goes on sending them. 0 s: they are dropped, and the peer reads
-  /// connection_reset. Longer: as std::nullopt, but for so long at most. No close waits for it.
+
+  /// Sets what closing does with data that the peer has not acknowledged. No close waits for it.
+  ///
+  /// With std::nullopt, as in a new connection, the kernel goes on sending the data. With 0 s the
+  /// data are dropped, and the peer reads connection_reset. With a longer time the kernel goes on
+  /// sending for so long at most.
+  /// Throws: std::system_error.
   void set_linger(const std::optional<std::chrono::seconds>& time);
 
-  /// The peer, as it was when the connection was made. Throws: std::system_error if there is none.
+  /// The address of the peer when the connection was made.
+  /// Throws: std::system_error if there is none.
   [[nodiscard]] endpoint remote_endpoint() const;
   [[nodiscard]] endpoint remote_endpoint(std::error_code& ec) const noexcept;
 
@@ -118,52 +128,65 @@ class tcp_stream : public stream_socket {
                                                  std::error_code& ec) noexcept;
 };
 
-/// Whom a listener at an IPv6 address takes. `dual`, at "::": IPv4, too; the peers' addresses are
-/// "::ffff:192.0.2.1" then, see endpoint::unmapped.
+/// Which peers a listener at an IPv6 address accepts. `dual`, at "::", accepts IPv4, too; the
+/// peers' addresses are "::ffff:192.0.2.1" then (see endpoint::unmapped).
 enum class ip_stack : std::uint8_t { single, dual };
-/// May several sockets, of one user, have the same address? The kernel spreads the connections (or
-/// datagrams) over them (SO_REUSEPORT).
+/// Whether several sockets of one user may have the same address. With `spread` the kernel spreads
+/// the connections (or datagrams) over them (SO_REUSEPORT).
 enum class port_sharing : std::uint8_t { none, spread };
 
+/// The settings of a listener.
 struct listen_options {
-  int backlog = 4096;  // the kernel cuts it to its net.core.somaxconn
+  /// Connections that may wait for accept. The kernel limits it to net.core.somaxconn.
+  int backlog = 4096;
+  /// The peers it accepts.
   ip_stack stack = ip_stack::single;
+  /// Whether other sockets may listen at the same address.
   port_sharing sharing = port_sharing::none;
 };
 
-/// A socket that takes connections.
+/// A socket that accepts connections.
 class tcp_listener : public socket {
  public:
+  /// The default of listen_options::backlog.
   static constexpr int default_backlog = listen_options{}.backlog;
 
+  /// A closed listener.
   tcp_listener() noexcept = default;
+  /// Takes over the other listener.
   tcp_listener(tcp_listener&&) noexcept = default;
+  /// Closes this listener and takes over the other.
   tcp_listener& operator=(tcp_listener&&) noexcept = default;
-  /// Listens at `at`; port 0 is any free one, see local_endpoint(). An address in use a moment ago
-  /// may be used again; one that another socket listens at may not, unless both share it.
-  ///
+
+  /// Listens at `at`. Port 0 means any free port; see local_endpoint(). An address that was in use
+  /// a moment ago may be used again. An address at which another socket listens may not, unless
+  /// both share it.
   /// Throws: std::system_error: address_in_use, permission_denied, address_not_available,
-  /// too_many_files_open.   Example: test/unit/net_listen_test.cpp
+  /// too_many_files_open.
+  /// Example: test/unit/net_listen_test.cpp
   explicit tcp_listener(const endpoint& at, int backlog = default_backlog);
+  /// Listens at `at`, with these settings.
   tcp_listener(const endpoint& at, const listen_options& options);
+  /// Listens at `at`, with errors in `ec` instead of exceptions.
   [[nodiscard]] static tcp_listener listen(const endpoint& at, std::error_code& ec,
                                            int backlog = default_backlog) noexcept {
     return listen(at, listen_options{.backlog = backlog}, ec);
   }
   [[nodiscard]] static tcp_listener listen(const endpoint& at, const listen_options& options,
                                            std::error_code& ec) noexcept;
-  /// Takes over a TCP socket that listens already - from systemd (socket activation: descriptor 3
-  /// and following) or another process - and makes it non-blocking. Throws: std::system_error,
-  /// invalid_argument if it does not listen; then the descriptor is still the caller's.
+
+  /// Takes over a TCP socket that listens already, from systemd (socket activation: descriptor 3
+  /// and following) or from another process, and makes it non-blocking.
+  /// Throws: std::system_error with invalid_argument if it does not listen; the descriptor is still
+  /// the caller's then.
   [[nodiscard]] static tcp_listener adopt(int native_handle);
 
-  /// Takes the next connection; `*peer` is set to its other end. Several fibers may accept at the
-  /// same time. Connections that failed in the backlog are passed over.
-  ///
-  /// Blocks: the fiber, until one comes.
+  /// Accepts the next connection and sets `*peer` to its other end. Several fibers may accept at
+  /// the same time. Connections that failed in the backlog are skipped.
+  /// Blocks: the fiber, until one comes; on a plain thread, that thread.
   /// Throws: std::system_error: operation_canceled after close(); too_many_files_open, with the
-  /// limit to raise: the
-  ///         connection waits in the backlog, accept again when descriptors were closed.
+  /// limit to raise. The connection then waits in the backlog: accept again when descriptors were
+  /// closed.
   /// Example: test/unit/net_tcp_test.cpp
   [[nodiscard]] tcp_stream accept(endpoint* peer = nullptr);
   [[nodiscard]] tcp_stream accept(std::error_code& ec, endpoint* peer = nullptr) noexcept {
@@ -199,7 +222,7 @@ class tcp_listener : public socket {
     return accepted(std::move(s), ec);
   }
 
-  /// Until when a wait in accept may last, as tcp_stream::set_deadline.
+  /// Sets when waits in accept end with timed_out, as stream_socket::set_deadline.
   void set_deadline(time_point deadline) noexcept { set_deadlines(true, false, deadline); }
 
  private:
