@@ -11,6 +11,7 @@
 #include <weft/event.hpp>
 #include <weft/fiber.hpp>
 #include <weft/fiber_local.hpp>
+#include <weft/future.hpp>
 #include <weft/latch.hpp>
 #include <weft/metrics.hpp>
 #include <weft/mutex.hpp>
@@ -19,6 +20,7 @@
 #include <weft/offload.hpp>
 #include <weft/once.hpp>
 #include <weft/options.hpp>
+#include <weft/packaged_task.hpp>
 #include <weft/profile.hpp>
 #include <weft/rate_limiter.hpp>
 #include <weft/recursive_mutex.hpp>

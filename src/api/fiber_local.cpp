@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// api/fiber_local.cpp - values by key in the fiber's extras.
+// api/fiber_local.cpp - values by key in the fiber's extras, and calls at its end.
 #include <weft/fiber_local.hpp>
 
 #include <atomic>
+#include <deque>
+
+#include <weft/detail/at_exit.hpp>
 
 #include "api/inline_join.hpp"
 #include "sched/park.hpp"
@@ -34,6 +37,31 @@ void drop_locals(fiber_record& f) noexcept {
     x.locals.pop_back();
     last.destroy(last.value);
   }
+}
+
+namespace {
+
+struct exit_calls {
+  std::deque<std::unique_ptr<exit_call>> calls;
+  ~exit_calls() {
+    for (; !calls.empty(); calls.pop_front()) calls.front()->run();
+  }
+};
+
+}  // namespace
+
+// First of the locals, which are dropped from the back: so the others are gone when the calls run.
+void at_exit(std::unique_ptr<exit_call> call) {
+  static const std::uint32_t key = new_local_key();
+  auto* list = static_cast<exit_calls*>(find_local(key));
+  if (list == nullptr) {
+    auto made = std::make_unique<exit_calls>();
+    auto& locals = this_agent().need_extras().locals;
+    locals.insert(locals.begin(),
+                  {key, made.get(), [](void* p) noexcept { delete static_cast<exit_calls*>(p); }});
+    list = made.release();
+  }
+  list->calls.push_back(std::move(call));
 }
 
 }  // namespace weft::detail

@@ -16,9 +16,11 @@ import re
 import sys
 from pathlib import Path
 
-HEADERS = """atomic chrono condition_variable cstdio cstdlib deque functional future map memory mutex
-numeric optional semaphore shared_mutex span stdexcept stop_token string string_view system_error thread utility
-vector"""
+HEADERS = """
+atomic chrono condition_variable cstdio cstdlib deque functional future map memory mutex
+numeric optional semaphore shared_mutex span stdexcept stop_token string string_view
+system_error thread utility vector
+"""
 
 
 def main():
@@ -60,7 +62,8 @@ def main():
     program = ["#include <doctest/doctest.h>", ""]
     program += [f"#include <{header}>" for header in HEADERS.split()]
     program += ["#include <weft/weft.hpp>"] + includes
-    program += ["namespace {", "using namespace std::chrono_literals;"] + scope + ["}  // namespace"]
+    program += ["namespace {", "using namespace std::chrono_literals;"] + scope
+    program += ["}  // namespace"]
     for first, body in cases:
         program += [f'TEST_CASE("{name}:{first}") {{', "weft::run([] {"] + body + ["});", "}"]
         if not any("CHECK" in line for line in body):

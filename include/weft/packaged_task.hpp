@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/packaged_task.hpp - a function whose result goes to a future, as the standard's.
+
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <weft/future.hpp>
+
+namespace weft {
+
+namespace detail {
+
+template <class R, class... A>
+struct packaged_state : future_state<R> {
+  virtual void call(A... args) = 0;  // provides the result
+  virtual void call_quietly(A... args) = 0;
+  virtual std::shared_ptr<packaged_state> fresh() = 0;
+};
+
+template <class F, class R, class... A>
+class packaged_function final : public packaged_state<R, A...> {
+ public:
+  template <class G>
+  explicit packaged_function(G&& f) : f_(std::forward<G>(f)) {}
+  void call(A... args) override {
+    this->provide_result([&]() -> R { return invoke(std::forward<A>(args)...); });
+  }
+  void call_quietly(A... args) override {
+    this->store_result([&]() -> R { return invoke(std::forward<A>(args)...); });
+  }
+  std::shared_ptr<packaged_state<R, A...>> fresh() override {
+    return std::make_shared<packaged_function>(std::move(f_));
+  }
+
+ private:
+  R invoke(A... args) {
+    if constexpr (std::is_void_v<R>)
+      std::invoke(f_, std::forward<A>(args)...);
+    else
+      return std::invoke(f_, std::forward<A>(args)...);
+  }
+  F f_;
+};
+
+}  // namespace detail
+
+template <class Signature>
+class packaged_task;
+
+/// A function that is called once, by anybody, and whose result or exception goes to a future.
+/// Example: test/unit/examples_futures_test.cpp [packaged_task]
+/// ```
+///     weft::packaged_task<int(int)> square([](int n) { return n * n; });
+///     weft::future<int> f = square.get_future();
+///     weft::spawn(std::move(square), 7).detach();
+///     const int result = f.get();
+/// ```
+template <class R, class... A>
+class packaged_task<R(A...)> {
+ public:
+  /// Without a function.
+  packaged_task() noexcept = default;
+  /// Keeps a copy of `f`, or moves it.
+  template <class F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, packaged_task>)
+  explicit packaged_task(F&& f)
+      : state_(std::make_shared<detail::packaged_function<std::decay_t<F>, R, A...>>(
+            std::forward<F>(f))) {}
+  packaged_task(packaged_task&&) noexcept = default;
+  packaged_task& operator=(packaged_task&& other) noexcept {
+    packaged_task(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~packaged_task() {
+    if (state_ != nullptr) state_->abandon();
+  }
+
+  /// True if there is a function.
+  [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
+  /// The future of this task; once. Throws: std::future_error (future_already_retrieved, no_state).
+  [[nodiscard]] future<R> get_future() {
+    need().retrieve();
+    return future<R>(state_);
+  }
+  /// Calls the function, once. Throws: std::future_error (promise_already_satisfied, no_state).
+  void operator()(A... args) { need().call(std::forward<A>(args)...); }
+  /// Calls the function now; the future becomes ready at the end of the calling fiber or thread.
+  void make_ready_at_thread_exit(A... args) {
+    need().call_quietly(std::forward<A>(args)...);
+    detail::at_exit_run([s = state_] { s->publish(); });
+  }
+  /// Gives up the result, and can be called again, with a new future.
+  void reset() {
+    auto fresh = need().fresh();
+    state_->abandon();
+    state_ = std::move(fresh);
+  }
+  /// Exchanges the functions and states.
+  void swap(packaged_task& other) noexcept { state_.swap(other.state_); }
+
+ private:
+  using state = detail::packaged_state<R, A...>;
+  state& need() const {
+    if (state_ == nullptr) detail::throw_future_error(std::future_errc::no_state);
+    return *state_;
+  }
+  std::shared_ptr<state> state_;
+};
+/// Exchanges the functions and states.
+template <class S>
+void swap(packaged_task<S>& a, packaged_task<S>& b) noexcept {
+  a.swap(b);
+}
+
+}  // namespace weft
