@@ -11,7 +11,7 @@ weft_build_packages=(
 weft_example_packages=(libcli11-dev libfmt-dev libhttp-parser-dev)
 weft_tool_packages=(libdw-dev nlohmann-json3-dev)
 weft_test_packages=(
-  gdb doctest-dev python3 python3-prometheus-client python3-venv
+  gdb doctest-dev doxygen python3 python3-prometheus-client python3-venv
   apache2-utils curl wrk libpq-dev libhiredis-dev postgresql redis-server  # the examples' clients
 )
 weft_browser_packages=(chromium)  # looks at the timeline page; 400 MB, 15 s
@@ -58,8 +58,9 @@ package sources are mended, run this again."
   fi
 }
 
-# need_house_tools - what formats the tree, of the versions in tools/house-requirements.txt, from
-# PyPI into build/house. Without it the test house/format is skipped.
+# need_house_tools - what formats the tree and the theme of the reference, of the versions in
+# tools/house-requirements.txt, from PyPI into build/house. Without it the test house/format is
+# skipped.
 need_house_tools() {
   local wanted=tools/house-requirements.txt have=build/house/requirements.txt
   cmp -s "$wanted" "$have" && return 0

@@ -27,7 +27,16 @@ namespace weft::debug {
 /// early. No runtime starts or ends meanwhile. 100,000 parked fibers take some tens of
 /// milliseconds.
 /// Throws: std::bad_alloc.
-/// Example: test/unit/dump_test.cpp [example]
+/// Example: test/unit/examples_api_test.cpp [dump]
+/// ```
+///   weft::event never;
+///   auto waits = weft::spawn({.name = "reader"}, [&] { never.wait(); });
+///   weft::this_fiber::yield();
+///   const std::string dump = weft::debug::dump_fibers();  // names "reader" and what it waits for
+///   std::fputs(dump.c_str(), log);
+///   never.set();
+///   waits.join();
+/// ```
 [[nodiscard]] std::string dump_fibers();
 
 /// One fiber of a deadlock.

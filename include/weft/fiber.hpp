@@ -42,6 +42,17 @@ namespace detail {
 ///
 /// Destroying or detaching the handle lets the fiber run on by itself. The destructor never blocks
 /// and never terminates the program.
+/// Example: test/unit/examples_api_test.cpp [handle]
+/// ```
+///   weft::fiber<int> good = weft::spawn(parse, "42");
+///   weft::fiber<int> bad = weft::spawn(parse, "");
+///   const int n = good.join();  // the result
+///   try {
+///     bad.join();  // rethrows what the fiber threw
+///   } catch (const std::invalid_argument& error) {
+///     reason = error.what();
+///   }
+/// ```
 template <class T = void>
 class [[nodiscard]] fiber {
  public:

@@ -209,7 +209,14 @@ struct process_metrics {
 /// The numbers of all runtimes. May be called on any thread and any fiber.
 /// Blocks: for microseconds per runtime, and about 1 us for each stack looked at.
 /// Throws: std::bad_alloc.
-/// Example: test/unit/metrics_test.cpp
+/// Example: test/unit/examples_api_test.cpp [metrics]
+/// ```
+///   const weft::process_metrics now = weft::metrics();
+///   for (const weft::runtime_metrics& rt : now.runtimes) {
+///     if (rt.wake_latency.quantile(0.99) > 10ms) names.push_back(rt.name);
+///   }
+///   const std::string page = weft::to_prometheus(now);
+/// ```
 [[nodiscard]] process_metrics metrics();
 
 /// The numbers of one runtime.

@@ -21,6 +21,16 @@ struct runtime_metrics;  // weft/metrics.hpp
 ///
 /// Several runtimes may exist at the same time. Fibers of different runtimes may use the same
 /// synchronisation objects.
+/// Example: test/unit/examples_api_test.cpp [runtime]
+/// ```
+///   weft::options o;
+///   o.workers = 2;
+///   o.name = "background";
+///   weft::runtime background(o);
+///   auto f = background.spawn([] { return 6 * 7; });  // from any thread
+///   sum += f.join();
+///   const std::size_t left_behind = background.shutdown();
+/// ```
 class runtime {
  public:
   /// Starts the runtime and its threads.

@@ -100,6 +100,14 @@ void end_region() noexcept;
 /// Marks a region: while it exists, the calling fiber or thread is in the region `name`, and the
 /// tools show it, nested as regions are. The fiber may park and change threads in between.
 /// Lifetime: must be destroyed by the fiber that made it.
+/// Example: test/unit/examples_api_test.cpp [region]
+/// ```
+///   {
+///     const weft::trace::region loading("load orders");
+///     load();
+///     weft::trace::log("orders loaded");
+///   }
+/// ```
 class [[nodiscard]] region {
  public:
   /// Enters the region. At most 1024 bytes of the name are kept.

@@ -17,6 +17,12 @@ struct sockaddr_storage;
 namespace weft::net {
 
 /// An IPv4 or IPv6 address and a port. A value; the default is 0.0.0.0, port 0.
+/// Example: test/unit/examples_api_test.cpp [endpoint]
+/// ```
+///   const weft::net::endpoint web("192.0.2.1", 80);
+///   const auto same = weft::net::endpoint::parse("192.0.2.1:80");
+///   const std::string text = weft::net::endpoint("::1", 443).to_string();  // "[::1]:443"
+/// ```
 class endpoint {
  public:
   /// The version of the protocol.

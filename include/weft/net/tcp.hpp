@@ -44,6 +44,14 @@ struct keep_alive {
 };
 
 /// One TCP connection. Nagle's algorithm is off.
+/// Example: test/unit/examples_api_test.cpp [tcp_stream]
+/// ```
+///   weft::net::tcp_stream stream = weft::net::tcp_stream::connect_for(address, 30s);
+///   stream.write_all("ping");
+///   stream.shutdown_send();
+///   std::array<char, 64> buffer;
+///   while (const std::size_t n = stream.read_some(buffer)) text.append(buffer.data(), n);
+/// ```
 class tcp_stream : public stream_socket {
  public:
   /// No connection: every operation fails with bad_file_descriptor.
@@ -146,6 +154,18 @@ struct listen_options {
 };
 
 /// A socket that accepts connections.
+/// Example: test/unit/examples_api_test.cpp [tcp_listener]
+/// ```
+///   weft::net::tcp_listener listener(weft::net::endpoint("127.0.0.1", 0));  // any free port
+///   auto server = weft::spawn([&] {
+///     weft::net::tcp_stream client = listener.accept();
+///     client.write_all("hello");
+///   });
+///   weft::net::tcp_stream stream(listener.local_endpoint());
+///   stream.set_read_deadline(std::chrono::steady_clock::now() + 30s);
+///   stream.read_exactly(answer);
+///   server.join();
+/// ```
 class tcp_listener : public socket {
  public:
   /// The default of listen_options::backlog.

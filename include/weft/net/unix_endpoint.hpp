@@ -28,7 +28,6 @@ class unix_endpoint {
   /// An address as text: "/run/app.sock", "app.sock". "@app" is the abstract name "app", which has
   /// no file (a file of that name is "./@app").
   /// Throws: std::system_error with invalid_argument, the text and what is wrong with it.
-  /// Example: test/unit/net_unix_test.cpp
   explicit unix_endpoint(std::string_view text);
   /// An abstract name of any bytes.
   /// Throws: as the constructor.
