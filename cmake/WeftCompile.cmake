@@ -25,6 +25,51 @@ function(weft_compile_lightly target)
   target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1;-g1>)
 endfunction()
 
+# No path of the machine that built it is in what is installed: neither in __FILE__ nor in debug
+# information, which has the files from the source tree's root on.
+function(weft_hide_build_paths target)
+  target_compile_options(${target} PRIVATE
+    -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -ffile-prefix-map=${PROJECT_BINARY_DIR}=.)
+endfunction()
+
+# A shared weft exports what the public headers declare (weft/detail/export.hpp); a static one is
+# hidden in whatever it is linked into, so that a program and its plugins keep their copies apart.
+function(weft_exports target)
+  set_target_properties(${target} PROPERTIES
+    CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "SHARED_LIBRARY")
+    target_compile_definitions(${target} PRIVATE WEFT_BUILDS_SHARED_LIBRARY)
+    # Without what the standard library's templates leave behind, which is exported by its own word.
+    set(exports ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+    # Its calls of what it exports are its own, and direct.
+    target_compile_options(${target} PRIVATE -fno-semantic-interposition)
+    target_link_options(${target} PRIVATE
+      "LINKER:--version-script=${exports}" "LINKER:-Bsymbolic-functions")
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${exports})
+  endif()
+endfunction()
+
+# Debug information into .debug/FILE.debug beside the file, where gdb and libdw look; the symbols
+# stay, for the reports that a program writes about itself. A static library keeps it: the program
+# it is linked into decides. With a folder and a component, it is installed there, too.
+function(weft_separate_debug target)
+  get_target_property(type ${target} TYPE)
+  if(NOT WEFT_SEPARATE_DEBUG OR type STREQUAL "STATIC_LIBRARY")
+    return()
+  endif()
+  set(folder $<TARGET_FILE_DIR:${target}>/.debug)
+  set(file ${folder}/$<TARGET_FILE_NAME:${target}>.debug)
+  add_custom_command(TARGET ${target} POST_BUILD
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
+    COMMAND ${CMAKE_OBJCOPY} --only-keep-debug $<TARGET_FILE:${target}> ${file}
+    COMMAND ${CMAKE_OBJCOPY} --strip-debug --add-gnu-debuglink=${file} $<TARGET_FILE:${target}>
+    VERBATIM)
+  if(WEFT_INSTALL AND ARGC GREATER 1)
+    install(FILES ${file} DESTINATION ${ARGV1}/.debug COMPONENT ${ARGV2})
+  endif()
+endfunction()
+
 # A frame larger than a guard page can jump it, and then overflows into the next stack unseen. With
 # this flag such a frame touches its pages one by one. Public, because it is the application's
 # frames that are large: it travels with weft::weft, as the question to whatever compiler is used

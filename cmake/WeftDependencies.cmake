@@ -4,13 +4,21 @@
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
+# 1.74 is the oldest that weft has been tested with, and Debian 12's.
+set(WEFT_BOOST_MINIMUM 1.74)
 find_package(boost_context CONFIG QUIET)  # there without the umbrella package on vcpkg
+set(weft_boost_version ${boost_context_VERSION})
 if(NOT TARGET Boost::context)
   find_package(Boost QUIET COMPONENTS context)
+  set(weft_boost_version ${Boost_VERSION})
 endif()
 if(NOT TARGET Boost::context)
-  message(FATAL_ERROR "weft needs Boost.Context. Debian: apt-get install libboost-context-dev; "
-                      "vcpkg: boost-context; conan: boost")
+  message(FATAL_ERROR "weft needs Boost.Context ${WEFT_BOOST_MINIMUM} or newer. Debian: "
+                      "apt-get install libboost-context-dev; vcpkg: boost-context; conan: boost")
+endif()
+if(weft_boost_version VERSION_LESS WEFT_BOOST_MINIMUM)
+  message(FATAL_ERROR "weft needs Boost.Context ${WEFT_BOOST_MINIMUM} or newer; "
+                      "this is ${weft_boost_version}")
 endif()
 
 # Debian ships the header alone; vcpkg and conan ship targets of different names.

@@ -10,9 +10,10 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 namespace detail {
 
 struct barrier_state {
@@ -162,4 +163,4 @@ class barrier {
   [[no_unique_address]] Completion completion_;
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -12,8 +12,9 @@
 #include <utility>
 
 #include <weft/detail/channel.hpp>
+#include <weft/detail/export.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 /// How a send ended that may give up.
 class [[nodiscard]] send_result {
@@ -289,4 +290,4 @@ class channel {
   detail::channel_core* const core_;
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft

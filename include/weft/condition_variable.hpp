@@ -12,10 +12,11 @@
 #include <stop_token>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 #include <weft/mutex.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 namespace detail {
 
 struct condition_state {
@@ -165,4 +166,4 @@ class condition_variable {
 /// Every weft::condition_variable takes any lock.
 using condition_variable_any = condition_variable;
 
-}  // namespace weft
+}  // namespace WEFT_API weft

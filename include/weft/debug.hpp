@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/requirements.hpp>
 
-namespace weft::debug {
+namespace weft {
+namespace WEFT_API debug {
 
 /// Describes all fibers of all runtimes in words: id, name, what each does or waits for, since
 /// when, which fiber holds that, and its calls.
@@ -68,4 +70,5 @@ struct deadlock {
 /// Example: test/unit/deadlock_test.cpp [example]
 [[nodiscard]] std::vector<deadlock> find_deadlocks();
 
-}  // namespace weft::debug
+}  // namespace WEFT_API debug
+}  // namespace weft

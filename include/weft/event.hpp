@@ -7,9 +7,10 @@
 #include <cstdint>
 #include <stop_token>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 class event;
 
@@ -96,4 +97,4 @@ class event {
   detail::wait_list waiters_;
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -12,10 +12,11 @@
 #include <utility>
 
 #include <weft/detail/deadline.hpp>
+#include <weft/detail/export.hpp>
 #include <weft/detail/task.hpp>
 #include <weft/options.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 /// Identifies a fiber. An id is unique for the life of the process and is never re-used. A
 /// default-constructed id names no fiber.
@@ -268,7 +269,7 @@ template <class F, class... A>
   return fiber<detail::spawn_result<F, A...>>(t);
 }
 
-}  // namespace weft
+}  // namespace WEFT_API weft
 
 /// Fiber ids as keys of unordered containers.
 template <>

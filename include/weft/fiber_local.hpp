@@ -7,9 +7,10 @@
 #include <memory>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/requirements.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 namespace detail {
 [[nodiscard]] std::uint32_t new_local_key() noexcept;
@@ -63,4 +64,4 @@ class fiber_local {
   std::function<std::unique_ptr<T>()> make_;
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -12,10 +12,11 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/future_state.hpp>
 #include <weft/fiber.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 template <class T>
 class shared_future;
@@ -281,7 +282,7 @@ template <class F, class... A>
   return weft::async(std::launch::async, std::forward<F>(f), std::forward<A>(args)...);
 }
 
-}  // namespace weft
+}  // namespace WEFT_API weft
 
 template <class T, class Allocator>
 struct std::uses_allocator<weft::promise<T>, Allocator> : std::true_type {};

@@ -8,8 +8,9 @@
 #include <stop_token>
 
 #include <weft/detail/countdown.hpp>
+#include <weft/detail/export.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 /// A count that goes down once, from the number it was made with. At zero it lets all waiters
 /// through, and stays open.
@@ -105,4 +106,4 @@ class latch {
   mutable detail::countdown core_;
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft

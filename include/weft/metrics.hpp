@@ -18,9 +18,10 @@
 #include <string>
 #include <vector>
 
+#include <weft/detail/export.hpp>
 #include <weft/offload.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 class runtime;
 
@@ -229,4 +230,4 @@ struct process_metrics {
 /// Throws: std::bad_alloc.
 [[nodiscard]] std::string to_prometheus(const process_metrics& m);
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -7,9 +7,10 @@
 #include <cstdint>
 #include <stop_token>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 namespace detail {
 
 struct mutex_state {
@@ -163,4 +164,4 @@ class mutex {
 /// Every weft::mutex is a timed mutex.
 using timed_mutex = mutex;
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // weft/no_preempt.hpp - a region that the preemption signal leaves alone.
+#include <weft/detail/export.hpp>
 #include <weft/detail/requirements.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 namespace detail {
 void forbid_preemption() noexcept;
@@ -34,4 +35,4 @@ class [[nodiscard]] no_preempt {
   no_preempt& operator=(const no_preempt&) = delete;
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -16,9 +16,10 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 /// What the pool of a runtime is doing (runtime::offloads).
 struct offload_statistics {
@@ -172,4 +173,4 @@ std::invoke_result_t<F, A...> block_in_place(F&& f, A&&... args) {
   return std::invoke(std::forward<F>(f), std::forward<A>(args)...);
 }
 
-}  // namespace weft
+}  // namespace WEFT_API weft

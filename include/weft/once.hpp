@@ -7,9 +7,10 @@
 #include <functional>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 class once_flag;
 namespace detail {
@@ -68,4 +69,4 @@ void call_once(once_flag& flag, F&& f, A&&... args) {
   at_end.result = stage::done;
 }
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -10,9 +10,10 @@
 #include <string>
 #include <vector>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/requirements.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 /// What an unhandled-exception handler is told.
 struct unhandled_exception {
@@ -228,4 +229,4 @@ struct attributes {
   bool preemptible = true;
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -7,9 +7,10 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/future.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 namespace detail {
 
@@ -115,4 +116,4 @@ void swap(packaged_task<S>& a, packaged_task<S>& b) noexcept {
   a.swap(b);
 }
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -24,9 +24,11 @@
 #include <cstdint>
 #include <string>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/requirements.hpp>
 
-namespace weft::profile {
+namespace weft {
+namespace WEFT_API profile {
 
 /// How to sample.
 struct options {
@@ -71,4 +73,5 @@ statistics stop();
 /// exits. The first runtime of a process calls it. It reports wrong values to stderr.
 void start_from_environment() noexcept;
 
-}  // namespace weft::profile
+}  // namespace WEFT_API profile
+}  // namespace weft

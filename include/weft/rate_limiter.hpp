@@ -6,9 +6,10 @@
 #include <cstdint>
 #include <stop_token>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 namespace detail {
 
@@ -99,4 +100,4 @@ class rate_limiter {
   detail::bucket bucket_;
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -8,9 +8,10 @@
 #include <cstdint>
 #include <stop_token>
 
+#include <weft/detail/export.hpp>
 #include <weft/mutex.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 namespace detail {
 /// The caller: the fiber, or the thread if no fiber runs on it.
 [[nodiscard]] void* agent_key();
@@ -127,4 +128,4 @@ class recursive_mutex {
 /// Every weft::recursive_mutex is a timed mutex.
 using recursive_timed_mutex = recursive_mutex;
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -9,11 +9,12 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/fiber.hpp>
 #include <weft/offload.hpp>
 #include <weft/options.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 struct runtime_metrics;  // weft/metrics.hpp
 
@@ -148,4 +149,4 @@ template <class F>
   return run(options{}, std::forward<F>(main));
 }
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -9,10 +9,11 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/task.hpp>
 #include <weft/options.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 /// The most children of a scope that may be alive at a time.
 struct scope_limit {
@@ -183,4 +184,4 @@ class scope : detail::scope_base {
   int uncaught_at_start_ = detail::uncaught_now();
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft

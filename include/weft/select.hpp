@@ -14,12 +14,13 @@
 #include <vector>
 
 #include <weft/channel.hpp>
+#include <weft/detail/export.hpp>
 #include <weft/detail/select.hpp>
 #include <weft/fiber.hpp>
 #include <weft/net/socket.hpp>
 #include <weft/timer.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 /// One thing that a select waits for, and the function to call if it is taken.
 ///
@@ -354,4 +355,4 @@ class selector {
   std::vector<bool> enabled_;
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft

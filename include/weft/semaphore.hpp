@@ -9,9 +9,10 @@
 #include <limits>
 #include <stop_token>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 namespace detail {
 
 struct semaphore_state {
@@ -134,4 +135,4 @@ class counting_semaphore {
 /// A semaphore with at most one permit.
 using binary_semaphore = counting_semaphore<1>;
 
-}  // namespace weft
+}  // namespace WEFT_API weft

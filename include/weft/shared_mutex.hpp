@@ -7,9 +7,10 @@
 #include <cstdint>
 #include <stop_token>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 namespace detail {
 
 enum class sharing : std::uint8_t { exclusive, shared };
@@ -233,4 +234,4 @@ class shared_mutex {
 /// Every weft::shared_mutex is a timed mutex.
 using shared_timed_mutex = shared_mutex;
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -15,11 +15,12 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/event.hpp>
 #include <weft/fiber.hpp>
 #include <weft/this_fiber.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 /// Calls a function once a stop is requested on a token, in a fiber of its own: the function may
 /// wait, lock and send. If the stop was requested before, the constructor calls the function
@@ -89,4 +90,4 @@ class [[nodiscard]] stop_callback {
 template <class F>
 stop_callback(std::stop_token, F) -> stop_callback<F>;
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -7,24 +7,28 @@
 #include <stop_token>
 #include <string_view>
 
+#include <weft/detail/export.hpp>
 #include <weft/fiber.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 /// How a sleep ended: `timeout` at its time, `stopped` by a stop request. No sleep ends with
 /// `ready`.
 enum class wait_result : std::uint8_t { ready, timeout, stopped };
 
-}  // namespace weft
+}  // namespace WEFT_API weft
 
-namespace weft::detail {
+namespace weft {
+namespace WEFT_API detail {
 void yield() noexcept;
 wait_result sleep_until(std::chrono::steady_clock::time_point deadline);
 wait_result sleep_until(const std::stop_token& stop,
                         std::chrono::steady_clock::time_point deadline);
-}  // namespace weft::detail
+}  // namespace WEFT_API detail
+}  // namespace weft
 
-namespace weft::this_fiber {
+namespace weft {
+namespace WEFT_API this_fiber {
 
 /// Lets every other fiber that is ready now on this processor run first.
 /// Blocks: never.
@@ -96,4 +100,5 @@ wait_result sleep_until(const std::stop_token& stop,
 /// time_point::max() if there is none. For calls that want to know how much time they have.
 [[nodiscard]] std::chrono::steady_clock::time_point deadline() noexcept;
 
-}  // namespace weft::this_fiber
+}  // namespace WEFT_API this_fiber
+}  // namespace weft

@@ -7,9 +7,10 @@
 #include <stdexcept>
 #include <stop_token>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/timer_state.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 /// Fires once, at a moment that can be moved or cancelled. For fibers of any runtime and for
 /// threads.
@@ -150,4 +151,4 @@ class ticker {
   detail::timer_state state_;
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -16,9 +16,11 @@
 #include <string>
 #include <string_view>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/requirements.hpp>
 
-namespace weft::trace {
+namespace weft {
+namespace WEFT_API trace {
 
 /// How to record into a file.
 struct options {
@@ -122,4 +124,5 @@ class [[nodiscard]] region {
 /// Blocks: never.
 void log(std::string_view text) noexcept;
 
-}  // namespace weft::trace
+}  // namespace WEFT_API trace
+}  // namespace weft

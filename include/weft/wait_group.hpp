@@ -9,8 +9,9 @@
 #include <stop_token>
 
 #include <weft/detail/countdown.hpp>
+#include <weft/detail/export.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 /// A count that goes up with `add` and down with `done`, and releases its waiters when it is zero.
 ///
@@ -102,4 +103,4 @@ class wait_group {
   detail::countdown core_;
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft

@@ -13,6 +13,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include <weft/detail/export.hpp>
+
 #include "base/lock_rank.hpp"
 
 namespace weft::base {
@@ -56,8 +58,8 @@ class futex_word {
 extern constinit thread_local volatile int locks_held;
 // Not inline: a function that locks, parks and locks again must not keep the address of the thread
 // it came from.
-[[gnu::noinline]] void begin_lock_section() noexcept;
-[[gnu::noinline]] void end_lock_section() noexcept;
+WEFT_API [[gnu::noinline]] void begin_lock_section() noexcept;
+WEFT_API [[gnu::noinline]] void end_lock_section() noexcept;
 
 template <lock_rank Rank>
 class ranked_futex_lock {

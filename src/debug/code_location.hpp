@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <string>
 
+#include <weft/detail/export.hpp>
+
 namespace weft::detail {
 
 struct code_location {
@@ -30,6 +32,6 @@ struct code_location {
 [[nodiscard]] std::string module_text(const code_location& at);
 
 /// `0x7f.. function(int)+0x1f (module+0x2f3)`, demangled: allocates.
-[[nodiscard]] std::string describe_code(const void* address);
+WEFT_API [[nodiscard]] std::string describe_code(const void* address);
 
 }  // namespace weft::detail

@@ -19,6 +19,8 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include <weft/detail/export.hpp>
+
 namespace weft::os {
 
 // --- test hooks: set before the functions they concern are used; production code never writes them
@@ -261,6 +263,7 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
 /// Takes all of weft's out and puts the previous action back, if weft's is still the installed one.
 void restore_signal_handler(int signal) noexcept;
 
-void write_stderr(std::string_view text) noexcept;  // one write(2) if the kernel takes it; AS-safe
+// one write(2) if the kernel takes it; AS-safe
+WEFT_API void write_stderr(std::string_view text) noexcept;
 
 }  // namespace weft::os

@@ -15,6 +15,8 @@
 #include <stop_token>
 #include <utility>
 
+#include <weft/detail/export.hpp>
+
 #include "fiber/record.hpp"
 #include "sched/timer_queue.hpp"
 #include "sched/worker.hpp"
@@ -59,7 +61,7 @@ inline bool cancel_park(fiber_record& self) noexcept {
 /// Called by each fiber that is about to park, on its stack, inside weft; null: by none.
 /// weft::lock_detector sets it before main, and stack_look.cpp when the first stack without a guard
 /// page is taken [PARK-4].
-extern constinit std::atomic<void (*)(fiber_record&) noexcept> before_park;
+WEFT_API extern constinit std::atomic<void (*)(fiber_record&) noexcept> before_park;
 
 /// Behind the others that wait for this processor; on a plain thread, for a CPU.
 [[WEFT_SWITCHES]] void yield() noexcept;

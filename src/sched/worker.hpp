@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include <weft/detail/export.hpp>
 #include <weft/options.hpp>
 
 #include "base/cache_line.hpp"
@@ -128,7 +129,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
 
 /// The one accessor of thread-local state. Null on a thread that is no worker. Never inlined: a
 /// compiler may otherwise keep the address of the thread-local over a switch.
-[[gnu::noinline]] worker* this_worker() noexcept;
+WEFT_API [[gnu::noinline]] worker* this_worker() noexcept;
 void set_this_worker(worker* w) noexcept;  // once per thread
 /// A monitor: it must not allocate [MON-3].
 [[gnu::noinline]] bool on_monitor() noexcept;

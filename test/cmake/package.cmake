@@ -1,20 +1,73 @@
 # SPDX-License-Identifier: BSL-1.0
-# Installs, moves the installed tree, and builds and runs a consumer against the new place: a path
-# recorded at install time would be found out.
-function(run)
-  execute_process(COMMAND ${ARGV} RESULT_VARIABLE result)
-  if(NOT result EQUAL 0)
-    message(FATAL_ERROR "failed: ${ARGV}")
-  endif()
-endfunction()
+# Installs, moves the installed tree, and builds and runs consumers against the new place: a path
+# recorded at install time would be found out. One consumer by CMake, one by pkg-config. Then
+# uninstalls.
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 
 file(REMOVE_RECURSE ${WORK_DIR})
 run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${WORK_DIR}/installed)
 file(RENAME ${WORK_DIR}/installed ${WORK_DIR}/moved)
 # By the environment: as an argument, a list such as "setarch;-R" would come apart on its way.
 set(ENV{WEFT_CONSUMER_EMULATOR} "${EMULATOR}")
-run(${CMAKE_COMMAND} -S ${SOURCE_DIR} -B ${WORK_DIR}/build -G ${GENERATOR}
+run(${CMAKE_COMMAND} -S ${SOURCE_DIR}/consumer -B ${WORK_DIR}/build -G ${GENERATOR}
     -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_PREFIX_PATH=${WORK_DIR}/moved
-    -DWEFT_CONSUMER_SANITIZED=${SANITIZED})
+    -DWEFT_CONSUMER_VERSION=${VERSION} "-DWEFT_CONSUMER_COMPONENTS=${COMPONENTS}"
+    -DWEFT_CONSUMER_SANITIZED=${SANITIZED} -DWEFT_CONSUMER_SHARED=${SHARED})
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK_DIR}/build --output-on-failure --no-tests=error)
+
+# No path of this machine in what is installed.
+file(GLOB_RECURSE installed ${WORK_DIR}/moved/*)
+cmake_path(GET SOURCE_DIR PARENT_PATH root)
+cmake_path(GET root PARENT_PATH root)
+foreach(file IN LISTS installed)
+  if(file MATCHES "/bin/" OR SANITIZED)  # the tools' tests look for their programs
+    continue()
+  endif()
+  execute_process(COMMAND grep -qF -e ${root}/ -e ${BUILD_DIR}/ ${file} RESULT_VARIABLE result)
+  if(result EQUAL 0)
+    message(FATAL_ERROR "${file} holds a path of the machine that built it, below ${root}")
+  endif()
+endforeach()
+
+# pkg-config.
+set(answers)
+find_program(PKG_CONFIG NAMES pkg-config pkgconf)
+if(PKG_CONFIG)
+  file(GLOB_RECURSE pc ${WORK_DIR}/moved/weft.pc)
+  cmake_path(GET pc PARENT_PATH pc)
+  set(ENV{PKG_CONFIG_PATH} ${pc})
+  foreach(question --modversion --cflags --libs)
+    execute_process(COMMAND ${PKG_CONFIG} ${question} weft OUTPUT_VARIABLE said
+                    OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+    string(APPEND answers "${said};")
+  endforeach()
+  list(POP_FRONT answers version)
+  list(JOIN answers " " flags)
+  if(NOT version STREQUAL VERSION)
+    message(FATAL_ERROR "weft.pc has the version ${version}, weft has ${VERSION}")
+  endif()
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  list(FILTER flags EXCLUDE REGEX "^$")
+  file(WRITE ${WORK_DIR}/with_pkg_config.cpp "#include <weft/fiber.hpp>\n#include <weft/runtime.hpp>
+    int main() { return weft::run([] { return weft::spawn([] { return 0; }).join(); }); }\n")
+  run(${COMPILER} -std=c++20 ${WORK_DIR}/with_pkg_config.cpp ${flags}
+      -Wl,-rpath,${WORK_DIR}/moved/lib -o ${WORK_DIR}/with_pkg_config)
+  run(${EMULATOR} ${WORK_DIR}/with_pkg_config)
+else()
+  message(STATUS "no pkg-config: weft.pc is not tried")
+endif()
+
+# What is installed goes away again, and takes nothing else along.
+set(ENV{DESTDIR} ${WORK_DIR}/staged)
+file(WRITE ${WORK_DIR}/staged/usr/include/other.h "")
+run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix /usr)
+run(${CMAKE_COMMAND} --build ${BUILD_DIR} --target uninstall)
+file(GLOB_RECURSE rest RELATIVE ${WORK_DIR}/staged ${WORK_DIR}/staged/*)
+if(NOT rest STREQUAL "usr/include/other.h")
+  message(FATAL_ERROR "after uninstalling there is: ${rest}")
+endif()
+file(GLOB folders ${WORK_DIR}/staged/usr/include/*)
+if(NOT folders STREQUAL "${WORK_DIR}/staged/usr/include/other.h")
+  message(FATAL_ERROR "after uninstalling there is: ${folders}")
+endif()

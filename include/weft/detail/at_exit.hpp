@@ -6,7 +6,10 @@
 #include <memory>
 #include <utility>
 
-namespace weft::detail {
+#include <weft/detail/export.hpp>
+
+namespace weft {
+namespace WEFT_API detail {
 
 class exit_call {
  public:
@@ -38,4 +41,5 @@ void at_exit_run(F f) {
   at_exit(std::make_unique<exit_function<F>>(std::move(f)));
 }
 
-}  // namespace weft::detail
+}  // namespace WEFT_API detail
+}  // namespace weft

@@ -12,9 +12,10 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 
 /// How a channel operation ended.
 enum class channel_status : std::uint8_t {
@@ -28,9 +29,10 @@ enum class channel_status : std::uint8_t {
   stopped,
 };
 
-}  // namespace weft
+}  // namespace WEFT_API weft
 
-namespace weft::detail {
+namespace weft {
+namespace WEFT_API detail {
 
 class channel_core;
 
@@ -120,4 +122,5 @@ template <class T, class Receive>
   }
 }
 
-}  // namespace weft::detail
+}  // namespace WEFT_API detail
+}  // namespace weft

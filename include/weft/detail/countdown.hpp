@@ -5,9 +5,11 @@
 #include <atomic>
 #include <cstdint>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 
-namespace weft::detail {
+namespace weft {
+namespace WEFT_API detail {
 
 struct countdown {
   static constexpr std::int64_t waited_for = 1, one = 2;
@@ -27,4 +29,5 @@ void countdown_take(countdown& c, std::int64_t n, const char* underflow) noexcep
 enum class countdown_kind : std::uint8_t { latch, wait_group };
 wait_end countdown_wait(countdown& c, countdown_kind kind, const wait_limit& limit);
 
-}  // namespace weft::detail
+}  // namespace WEFT_API detail
+}  // namespace weft

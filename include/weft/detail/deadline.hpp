@@ -23,7 +23,10 @@
 #include <ratio>
 #include <type_traits>
 
-namespace weft::detail {
+#include <weft/detail/export.hpp>
+
+namespace weft {
+namespace WEFT_API detail {
 
 __extension__ typedef __int128 wide;
 
@@ -168,4 +171,5 @@ bool wait_until_on_clock(const std::chrono::time_point<Clock, Duration>& t, Wait
   return true;
 }
 
-}  // namespace weft::detail
+}  // namespace WEFT_API detail
+}  // namespace weft

@@ -19,10 +19,12 @@
 #include <utility>
 
 #include <weft/detail/at_exit.hpp>
+#include <weft/detail/export.hpp>
 #include <weft/event.hpp>
 #include <weft/once.hpp>
 
-namespace weft::detail {
+namespace weft {
+namespace WEFT_API detail {
 
 [[noreturn]] inline void throw_future_error(std::future_errc why) { throw std::future_error(why); }
 
@@ -160,4 +162,5 @@ class future_state : public future_state_base {
   }
 };
 
-}  // namespace weft::detail
+}  // namespace WEFT_API detail
+}  // namespace weft

@@ -26,6 +26,8 @@
 
 #include <cstddef>
 
+#include <weft/detail/export.hpp>
+
 // Which sanitizers this translation unit is compiled with: 0 or 1. gcc and clang announce them
 // differently.
 #if defined(__SANITIZE_THREAD__)
@@ -76,10 +78,12 @@
 
     // The library defines those that hold for it (src/api/version.cpp).
     extern "C" {
-  extern const char WEFT_BUILT_STRINGS, WEFT_BUILT_ASAN, WEFT_BUILT_TSAN;
+  WEFT_API extern const char WEFT_BUILT_STRINGS, WEFT_BUILT_ASAN, WEFT_BUILT_TSAN;
 }
 
-namespace weft::detail {
+namespace weft {
+namespace WEFT_API detail {
 [[gnu::used]] inline const char* const built_alike[] = {&WEFT_BUILT_STRINGS, &WEFT_BUILT_ASAN,
                                                         &WEFT_BUILT_TSAN};
-}  // namespace weft::detail
+}  // namespace WEFT_API detail
+}  // namespace weft

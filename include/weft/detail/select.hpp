@@ -8,8 +8,10 @@
 #include <span>
 
 #include <weft/detail/channel.hpp>
+#include <weft/detail/export.hpp>
 
-namespace weft::detail {
+namespace weft {
+namespace WEFT_API detail {
 
 enum class case_kind : std::uint8_t {
   receive,
@@ -39,4 +41,5 @@ struct select_case {
 /// std::length_error; std::system_error for a descriptor that cannot be watched.
 [[nodiscard]] std::size_t select_one(std::span<select_case* const> cases);
 
-}  // namespace weft::detail
+}  // namespace WEFT_API detail
+}  // namespace weft

@@ -23,14 +23,16 @@
 #include <type_traits>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/requirements.hpp>
 
-namespace weft {
+namespace WEFT_API weft {
 struct attributes;
 struct options;
-}  // namespace weft
+}  // namespace WEFT_API weft
 
-namespace weft::detail {
+namespace weft {
+namespace WEFT_API detail {
 
 class scheduler;
 
@@ -269,4 +271,5 @@ task& make_task(scheduler* s, const attributes* attrs, F&& f, A&&... a) {
   return t;
 }
 
-}  // namespace weft::detail
+}  // namespace WEFT_API detail
+}  // namespace weft

@@ -6,9 +6,11 @@
 #include <chrono>
 #include <cstdint>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 
-namespace weft::detail {
+namespace weft {
+namespace WEFT_API detail {
 
 struct timer_state {
   static constexpr std::int64_t never = never_ns;
@@ -30,4 +32,5 @@ bool timer_set(timer_state& a, std::chrono::steady_clock::time_point due,
                std::int64_t period) noexcept;
 bool timer_stop(timer_state& a) noexcept;
 
-}  // namespace weft::detail
+}  // namespace WEFT_API detail
+}  // namespace weft

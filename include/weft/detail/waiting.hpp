@@ -12,8 +12,10 @@
 #include <stop_token>
 
 #include <weft/detail/deadline.hpp>
+#include <weft/detail/export.hpp>
 
-namespace weft::detail {
+namespace weft {
+namespace WEFT_API detail {
 
 /// How many runtimes have requested that one of their workers yields (src/sched/monitor.cpp). Read
 /// relaxed: seeing it late is fine.
@@ -77,4 +79,5 @@ struct wait_limit {
 
 enum class wait_end : std::uint8_t { ready, timeout, stopped };
 
-}  // namespace weft::detail
+}  // namespace WEFT_API detail
+}  // namespace weft

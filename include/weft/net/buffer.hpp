@@ -18,9 +18,11 @@
 #include <string_view>
 #include <type_traits>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/requirements.hpp>
 
-namespace weft::detail {
+namespace weft {
+namespace WEFT_API detail {
 
 template <class T>
 inline constexpr bool is_byte_like =
@@ -37,9 +39,11 @@ concept bytes_to_fill = bytes_to_write<R> && requires(R& r) {
   requires !std::is_const_v<std::remove_pointer_t<decltype(std::data(r))>>;
 };
 
-}  // namespace weft::detail
+}  // namespace WEFT_API detail
+}  // namespace weft
 
-namespace weft::net {
+namespace weft {
+namespace WEFT_API net {
 
 /// Memory that is read into.
 class mutable_buffer {
@@ -147,4 +151,5 @@ using const_buffers = buffer_list<const_buffer>;
 /// What a read takes.
 using mutable_buffers = buffer_list<mutable_buffer>;
 
-}  // namespace weft::net
+}  // namespace WEFT_API net
+}  // namespace weft

@@ -9,12 +9,14 @@
 #include <string>
 #include <string_view>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/requirements.hpp>
 
 struct sockaddr;
 struct sockaddr_storage;
 
-namespace weft::net {
+namespace weft {
+namespace WEFT_API net {
 
 /// An IPv4 or IPv6 address and a port. A value; the default is 0.0.0.0, port 0.
 /// Example: test/unit/examples_api_test.cpp [endpoint]
@@ -69,4 +71,5 @@ class endpoint {
   std::array<std::uint8_t, 16> bytes_{};  // network order; IPv4 uses the first four
 };
 
-}  // namespace weft::net
+}  // namespace WEFT_API net
+}  // namespace weft

@@ -9,9 +9,11 @@
 #include <system_error>
 #include <type_traits>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/requirements.hpp>
 
-namespace weft::net {
+namespace weft {
+namespace WEFT_API net {
 
 /// The errors.
 enum class net_errc {
@@ -26,7 +28,8 @@ enum class net_errc {
   return {static_cast<int>(e), net_category()};
 }
 
-}  // namespace weft::net
+}  // namespace WEFT_API net
+}  // namespace weft
 
 /// Converts a net_errc to std::error_code.
 template <>

@@ -7,13 +7,15 @@
 #include <system_error>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/net/endpoint.hpp>
 
 namespace weft::detail {
 struct poll_descriptor;
 }
 
-namespace weft::net {
+namespace weft {
+namespace WEFT_API net {
 
 /// Owns one socket. Move-only; the destructor closes it.
 ///
@@ -99,4 +101,5 @@ class socket {
   detail::poll_descriptor* descriptor_ = nullptr;
 };
 
-}  // namespace weft::net
+}  // namespace WEFT_API net
+}  // namespace weft

@@ -23,11 +23,13 @@
 #include <stop_token>
 #include <system_error>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 #include <weft/net/buffer.hpp>
 #include <weft/net/error.hpp>
 
-namespace weft::net {
+namespace weft {
+namespace WEFT_API net {
 
 /// What code needs that works with any stream: TCP, Unix, TLS.
 template <class S>
@@ -277,4 +279,5 @@ class stream_forms {
   }
 };
 
-}  // namespace weft::net
+}  // namespace WEFT_API net
+}  // namespace weft

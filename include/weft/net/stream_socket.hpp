@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <system_error>
 
+#include <weft/detail/export.hpp>
 #include <weft/net/socket.hpp>
 #include <weft/net/stream.hpp>
 
-namespace weft::net {
+namespace weft {
+namespace WEFT_API net {
 
 /// A direction of a connection.
 enum class shutdown_side : std::uint8_t { receive, send, both };
@@ -70,4 +72,5 @@ class stream_socket : public socket, public stream_forms<stream_socket> {
   friend class stream_forms<stream_socket>;
 };
 
-}  // namespace weft::net
+}  // namespace WEFT_API net
+}  // namespace weft

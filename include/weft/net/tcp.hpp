@@ -21,13 +21,15 @@
 #include <system_error>
 #include <utility>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 #include <weft/net/endpoint.hpp>
 #include <weft/net/error.hpp>
 #include <weft/net/socket.hpp>
 #include <weft/net/stream_socket.hpp>
 
-namespace weft::net {
+namespace weft {
+namespace WEFT_API net {
 
 /// Whether small writes are sent at once (`on`) or may be held back and joined (`off`).
 enum class no_delay : std::uint8_t { off, on };
@@ -252,4 +254,5 @@ class tcp_listener : public socket {
   [[nodiscard]] tcp_stream accepted(tcp_stream s, std::error_code ec) const;
 };
 
-}  // namespace weft::net
+}  // namespace WEFT_API net
+}  // namespace weft

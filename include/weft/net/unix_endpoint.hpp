@@ -9,12 +9,14 @@
 #include <string>
 #include <string_view>
 
+#include <weft/detail/export.hpp>
 #include <weft/detail/requirements.hpp>
 
 struct sockaddr;
 struct sockaddr_storage;
 
-namespace weft::net {
+namespace weft {
+namespace WEFT_API net {
 
 /// The address of a Unix socket. A value; the default is unnamed.
 class unix_endpoint {
@@ -64,4 +66,5 @@ class unix_endpoint {
   std::uint8_t size_ = 0;
 };
 
-}  // namespace weft::net
+}  // namespace WEFT_API net
+}  // namespace weft

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSL-1.0
+# Removes what the last `cmake --install` of this build, whole or by components, put where it did,
+# and the folders that are empty then. DESTDIR as for installing.
+cmake_minimum_required(VERSION 3.25)
+file(GLOB manifests ${BUILD_DIR}/install_manifest*.txt)
+if(NOT manifests)
+  message(FATAL_ERROR "nothing to uninstall: cmake --install left no install_manifest.txt in "
+                      "${BUILD_DIR}")
+endif()
+set(files)
+foreach(manifest IN LISTS manifests)
+  file(STRINGS ${manifest} some)
+  list(APPEND files ${some})
+endforeach()
+foreach(file IN LISTS files)
+  set(file "$ENV{DESTDIR}${file}")
+  if(EXISTS "${file}" OR IS_SYMLINK "${file}")
+    message(STATUS "Removing: ${file}")
+    file(REMOVE "${file}")
+  endif()
+  cmake_path(GET file PARENT_PATH dir)
+  while(IS_DIRECTORY "${dir}")
+    file(GLOB rest LIST_DIRECTORIES true "${dir}/*" "${dir}/.*")
+    if(rest OR NOT dir MATCHES "weft")  # never a folder that was not made for weft
+      break()
+    endif()
+    file(REMOVE_RECURSE "${dir}")
+    cmake_path(GET dir PARENT_PATH dir)
+  endwhile()
+endforeach()

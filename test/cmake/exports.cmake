@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: BSL-1.0
+# Every namespace of a public header says WEFT_API, or only declares incomplete classes: a
+# shared weft exports nothing else (include/weft/detail/export.hpp).
+file(GLOB_RECURSE headers RELATIVE ${ROOT} ${ROOT}/include/weft/*.hpp)
+foreach(header IN LISTS headers)
+  file(READ ${ROOT}/${header} text)
+  string(REGEX REPLACE
+    "(namespace weft[a-z_:]* {\n)((struct|class) [a-z_]+.\n)+}" "" text "${text}")
+  string(REGEX REPLACE "namespace weft {\n+namespace WEFT_API" "" text "${text}")
+  string(REGEX MATCH "\nnamespace weft[a-z_:]* {" plain "${text}")
+  if(plain)
+    message(SEND_ERROR "${header}: '${plain}' has no WEFT_API (weft/detail/export.hpp)")
+  endif()
+endforeach()
