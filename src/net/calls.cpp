@@ -10,13 +10,16 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "net/message_window.hpp"
+#include "os/direct_call.hpp"
 
 namespace weft::detail {
 namespace {
@@ -28,6 +31,15 @@ auto retry(Call&& call) noexcept -> decltype(call()) {
     if (n >= 0) return n;
     const int error = errno;
     if (error != EINTR) return -error;
+  }
+}
+
+// The calls that a request is made of (os/direct_call.hpp).
+ssize_t retry_direct(long number, int s, const void* data, std::size_t size, int flags) noexcept {
+  for (;;) {
+    const long n = os::direct_call(number, s, reinterpret_cast<long>(data), static_cast<long>(size),
+                                   flags, 0, 0);
+    if (n != -EINTR) return n;
   }
 }
 
@@ -78,10 +90,25 @@ class no_sigpipe {
 }  // namespace
 
 ssize_t call_recv(int s, void* to, std::size_t size) noexcept {
-  return retry([&] { return ::recv(s, to, size, MSG_DONTWAIT); });
+  if constexpr (os::has_direct_calls)
+    return retry_direct(SYS_recvfrom, s, to, size, MSG_DONTWAIT);
+  else
+    return retry([&] { return ::recv(s, to, size, MSG_DONTWAIT); });
 }
 ssize_t call_send(int s, const void* from, std::size_t size) noexcept {
-  return retry([&] { return ::send(s, from, size, MSG_DONTWAIT | MSG_NOSIGNAL); });
+  constexpr int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  if constexpr (os::has_direct_calls)
+    return retry_direct(SYS_sendto, s, from, size, flags);
+  else
+    return retry([&] { return ::send(s, from, size, flags); });
+}
+
+int call_poll(int epoll, epoll_event* events, int room, int milliseconds) noexcept {
+  if constexpr (os::has_direct_calls)
+    return static_cast<int>(os::direct_call(SYS_epoll_pwait, epoll, reinterpret_cast<long>(events),
+                                            room, milliseconds, 0, 0));
+  const int n = ::epoll_wait(epoll, events, room, milliseconds);
+  return n >= 0 ? n : -errno;
 }
 
 ssize_t call_recv_several(int s, const net::mutable_buffers& to, std::size_t skip,

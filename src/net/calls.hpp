@@ -14,6 +14,8 @@
 #include <weft/net/endpoint.hpp>
 #include <weft/net/tcp.hpp>
 
+struct epoll_event;
+
 namespace weft::detail {
 
 [[gnu::noinline]] ssize_t call_recv(int s, void* to, std::size_t size) noexcept;
@@ -30,6 +32,9 @@ namespace weft::detail {
                                          std::size_t count) noexcept;
 /// Is the page of the file at `offset` in memory? True if nobody can say, or behind its end.
 [[gnu::noinline]] bool call_is_cached(int file, std::uint64_t offset) noexcept;
+/// epoll_wait; not retried.
+[[gnu::noinline]] int call_poll(int epoll, ::epoll_event* events, int room,
+                                int milliseconds) noexcept;
 /// Non-blocking and close-on-exec, as is what call_socket makes.
 [[gnu::noinline]] int call_accept(int s, net::endpoint& peer) noexcept;
 [[gnu::noinline]] int call_socket(const net::endpoint& family_of) noexcept;  // TCP

@@ -101,6 +101,10 @@ class basic_poll_word {
     }
     return t > closed ? t : empty;
   }
+  // Whose ticket is there; a guess, to fetch what it names.
+  [[nodiscard]] ticket_bits waiting(direction d) const {
+    return slots_[static_cast<int>(d)].load(std::memory_order_relaxed);
+  }
   [[nodiscard]] bool has_extra_waiters() const {
     return extra_waiters_.load(std::memory_order_seq_cst) != 0;  // [POLL-1] join_extra_waiters
   }

@@ -26,8 +26,8 @@ using detail::would_block;
 
 std::size_t stream_socket::read_within(const mutable_buffers& to, std::size_t skip,
                                        const detail::wait_limit& l, std::error_code& ec) noexcept {
-  ec.clear();
-  detail::yield_if_requested_slow();
+  if (ec) ec.clear();
+  detail::check_resched();
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), 0;
   if (to.bytes() == skip) return 0;
@@ -66,8 +66,8 @@ std::size_t stream_socket::read_within(const mutable_buffers& to, std::size_t sk
 
 std::size_t stream_socket::write_within(const const_buffers& from, std::size_t skip,
                                         const detail::wait_limit& l, std::error_code& ec) noexcept {
-  ec.clear();
-  detail::yield_if_requested_slow();
+  if (ec) ec.clear();
+  detail::check_resched();
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), 0;
   if (from.bytes() == skip) return 0;

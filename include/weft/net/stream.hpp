@@ -253,7 +253,7 @@ class stream_forms {
     return n;
   }
   std::size_t fill(const mutable_buffers& to, const limit& l, std::error_code& ec) noexcept {
-    ec.clear();
+    if (ec) ec.clear();
     const std::size_t all = to.bytes();
     std::size_t done = 0;
     while (done < all) {
@@ -268,7 +268,7 @@ class stream_forms {
     return done;
   }
   std::size_t drain(const const_buffers& from, const limit& l, std::error_code& ec) noexcept {
-    ec.clear();
+    if (ec) ec.clear();
     const std::size_t all = from.bytes();
     std::size_t done = 0;
     while (done < all) {
