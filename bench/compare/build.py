@@ -27,6 +27,7 @@ BASE_PACKAGES = [
 PACKAGES = {
     "boost": ["libboost-fiber-dev"],
     "tbb": ["libtbb-dev"],
+    "asio": ["libboost-dev"],
     "go": ["golang-go"],
     "tokio": ["cargo"],
     "wrk": ["wrk"],
@@ -114,6 +115,11 @@ def run(command, cwd, log, quiet=False):
     return False
 
 
+def load_program():
+    """The load of the workloads that wrk does not load; built with their C++ programs."""
+    return OUT / "cmake" / "bench" / "compare" / "weft_compare_echo_load"
+
+
 def build_cpp(wanted):
     if not shutil.which("cmake"):
         return {pair: "no cmake" for pair in wanted}
@@ -156,6 +162,8 @@ def build_cpp(wanted):
             problems[folder, subject] = "this weft lacks a header it includes"
     build = ["cmake", "--build", str(tree), "-j", str(os.cpu_count() or 1), "--target"]
     names = [target for _, _, target in possible]
+    if any(folder == "echo" for folder, _ in wanted):
+        names.append("weft_compare_echo_load")
     if names and not run(build + names, ROOT, OUT / "build.log"):
         # One that does not compile must not take the others with it.
         for folder, subject, target in possible:
@@ -215,6 +223,8 @@ def build(wanted):
     by_language = {"c++": [], "go": [], "rust": []}
     for pair in wanted:
         by_language[language(*pair)].append(pair)
+    if not by_language["c++"] and any(folder == "echo" for folder, _ in wanted):
+        by_language["c++"] = [("echo", "epoll")]  # for the load that comes with it
     problems = {}
     for kind, how in (("c++", build_cpp), ("go", build_go), ("rust", build_rust)):
         if by_language[kind]:

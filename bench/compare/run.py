@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Runs one subject once: a program that ends by itself, or a server under wrk; judges its answer.
+"""Runs one subject once: a program that ends by itself, or a server under load; judges its answer.
 
 A result is (version, {metric: (value, unit)}, note); a subject that gives none raises Failed, or
 Hung past its time.
 """
 
+import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -114,6 +116,22 @@ def milliseconds(text):
     return float(value) * {"us": 1e-3, "ms": 1, "s": 1e3, "m": 6e4}[unit]
 
 
+class Cpu:
+    """CPU time of a process and its threads, so that loads that share the CPUs tell the cost."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.begin = self.now()
+
+    def now(self):
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def microseconds_per(self, count):
+        return (self.now() - self.begin) * 1e6 / max(count, 1)
+
+
 def wrk(port, connections, seconds):
     command = [
         "wrk",
@@ -159,21 +177,59 @@ def wait_for_port(server, seconds):
     return words
 
 
-def run_server(command, connections, seconds):
+def echo_probe(port):
+    """Pieces and ends: what the load never does and a server must do."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as peer:
+            for size in (1, 64, 10_000):
+                peer.sendall(b"x" * size)
+                got = 0
+                while got < size:
+                    got += len(peer.recv(65536)) or size
+                if got != size:
+                    raise Failed("echo: it ended in the middle")
+            peer.shutdown(socket.SHUT_WR)
+            if peer.recv(1):
+                raise Failed("echo: more came back than was sent")
+    except OSError as problem:
+        raise Failed(f"echo: {problem}") from None
+
+
+def echo_load(program):
+    def load(port, connections, seconds):
+        command = [str(program), str(port), str(connections), str(seconds)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds + 60, check=False
+        )
+        if done.returncode != 0:
+            raise Failed(f"echo_load {connections}: {done.stderr.strip()}")
+        return {f"c{connections}_{name}": metric for name, metric in parse(done.stdout)[1].items()}
+
+    return load
+
+
+def run_server(command, load, connections, seconds):
+    # Ten thousand connections are as many descriptors, here and there.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     # Unbuffered: select() must see what has not been read.
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, bufsize=0)
     try:
         words = wait_for_port(server, 10)
         port = int(words["port"])
-        probe(port)
+        check = probe if load is wrk else echo_probe
+        check(port)
         metrics = {}
         for count in connections:
-            metrics.update(wrk(port, count, seconds))
-        probe(port)
+            cpu = Cpu(server.pid)
+            found = load(port, count, seconds)
+            requests = found[f"c{count}_rate"][0] * seconds
+            metrics.update(found, **{f"c{count}_cpu": (cpu.microseconds_per(requests), "us/req")})
+        check(port)
         if server.poll() is not None:
             raise Failed(f"the server ended by itself with {server.returncode}")
         return words.get("version", "?"), metrics, None
     except subprocess.TimeoutExpired:
-        raise Hung("wrk did not end") from None
+        raise Hung("the load did not end") from None
     finally:
         stop(server)

@@ -42,7 +42,8 @@ class Workload:
     fewer: dict = field(default_factory=dict)
     only: dict = field(default_factory=dict)
     timeout: int = 60  # seconds after which a run counts as hung
-    served: bool = False  # a server, loaded by wrk
+    served: Optional[str] = None  # a server; who loads it: wrk, or echo_load
+    connections: dict = field(default_factory=dict)  # by subject, or None for the others
 
 
 def late_workloads():
@@ -118,7 +119,17 @@ WORKLOADS = {
         "the same small response to wrk at 100 and 1000 connections",
         (),
         (),
-        served=True,
+        served="wrk",
+        # A thread per connection is asked for what threads are used for.
+        connections={None: (100, 1000), "thread": (100,)},
+        only={"epoll": (1,)},
+    ),
+    "echo": Workload(
+        "64 bytes and back on 100, 1000 and 10,000 connections, one message at a time on each",
+        (),
+        (),
+        served="echo_load",
+        connections={None: (100, 1000, 10_000), "thread": (100, 1000)},
         only={"epoll": (1,)},
     ),
     "pingpong": Workload(
@@ -215,6 +226,7 @@ SUBJECTS = {
     "tokio-undeclared": "Tokio, blocking without spawn_blocking",
     "boost": "Boost.Fiber: round_robin on one worker, work_stealing (suspending) on more",
     "tbb": "oneTBB task_group",
+    "asio": "Boost.Asio's coroutines, one io_context run by WORKERS threads",
     "thread": "std::thread, WORKERS CPUs",
     "epoll": "one thread, one epoll loop",
 }
