@@ -17,6 +17,7 @@
 #include <weft/detail/export.hpp>
 #include <weft/detail/select.hpp>
 #include <weft/fiber.hpp>
+#include <weft/io/descriptor.hpp>
 #include <weft/net/socket.hpp>
 #include <weft/timer.hpp>
 
@@ -146,22 +147,30 @@ class timeout_case final : public select_alternative {
   F f_;
 };
 
-// Reads the socket object when a select begins, because the object may have been moved to since.
-template <class F>
+// Reads the object when a select begins, because the object may have been moved to since.
+template <class Source, class F>
 class readiness_case final : public select_alternative {
  public:
-  readiness_case(case_kind kind, const net::socket* socket, int number, F f)
-      : socket_(socket), f_(std::move(f)) {
+  readiness_case(case_kind kind, const Source& source, F f) : source_(&source), f_(std::move(f)) {
+    raw_.kind = kind;
+  }
+
+ private:
+  void prepare() override { raw_.object = source_->native_descriptor(); }
+  void finish() override { std::invoke(f_); }
+  const Source* source_;
+  F f_;
+};
+template <class F>
+class number_case final : public select_alternative {
+ public:
+  number_case(case_kind kind, int number, F f) : f_(std::move(f)) {
     raw_.kind = kind;
     raw_.number = number;
   }
 
  private:
-  void prepare() override {
-    if (socket_ != nullptr) raw_.object = socket_->native_descriptor();
-  }
   void finish() override { std::invoke(f_); }
-  const net::socket* socket_;
   F f_;
 };
 
@@ -224,41 +233,53 @@ template <std::invocable F>
 ///
 /// The call made then says which. If another fiber was faster, that call waits after all. The
 /// socket's own deadlines apply to that call, not to the select.
+template <std::invocable F>
+[[nodiscard]] detail::readiness_case<net::socket, F> on_readable(const net::socket& s, F f) {
+  return {detail::case_kind::readable, s, std::move(f)};
+}
+/// Ready if a write to `s` would take at least one byte, or would fail. Otherwise as on_readable.
+template <std::invocable F>
+[[nodiscard]] detail::readiness_case<net::socket, F> on_writable(const net::socket& s, F f) {
+  return {detail::case_kind::writable, s, std::move(f)};
+}
+
+/// The same for any other descriptor: a pipe, an eventfd, a socket that another library reads from.
+///
 /// Example: test/unit/examples_waiting_test.cpp [select fd]
 /// ```
-///   weft::select(weft::on_readable(events, [&] { n = ::read(events, buffer, sizeof buffer); }),
+///   const auto events = weft::io::descriptor::borrow(number);
+///   weft::select(weft::on_readable(events, [&] { n = ::read(number, buffer, sizeof buffer); }),
 ///                weft::on_receive(orders, [&](std::optional<int> order) { n = order.value_or(-1);
 ///                }));
 /// ```
 template <std::invocable F>
-[[nodiscard]] detail::readiness_case<F> on_readable(const net::socket& s, F f) {
-  return {detail::case_kind::readable, &s, -1, std::move(f)};
-}
-/// Ready if a write to `s` would take at least one byte, or would fail. Otherwise as on_readable.
-template <std::invocable F>
-[[nodiscard]] detail::readiness_case<F> on_writable(const net::socket& s, F f) {
-  return {detail::case_kind::writable, &s, -1, std::move(f)};
-}
-
-/// The same for any descriptor: a pipe, an eventfd, an inotify. The descriptor stays the caller's,
-/// blocking or not. Regular files and directories are always ready, and so is a number that names
-/// no descriptor: the call then fails with EBADF.
-///
-/// A select that waits watches, through a duplicate, what the number named when the select began.
-/// So closing the number does not end the wait, and the other end sees the close only after the
-/// wait. If that matters, use weft::net's objects. On a plain thread the default runtime watches,
-/// and is started for it.
-/// Throws: from select: std::system_error with too_many_files_open and the like, and a text with
-/// the limit to raise.
-/// Costs: a descriptor, and some system calls more than a socket object.
-template <std::invocable F>
-[[nodiscard]] detail::readiness_case<F> on_readable(int descriptor, F f) {
-  return {detail::case_kind::readable, nullptr, descriptor, std::move(f)};
+[[nodiscard]] detail::readiness_case<io::descriptor, F> on_readable(const io::descriptor& d, F f) {
+  return {detail::case_kind::readable, d, std::move(f)};
 }
 /// The same for writing.
 template <std::invocable F>
-[[nodiscard]] detail::readiness_case<F> on_writable(int descriptor, F f) {
-  return {detail::case_kind::writable, nullptr, descriptor, std::move(f)};
+[[nodiscard]] detail::readiness_case<io::descriptor, F> on_writable(const io::descriptor& d, F f) {
+  return {detail::case_kind::writable, d, std::move(f)};
+}
+
+/// The same for a number, for one wait. To wait again and again, use an io::descriptor, which costs
+/// less. The number stays the caller's, blocking or not. Regular files and directories are always
+/// ready, and so is a number that names no descriptor: the call then fails with EBADF.
+///
+/// A select that waits watches, through a duplicate, what the number named when the select began.
+/// So closing the number does not end the wait, and the other end sees the close only after the
+/// wait. On a plain thread the default runtime watches, and is started for it.
+/// Throws: from select: std::system_error with too_many_files_open and the like, and a text with
+/// the limit to raise.
+/// Costs: a descriptor, and four system calls more than an object.
+template <std::invocable F>
+[[nodiscard]] detail::number_case<F> on_readable(int descriptor, F f) {
+  return {detail::case_kind::readable, descriptor, std::move(f)};
+}
+/// The same for writing.
+template <std::invocable F>
+[[nodiscard]] detail::number_case<F> on_writable(int descriptor, F f) {
+  return {detail::case_kind::writable, descriptor, std::move(f)};
 }
 /// Ready if no other case is ready now, so that the select does not wait. Calls f().
 template <std::invocable F>

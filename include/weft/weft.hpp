@@ -12,6 +12,7 @@
 #include <weft/fiber.hpp>
 #include <weft/fiber_local.hpp>
 #include <weft/future.hpp>
+#include <weft/io.hpp>
 #include <weft/latch.hpp>
 #include <weft/metrics.hpp>
 #include <weft/mutex.hpp>

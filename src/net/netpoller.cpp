@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "net/calls.hpp"
+#include "net/foreign_descriptor.hpp"
 #include "os/errno_guard.hpp"
 #include "os/os.hpp"
 #include "sched/park.hpp"
@@ -127,38 +128,6 @@ void netpoller::let_go() noexcept {
   }
 }
 
-std::error_code netpoller::add(poll_descriptor& d, const scheduler& mine) noexcept {
-  home_.store(
-      &mine,
-      std::memory_order_relaxed);  // always the same; read by poll, which looks at d after us
-  epoll_event e{};
-  // EPOLLPRI: urgent data make short reads say nothing (poll_word.hpp, irregular).
-  e.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
-  e.data.u64 = d.tag();
-  const int number = d.number.load(std::memory_order_relaxed);
-  registered_.fetch_add(1, std::memory_order_relaxed);
-  // Release: acquire in wait_for_event, see there.
-  d.owner.store(this, std::memory_order_seq_cst);  // [POLL-5] let_go
-  if (ended_.load(std::memory_order_seq_cst)) {    // [POLL-5] let_go
-    remove(d, keep_open::no);
-    return std::make_error_code(std::errc::operation_canceled);
-  }
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, number, &e) == 0) return {};
-  const int error = os::error_number();
-  remove(d, keep_open::no);
-  return {error, std::system_category()};
-}
-
-void netpoller::remove(poll_descriptor& d, keep_open keep) noexcept {
-  registered_.fetch_sub(1, std::memory_order_relaxed);
-  if (keep == keep_open::yes) {
-    epoll_event e{};
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, d.number.load(std::memory_order_relaxed), &e);
-  }
-  // Last, and release: the destructor of this object passes over records that have another owner.
-  d.owner.store(nullptr, std::memory_order_release);
-}
-
 void netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
   epoll_event events[events_at_once];
   if (out.capacity() < out.size() + poll_source::longest_batch) {
@@ -186,6 +155,12 @@ void netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
     poll_descriptor* d = descriptor_at(static_cast<std::uint32_t>(tag));
     if (d->tag() != tag) continue;  // of the record's last life
     constexpr std::uint32_t both = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
+    if (d->is_foreign()) {
+      // Disarmed now, so all look: those whose direction has not fired arm it again. [POLL-6]
+      count_fired(*d, what);
+      deliver(*d, event_kind::regular, true, true, to);
+      continue;
+    }
     const bool irregular = (what & (both | EPOLLPRI)) != 0;
     deliver(*d, irregular ? event_kind::irregular : event_kind::regular,
             (what & (EPOLLIN | EPOLLPRI | both)) != 0, (what & (EPOLLOUT | both)) != 0, to);

@@ -3,16 +3,18 @@
 // net/netpoller.hpp - one epoll per runtime, edge-triggered.
 //
 //   add:        once per socket, for both directions, when a fiber first has to wait for it
+//   arm:        a foreign descriptor's (foreign_descriptor.hpp), by each wait, until the next event
 //   poll:       collects events; who waits for them is in their descriptor (poll_word.hpp)
 //   interrupt:  an eventfd, level-triggered: those who only look leave it to the one who waits
-// Rejected: one-shot registrations (170 ns of epoll_ctl per wait), an epoll per processor (an event
-// then waits for its processor, however many are idle).
+// Rejected: one-shot registrations of sockets (170 ns of epoll_ctl per wait), an epoll per
+// processor (an event then waits for its processor, however many are idle).
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <system_error>
 
+#include "net/number_holders.hpp"
 #include "net/poll_descriptor.hpp"
 #include "sched/poll_source.hpp"
 
@@ -35,10 +37,17 @@ class netpoller final : public poll_source {
 
   /// From now on this poller, which is `mine`'s, brings the events of `d`. Under d.lock. After
   /// let_go: operation_canceled; only a straggler can ask then.
-  std::error_code add(poll_descriptor& d, const scheduler& mine) noexcept;
+  /// `displaced`: a foreign record that had the number; when d.lock is released, deliver() to it.
+  std::error_code add(poll_descriptor& d, const scheduler& mine,
+                      poll_descriptor*& displaced) noexcept;
+  /// The next event of a foreign `d` in one of its `waiting` directions reaches a poller: the one
+  /// it has, or from now on this one, which is `mine`'s. Under d.lock.
+  std::error_code arm(poll_descriptor& d, const scheduler& mine) noexcept;
   enum class keep_open : bool { no, yes };
   /// It does not any more. Under d.lock; a number about to be closed needs no system call.
   void remove(poll_descriptor& d, keep_open keep) noexcept;
+  /// Nobody waits for a foreign `d` any more. Under d.lock.
+  void drop_duplicate(poll_descriptor& d) noexcept;
 
   /// Tests: behave as on a kernel without epoll_pwait2 (before 5.11).
   void forbid_nanoseconds() noexcept { nanoseconds_.store(false, std::memory_order_relaxed); }
@@ -60,6 +69,14 @@ class netpoller final : public poll_source {
     int n_;
   };
 
+  // registration.cpp; results: 0 or an errno
+  bool take_over(poll_descriptor& d, const scheduler& mine) noexcept;
+  int control(int operation, int number, std::uint32_t events, std::uint64_t tag) noexcept;
+  int add_socket(poll_descriptor& d, poll_descriptor*& displaced) noexcept;
+  int arm_number(poll_descriptor& d) noexcept;
+  int arm_duplicate(poll_descriptor& d, std::uint32_t events) noexcept;
+  void let_go_of_number(poll_descriptor& d, keep_open keep) noexcept;
+
   int wait(void* events, int room, std::int64_t deadline_ns) noexcept;
   int wait_milliseconds(void* events, int room, std::int64_t nanoseconds) noexcept;
   void announce() noexcept;
@@ -67,6 +84,7 @@ class netpoller final : public poll_source {
 
   unique_number epoll_;
   unique_number event_;
+  number_holders holders_;
   std::atomic<bool> nanoseconds_{true};     // epoll_pwait2 works, as far as we know
   base::futex_lock wait_lock_;              // whoever waits, without looking
   std::atomic<std::uint32_t> requests_{0};  // interrupts that have not ended a wait yet [POLL-3]

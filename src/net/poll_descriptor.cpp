@@ -87,8 +87,13 @@ bool begin_closing(poll_descriptor& d, std::uint32_t bits) noexcept {
   const std::uint32_t before = d.uses.fetch_or(bits, std::memory_order_acq_rel);
   if ((before & poll_descriptor::closing) != 0) return false;
   // Others are inside: this ends a poll(2), and whatever call of theirs has not begun.
-  if ((before & poll_descriptor::count_mask) > 1)
+  if (!d.is_foreign() && (before & poll_descriptor::count_mask) > 1)
     ::shutdown(d.number.load(std::memory_order_relaxed), SHUT_RDWR);
+  if (d.kind.load(std::memory_order_relaxed) == descriptor_kind::borrowed) {
+    unregister(d, netpoller::keep_open::yes);
+    d.number.store(-1,
+                   std::memory_order_release);  // it may be closed, and used again, from here on
+  }
   wake_all_closed(d);
   return true;
 }
@@ -104,7 +109,7 @@ std::uint32_t descriptor_count() noexcept {
   return table.count.load(std::memory_order_acquire);  // [NET-1]
 }
 
-poll_descriptor& make_descriptor(int number) {
+poll_descriptor& make_descriptor(int number, descriptor_kind kind) {
   poll_descriptor* d = nullptr;
   {
     const std::lock_guard guard(table.lock);
@@ -115,6 +120,7 @@ poll_descriptor& make_descriptor(int number) {
   d->word.reset();
   d->drained_at.store(poll_word::unknown, std::memory_order_relaxed);
   d->short_read_proves = false;
+  d->kind.store(kind, std::memory_order_relaxed);
   d->read_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
   d->write_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
   d->remote = {};

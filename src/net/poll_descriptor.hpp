@@ -39,6 +39,13 @@ struct extra_waiter : base::list_hook<> {
   ticket who;
 };
 
+// What the number is, and so how it is registered and what happens to it in the end.
+//   socket    weft's: shut down to end a plain thread's poll(2), closed; registered once,
+//             edge-triggered
+//   owned     any other, closed in the end; registered once, armed by each wait
+//   borrowed  the same, given back unclosed                     (foreign_descriptor.hpp)
+enum class descriptor_kind : std::uint8_t { socket, owned, borrowed };
+
 struct alignas(base::cache_line) poll_descriptor {
   static constexpr std::int64_t no_deadline = never_ns;
   static constexpr std::uint32_t closing = 1u << 31;    // in uses: close() was called
@@ -56,6 +63,7 @@ struct alignas(base::cache_line) poll_descriptor {
   // Does a read end short only where nothing is left [POLL-4]? Written before the socket object is
   // made.
   bool short_read_proves = false;
+  std::atomic<descriptor_kind> kind{descriptor_kind::socket};  // constant in a life
   std::atomic<std::uint32_t> generation{0};  // of this record; tells late events apart
   // -- rarely
   std::atomic<std::int64_t> read_deadline{no_deadline};
@@ -65,20 +73,34 @@ struct alignas(base::cache_line) poll_descriptor {
   base::intrusive_list<extra_waiter> extra_waiters;  // under lock
   poll_descriptor* link = nullptr;                   // free list
   net::endpoint remote;                              // written before the socket object is made
+  // -- of foreign ones [POLL-6]; by direction
+  std::atomic<std::uint32_t> fired[2]{};    // events that said so
+  std::atomic<std::uint32_t> waiting[2]{};  // those inside a wait; up under lock
+  std::atomic<std::int32_t> duplicate{-1};  // what is registered in place of `number`; under lock
 
   [[nodiscard]] std::uint64_t tag() const noexcept {
     return std::uint64_t{generation.load(std::memory_order_relaxed)} << 32 | index;
+  }
+  [[nodiscard]] bool is_foreign() const noexcept {
+    return kind.load(std::memory_order_relaxed) != descriptor_kind::socket;
+  }
+  /// Somebody waits in that direction, or is about to.
+  [[nodiscard]] bool is_waited_for(direction d) const noexcept {
+    return waiting[static_cast<int>(d)].load(std::memory_order_relaxed) != 0;
   }
   [[nodiscard]] std::int64_t deadline(direction d) const noexcept {
     return (d == direction::read ? read_deadline : write_deadline).load(std::memory_order_relaxed);
   }
 };
 
-/// A record for an open, non-blocking descriptor. Throws std::system_error, not_enough_memory.
-[[nodiscard]] poll_descriptor& make_descriptor(int number);
+/// A record for an open descriptor; a socket's is non-blocking. Throws std::system_error,
+/// not_enough_memory.
+[[nodiscard]] poll_descriptor& make_descriptor(int number,
+                                               descriptor_kind kind = descriptor_kind::socket);
 /// The socket object lets go, closing if nobody has.
 void abandon(poll_descriptor& d) noexcept;
 /// New operations fail; those under way end with operation_canceled. False: it was closed already.
+/// A borrowed number is the caller's again when this returns.
 bool close(poll_descriptor& d) noexcept;
 /// Gives the number back unclosed, and closes the record; -1 if it was closed already. Operations
 /// under way end as with close, except that nothing ends a poll(2) of a plain thread.
@@ -135,6 +157,13 @@ class descriptor_use {
 /// The events of `d` reach a poller from here on: its own, or if it has none, that of `home`. What
 /// epoll_ctl said.
 [[nodiscard]] std::error_code need_poller(poll_descriptor& d, scheduler& home) noexcept;
+
+/// The park of a waiter, of either kind, until an event comes after `seen`, the deadline or a stop
+/// request. Success promises nothing. `self` is the calling agent's record.
+[[nodiscard]] wake_code park_for_event(poll_descriptor& d, direction dir,
+                                       poll_word::edge_count seen, park_reason why,
+                                       std::int64_t deadline_ns, const std::stop_token* stop,
+                                       fiber_record& self) noexcept;
 
 /// Waits until an event came after `seen` was read, at most within `limit` and until the
 /// descriptor's own deadline of that direction. The caller holds a use, has found that its system

@@ -7,8 +7,6 @@
 #include <string>
 #include <system_error>
 
-#include <poll.h>
-
 #include "net/calls.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -16,12 +14,6 @@
 
 namespace weft::detail {
 namespace {
-
-// POLLERR, POLLHUP and POLLNVAL come unasked.
-bool would_not_block(int number, direction which) noexcept {
-  pollfd p{number, static_cast<short>(which == direction::read ? POLLIN | POLLRDHUP : POLLOUT), 0};
-  return number < 0 || ::poll(&p, 1, 0) > 0;
-}
 
 [[noreturn]] void refuse(int number, int error) {
   std::string text = "weft::select: watching descriptor " + std::to_string(number);
@@ -31,11 +23,6 @@ bool would_not_block(int number, direction which) noexcept {
   else if (error == ENOSPC)
     text += ": the user's limit of watches is reached, raise the sysctl fs.epoll.max_user_watches";
   throw std::system_error(error, std::generic_category(), text);
-}
-
-scheduler& watching_runtime() {
-  const worker* w = this_worker();
-  return w != nullptr ? *w->home : default_scheduler();
 }
 
 }  // namespace
@@ -67,11 +54,24 @@ void readiness_wait::prepare(const readiness_source& s, poll_word::edge_count se
   }
   use_.emplace(d);
   if (!*use_) return use_.reset();  // closed: ready
+  if (d->is_foreign()) {
+    seen_ = d->word.edges();  // [POLL-6] before the look
+    foreign_.emplace(*d, which_);
+    return must_be_watched(foreign_->error());
+  }
   seen_ = seen;
   // Acquire: as in wait_for_event.
   if (d->owner.load(std::memory_order_acquire) != nullptr) return;
-  if (const std::error_code why = need_poller(*d, watching_runtime()))
+  must_be_watched(need_poller(*d, watching_runtime()));
+}
+
+// Closed meanwhile, or what epoll refuses, and poll(2) calls ready: the next look says so.
+void readiness_wait::must_be_watched(std::error_code why) {
+  if (!why) return;
+  if (why != std::errc::operation_canceled && why.value() != EPERM)
     refuse(use_->number(), why.value());
+  foreign_.reset();
+  use_.reset();
 }
 
 bool readiness_wait::arm(ticket t) noexcept {
@@ -106,6 +106,7 @@ readiness_wait::~readiness_wait() {
     const std::lock_guard guard((*use_)->lock);
     if (extra_waiting_.linked()) extra_waiting_.unlink();
   }
+  foreign_.reset();
   use_.reset();
   if (own_ == nullptr) return;
   // Out of the epoll before it is closed: what it is a duplicate of stays open, and would stay

@@ -7,7 +7,7 @@
 // files, directories) poll(2) always calls ready, so it never gets as far as a wait.
 //   the look   poll(2) without waiting: the level
 //   the wait   POLL-1, the look being its system call; a wake means: look again
-//   a socket   waits in its own record, beside the operations under way
+//   an object  - a socket, an io::descriptor - waits in its own record, beside its operations
 //   a number   gets a record for the time of the wait, with a duplicate of it: two selects can
 //              watch one number in one epoll, and what the caller closes meanwhile cannot be
 //              mistaken for what gets that number next
@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "net/foreign_descriptor.hpp"
 #include "net/poll_descriptor.hpp"
 
 namespace weft::detail {
@@ -47,8 +48,11 @@ class readiness_wait {
   [[nodiscard]] bool arm(ticket t) noexcept;
 
  private:
+  void must_be_watched(std::error_code why);
+
   enum class place : std::uint8_t { none, slot, extra_waiters };
   std::optional<descriptor_use> use_;
+  std::optional<foreign_wait> foreign_;
   poll_descriptor* own_ = nullptr;  // made for a number
   direction which_ = direction::read;
   place at_ = place::none;

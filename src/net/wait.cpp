@@ -72,25 +72,6 @@ wake_code wait_as_extra(poll_descriptor& d, poll_word::edge_count seen, ticket t
   return code;
 }
 
-wake_code wait_parked(poll_descriptor& d, direction dir, poll_word::edge_count seen,
-                      park_reason why, std::int64_t deadline_ns, const std::stop_token* stop,
-                      fiber_record& self) noexcept {
-  const ticket t = begin_park(self, why, &d, stoppable::yes);
-  switch (d.word.try_wait(dir, t.bits, seen)) {
-    case wait_offer::accepted: {
-      const wake_code code = park(self, t, deadline_ns, stop);
-      if (code != wake_code::ready) d.word.withdraw(dir, t.bits);
-      return code;
-    }
-    case wait_offer::occupied:
-      return wait_as_extra(d, seen, t, self, deadline_ns, stop);
-    case wait_offer::missed:
-    case wait_offer::closed:
-      break;
-  }
-  return undo_park(self);
-}
-
 // A plain thread needs a record of its own, and the default runtime.
 struct watched_agent {
   fiber_record* self = nullptr;  // null: there is none, and none can be made
@@ -115,14 +96,39 @@ std::error_code outcome(const poll_descriptor& d, wake_code code) noexcept {
 
 std::error_code need_poller(poll_descriptor& d, scheduler& home) noexcept {
   std::error_code why;
+  poll_descriptor* displaced = nullptr;
   {
     const std::lock_guard guard(d.lock);
     if (d.owner.load(std::memory_order_relaxed) != nullptr) return {};
-    why = static_cast<netpoller&>(home.poller()).add(d, home);
+    // Given away meanwhile: nobody would unregister it any more.
+    if ((d.uses.load(std::memory_order_relaxed) & poll_descriptor::closing) != 0) return canceled();
+    auto& poller = static_cast<netpoller&>(home.poller());
+    why = poller.add(d, home, displaced);
   }
+  // Who waits by what was the foreign record's number looks again, and gets another.
+  if (displaced != nullptr) deliver(*displaced, event_kind::regular, true, true, {});
   // Somebody may have parked meanwhile, trusting in the owner he saw: he must try for himself.
   if (why) deliver(d, event_kind::regular, true, true, {});
   return why;
+}
+
+wake_code park_for_event(poll_descriptor& d, direction dir, poll_word::edge_count seen,
+                         park_reason why, std::int64_t deadline_ns, const std::stop_token* stop,
+                         fiber_record& self) noexcept {
+  const ticket t = begin_park(self, why, &d, stoppable::yes);
+  switch (d.word.try_wait(dir, t.bits, seen)) {
+    case wait_offer::accepted: {
+      const wake_code code = park(self, t, deadline_ns, stop);
+      if (code != wake_code::ready) d.word.withdraw(dir, t.bits);
+      return code;
+    }
+    case wait_offer::occupied:
+      return wait_as_extra(d, seen, t, self, deadline_ns, stop);
+    case wait_offer::missed:
+    case wait_offer::closed:
+      break;
+  }
+  return undo_park(self);
 }
 
 std::error_code wait_for_event(poll_descriptor& d, direction dir, poll_word::edge_count seen,
@@ -143,7 +149,7 @@ std::error_code wait_for_event(poll_descriptor& d, direction dir, poll_word::edg
   // [POLL-1]
   if (d.owner.load(std::memory_order_acquire) == nullptr)
     if (const auto error = need_poller(d, *me.home)) return error;
-  return outcome(d, wait_parked(d, dir, seen, why, deadline_ns, limit.stop, *me.self));
+  return outcome(d, park_for_event(d, dir, seen, why, deadline_ns, limit.stop, *me.self));
 }
 
 std::error_code pause_for_event(poll_descriptor& d, direction dir, poll_word::edge_count seen,
@@ -156,7 +162,7 @@ std::error_code pause_for_event(poll_descriptor& d, direction dir, poll_word::ed
   const watched_agent me = this_watched_agent();
   if (me.self == nullptr) return std::make_error_code(std::errc::resource_unavailable_try_again);
   const std::error_code end =
-      outcome(d, wait_parked(d, dir, seen, why, until_ns, limit.stop, *me.self));
+      outcome(d, park_for_event(d, dir, seen, why, until_ns, limit.stop, *me.self));
   return end == std::errc::timed_out && until_ns < deadline_ns ? std::error_code{} : end;
 }
 

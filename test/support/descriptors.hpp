@@ -1,67 +1,98 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// support/descriptors.hpp - pipes and eventfds for tests of a descriptor's readiness.
-#include <doctest/doctest.h>
+// support/descriptors.hpp - what the tests of descriptors share: numbers, pairs, fibers that wait.
 
-#include <atomic>
+#include <array>
 #include <cstdint>
-#include <functional>
-#include <memory>
+#include <string>
+#include <system_error>
 #include <utility>
 
-#include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include <weft/this_fiber.hpp>
+#include <doctest/doctest.h>
 
+#include <weft/io/descriptor.hpp>
+
+#include "fiber/record.hpp"
 #include "support/runtimes.hpp"
 
 namespace weft::test {
 
-inline const auto nothing = [] {};
+using io::descriptor;
+using io::readiness;
 
-struct descriptor {
-  explicit descriptor(int n) : number(n) { REQUIRE(n >= 0); }
-  ~descriptor() { close(); }
-  descriptor(const descriptor&) = delete;
+struct number {
+  explicit number(int n) : n(n) { REQUIRE(n >= 0); }
+  ~number() { close(); }
+  number(const number&) = delete;
   void close() {
-    if (number >= 0) ::close(std::exchange(number, -1));
+    if (n >= 0) ::close(std::exchange(n, -1));
   }
-  int number;
-};
-struct pipe_ends {
-  pipe_ends() {
-    int n[2];
-    REQUIRE(::pipe2(n, O_NONBLOCK | O_CLOEXEC) == 0);
-    read = std::make_unique<descriptor>(n[0]);
-    write = std::make_unique<descriptor>(n[1]);
-  }
-  std::unique_ptr<descriptor> read, write;
+  int n;
 };
 
-inline descriptor new_eventfd() { return descriptor(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
+struct pair {
+  explicit pair(int type = SOCK_STREAM) {
+    REQUIRE(::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+  }
+  ~pair() {
+    close(0);
+    close(1);
+  }
+  pair(const pair&) = delete;
+  void close(int i) {
+    if (ends[i] >= 0) ::close(std::exchange(ends[i], -1));
+  }
+  void send(const char* what) {
+    const auto size = static_cast<ssize_t>(std::string(what).size());
+    CHECK(::write(ends[1], what, static_cast<std::size_t>(size)) == size);
+  }
+  std::string take(std::size_t most = 100) {
+    std::string s(most, 0);
+    const ssize_t n = ::read(ends[0], s.data(), most);
+    s.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
+    return s;
+  }
+  void fill() {
+    std::array<char, 4096> some{};
+    while (::write(ends[0], some.data(), some.size()) > 0) {
+    }
+  }
+  void drain() {
+    std::array<char, 65536> some{};
+    while (::read(ends[1], some.data(), some.size()) > 0) {
+    }
+  }
+  int ends[2];
+};
+
+inline number new_eventfd() { return number(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
 inline void post(int event) {
   const std::uint64_t one = 1;
   CHECK(::write(event, &one, sizeof one) == sizeof one);
 }
-inline bool take_all(int event) {
-  std::uint64_t count = 0;
-  return ::read(event, &count, sizeof count) == sizeof count;
+
+template <class T>
+bool is_parked(const weft::fiber<T>& f) {
+  using word = weft::detail::fiber_word;
+  const auto& record = weft::detail::record_of(*f.native_task());
+  return word::state_of(record.word.snapshot()) == weft::detail::fiber_state::parked;
 }
 
-// What stands for the waiting of the other side: it has parked, or is about to.
-template <class Select>
-std::size_t while_waiting(Select&& select, const std::function<void()>& act) {
-  std::atomic<bool> begun{false};
-  auto waiting = weft::spawn([&] {
-    begun = true;
-    return select();
-  });
-  until([&] { return begun.load(); });
-  for (int i = 0; i < 20; ++i) weft::this_fiber::yield();
-  act();
-  return waiting.join();
+// What a fiber makes of it: "ready", or the error.
+inline std::string waits(const descriptor& d, readiness what = readiness::readable) {
+  const std::error_code why = d.wait(what);
+  return why ? why.message() : "ready";
+}
+inline const std::string canceled = std::make_error_code(std::errc::operation_canceled).message();
+
+inline auto wait_in_fiber(const descriptor& d, readiness what = readiness::readable) {
+  auto f = weft::spawn([&d, what] { return waits(d, what); });
+  until([&] { return is_parked(f); });
+  return f;
 }
 
 }  // namespace weft::test

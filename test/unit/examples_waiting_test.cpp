@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <weft/weft.hpp>
@@ -61,19 +62,44 @@ TEST_CASE("example: select fd") {
   weft::run([] {
     int ends[2];
     REQUIRE(::pipe(ends) == 0);
-    const int events = ends[0];
+    const int number = ends[0];
     REQUIRE(::write(ends[1], "x", 1) == 1);
     weft::channel<int> orders(1);
     char buffer[16];
     ssize_t n = 0;
 
+    const auto events = weft::io::descriptor::borrow(number);
     weft::select(
-        weft::on_readable(events, [&] { n = ::read(events, buffer, sizeof buffer); }),
+        weft::on_readable(events, [&] { n = ::read(number, buffer, sizeof buffer); }),
         weft::on_receive(orders, [&](std::optional<int> order) { n = order.value_or(-1); }));
 
     CHECK(n == 1);
     ::close(ends[0]);
     ::close(ends[1]);
+  });
+}
+
+TEST_CASE("example: descriptor") {
+  weft::run([] {
+    const int number = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    std::uint64_t sum = 0, count = 0;
+    auto poster = weft::spawn([&] {
+      const std::uint64_t one = 1;
+      for (int i = 0; i < 3; ++i) {
+        REQUIRE(::write(number, &one, sizeof one) == sizeof one);
+        weft::this_fiber::yield();
+      }
+    });
+
+    const auto events = weft::io::descriptor::borrow(number);
+    while (sum < 3) {
+      events.wait_readable();
+      if (::read(number, &count, sizeof count) == sizeof count) sum += count;
+    }
+
+    poster.join();
+    CHECK(sum == 3);
+    ::close(number);
   });
 }
 
