@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// api/inline_join.hpp - a join runs the child it waits for, if that is what lies newest on the
+// api/inline_join.hpp - a join runs the child it waits for, if that is the newest entry of the
 // joiner's deque.
 //
 // The child keeps its own record: id, name, locals, stop, exceptions. It may park: the joiner waits
@@ -18,14 +18,14 @@ namespace weft::detail {
 void submit_task_at(task& t, const void* site) noexcept;  // api/tasks.cpp
 void leave_scope(fiber_record& f) noexcept;               // api/scope.cpp
 
-/// Is there room for it? A child is promised three quarters of its stack size. A frame that is not
-/// on the fiber's own stack is on one that the application made (a ucontext, a coroutine's): nobody
-/// knows where that ends, so the child gets its own.
+/// True if there is room for it. A child is promised three quarters of its stack size. If the frame
+/// is not on the fiber's own stack but on one that the application made (a ucontext, a
+/// coroutine's), its end is unknown, so the child gets a stack of its own.
 [[nodiscard]] inline bool fits_here(const worker& w, const fiber_record& child) noexcept {
   constexpr std::uint8_t alien = fiber_record::pinned | fiber_record::is_thread;
   const auto flags = child.flags.load(std::memory_order_relaxed) |
                      w.current->flags.load(std::memory_order_relaxed);
-  // the joiner's, too: nobody else on its thread [OWN-1]
+  // the joiner's, too: no other fiber on its thread [OWN-1]
   if ((flags & alien) != 0 || child.context != nullptr) [[unlikely]]
     return false;
   const auto* here = static_cast<const std::byte*>(__builtin_frame_address(0));

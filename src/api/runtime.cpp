@@ -76,9 +76,9 @@ std::size_t most_processors(const options& o) noexcept {
 }
 
 // The default runtime is never shut down, and outlives every static object: fibers, timers and
-// channels work until the last destructor. What ends when the process begins to exit is only the
-// way in, so that nobody counts on a fiber that may not come to run any more. exit() runs this on
-// whatever thread or fiber called it, and waits for nobody.
+// channels work until the last destructor. When the process begins to exit, only spawns from
+// outside end, so that no caller counts on a fiber that may not run any more. exit() runs this on
+// the thread or fiber that called it, and waits for no fiber.
 // Rejected: to shut it down there. A fiber that calls exit() would wait for itself, an offloaded
 // call for its own thread, and the destructors of older statics would find a runtime that is gone.
 struct default_setup {
@@ -145,9 +145,8 @@ runtime::runtime(const options& o) {
 }
 
 runtime::~runtime() {
-  if (detail::is_forked_child()) return;  // exit() runs this, too; nobody is there to be waited for
-  // What stragglers may still refer to is kept: tickets in the hands of others lead to their
-  // runtime.
+  if (detail::is_forked_child()) return;  // exit() runs this, too; there is no thread to wait for
+  // What stragglers may still refer to is kept: tickets that others hold lead to their runtime.
   if (scheduler_->shutdown() == 0)
     delete scheduler_;
   else

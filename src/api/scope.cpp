@@ -3,24 +3,25 @@
 //
 //   SCOPE-1  pending_ == the children that were submitted and have not left, each in children_
 //            meanwhile, and the places that try_spawn has taken for a child it is still making.
-//   SCOPE-2  pending_ == 0 and joiner_ set never hold together outside the lock: whoever takes the
-//            last child out takes the joiner with it.
+//   SCOPE-2  pending_ == 0 and joiner_ set never hold together outside the lock: the step that
+//            takes the last child out takes the joiner with it.
 //   STOP-1  a listener outlives every call of it: stop_work pins it under the fiber's lock and
 //           unpins it (release) after the call; the listener's end takes it out and waits for zero
 //           (acquire).
 //   STOP-2  a request is heard: the listener is stored, then the flag read; the request stores the
-//           flag, then reads the listener. All four seq_cst.
+//           flag, then reads the listener. All four are seq_cst.
 //   SCOPE-3  after the unlock that made pending_ zero, nothing of the scope is touched: its owner
 //            may destroy it.
-//   SCOPE-4  a place that becomes free while somebody waits is given to the first who does, under
-//            the lock: its child is among the children before the waiter runs. One who was woken by
-//            a stop request meanwhile is passed over, keeps its turn, and looks for itself.
+//   SCOPE-4  a place that becomes free while agents wait is given to the first of them, under the
+//            lock: its child is among the children before the waiter runs. A waiter that a stop
+//            request has woken meanwhile is skipped, keeps its turn, and looks for itself.
+//
 // A child leaves on its own stack, before its record goes. The lock is held for a few stores; stop
-// requests collect the stop sources under it and run the user's callbacks after it.
-// Who waits here - for the end, or for a place - passes a stop request on to the children, and
-// waits on. A deadline, its own or one around it, is a fiber that sleeps until then, started with
-// the first child: it finds the owner wherever it is, and costs nothing without one. As it may be
-// late, each spawn looks at the clock, too.
+// requests collect the stop sources under it and run the user's callbacks after it. A waiter here,
+// for the end or for a place, passes a stop request on to the children and waits on. A deadline,
+// the scope's own or an enclosing one, is a fiber that sleeps until then, started with the first
+// child: it finds the owner wherever it is, and costs nothing without one. Because it may be late,
+// each spawn looks at the clock, too.
 // Rejected: an atomic count alone (a stop request has to find the children); looking at the
 // deadline in join (the owner may be busy with something else).
 #include <weft/fiber.hpp>
@@ -239,7 +240,7 @@ class scope_core {
     if (joiner) wake(joiner);
   }
 
-  // Under the lock, with a free place. Who is owed a queue, if anybody.
+  // Under the lock, with a free place. Returns the waiter to be queued, or null.
   fiber_record* give_place() noexcept {
     for (place_waiter& w : waiting_) {
       fiber_record& f = record_of(w.who);
@@ -254,8 +255,8 @@ class scope_core {
   }
 
   // As request_stop: all callbacks, then all flags and waits. The caller keeps the scope alive.
-  // Once a scope: who comes later is marked by adopt. Those before `asked` in the list are still to
-  // be asked, and go behind it.
+  // Once per scope: adopt marks later children. Those before `asked` in the list are still to be
+  // asked, and go behind it.
   void stop_children() noexcept {
     for (auto* half : {&begin_stop, &mark_stopped}) {
       scope_hook asked;
@@ -307,9 +308,9 @@ class scope_core {
     scope_core& scope_;
   };
 
-  // The newest children that have not started run here, as long as they are what lies newest. The
-  // worker is asked for anew in each round: `enter`, and whatever the children do, may bring this
-  // fiber to another thread.
+  // The newest children that have not started run here, as long as they are the newest entries. The
+  // worker is read anew in each round: `enter` and the children may bring this fiber to another
+  // thread.
   void run_children_here(stoppable st) {
     fiber_record& self = this_agent();
     if (self.has(fiber_record::is_thread)) return;
@@ -345,7 +346,7 @@ class scope_core {
   const std::size_t limit_;
   const time_point deadline_;  // the nearest, of this scope and of those around it
   bool watched_ = false;
-  // sleeps until then; who set `watched_` makes it, the owner ends it
+  // sleeps until then; the setter of `watched_` makes it, the owner ends it
   fiber<void> watcher_;
   std::size_t pending_ = 0;
   ticket joiner_;

@@ -24,8 +24,8 @@ namespace {
   return s->allocate(w != nullptr && w->home == s ? w : nullptr, attrs);
 }
 
-// Takes the child, if it lies newest on the caller's deque. Then: the worker, inside weft. Else
-// null, outside.
+// Takes the child if it is the newest entry of the caller's deque, and returns the worker, inside
+// weft. Otherwise returns null, outside.
 [[gnu::always_inline]] inline worker* take_newest(fiber_record& child) noexcept {
   worker* w = enter();
   if (w == nullptr) return nullptr;

@@ -17,8 +17,8 @@ wait_result sleep_until(std::chrono::steady_clock::time_point deadline) {
   fiber_record& self = this_agent();
   if (self.stop_requested.load(std::memory_order_relaxed)) return wait_result::stopped;
   const std::int64_t until = steady_ns(deadline);
-  // The processor's last look at the clock was not long ago, and what lies well after that lies
-  // ahead; if not, it is found due at the next look.
+  // The processor's last look at the clock was not long ago, so a moment well after it is in the
+  // future; if not, it is found due at the next look.
   constexpr std::int64_t well_after_ns = 1'000'000;
   if (worker* w = enter(); w != nullptr) {
     if (w->current != nullptr && until > w->held->checked_ns + well_after_ns) {

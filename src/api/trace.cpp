@@ -68,8 +68,8 @@ void write_running(recorder::trace_file& file, recorder::snapshot_mode how) {
   file.end_table();
 }
 
-// The fibers alive, as an onlooker sees them: what they wait for, who runs. A torn entry is the
-// worst that comes of their going on meanwhile.
+// The fibers alive, read while they run: what they wait for, which ones run. At worst an entry is
+// torn.
 void write_fibers(recorder::trace_file& file, recorder::snapshot_mode how) {
   if (how != recorder::snapshot_mode::running_only) write_alive(file, how);
   write_running(file, how);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// base/bias_owner.cpp - the owners nobody has.
+// base/bias_owner.cpp - the owners that no processor has.
 #include "base/bias_owner.hpp"
 
 #include <mutex>

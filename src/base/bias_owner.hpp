@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// base/bias_owner.hpp - where a processor says which lock it is in by its bias
+// base/bias_owner.hpp - where a processor notes which lock it holds by its bias
 // (sync/biased_lock.hpp).
 //
-// Whoever revokes a bias looks here, perhaps when the processor is long gone: so owners are never
-// freed, but go from one processor to the next. A new processor inherits what is still biased to
-// its owner, and may: BIAS-1 is about the owner, and a processor gives it back outside every lock.
+// A revoker looks here, perhaps when the processor is long gone. So owners are never freed, but
+// pass from one processor to the next. A new processor inherits what is still biased to its owner.
+// That is correct: BIAS-1 is about the owner, and a processor gives it back outside every lock.
 
 #include <atomic>
 
@@ -16,7 +16,7 @@ namespace weft::base {
 
 template <class Env = real_sync>
 struct alignas(cache_line) basic_bias_owner {
-  // the lock; written by who stands for this owner
+  // the lock; written by the holder of the processor that has this owner
   typename Env::template atomic<const void*> inside{nullptr};
   basic_bias_owner* next_free = nullptr;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// base/counter.hpp - a number that one thread counts up and anybody reads: a load and a store, no
-// locked instruction.
+// base/counter.hpp - a number that one thread counts up and all threads may read: a load and a
+// store, no locked instruction.
 
 #include <atomic>
 #include <cstdint>

@@ -45,7 +45,7 @@ void futex_word::lock_slow() noexcept {
       return;
     }
   }
-  // From here on the word is left at 2: whoever slept cannot know that nobody else does.
+  // From here on the word is left at 2: a thread that slept cannot know whether others still sleep.
   while (word_.exchange(2, std::memory_order_acquire) != 0) {  // [LOCK-1]
     os::futex_wait(word_, 2);
   }

@@ -36,7 +36,7 @@ class futex_word {
                                          std::memory_order_relaxed);
   }
   void unlock() noexcept {
-    // release [LOCK-1]: pairs with the acquire of whoever changes 0 next.
+    // release [LOCK-1]: pairs with the acquire of the thread that changes 0 next.
     if (word_.exchange(0, std::memory_order_release) == 2) [[unlikely]]
       unlock_slow();
   }
@@ -45,7 +45,7 @@ class futex_word {
   void lock_slow() noexcept;
   void unlock_slow() noexcept;
 
-  std::atomic<std::uint32_t> word_{0};  // 0 free, 1 held, 2 held and somebody may sleep
+  std::atomic<std::uint32_t> word_{0};  // 0 free, 1 held, 2 held and a thread may sleep
 };
 
 /// How many of these locks the calling thread holds: while it is not zero the thread must not be

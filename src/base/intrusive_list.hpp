@@ -2,7 +2,7 @@
 #pragma once
 // base/intrusive_list.hpp - lists whose links live in the elements: no allocation, O(1) unlink.
 //   struct waiter : list_hook<> {...};      intrusive_list<waiter> waiters;
-// An element in several lists at once derives from several hooks, told apart by a tag. Elements are
+// An element in several lists at once derives from several hooks with different tags. Elements are
 // not owned: they unlink before they die, and a list dies empty (both asserted).
 // Rejected: member hooks (container_of is undefined for most classes), a size counter (every user
 // that needs one already counts under its own lock).

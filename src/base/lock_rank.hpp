@@ -27,7 +27,8 @@ enum class lock_rank : std::uint8_t {
 // Called by ranked_futex_lock in debug builds; a violation names both ranks and aborts.
 void lock_rank_acquire(lock_rank rank) noexcept;
 void lock_rank_release(lock_rank rank) noexcept;
-/// Does the calling thread hold one of that rank? For tests; builds without assertions do not know.
+/// True if the calling thread holds one of that rank. For tests; false in builds without
+/// assertions.
 [[nodiscard]] bool lock_rank_held(lock_rank rank) noexcept;
 
 }  // namespace weft::base

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// base/sanitizers.hpp - what the sanitizers are told. WEFT_TSAN and WEFT_ASAN, 0 or 1, are of
-// weft/detail/requirements.hpp.
+// base/sanitizers.hpp - the calls that inform the sanitizers. WEFT_TSAN and WEFT_ASAN, 0 or 1, come
+// from weft/detail/requirements.hpp.
 
 #include <cstddef>
 

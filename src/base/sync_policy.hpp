@@ -9,11 +9,11 @@
 //   SYNC-1  light may be weak only if every heavy is a membarrier. `light_fence_is_weak` turns
 //   true after registration succeeded and never turns back; heavy_fence() registers before it
 //   decides, so a heavy side without membarrier proves that no light side ever was or will be weak.
-//   A membarrier that is refused later is the process's end (os::membarrier). To go over to full
-//   fences then would need the flag turned back, and every thread to have passed a barrier since it
-//   last read the old one: which is the very thing refused. Nothing else promises it: TLB
-//   shoot-downs need not interrupt anybody, and one's own turn on every CPU waits for whoever holds
-//   one.
+//   If membarrier is refused later, the process ends (os::membarrier). Falling back to full fences
+//   would need the flag turned back, and a barrier in every thread after its last read of the old
+//   flag: the very thing that was refused. Nothing else guarantees it: TLB shoot-downs need not
+//   interrupt a thread, and waiting for a turn on every CPU may take as long as another thread
+//   holds one.
 // The branch on that flag is lost in the noise (both 0.3-0.6 ns in a loop; a real fence
 // there 13.7).
 //
@@ -46,7 +46,7 @@ struct real_sync {
   }
 
   static void light_fence() noexcept {
-    // relaxed: an old `false` only costs a full fence nobody needed [SYNC-1].
+    // relaxed: an old `false` only costs a needless full fence [SYNC-1].
     if (WEFT_TSAN || !os::light_fence_is_weak.load(std::memory_order_relaxed)) [[unlikely]] {
       fence(std::memory_order_seq_cst);
     }

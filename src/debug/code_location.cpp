@@ -82,7 +82,7 @@ void read_symbols_of_file(code_location& out, const char* path, std::uintptr_t a
   }
 }
 
-// Whoever reads it may look for the file.
+// The reader may look for the file.
 std::string path_of(const code_location& at) {
   char path[4096];
   const ssize_t n = at.of_program ? readlink("/proc/self/exe", path, sizeof path) : 0;

@@ -28,7 +28,7 @@ struct code_location {
 /// AS-safe, as far as said above.
 [[nodiscard]] code_location locate(const void* address) noexcept;
 
-/// `(module+0x2f3)`: by its path, so that somebody else can look there.
+/// `(module+0x2f3)`: by its path, so that another tool can look there.
 [[nodiscard]] std::string module_text(const code_location& at);
 
 /// `0x7f.. function(int)+0x1f (module+0x2f3)`, demangled: allocates.

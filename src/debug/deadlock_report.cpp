@@ -18,7 +18,7 @@
 namespace weft::detail {
 namespace {
 
-// Who is parked so is woken by a fiber or a thread, and by nothing else.
+// Such a parked fiber is woken by a fiber or a thread, and by nothing else.
 bool waits_for_somebody(park_reason r) noexcept {
   switch (r) {
     case park_reason::join:
@@ -51,7 +51,7 @@ std::size_t threads_of_process() {
   return ec ? SIZE_MAX : n;
 }
 
-// No entry of a heap is anybody's deadline, or a timer's.
+// No entry of a heap is the deadline of a fiber or of a timer.
 bool no_timer(const runtimes_held& runtimes) {
   bool none = true;
   for (const scheduler* s : runtimes.all())
@@ -64,7 +64,7 @@ bool no_timer(const runtimes_held& runtimes) {
 struct findings {
   std::size_t fibers = 0;
   std::vector<std::string> cycles;
-  std::uint64_t mark = 0;  // of all that is told
+  std::uint64_t mark = 0;  // of all that is reported
   bool nothing_runs_again = false;
 };
 
@@ -73,7 +73,7 @@ findings check_sources() {
   snapshot_taker taker(false);
   wait_graph graph;
   std::size_t waiting_threads = 0;
-  // who waits for a place has a child in hand that was not queued
+  // a waiter for a place holds a child that was not queued
   std::size_t fresh = 0, at_limits = 0;
   bool certain = true;
   for_each_record([&](fiber_record& f) {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug/dump.cpp - all fibers in words: one paragraph for those that are alike.
+// debug/dump.cpp - all fibers in words: one paragraph for similar ones.
 //
-//   1 every record is looked at, and what it is goes into its paragraph at once, so that a million
-//     fibers need no more memory than their kinds      2 owners and cycles (wait_graph.hpp)      3
-//     the text, with symbols
-// Step 1 is short for each fiber and 3 is short for each kind; runtimes can neither start nor end
-// from 1 to 3.
+//   1 every record is looked at and put into its paragraph at once, so that a million fibers need
+//     no more memory than their kinds
+//   2 owners and cycles (wait_graph.hpp)
+//   3 the text, with symbols
+//
+// Step 1 is short for each fiber, step 3 is short for each kind. No runtime starts or ends from 1
+// to 3.
 #include <weft/debug.hpp>
 
 #include <algorithm>

@@ -2,13 +2,14 @@
 #pragma once
 // debug/dump_trigger.hpp - a dump on stderr by a signal, and before a crash.
 //
-//   handler   1 asks for one, rings the service threads     crash: 2 waits until it is written, two
-//             seconds at most
-//   service thread      makes a thread for it               3 goes on to whoever handled the signal
-//                       before
-// The handler of a crash does atomics and futex calls only: what is broken may be malloc, or a lock
-// of weft's, and then the dump stops in the middle and the process ends all the same. The crashed
-// fiber's registers are left as a frozen one's.
+//   handler          1 requests one, wakes the service threads
+//   crash's handler  2 waits until it is written, for two seconds at most
+//                    3 passes the signal to the handler that was there before
+//   service thread     makes a thread for it
+//
+// The handler of a crash makes only atomic operations and futex calls: malloc may be broken, or a
+// lock of weft's. Then the dump stops in the middle, and the process still ends. The registers of
+// the crashed fiber are left as those of a frozen one.
 
 #include <weft/options.hpp>
 

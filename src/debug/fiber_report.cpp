@@ -36,7 +36,7 @@ const char* to_text(fiber_state s) noexcept {
   return "?";
 }
 
-// A channel at which nobody else waits has perhaps been forgotten by everybody else.
+// If no other agent waits at a channel, perhaps the other side has forgotten it.
 std::string company_text(const fiber_record& f, const void* channel) {
   std::size_t others = 0;
   for_each_record([&](fiber_record& g) {

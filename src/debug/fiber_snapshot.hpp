@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/fiber_snapshot.hpp - one fiber as it is now, seen by somebody it knows nothing of.
+// debug/fiber_snapshot.hpp - one fiber as it is now, read by a thread that the fiber does not know.
 //
-// SNAPSHOT-1  what is said of a parked fiber, its stack included, was so at one moment: its word
-//             says `parked` with an epoch,
-//         then all of it is read, then the word is the same. A park has an epoch of its own, so the
-//         fiber has not moved between. Records and stacks are never unmapped, so reading them is
-//         safe whatever their fiber does; if the word has changed, the look is taken again, and
-//         after a few times the fiber counts as running.
+//   SNAPSHOT-1  what is reported of a parked fiber, its stack included, was true at one moment: its
+//               word says `parked` with an epoch, then all of it is read, then the word is the
+//               same. Each park has an epoch of its own, so the fiber has not moved between.
+//               Records and stacks are never unmapped, so reading them is safe whatever their fiber
+//               does. If the word has changed, it is read again, and after a few times the fiber
+//               counts as running.
+//
 // A runnable fiber may run and be runnable again under the same word: its stack is walked as one
-// that moves. A running one is found by its worker: frozen (FROZEN-1), asked by a signal
-// (running_snapshot.hpp), or left in peace.
+// that moves. A running fiber is found by its worker: frozen (FROZEN-1), asked by a signal
+// (running_snapshot.hpp), or not disturbed.
 
 #include <cstddef>
 #include <cstdint>

@@ -6,7 +6,7 @@
 
 namespace weft::detail {
 
-/// Does nothing; whoever calls it is linked with the script.
+/// Does nothing; a program that calls it is linked with the script.
 void carry_gdb_script() noexcept;
 
 }  // namespace weft::detail

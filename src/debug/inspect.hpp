@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // debug/inspect.hpp - the diagnostics port: a tool asks a running process, which has nothing open
-// and no thread more until somebody asks.
+// and no thread more until a tool asks.
 //
-//   tool      1 listens on a socket in the abstract namespace, named after a random request   2
-//             sends the process options::preempt_signal with the request as its value (sigqueue);
-//             again until it is heard
-//   handler   3 notes the request, rings the service threads (sched/wake_word.hpp)
-//   service thread      4 makes a thread for it, so that a tool that is slow never keeps a runtime
-//                       from its spare threads
-//   thread    5 connects; the listener must be of the same user, or root   6 reads one line, the
-//             verb and its arguments 7 writes a line, "ok N" or "error N", and N bytes   8 closes,
-//             ends
-// DIAG-1  who has not the right to signal the process cannot request (the kernel's rule), and
-//         nothing is told to a socket of another user's.
-// DIAG-2  a request that finds no room, no thread or no service thread is lost; the tool's next one
-//         is not. Answering twice does no harm: the second finds nobody listening.
-// DIAG-3  a tool that does not read, does not write, does so byte by byte, or dies ends its thread:
-//         after `patience` for the question as a whole, after twelve of them for the answer.
+//   tool            1 listens on a socket in the abstract namespace, named after a random request
+//                   2 sends the process options::preempt_signal with the request as its value
+//                     (sigqueue); again until it is heard
+//   handler         3 notes the request, wakes the service threads (sched/wake_word.hpp)
+//   service thread  4 makes a thread for it, so that a slow tool never keeps a runtime from its
+//                     spare threads
+//   thread          5 connects; the listener must be of the same user, or root
+//                   6 reads one line, the verb and its arguments
+//                   7 writes a line, "ok N" or "error N", and N bytes
+//                   8 closes, ends
+//
+//   DIAG-1  a tool without the right to signal the process cannot request (the kernel's rule), and
+//           a socket of another user gets no answer.
+//   DIAG-2  a request that finds no room, no thread or no service thread is lost; the tool's next
+//           one is not. Answering twice does no harm: the second answer finds no listener.
+//   DIAG-3  a tool that does not read, does not write, does so byte by byte, or dies ends its
+//           thread: after `patience` for the question as a whole, after twelve of them for the
+//           answer.
+//
 // With preempt_signal 0 there is no port. Abstract names belong to a network namespace: a tool
-// outside of the process's finds nobody calling back.
+// outside of the process's gets no connection.
 // Rejected: a socket in the file system (something open, to be cleaned up, in every process);
 // ptrace (stops the process, and is forbidden in most containers).
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 // debug/overflow.cpp - the stack overflow report.
 //
-//   fault   SIGSEGV, or SIGBUS where the guard is a userfaultfd marker (os/guards.cpp)
-//           1 address in a guard page?  2 of the very stack this worker is on, and the stack
-//                                       pointer down there?
-//           3 report   4 abort          any "no": the handlers that were there before
-// It runs on the worker's alternate stack (lifecycle.cpp) and must suspect that the overflow struck
-// inside malloc: no allocation, no stdio, so names stay mangled. The words that matter are written
-// before the stack is walked. The walk is libgcc's unwinder: it knows the faulting frame by its
-// tables, with or without frame pointers, takes no lock (_dl_find_object), and ends at fiber_entry.
+//   fault   SIGSEGV, or SIGBUS if the guard is a userfaultfd marker (os/guards.cpp)
+//           1 is the address in a guard page?
+//           2 of the very stack this worker is on, and is the stack pointer down there?
+//           3 report   4 abort; if an answer is no: the handlers that were there before
+//
+// It runs on the worker's alternate stack (lifecycle.cpp). The overflow may have struck inside
+// malloc: so it makes no allocation and uses no stdio, and names stay mangled. The important words
+// are written before the stack is walked. libgcc's unwinder makes the walk: it knows the faulting
+// frame by its tables, with or without frame pointers, takes no lock (_dl_find_object), and ends at
+// fiber_entry.
 // Rejected: walking frame pointers (applications are compiled without them); unwinding in another
 // thread.
 #include "debug/overflow.hpp"
@@ -118,7 +120,7 @@ void write_verdict(const fiber_record& f, const stack_ref& stack) noexcept {
   out.write();
 }
 
-// The first calls from the fault on, the last before the fiber's start, and how many lie between.
+// The first calls from the fault on, the last before the fiber's start, and the number between.
 struct call_trace {
   static constexpr std::size_t most_inner = 16, most_outer = 8, most_walked = 200'000;
   std::uintptr_t fault;
@@ -218,9 +220,9 @@ bool on_fault(int, siginfo_t* info, void* context) {
   const worker* w = this_worker();
   if (w == nullptr) return false;
   const fiber_record* f = fiber_on(*w, stack);
-  // A red zone below the stack pointer is still the stack's; what lies further off was reached by a
-  // pointer. So was it if the stack pointer is not near this stack at all, but on one that the
-  // application made.
+  // A red zone below the stack pointer still belongs to the stack; an address further away was
+  // reached by a pointer. It was also a pointer if the stack pointer is not near this stack at all,
+  // but on one that the application made.
   constexpr std::uintptr_t red_zone = 256;
   const fault_site at = place_of(context);
   const std::uintptr_t lowest =

@@ -7,7 +7,7 @@ namespace weft::detail {
 
 /// Puts the report in front of the process's handlers for SIGSEGV and SIGBUS; once per process, so
 /// that a handler the application installs later stays in front. Faults that are no overflow reach
-/// whoever was there before. Not under AddressSanitizer, which reports them itself.
+/// the handlers that were there before. Not under AddressSanitizer, which reports them itself.
 void install_overflow_report() noexcept;
 
 }  // namespace weft::detail

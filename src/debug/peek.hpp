@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/peek.hpp - reads memory that somebody may be writing, as it stands.
+// debug/peek.hpp - reads memory that another thread may be writing, as it is.
 //
 // A report reads the plain fields and the stacks of fibers that go on. Their owners write them
-// without atomics, for speed; whoever reads them here finds out afterwards, by the fiber's word,
-// whether they stood still (SNAPSHOT-1 in fiber_snapshot.hpp), and throws away what did not. The
-// machine's loads do that; C++'s would be undefined and the sanitizers' reports.
+// without atomics, for speed. The reader finds out afterwards, by the fiber's word, whether they
+// stood still (SNAPSHOT-1 in fiber_snapshot.hpp), and discards what did not. The machine's loads do
+// that; C++'s would be undefined and the sanitizers' reports.
 
 #include <bit>
 #include <cstddef>

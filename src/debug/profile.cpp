@@ -241,7 +241,7 @@ class collector {
   std::thread thread_;
 };
 
-// Never destroyed: a profile that nobody stops is stopped at exit, by whatever thread gets there.
+// Never destroyed: a profile that still runs is stopped at exit, by the thread that gets there.
 std::mutex& running_lock = *new std::mutex;
 constinit collector* running = nullptr;  // under running_lock
 

@@ -80,7 +80,7 @@ bool on_profile_signal(int, siginfo_t* info, void* context) {
   if (info->si_code != SI_TIMER) return false;
   sampled_thread* t = sampled_threads.load(std::memory_order_acquire);
   while (t != nullptr && t != info->si_value.sival_ptr) t = t->next;
-  if (t == nullptr) return false;  // somebody else's timer
+  if (t == nullptr) return false;  // another owner's timer
   const worker* w = this_worker();
   if (w == nullptr || !sampling.load(std::memory_order_relaxed)) return true;
   // a late one of a thread that has ended

@@ -2,10 +2,10 @@
 #pragma once
 // debug/profile_signal.hpp - the half of the profiler that runs in the signal handler.
 //
-// It reads the thread's own worker and the fiber it runs, and follows frame pointers that lie in
-// the stack it is on; it takes no lock and asks for no memory. The fiber's name is read only
-// outside of weft, where the fiber cannot end under it; samples within weft get it from the others
-// of the same fiber.
+// It reads the thread's own worker and the fiber it runs, and follows frame pointers within the
+// stack it is on; it takes no lock and asks for no memory. The fiber's name is read only outside of
+// weft, where the fiber cannot end under it; samples within weft get it from the others of the same
+// fiber.
 
 #include <atomic>
 
@@ -27,7 +27,7 @@ struct sampled_thread {
 extern constinit std::atomic<sampled_thread*> sampled_threads;
 extern constinit std::atomic<bool> sampling;
 
-/// The handler of profile::options::signal; false: it is somebody else's timer.
+/// The handler of profile::options::signal. Returns false for another owner's timer.
 bool on_profile_signal(int signal, siginfo_t* info, void* context);
 
 }  // namespace weft::detail

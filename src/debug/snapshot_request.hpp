@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/snapshot_request.hpp - who may touch the copy of a running fiber's stack
+// debug/snapshot_request.hpp - which side may touch the copy of a running fiber's stack
 // (running_snapshot.hpp).
 //
-//   idle -> asked    reporter: ask         asked -> taken   handler: take
-//   asked -> idle    reporter: withdraw    taken -> done    handler: finish        done -> asked
-//                    reporter, next time
-// RUN-1  the copy, and what is asked for, are the handler's from `taken` to `done`, else the
-//        reporter's.
+//   idle -> asked    reporter: ask             asked -> taken   handler: take
+//   asked -> idle    reporter: withdraw        taken -> done    handler: finish
+//   done -> asked    reporter, next time
+//
+//   RUN-1  the copy, and the request, belong to the handler from `taken` to `done`, and otherwise
+//          to the reporter.
 
 #include <atomic>
 #include <cstdint>

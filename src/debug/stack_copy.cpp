@@ -79,9 +79,9 @@ struct walk_state {
 
 [[maybe_unused]] void walk_it(void* state) { _Unwind_Backtrace(&on_frame, state); }
 
-// Set while this thread walks: nobody parks or is preempted meanwhile, for the report holds a lock
-// (runtimes_held). initial-exec: the handler reads it, and must not allocate, as a dlopened library
-// does at the first touch of another model's.
+// Set while this thread walks. It neither parks nor is preempted meanwhile, because the report
+// holds a lock (runtimes_held). initial-exec: the handler reads it, and must not allocate, as a
+// dlopened library does at the first touch of another model's.
 [[gnu::tls_model("initial-exec")]] constinit thread_local sigjmp_buf* volatile way_out = nullptr;
 
 bool on_fault(int, siginfo_t* info, void*) {

@@ -2,16 +2,17 @@
 #pragma once
 // debug/stack_copy.hpp - a copy of a fiber's stack, and the calls on it.
 //
-//   1  the stack is copied, from its stack pointer to its top     2  the caller finds out whether
-//      it stood still meanwhile
-//   3  every word that points into the original is moved by as much as the copy lies away from it
+//   1  the stack is copied, from its stack pointer to its top
+//   2  the caller finds out whether it stood still meanwhile
+//   3  every word that points into the original is moved by the distance between copy and original
 //   4  libgcc's unwinder, told that it was called from the saved registers, walks the copy by the
-//      tables every C++ program has for its exceptions: with or without frame pointers
-// The fiber may go on, and end, as soon as it is copied. fiber_entry says where the walk ends; a
+//      tables that every C++ program has for its exceptions: with or without frame pointers
+//
+// The fiber may continue, and end, as soon as the stack is copied. The walk ends at fiber_entry. A
 // stack that was cut is followed by zeros, which end it, too.
 // Rejected: frame pointers where it stood still (applications are compiled without them); holding
-// the fiber while it is walked (whoever wakes it waits for a report then); walking the original (it
-// may go on under the unwinder, which believes what it reads).
+// the fiber while it is walked (its waker would wait for a report); walking the original (it may
+// change under the unwinder, which believes what it reads).
 
 #include <cstddef>
 #include <cstdint>
@@ -28,9 +29,8 @@ struct call_frame {
   std::uint32_t slot;
 };
 
-/// A walk that reads where there is nothing - through code whose tables are wrong, for they were
-/// written by hand - ends there, and not the process. Before other handlers of SIGSEGV and SIGBUS
-/// are installed; idempotent.
+/// If a walk reads unmapped memory (through code whose hand-written tables are wrong), the walk
+/// ends, not the process. Before other handlers of SIGSEGV and SIGBUS are installed; idempotent.
 void guard_stack_walks() noexcept;
 
 class stack_copy {

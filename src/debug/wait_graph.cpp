@@ -189,7 +189,7 @@ std::vector<fiber_record*> wait_graph::waited_for(const edge& e) const {
   return {};
 }
 
-// GRAPH-2. All are taken for stuck first; whoever waits for one that is not, is not.
+// GRAPH-2. All fibers count as stuck at first; a fiber that waits for one that is not stuck is not.
 std::unordered_set<const fiber_record*> wait_graph::stuck() const {
   std::unordered_set<const fiber_record*> all;
   for (const auto& [f, e] : edges_) all.insert(f);

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// debug/wait_graph.hpp - who waits for whom: a fiber at a mutex or a shared_mutex for its owner, at
-// a join for the fiber, at the end of a scope for each of its children, at a scope's limit for one
-// of them, with its stack lent for who runs on it.
+// debug/wait_graph.hpp - which fibers wait for which: at a mutex or a shared_mutex for its owner,
+// at a join for the fiber, at the end of a scope for each of its children, at a scope's limit for
+// one of them, and with a lent stack for the fiber that runs on it.
 //
-//   1 add: every look      2 resolve: owners of the mutexes waited for      3 cycles     4 still
-//                          so?
-// GRAPH-1  a cycle that is reported was there at one moment, and so is there for ever: every fiber
-//          in it was parked from its look (1) until after the last owner was read (4: its word is
-//          the same), and a parked one lets go of nothing.
-// GRAPH-2  who waits for a place in a scope goes on when any one child leaves: it is stuck only if
-//          all of them are. So cycles are looked for among those who are stuck.
+//   1 add: every snapshot    2 resolve: owners of the mutexes waited for
+//   3 cycles                 4 check that they are still there
+//
+//   GRAPH-1  a cycle that is reported was there at one moment, and so stays for ever: every fiber
+//            in it was parked from its snapshot (1) until after the last owner was read (4: its
+//            word is the same), and a parked fiber releases nothing.
+//   GRAPH-2  a fiber that waits for a place in a scope continues when any one child leaves: it is
+//            stuck only if all of them are. So cycles are searched among the stuck fibers.
+//
 // A wait with a deadline is no edge: it ends by itself. Nor are waits for channels, conditions and
-// events: anybody may end them, or for the readers of a shared_mutex, who are counted only. A mutex
-// that was locked by code without assertions knows its owner by a place on the owner's stack.
+// events, which any agent may end, or for the readers of a shared_mutex, which are only counted. A
+// mutex that was locked by code without assertions knows its owner by an address in the owner's
+// stack.
 
 #include <cstdint>
 #include <string>
@@ -62,7 +65,7 @@ class wait_graph {
     std::size_t senders = 0, receivers = 0, others = 0;
   };
   std::unordered_map<const fiber_record*, edge> edges_;
-  bool has_limits_ = false;  // somebody waits at a scope's limit
+  bool has_limits_ = false;  // a fiber waits at a scope's limit
   std::unordered_map<const fiber_record*, fiber_record*> inner_;        // runs on its stack
   std::unordered_map<const void*, std::vector<fiber_record*>> scopes_;  // children
   // at channels and the like

@@ -27,12 +27,12 @@
 namespace weft::detail {
 
 enum class fiber_state : std::uint8_t {
-  unused,    // in a record cache; nobody's
+  unused,    // in a record cache; has no owner
   fresh,     // on exactly one queue, or with the spawner; has no stack yet
   runnable,  // on exactly one queue; stack at rest; the queue's consumer runs it
   running,   // a worker is on its stack; that worker owns it
   parking,   // still on its stack, its ticket is published; the worker owns it until commit
-  parked,    // off its stack; whoever wins wake() must enqueue it
+  parked,    // off its stack; the winner of wake() must enqueue it
   woken,     // wake() came before commit; the worker that commits enqueues it
   dead,      // its function has ended
 };
@@ -70,15 +70,15 @@ class basic_fiber_word {
   epoch_t epoch() const { return epoch_of(word_.load(std::memory_order_relaxed)); }
   wake_code code() const { return code_of(word_.load(std::memory_order_relaxed)); }
   std::uint64_t snapshot() const { return word_.load(std::memory_order_acquire); }  // for reports
-  // Is it what it was? After the reads that are to belong to that word [SNAPSHOT-1]. What the fiber
-  // does next must not be seen before its word is: whoever sets it running and then stores needs
-  // stores in order, which x86-64's are.
+  // True if the word is what it was; called after the reads that belong to it [SNAPSHOT-1]. What
+  // the fiber does next must not be seen before its word is: the thread that sets it running and
+  // then stores needs stores in order, which x86-64's are.
   bool still(std::uint64_t w) const {
     Sync::fence(std::memory_order_acquire);
     return word_.load(std::memory_order_relaxed) == w;
   }
 
-  // unused/dead/runnable/fresh/running -> s; keeps epoch and code. Nobody else writes in these
+  // unused/dead/runnable/fresh/running -> s; keeps epoch and code. No other thread writes in these
   // states: a stale waker's CAS fails, so a plain store is enough.
   void set(fiber_state s) {
     const std::uint64_t w = word_.load(std::memory_order_relaxed);
@@ -86,8 +86,8 @@ class basic_fiber_word {
                 std::memory_order_relaxed);
   }
 
-  // The same, for those who look without owning: what was written to the record before is seen with
-  // the state.
+  // The same, for readers that do not own the fiber: they see with the state what was written to
+  // the record before.
   void publish(fiber_state s) {
     const std::uint64_t w = word_.load(std::memory_order_relaxed);
     word_.store((w & ~std::uint64_t{0xffff}) | static_cast<std::uint64_t>(s),
@@ -142,7 +142,7 @@ class basic_fiber_word {
         return commit_duty::none;
       }
     }
-    // woken: nobody else touches it now. [PARK-1] pairs with the release in wake.
+    // woken: no other thread touches it now. [PARK-1] pairs with the release in wake.
     w = word_.load(std::memory_order_acquire);
     word_.store((w & ~std::uint64_t{0xff}) | static_cast<std::uint64_t>(fiber_state::runnable),
                 std::memory_order_relaxed);
@@ -159,7 +159,7 @@ class basic_fiber_word {
     return wake_duty::stale;  // PARK-3
   }
 
-  // Whoever asks the fiber to stop, after setting its stop flag (seq_cst): ends a stoppable park.
+  // Called after the stop flag is set (seq_cst): ends a stoppable park.
   [[nodiscard]] wake_duty wake_for_stop() {
     std::uint64_t w = word_.load(std::memory_order_seq_cst);  // [PARK-2] the CAS in commit
     while (stoppable_of(w) && waits(w)) {
@@ -169,15 +169,15 @@ class basic_fiber_word {
     return wake_duty::stale;
   }
 
-  // Its runtime ends without it: the wait of a parked one is won, and nobody resumes it. One that
-  // is parking is on its stack.
+  // Its runtime ends without it: the wait of a parked fiber is won, and it is never resumed. One
+  // that is parking is on its stack.
   void leave_behind() {
     std::uint64_t w = word_.load(std::memory_order_seq_cst);  // [LEFT-1] the CAS in commit
     while (state_of(w) == fiber_state::parked && try_wake(w, wake_code::stop) == wake_duty::stale) {
     }
   }
 
-  // Is somebody still waiting under this ticket? (timers drop entries nobody waits for)
+  // True if the fiber still waits under this ticket. (Timers drop entries of waits that are over.)
   bool awaits(epoch_t e) const {
     const std::uint64_t w = word_.load(std::memory_order_acquire);
     return epoch_of(w) == e && waits(w);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 // fiber/join_word.hpp - how a fiber's end meets the one handle that may wait for it.
 //
-//   open --wait_on--> waited --finish--> done          finish returns whom to wake
-//   open --detach---> detached --finish--> (record is the finisher's to free)
-//   waited --leave--> open                             a timed join gives up
-//   done --detach--> (record is the handle's to free)
-//   open, waited --leave_behind--> left behind       the fiber's runtime ends before it; returns
-//   whom to wake left behind --finish--> done   left behind --detach--> detached      its thread
-//   may still be in the user's code
+//   open --wait_on--> waited --finish--> done       finish returns the agent to wake
+//   open --detach---> detached --finish-->          the finisher frees the record
+//   waited --leave--> open                          a timed join gives up
+//   done --detach-->                                the handle frees the record
+//   open, waited --leave_behind--> left behind      the runtime ends before the fiber; returns the
+//                                                   agent to wake
+//   left behind --finish--> done                    the thread may still be in the user's code
+//   left behind --detach--> detached
 //
-// Handle and fiber each let go of the record once; the second one frees it. One word, no count.
+// Handle and fiber each release the record once, and the second one frees it. One word, no count.
 #pragma once
 
 #include <atomic>
@@ -21,7 +22,7 @@ namespace weft::detail {
 
 // JOIN-1  a joiner that was accepted by wait_on and did not leave is woken exactly once.
 // JOIN-2  exactly one side is told to free the record.
-// JOIN-3  whoever sees `done` sees the result.
+// JOIN-3  a reader of `done` sees the result.
 template <class Sync = base::real_sync>
 class basic_join_word {
  public:
@@ -50,8 +51,8 @@ class basic_join_word {
     if (before == detached) return {open, true};
     return {before > left_behind ? before : open, false};
   }
-  // The runtime ends, the fiber has not: nobody is to wait for it. Whoever does is returned, to be
-  // woken, or `open`.
+  // The runtime ends and the fiber has not. Returns the agent that waits for it, to be woken, or
+  // `open`.
   ticket_bits leave_behind() {
     ticket_bits now = word_.load(std::memory_order_relaxed);
     while (now == open || now > left_behind)
@@ -61,7 +62,7 @@ class basic_join_word {
         return now;
     return open;
   }
-  // The handle's holder ran the fiber itself: nobody else looks at this word.
+  // The handle's holder ran the fiber itself: no other thread looks at this word.
   void finish_alone() { word_.store(done, std::memory_order_relaxed); }
 
   // ---- the handle

@@ -78,7 +78,7 @@ void carve() {
     if (r->index != 0) chain.push(*r);  // index 0 means "no ticket"
     if (i % record_cache::chain_length == 0) free_chains.push(std::exchange(chain, {}));
   }
-  // Before the lock is released: nobody has one of them whose slab is not in the table.
+  // Before the lock is released: no record is handed out whose slab is not in the table.
   all_records.slabs[all_records.carved].store(slab, std::memory_order_release);  // [REC-1]
   ++all_records.carved;
   all_records.count.store(all_records.carved << slab_bits, std::memory_order_release);  // [REC-1]
@@ -140,7 +140,7 @@ void give_record(fiber_record& r) noexcept {
 
 void fiber_record::take_extras(fiber_extras* x) noexcept {
   set(has_extras);
-  extras.store(x, std::memory_order_release);  // [REC-2] acquire in those who look under `lock`
+  extras.store(x, std::memory_order_release);  // [REC-2] acquire in readers under `lock`
 }
 
 fiber_extras& fiber_record::need_extras() {

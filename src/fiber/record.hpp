@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// fiber/record.hpp - the fiber record: everything about a fiber but its stack.
+// fiber/record.hpp - the fiber record: everything about a fiber except its stack.
 //
-// Records lie dense in slabs, apart from the stacks (a queue of records costs a fifth of the cache
+// Records are dense in slabs, apart from the stacks (a queue of records costs a fifth of the cache
 // misses a queue of stacks does) and are never unmapped: a stale ticket may always look at the
 // word. A plain thread that waits gets a record too, without a stack: every wait then has one code
 // path.
@@ -58,8 +58,8 @@ struct fiber_extras {
   std::vector<local_value> locals;  // fiber_local values, in the order they were made
 };
 
-/// Who wants to hear of a stop request on a fiber that does not wait itself: it runs others on its
-/// stack. Pinned under the fiber's lock; it stays until it is pinned no more.
+/// Hears of a stop request on a fiber that does not wait itself but runs others on its stack.
+/// Pinned under the fiber's lock; it stays until it is pinned no more.
 struct stop_listener {
   void (*stop)(stop_listener&) noexcept;
   std::atomic<std::uint32_t> pins{0};
@@ -85,7 +85,7 @@ struct alignas(base::cache_line) fiber_record : task {
     timed = 128,  // `ready_ns` says since when it waits for its turn (sched/counters.hpp)
   };
 
-  // -- second line: whoever owns the fiber by its state word (fiber_word.hpp)
+  // -- second line: the owner of the fiber by its state word (fiber_word.hpp)
   fiber_word word;
   void* context = nullptr;    // where to jump to; null before the start
   scheduler* home = nullptr;  // the runtime it belongs to; null for a thread's record
@@ -105,13 +105,13 @@ struct alignas(base::cache_line) fiber_record : task {
   // since when it waits, to a round of the monitor; relaxed: for reports
   std::atomic<std::int64_t> parked_ns{0};
   std::atomic<fiber_extras*> extras{nullptr};  // has_extras
-  scope_core* scope = nullptr;                 // in_scope: whose child it is
+  scope_core* scope = nullptr;                 // in_scope: the scope it is a child of
   scope_hook in_children;
-  // what it waits for; relaxed: for reports, who see it with the state
+  // what it waits for; relaxed: for reports, which see it with the state
   std::atomic<const void*> wait_object{nullptr};
   // -- fourth line
   std::atomic<stop_listener*> on_stop{nullptr};
-  base::futex_lock lock;  // extras and on_stop against those who ask to stop, or look
+  base::futex_lock lock;  // extras and on_stop against stop requests and readers
   std::atomic<std::uint32_t> thread_wake{0};
   // weft::no_preempt guards alive; the fiber itself writes
   std::atomic<std::uint32_t> no_preempt{0};
@@ -121,7 +121,7 @@ struct alignas(base::cache_line) fiber_record : task {
   // weft::lock_detector has named the fiber of this id; relaxed, its own
   std::atomic<std::uint64_t> told_of_locks{0};
   std::int64_t ready_ns = 0;  // timed: since when it is ready; the owner
-  // Where the fiber with that id was spawned, if a profiler ran then; whoever spawned it.
+  // Where the fiber with that id was spawned, if a profiler ran then.
   const void* spawned_at = nullptr;
   std::uint64_t spawned_id = 0;
 #if WEFT_TSAN
@@ -209,7 +209,7 @@ struct record_chain {
 };
 
 /// A worker's own free records: one chain in use and one in reserve; whole chains go to and from
-/// the global pool, so that nobody walks them. Not thread-safe.
+/// the global pool, so that they are never walked. Not thread-safe.
 class record_cache {
  public:
   static constexpr std::size_t chain_length = 128;
@@ -244,8 +244,8 @@ class record_cache {
 [[nodiscard]] fiber_record& take_record();
 void give_record(fiber_record& r) noexcept;
 
-// REC-2  `extras` is released after it is filled, so who acquires the pointer sees name, attributes
-//        and locals as they were set at the spawn.
+// REC-2  `extras` is released after it is filled, so a reader that acquires the pointer sees name,
+//        attributes and locals as they were set at the spawn.
 // REC-3  a record is given back to the runtime it came from, or to the table; so a cache never
 //        exchanges records with another runtime's.
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// fiber/registers.hpp - what an unwinder needs of a stack at rest: where it stands, and the
-// registers a call preserves. On architectures other than x86-64 everything stays zero: their
-// stacks are not walked.
+// fiber/registers.hpp - what an unwinder needs of a stack at rest: its position, and the registers
+// that a call preserves. On architectures other than x86-64 everything stays zero: their stacks are
+// not walked.
 
 #include <cstddef>
 #include <cstdint>

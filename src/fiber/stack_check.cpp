@@ -19,7 +19,7 @@ namespace {
 constexpr std::uint64_t canary = 0x77656674'2e746f70;  // not zero
 constexpr std::size_t canary_words = 8;
 
-// Words of a stack that may be somebody's by now: no sanitizer has a say.
+// Words of a stack that may be in use again by now: not for sanitizers.
 [[gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] bool canary_holds(
     const std::byte* top) noexcept {
   const auto* const words = reinterpret_cast<const std::uint64_t*>(top) - canary_words;
@@ -35,7 +35,7 @@ constexpr std::size_t canary_words = 8;
   while (begin != end) {
     const std::size_t bytes = std::min<std::size_t>(sizeof pages * os::page_size(),
                                                     static_cast<std::size_t>(end - begin));
-    if (os::resident_pages({begin, bytes}, pages)) return false;  // nobody can tell
+    if (os::resident_pages({begin, bytes}, pages)) return false;  // unknown
     if (std::any_of(pages, pages + bytes / os::page_size(),
                     [](unsigned char page) { return (page & 1) != 0; }))
       return true;
@@ -62,7 +62,7 @@ bool ran_off(const std::byte* limit) noexcept {
 }
 
 void begin_checked_stacks() noexcept {
-  // relaxed: told once; who gets such a stack gets it after this store, on the same thread.
+  // relaxed: reported once; a fiber gets such a stack after this store, on the same thread.
   if (stacks_are_checked.load(std::memory_order_relaxed) ||
       stacks_are_checked.exchange(true, std::memory_order_relaxed))
     return;

@@ -97,7 +97,7 @@ class stack_cache {
       return refill(c, ec);
     return {m.slots[--m.count], m.usable};
   }
-  /// Gives back a stack nobody runs on any more, from any cache's take.
+  /// Gives back a stack that no fiber runs on any more, from any cache's take.
   void give(stack_ref stack) noexcept {
     const auto c = static_cast<unsigned>(stack_class_for(stack.size));
     magazine& m = magazines_[c];
@@ -127,7 +127,7 @@ class stack_cache {
   magazine magazines_[stack_class_count];
 };
 
-/// The stack whose guard page `address` lies in: the question of the overflow report. AS-safe.
+/// The stack whose guard page contains `address`, for the overflow report. AS-safe.
 [[nodiscard]] bool is_guard(const void* address, stack_ref& owner) noexcept;
 
 struct stack_statistics {

@@ -43,9 +43,9 @@ void publish(stack_slab* slab) noexcept {
   }
 }
 
-// ENOMEM of mmap and malloc alike may mean that vm.max_map_count is reached; the margin is what
-// others map and unmap meanwhile. To count is dear when there are many, so nobody does twice in a
-// second.
+// ENOMEM of mmap and malloc alike may mean that vm.max_map_count is reached; the margin covers what
+// others map and unmap meanwhile. Counting is expensive if there are many, so it happens at most
+// once a second.
 std::error_code out_of(stack_errc otherwise) noexcept {
   constexpr std::int64_t good_for_ns = 1'000'000'000;
   // relaxed, both: a stale count misleads a text
@@ -245,8 +245,8 @@ std::size_t class_pool::fetch(stack_class c, stack_guard_policy policy, refill_s
 
 void class_pool::put_back(stack_class c, refill_space& space,
                           std::span<std::byte* const> limits) noexcept {
-  // The top 16 KiB stay: the next fiber touches them at once. What lies deeper is dropped, since
-  // nobody knows how deep the last one went and a look costs as much (0.16 us for nothing to drop).
+  // The top 16 KiB stay: the next fiber touches them at once. Deeper pages are dropped, because it
+  // is unknown how deep the last one went and a look costs as much (0.16 us for nothing to drop).
   constexpr std::size_t kept = std::size_t{16} << 10;
   const std::size_t usable = slot_size(c) - os::page_size();
   if (usable > kept) {

@@ -5,11 +5,10 @@
 // statistics use it.
 //
 //   fetch:  1 idle slots that have a guard   2 else reserve a batch of bare slots under the lock,
-//           prepare them (guards, top pages) without it, put what the caller does not need on the
-//           free list
-//           3 no guard to be had any more: the same with checked slots (stack_check.hpp), unless
+//           prepare them (guards, top pages) without it, put the rest on the free list 3 no guard
+//           to be had any more: the same with checked slots (stack_check.hpp), unless
 //             the caller wants none
-//   trim:   idle slots that nobody took for a while lose their pages (stack_trim.hpp)
+//   trim:   slots that were idle for a while lose their pages (stack_trim.hpp)
 // STACK-1  a guarded slot is on a free list, in a cache or out only if its guard page is installed.
 //          A forked child in which guards are lost (os::guard_generation) installs them again.
 // STACK-2  every list has room for every slot of its class, so giving a stack back cannot fail.
@@ -80,7 +79,7 @@ class class_pool {
   void add_to(stack_statistics& total) noexcept;
 
   // ---- stack_trim.cpp
-  /// How many slots keep their pages however long nobody takes them.
+  /// How many slots keep their pages however long they are idle.
   static constexpr std::size_t kept_warm = 256;
   [[nodiscard]] bool has_excess() noexcept;
   void end_period() noexcept;  // what was idle in all of it is to be trimmed
@@ -128,7 +127,7 @@ void for_each_slab(Visit&& visit) {
   for (const stack_slab* s = all_slabs.load(std::memory_order_acquire); s != nullptr; s = s->next)
     visit(*s);
 }
-/// The one the address lies in, or null. AS-safe.
+/// The one that contains the address, or null. AS-safe.
 [[nodiscard]] stack_slab* slab_of(const void* address) noexcept;
 
 /// Address space of all slabs.

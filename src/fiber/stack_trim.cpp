@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::int64_t longest_piece_ns = 2'000'000;
 
-// Whoever has the claim; handed on with it.
+// Belongs to the claim, and is handed on with it.
 struct {
   std::int64_t period_ends = 0;  // 0: none has begun
   bool at_work = false;          // it has ended, and not all is done

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// fiber/stack_trim.hpp - the memory of a burst goes back: stacks that nobody took for a while lose
+// fiber/stack_trim.hpp - the memory of a burst goes back: stacks that were idle for a while lose
 // their pages.
 //
 //   giving back   more than class_pool::kept_warm idle: want_trim

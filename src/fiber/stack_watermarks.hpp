@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// fiber/stack_watermarks.hpp - how much of their stacks fibers have touched: by the pages that are
-// there, looked up when somebody asks. A stack starts with its top page and gets others when they
-// are touched; they stay until it is given back to the global pool (class_pool::put_back), which
-// looks at one stack of each batch before it drops them.
+// fiber/stack_watermarks.hpp - how much of their stacks fibers have touched: by the resident pages,
+// looked up on request. A stack starts with its top page and gets others when they are touched;
+// they stay until it is given back to the global pool (class_pool::put_back), which looks at one
+// stack of each batch before it drops them.
 // Rejected: a mark in each stack's pages (it would touch them); an account at each end of a fiber
 // (a system call).
 

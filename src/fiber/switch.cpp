@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// fiber/switch.cpp - thread state, and what the sanitizers are told.
+// fiber/switch.cpp - thread state, and what the sanitizers must hear.
 #include "fiber/switch.hpp"
 
 #include <cerrno>
@@ -63,8 +63,8 @@ jump_watched(context to, void* data, [[maybe_unused]] const stack_bounds& target
   const transfer t = boost::context::detail::jump_fcontext(to, data);
   finish_jump(fake_stack);
 #if WEFT_TSAN
-  // A coroutine of the application's own that told TSan of its stack: whoever jumped back knows the
-  // fiber's only.
+  // A coroutine of the application told TSan of its stack; the code that jumped back knows only the
+  // fiber's.
   if (__tsan_get_current_fiber() != mine) __tsan_switch_to_fiber(mine, 0);
 #endif
   return t;

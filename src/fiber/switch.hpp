@@ -51,7 +51,7 @@ using transfer = boost::context::detail::transfer_t;
 // All exceptions masked, round to nearest, and all six sticky flags set: arithmetic cannot change
 // it any more, so both sides of nearly every jump are equal and the jump costs 5 ns instead of 70
 // (measured; ldmxcsr with a new value drains the machine). The x87 unit has its own control word;
-// whoever changes rounding changes both, so one look at MXCSR tells whether there is anything to
+// code that changes rounding changes both, so a look at MXCSR shows whether there is anything to
 // do.
 struct float_environment {
   unsigned mxcsr = 0x1fbf;
@@ -65,7 +65,7 @@ inline void set_float_environment([[maybe_unused]] const float_environment& e = 
   asm volatile("fldcw %0" : : "m"(e.control));
 #endif
 }
-/// Is it what every fiber starts with?
+/// True if it is what every fiber starts with.
 inline bool float_environment_is_calm() noexcept {
 #if defined(__x86_64__)
   return _mm_getcsr() == float_environment{}.mxcsr;

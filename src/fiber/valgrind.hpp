@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// fiber/valgrind.hpp - Valgrind is told of stacks: without that it takes a jump to another one for
-// a frame of that size, and all on it for undefined. A client request is a sequence of instructions
-// that does nothing on a processor and that Valgrind recognises; it is part of its published
-// interface, so neither its header nor anything at run time is needed. One for each batch of fresh
-// stacks, and none for their use.
+// fiber/valgrind.hpp - tells Valgrind of stacks. Otherwise it takes a jump to another stack for a
+// frame of that size, and everything on it for undefined. A client request is a sequence of
+// instructions that does nothing on a processor and that Valgrind recognises; it is part of its
+// published interface, so neither its header nor anything at run time is needed. One for each batch
+// of fresh stacks, and none for their use.
 
 #include <cstddef>
 #include <cstdint>

@@ -4,8 +4,9 @@
 //
 //   add:        once per socket, for both directions, when a fiber first has to wait for it
 //   arm:        a foreign descriptor's (foreign_descriptor.hpp), by each wait, until the next event
-//   poll:       collects events; who waits for them is in their descriptor (poll_word.hpp)
-//   interrupt:  an eventfd, level-triggered: those who only look leave it to the one who waits
+//   poll:       collects events; the waiters are in their descriptors (poll_word.hpp)
+//   interrupt:  an eventfd, level-triggered: only a blocking poll consumes it
+//
 // Rejected: one-shot registrations of sockets (170 ns of epoll_ctl per wait), an epoll per
 // processor (an event then waits for its processor, however many are idle).
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// net/poll_descriptor.hpp - what weft knows of one socket; a socket object is a pointer to this.
+// net/poll_descriptor.hpp - what weft knows of one socket. A socket object is a pointer to this.
 //
-//   who is inside:  `uses` counts the operations under way, a parked one too. close() forbids new
-//   ones and
-//                   wakes the parked; the last one out closes the descriptor. So a number that the
-//                   kernel has given to somebody else is never read from.
-//   who waits:      poll_word.hpp
-//   which poller:   that of the runtime of the first fiber that had to wait; none before. A runtime
-//   that
-//                   ends sets its sockets free, and the next wait finds them another.
-// Records are never unmapped, only used again: a late event at worst wakes somebody for nothing.
+//   the operations inside   `uses` counts them, the parked ones too. close() forbids new ones and
+//                           wakes the parked ones; the last one out closes the descriptor. So a
+//                           number that the kernel has given out again is never read from.
+//   the waiters             see poll_word.hpp
+//   the poller              that of the runtime of the first fiber that had to wait; none before.
+//                           A runtime that ends sets its sockets free, and the next wait finds
+//                           them another poller.
+//
+// Records are never unmapped, only used again: at worst a late event wakes a waiter for nothing.
 // Rejected: registering at birth (a short connection never waits: two system calls for nothing), a
 // reference count in the heap (an allocation per connection).
 

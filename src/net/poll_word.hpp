@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: BSL-1.0
-// net/poll_word.hpp - how a readiness finds the one who waits for it. POLL-1; the proof is in
-// README.md.
+// net/poll_word.hpp - how a readiness finds its waiter. The proof of POLL-1 is in README.md.
 //
-//   waiter                                        poller, with an event of the kernel's
-//   1 seen = edges()                              1 edge()            ++edges
-//   2 the system call: it would block             2 take(direction)   the ticket out of its slot,
-//   and wake it 3 try_wait: ticket into the slot,             3 extra_waiters() > 0: wake those,
-//   too
-//     then edges again: changed => go to 1
-//   4 park; afterwards withdraw the ticket, unless it was taken
+//   waiter                                          poller, with an event of the kernel's
+//   1 seen = edges()                                1 edge(): ++edges
+//   2 the system call: it would block               2 take(direction): the ticket out of its slot;
+//   3 try_wait: ticket into the slot, then edges      wake it
+//     again; if they changed, go to 1               3 extra_waiters() > 0: wake those, too
+//   4 park; afterwards withdraw the ticket, unless
+//     it was taken
 //
-// A readiness is a count and not a flag: whoever looked at the socket after the poller counted need
-// not look again, and nobody can consume a readiness that another waiter has not seen. The lowest
-// bit of the count says that the stream is irregular - its end, an error or urgent data were seen:
-// then a short read does not mean that nothing is left. A slot has room for one; a second waiter of
-// the same direction joins the extra waiters, a list kept by the descriptor, and is woken by every
-// event.
+// A readiness is a count, not a flag. A waiter that looked at the socket after the poller counted
+// need not look again, and a readiness that another waiter has not seen cannot be consumed. The
+// lowest bit of the count says that the stream is irregular: its end, an error or urgent data were
+// seen. Then a short read does not mean that nothing is left. A slot has room for one waiter. A
+// second waiter of the same direction joins the extra waiters, a list that the descriptor keeps,
+// and every event wakes it.
 // Rejected: empty/ready/ticket in one word, as Go has it (a `ready` left behind by data long read
-// costs a system call per request; of two waiters one can eat the other's); a waiter list under a
-// lock for everybody.
+// costs a system call per request; of two waiters one can take the other's); a waiter list under a
+// lock for all.
 #pragma once
 
 #include <atomic>
@@ -33,6 +32,7 @@ enum class event_kind : std::uint8_t { regular, irregular };
 enum class wait_offer : std::uint8_t {
   accepted,  // park: an event or the closing will wake the ticket
   missed,    // an event came meanwhile: do not park, try the system call
+  // Another agent waits in this direction: join_extra_waiters.
   occupied,  // somebody else waits in this direction: join_extra_waiters
   closed,
 };

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: BSL-1.0
-// os/signals.cpp - handlers of weft in front of whatever the process had installed.
-//   dispatch: 1 weft's handler   2 not ours: the previous action, with its mask and flags honoured
-// A previous default action is taken by putting it back and letting the signal strike again, so
-// that core dumps and exit codes look as if weft had never been there. Rejected: replacing handlers
-// outright (crash reporters, Go and Java runtimes live in one process).
+// os/signals.cpp - handlers of weft in front of those that the process had installed.
 //
-// SIG-2  dispatch is installed once for a signal, and never in front of a handler that may lead
-//        back to it: whoever installs
-// one later has ours as his previous, and calls it, or puts it back and raises again. What is found
-// installed later:
-//   ours                          nothing to be done
-//   what was there before us      the same again: whoever was in front has taken himself out, and
-//                                 us with him: in front again
-//   the default, or "ignore"      it calls nobody: in front of it
-//   anything else                 stands in front of us, and is left there
-// SIG-3  a dispatch that is called from within the previous action of another one, for the same
-//        delivery, is the end of the
-// chain: a handler from before us that has been installed again, in front, calls us twice
-// otherwise, and again.
+//   dispatch: 1 weft's handler   2 if the signal is not weft's: the previous action, with its mask
+//             and flags honoured
+//
+// A previous default action is taken by putting it back and letting the signal strike again, so
+// that core dumps and exit codes look as if weft had never been there.
+// Rejected: replacing handlers outright (crash reporters, Go and Java runtimes live in one
+// process).
+//
+//   SIG-2  dispatch is installed once for a signal, and never in front of a handler that may lead
+//          back to it: a handler installed later has ours as its previous one, and calls it, or
+//          puts it back and raises again. What is found installed later decides:
+//
+//   ours                          nothing is done
+//   the handler before ours       the one in front has removed itself and us: in front again
+//   the default, or "ignore"      it calls no other handler: in front of it
+//   anything else                 it stands in front of us, and is left there
+//
+//   SIG-3  a dispatch that is called from within the previous action of another one, for the same
+//          delivery, is the end of the chain. Otherwise a handler from before us that has been
+//          installed again, in front, calls us twice, and again.
 
 // SIG-1  a dispatch that finds a handler finds the previous action, too: `previous` is written,
 //        then the handler released; a dispatch that finds none chains on.

@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/deque.hpp - the run queue of a processor: Chase-Lev, served from both ends.
 //
-//   owner   push      at the bottom                       one release store
-//           pop       the newest, at the bottom           nothing, while nobody steal sessions
-//                     (joins)
-//           take      the oldest, at the top              one CAS for a whole run
-//                     (scheduling)
-//   thief   steal session      announces thieves                   a membarrier, if the last steal
-//           session is long ago
-//           steal     the oldest, at the top              fence + CAS
+//   owner   push            at the bottom            one release store
+//           pop             the newest, at the       nothing, while no thief has announced a steal
+//                           bottom (joins)           session
+//           take            the oldest, at the top   one CAS for a whole run
+//                           (scheduling)
+//   thief   steal session   announces thieves        a membarrier, if the last session is long ago
+//           steal           the oldest, at the top   fence and CAS
 //
 // After Le, Pop, Cohen, Zappa Nardelli (PPoPP'13) with the known repair: a grown ring is published
-// with release and loaded by thieves with acquire. `take` is ours: only the owner moves `bottom`,
-// so it knows what lies below and may move `top` over several entries with one CAS; the run it
+// with release and loaded by thieves with acquire. `take` is ours. Only the owner moves `bottom`,
+// so it knows what is below and may move `top` over several entries with one CAS. The run it has
 // claimed that way, [claim_, claim_end_), is its own and costs one plain load per entry. A claim is
-// at most half of what is there, rounded up, so thieves find the rest unless there is only one.
+// at most half of the entries, rounded up, so thieves find the rest unless there is only one.
 //
-// A pop and a steal need a full fence each between their two accesses. Fork-join pops at every join
+// A pop and a steal each need a full fence between their two accesses. Fork-join pops at every join
 // and is stolen from once in a thousand, so the owner's fence is asymmetric: a thief announces
-// itself and runs a membarrier, and only then owes the owner's pops their fences. The announcement
-// outlasts the steal session, so that steal sessions in a row pay one membarrier (7-8 us); the
-// owner takes it back after `pops_per_announcement` pops (5 ns each) [DEQ-4].
+// itself and runs a membarrier, and only then the owner's pops need their fences. The announcement
+// outlasts the steal session, so that sessions in a row pay one membarrier (7-8 us). The owner
+// takes it back after `pops_per_announcement` pops (5 ns each) [DEQ-4].
 // Rejected: stealing several entries with one CAS (the owner pops without a CAS, so an entry would
 // be run twice); a bounded ring with overflow (its limit turns into a stall); taking one at a time
 // (a CAS per scheduling step is a third of the whole step).

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/idle.cpp - who sleeps, and who wakes whom. The counting is idle_state.hpp, with its proof;
-// here are the lists.
+// sched/idle.cpp - the lists of sleepers, and who wakes them. The counting is idle_state.hpp, with
+// its proof.
 //
-//   retire: 1 under the lock: my processor to the idle ones, me to the parked     2 count, heavy
-//   fence [IDLE-1]
-//           3 look at every source again; work there: take an idle processor back, search
-//           4 sleep: one worker in the poller (it keeps everybody's deadlines), the others on their
-//             futex
-//   wake:   1 the right to (try_claim_wake)   2 under the lock: a processor and a sleeper, tied
-//           together 3 its futex, or poller.interrupt()
-// A worker in the poller that has events or due timers takes an idle processor and runs them
-// itself: a readiness costs one kernel wake-up. If there is none, everybody is busy; the events go
-// to the inject queue. The poller's sleeper is woken for other work last - unless its was the last
-// idle processor: then nobody must be left in the kernel to be woken by events that the busy
-// workers look for themselves. [TIMER-1] A sleeper in the poller publishes until when, then reads
-// the heaps; a retirer fences, then reads until when. Both seq_cst: one of the two sees the other.
-// Timers of busy processors are their own business, and the monitor's when they are late.
-// The lists obey SLEEP-1..2, SLEEP-2 and SLEEP-3 (README; test/model/bound_worker_model.cpp).
+//   retire: 1 under the lock: the processor to the idle ones, the worker to the parked ones
+//           2 count, heavy fence [IDLE-1]
+//           3 look at every source again; if there is work, take an idle processor back and search
+//           4 sleep: one worker in the poller, with the earliest of all deadlines, the others on
+//             their futex
+//   wake:   1 claim the right to wake (try_claim_wake)
+//           2 under the lock: assign an idle processor to a sleeper
+//           3 wake its futex, or poller.interrupt()
+//
+// If a worker in the poller has events or due timers, it takes an idle processor and runs them
+// itself: a readiness costs one kernel wake-up. If there is none, all workers are busy, and the
+// events go to the inject queue. The poller's sleeper is woken last for other work, unless it had
+// the last idle processor: then no worker must stay in the kernel to be woken by events that the
+// busy workers look for themselves.
+//
+// [TIMER-1] A sleeper in the poller publishes until when, then reads the heaps; a retirer fences,
+// then reads until when. Both are seq_cst: one of the two sees the other. Timers of busy processors
+// belong to their holders, and to the monitor when they are late. The lists obey SLEEP-1..2,
+// SLEEP-2 and SLEEP-3 (README; test/model/bound_worker_model.cpp).
 // Rejected: a dedicated poller thread (two wake-ups per readiness), one wake per submit, timers on
 // a thread of their own (a second timeout mechanism is how wake-ups get lost).
 #include <algorithm>

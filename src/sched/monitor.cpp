@@ -1,29 +1,33 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/monitor.cpp - one thread that watches the processors, and never holds one.
 //
-// A round looks at every busy processor's tick. The same tick as the round before means: its fiber
-// has not come back to the scheduler since. Then what it keeps from others is taken care of here:
+// A round looks at every busy processor's tick. If the tick is the same as in the round before, its
+// fiber has not come back to the scheduler since. Then the monitor does what that processor's
+// holder would do for others:
+//
 //   due timers            fired; their fibers go to the inject queue
 //   next slot, claimed    put where thieves reach them, if some processor is idle (share_out)
 //   the poller            a sleeper is sent there, if a processor is idle; else looked at every 2
-//                         ms, 4 while all is calm
+//                         ms, 4 while no fiber stalls
 //   blocked in the kernel, others wait       the processor is retaken (retake.cpp)
-//   computing past its slice, others wait    the thread is preempted (preempt.cpp). Who became
-//   ready meanwhile, by
-//                         a timer or a descriptor, waits for a quarter of the slice only
+//   computing past its slice, others wait    the thread is preempted (preempt.cpp). Fibers that
+//                         became ready meanwhile, by a timer or a descriptor, wait for a quarter of
+//                         the slice only
 //   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken
 //                         (retire, wake_one)
 //   affinity, CPU quota   read again once a second (resize.cpp)
 //   a stack without guard looked at (stack_look.cpp)
 //   many idle stacks      the service thread gives their memory back (fiber/stack_trim.hpp)
+//
 // It never allocates, blocks or calls the user: see service_thread.cpp [MON-3].
-// Rounds come 50 us apart after a retake, and double up to 1 ms while there is none, 4 ms after 0.1
-// s of that: so late a fiber that blocks is noticed, for 15 us of a CPU a round; one that blocks
-// for less than that, again and again, brings the quick rounds back (blocks_in_bits); a second look
-// follows after 50 us. Timers and ends of slices are kept on time. When all processors are idle for
-// a while it sleeps for good: [MON-1] asleep = 1, fence, look for a busy processor / attach, then
-// asleep? The relaxed look of attach may miss the 1: the next attach, or the poller, makes up for
-// it; nothing but a bound on lateness hangs on it.
+//
+// Rounds come 50 us apart after a retake. Without one the distance doubles up to 1 ms, and is 4 ms
+// after 0.1 s of that. A fiber that blocks is noticed that late, for 15 us of a CPU a round. If a
+// fiber blocks for less than that, again and again, the quick rounds come back (blocks_in_bits); a
+// second look follows after 50 us. Timers and ends of slices are kept on time. If all processors
+// are idle for a while, the monitor sleeps until one is busy: [MON-1] asleep = 1, fence, look for a
+// busy processor / attach, then asleep? The relaxed look of attach may miss the 1. Then the next
+// attach, or the poller, makes up for it: only a bound on lateness depends on it.
 #include <algorithm>
 #include <iterator>
 #include <utility>

@@ -4,19 +4,21 @@
 //
 //   caller   1 begin_park   2 to the idle thread that worked last, or a new one, or into the line
 //            3 parks
-//   thread   runs the call; takes the next of the line; else lies down on top of the idle ones,
-//            spins for a moment, sleeps, and ends after ten seconds of that
+//   thread   runs the call and takes the next of the line; if there is none, it goes on top of the
+//            idle ones, spins for a moment, sleeps, and ends after ten seconds of that
+//
 // Last in, first out keeps few threads warm and lets the others end. A call that comes while its
-// thread still spins costs no system call to hand-off of the processor, which is most of a round
-// trip of small calls.
-// POOL-1  a job's fields, and who waits for it, change under the lock; a thread's `given` only
-//         while it is in no list.
-// POOL-2  while a job is in line, no thread is idle and all that may exist do.
-// POOL-4  a thread that lay idle for too long leaves its slot, and joins the one that did so
-//         before: one at most is not joined.
+// thread still spins needs no system call for the hand-over, which is most of a round trip of small
+// calls.
+//
+//   POOL-1  a job's fields, and its waiter, change under the lock; a thread's `given` changes only
+//           while it is in no list.
+//   POOL-2  while a job is in line, no thread is idle and all that may exist do.
+//   POOL-4  a thread that was idle for too long leaves its slot, and joins the one that did so
+//           before: at most one is not joined.
 // Rejected: a lock-free queue (the lock is held for 20 ns, the cheapest job takes 2 us); a queue
-// with a limit of its own (each entry is a parked fiber: whoever would wait for a place in it waits
-// in it).
+// with a limit of its own (each entry is a parked fiber: a fiber that would wait for a place in it
+// waits in it).
 
 #include <atomic>
 #include <csignal>

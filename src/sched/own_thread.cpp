@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/own_thread.cpp - a fiber with attributes::own_thread: a thread that runs no other until it
-// ends.
+// sched/own_thread.cpp - a fiber with attributes::own_thread: a thread that runs no other fiber
+// until it ends.
 //
-//   start   whoever finds the fiber becomes its thread [OWN-1], after it has seen to it that
-//           another thread takes its place among everybody's [OWN-2]; made, or left over from such
-//           a fiber that has ended
-//   waits   the thread lays its processor down, deque and all, wakes somebody for it, and sleeps in
-//           a list of its own, where only send_to_bound_worker finds it
-//   goes on whoever finds the fiber sends it by the bound queue, with a processor
-//   (send_to_bound_worker, SLEEP-3)
-//   ends    the thread is everybody's again
-// Retaken and frozen it is as any other. Its processor's queues are left to others, not run:
-// pick_local finds nothing on such a thread, for every step is one that has to check, which only a
-// worker's loop does, and this one's does not.
-// Rejected: a thread that is shared, but always the same (a neighbour that blocks or computes holds
-// the fiber up, and leaves its traces in the thread's state); a thread outside the pool, without a
-// processor (more fibers run than there are CPUs).
+//   start      the worker that finds the fiber becomes its thread [OWN-1], after another thread has
+//              taken its place among the workers [OWN-2]: a new one, or one that such a fiber left
+//   waits      the thread gives up its processor, deque and all, wakes a sleeper for it, and sleeps
+//              in a list of its own, where only send_to_bound_worker finds it
+//   continues  the worker that finds the fiber sends it by the bound queue, with a processor
+//              (send_to_bound_worker, SLEEP-3)
+//   ends       the thread is an ordinary worker again
+//
+// It is retaken from and frozen like any other. Its processor's queues are left to others, not run:
+// pick_local finds nothing on such a thread, because every step is one that has to check, which
+// only a worker's loop does, and this one's does not.
+// Rejected: a thread that is shared, but always the same (a neighbour that blocks or computes
+// delays the fiber, and leaves its traces in the thread's state); a thread outside the pool,
+// without a processor (more fibers run than there are CPUs).
 #include <mutex>
 #include <system_error>
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/processor_counts.hpp - how many processors serve, and how many of them are to be laid down.
+// sched/processor_counts.hpp - how many processors serve, and how many of them are to become
+// inactive.
 //
-//   service thread     shrink:    surplus + n                          grow: serving + 1, after it
-//                      took back what surplus was left
-//   worker   claim:     surplus - 1, serving - 1 - then the processor it holds becomes inactive
-//            (resize.cpp)
+//   service thread  shrink:  surplus + n
+//                   grow:    takes back the surplus that is left, then serving + 1
+//   worker          claim:   surplus - 1, serving - 1; then the processor it holds becomes inactive
+//                            (resize.cpp)
 //
-// One word, so that a claim is one step: whoever claims a part of the surplus lays one processor
-// down, and no two claim the same part. Processors do not care which of them it is, but for the
-// first, which never becomes inactive.
+// One word, so that a claim is one step: a worker that claims a part of the surplus makes one
+// processor inactive, and no two claim the same part. It does not matter which processor it is,
+// except that the first never becomes inactive.
 // Rejected: naming the processors that go (the named one may be stuck with a fiber that computes;
 // any other will do).
 #pragma once

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/resize.cpp - as many processors serve as the machine grants CPUs, now: affinity and cgroup
+// sched/resize.cpp - as many processors serve as the machine grants CPUs now: affinity and cgroup
 // quota change.
 //
-//   service thread      1 asks the system, about once a second while anything runs; then, to have
-//                       fewer: notes the surplus [RESIZE-1]
-//             2 lays idle processors down itself
-//   worker    3 its next turn at the scheduler's own loop claims a part of the surplus - a fiber
-//             that does not come back
-//               there is preempted or retaken from, as if others waited
-//             4 drains its processor: fibers to the inject queue, deadlines to the first processor,
-//               which never becomes inactive
-//             5 lays it down: held by nobody, not counted idle, in the list of the inactive; the
-//               thread becomes a spare
-//   service thread      6 to have more: takes back the surplus nobody claimed; then a inactive
-//                       processor, or a new one, becomes an
-//               idle one, with a sleeper to be woken for it [RESIZE-3]
-// Fibers do not notice: bound ones need their thread, not its processor, and are handed one by
-// whoever finds them. Only if options::workers was left to us. Nobody asks while the runtime is
-// idle: the monitor sleeps then.
+//   service thread  1 asks the system, about once a second while anything runs. To have fewer, it
+//                     notes the surplus [RESIZE-1]
+//                   2 makes idle processors inactive itself
+//   worker          3 claims a part of the surplus at its next turn in the scheduler's own loop; a
+//                     fiber that does not come back is preempted or retaken from, as if others
+//                     waited
+//                   4 drains its processor: fibers to the inject queue, deadlines to the first
+//                     processor, which never becomes inactive
+//                   5 makes it inactive: held by no thread, not counted idle, in the list of the
+//                     inactive; the thread becomes a spare
+//   service thread  6 to have more, it takes back the surplus that was not claimed; then an
+//                     inactive processor, or a new one, becomes an idle one, with a sleeper to be
+//                     woken for it [RESIZE-3]
+//
+// Fibers do not notice. Bound ones need their thread, not its processor; the worker that finds one
+// hands it a processor. This happens only if options::workers was left at 0, and not while the
+// runtime is idle: the monitor sleeps then.
 // Rejected: throttled threads left to the kernel (a quota of two CPUs under eight workers stops all
 // eight for most of each period, holders of locks among them); ending threads (a spare costs
 // nothing asleep).

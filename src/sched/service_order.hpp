@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/service_order.hpp - whom a processor serves next (ORDER-1..6, README).
+// sched/service_order.hpp - which fiber a processor serves next (ORDER-1..6, README).
 //
-//   next      the slot: readied last, by the fiber that ran before; what it touches is warm
-//   ready     those whose wait has ended: by a timer, a descriptor, another thread, or displaced
+//   next      the slot: made ready last, by the fiber that ran before; what it touches is warm
+//   ready     fibers whose wait has ended: by a timer, a descriptor, another thread, or displaced
 //             from the slot
-//   local     those that yielded, were spawned, or had lost their processor
+//   local     fibers that yielded, were spawned, or had lost their processor
 //   bound     fibers that only this thread may run
 //   outside   due timers, the poller, the inject queue, the monitor's chain: not served, but
 //             brought to `ready` and `local`
 //   frozen    preempted threads: they take the whole processor
 //
-// Whoever has waited for something goes before whoever merely let others go first; of each, the
-// oldest first. The rest is bounds, so that no source can keep out another, however busy it is:
+// Fibers that have waited go before those that merely let others go first; of each kind the oldest
+// goes first. The rest is bounds, so that no source can keep out another, however busy it is:
 //
 //   slot       at most `longest_streak` in a row; then its fiber goes to the end of `ready`
 //   local      after `longest_streak` steps of others, or `longest_wait_ns` of them at the next
 //              check
-//   outside    checked every 61 steps at least, oftener while they come more than 0.1 ms apart
+//   outside    checked every 61 steps at least, more often while they come more than 0.1 ms apart
 //              (find.cpp); what a check brings goes before the slot. A new fiber goes ahead of the
 //              local queue at every second check, the others to its end
 //   bound      every second step
 //   frozen     a slice after the processor last had one or saw none, two while others are ready;
-//              first after a retake; and when nobody else is there
+//              first after a retake; and when there is nothing else
+//
 // Rejected: one queue for all (a timer's fiber waits for every fiber that yielded: 50 ms behind a
 // thousand of 60 us); a clock in every step (20 ns, as much as the step); ready ones always first
 // (fibers that wake each other keep out the rest for ever).

@@ -2,20 +2,22 @@
 // sched/service_thread.cpp - one thread that does for the monitor what may allocate, block, or run
 // the user's code: it makes spare threads and calls on_stall.
 //
-// [MON-3] The monitor never allocates, and never waits for a lock under which somebody may. The
-// thread that holds malloc's lock may be a frozen one, and only the monitor sees to it that a
-// frozen thread goes on when everybody else waits for it. So:
+// [MON-3] The monitor never allocates, and never waits for a lock under which another thread may.
+// The thread that holds malloc's lock may be a frozen one, and only the monitor makes a frozen
+// thread continue when all others wait for it. So:
+//
 //   what it readies       goes to a chain of records, not to the inject queue (inject, bring_late)
 //   timers                are fired if their lock is free; a worker may be in malloc under it
 //                         (timer_queue::add)
 //   affinity and quota    are read here (resize.cpp)
-//   a spare it lacks      is asked for here; the next round, 50 us later, looks again
+//   a spare it lacks      is requested here; the next round, 50 us later, looks again
 //   memory of idle stacks goes back to the kernel from here, in pieces (fiber/stack_trim.hpp)
 //   a stall it sees       is left in the worker's slot, which is this thread's until it has told
 //                         the user
+//
 // Signal handlers call it, too, for what a handler must not do (wake_word.hpp; debug/inspect.cpp).
-// If the service thread itself waits for a frozen thread's lock, the monitor thaws it as for a
-// worker [PREEMPT-3].
+// If the service thread itself waits for a frozen thread's lock, the monitor thaws that thread as
+// for a worker [PREEMPT-3].
 // Rejected: reserving memory for each of these beforehand (pthread_create alone allocates in five
 // places).
 #include <algorithm>

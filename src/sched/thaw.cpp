@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/thaw.cpp - a preempted thread goes on, because it is its turn or because somebody may wait
+// sched/thaw.cpp - a preempted thread continues, because it is its turn or because another may wait
 // for what it holds.
 //
-//   thaw            a worker gives the first in line its processor and lies down
-//   reserve_frozen  the monitor takes a blocked or computing worker's processor, and no thread is
-//                   to be had for it: the first in line needs no new one. It is given the processor
+//   thaw            a worker gives the first in line its processor and sleeps
+//   reserve_frozen  the monitor takes a blocked or computing worker's processor, and no thread can
+//                   be had for it: the first in line needs no new one. It is given the processor
 //                   as a spare would be (retake, freeze)
-//   thaw_detached   no processor can be given: who waits does so inside weft, or keeps it by
-//                   options::retake. The first in line goes on without one, as after a retake,
+//   thaw_detached   no processor can be given: the waiter waits inside weft, or keeps its processor
+//                   by options::retake. The first in line continues without one, as after a retake,
 //                   until it enters weft
-//   the end         of a runtime with stragglers: all go on (end_threads)
+//   the end         of a runtime with stragglers: all continue (end_threads)
+//
 // The proof that one of the four comes is PREEMPT-3.
 #include <mutex>
 #include <utility>

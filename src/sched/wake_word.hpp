@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/wake_word.hpp - what a service thread sleeps on, and how a signal handler wakes one without
-// knowing which runtimes there are.
+// sched/wake_word.hpp - the futex that a service thread sleeps on. A signal handler wakes service
+// threads by it without knowing which runtimes there are.
 //
-//   handler   1 leaves its callback where the callback's function looks   2 rings every wake word
-//   service thread      1 reads its count   2 runs the callback   3 sleeps while the count is what
-//                       it read [SERVICE-1]
-// WAKEWORD-1  a wake word is never freed, only given to the next runtime: whoever rings one whose
-//             service thread has ended costs nobody more
-//         than a round. So a handler needs no lock to walk them.
+//   handler         1 leaves its callback where the callback's function looks
+//                   2 wakes every wake word
+//   service thread  1 reads its count   2 runs the callback
+//                   3 sleeps while the count is what it read [SERVICE-1]
+//
+//   WAKEWORD-1  a wake word is never freed, only given to the next runtime: waking one whose
+//               service thread has ended costs at most a round. So a handler needs no lock to walk
+//               them.
 // Rejected: a thread of its own that waits for signals (one more in every process, for what is
 // asked once a day).
 

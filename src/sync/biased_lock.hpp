@@ -2,23 +2,23 @@
 #pragma once
 // sync/biased_lock.hpp - a lock that costs its most frequent user no locked instruction.
 //
-//   by word:  lock the word;  biased to somebody else? revoke                        unlock: count;
-//             perhaps bias
-//   by bias:  1 inside = this lock   2 light fence [BIAS-1]   3 bias is mine: locked   unlock:
-//             inside = null
-//   revoke:   1 bias = null          2 heavy fence [BIAS-1]   3 wait until its owner is not inside
-//             this lock
+//   by word:  lock    lock the word; if it is biased to another owner, revoke
+//             unlock  count; perhaps take the bias
+//   by bias:  lock    1 inside = this lock   2 light fence [BIAS-1]   3 the bias is mine: locked
+//             unlock  inside = null
+//   revoke:   1 bias = null   2 heavy fence [BIAS-1]   3 wait until its owner is not inside
 //
 //   BIAS-1  one holder: by bias, or by word with the bias null or its own.
 //   BIAS-2  what one holder wrote, the next one sees.
-//   BIAS-3  bias_ is written by who has the word, and becomes an owner only by that owner's own
-//           hand.
-// An owner stands for a processor, and is used by its holder inside weft: one at a time, and never
-// two locks of its by bias (who needs several takes them by word). A processor that has had the
-// lock a few hundred times in a row gets the bias; a revocation costs a membarrier, which is what
-// that many locked instructions cost, and each makes the lock twice as reluctant: so all
-// revocations together never cost more than they have saved. Measured: 4 producers and 4 consumers
-// on one worker, 31 ns an item by word, 21 by bias.
+//   BIAS-3  bias_ is written by the holder of the word, and becomes an owner only by that owner
+//           itself.
+//
+// An owner stands for a processor, and its holder uses it inside weft: one at a time, and never two
+// locks by bias (an agent that needs several locks takes them by word). A processor that has had
+// the lock a few hundred times in a row gets the bias. A revocation costs a membarrier, as much as
+// that many locked instructions, and each makes the lock twice as reluctant. So all revocations
+// together never cost more than the bias has saved. Measured: 4 producers and 4 consumers on one
+// worker, 31 ns an item by word, 21 by bias.
 // Rejected: bias at the first use, as the JVM had it (a channel made here and used there would pay
 // at once); bias to threads (a fiber's processor stays when its thread blocks).
 

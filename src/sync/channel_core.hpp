@@ -1,33 +1,37 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sync/channel_core.hpp - a ring of values and two queues of those who wait; every step under one
-// lock.
+// sync/channel_core.hpp - a ring of values and two queues of waiters; every step under one lock.
 //
-//   put(value)  a receiver waits: claim it, move the value to where it wants it   -> done
-//               room: into the ring   -> done           closed -> closed           else -> blocked
-//   get(to)     the oldest of the ring, and the first waiting sender's value into the room that
-//               made ring empty: from the first waiting sender           closed -> closed
-//               else -> blocked
-//   blocked:    begin_park and into the queue under the same lock; the claim brings the value, or
+//   put(value)  a receiver waits: claim it, move the value to its destination  -> done
+//               there is room: into the ring                                   -> done
+//               closed                                                         -> closed
+//               else                                                           -> blocked
+//   get(to)     the oldest of the ring, and the first waiting sender's value
+//               into the freed room                                            -> done
+//               the ring is empty: from the first waiting sender               -> done
+//               closed                                                         -> closed
+//               else                                                           -> blocked
+//   blocked     begin_park and into the queue under the same lock; the claim brings the value, or
 //               takes it
 //
-//   CHAN-1  senders_ or receivers_ holds nobody who can still be claimed - except one select that
+//   CHAN-1  senders_ or receivers_ has no waiter that can still be claimed, except one select that
 //           is in both.
-//   CHAN-2  size_ > 0 implies that nobody in receivers_ can be claimed; size_ < capacity_, that
-//           nobody in senders_ can.
-//   CHAN-3  a value is moved after the claim of who waits for it, and under the lock: a claim that
-//           fails moves nothing.
-//   CHAN-4  once closed, senders_ stays empty; so does receivers_, as closing finds a ring that is
-//           empty or nobody in it.
-//   CHAN-5  once the last of those it has claimed is finished, a call does not touch the channel:
-//           whom it served may destroy it, before the lock is let go of. Not so one that is told to
-//           try again: it comes back to the lock first.
-//   CHAN-6  whoever was claimed is queued, however the claimer's call ends: a move may throw.
+//   CHAN-2  size_ > 0 implies that no waiter in receivers_ can be claimed; size_ < capacity_, that
+//           none in senders_ can.
+//   CHAN-3  a value moves after its waiter is claimed, and under the lock: a claim that fails moves
+//           nothing.
+//   CHAN-4  once closed, senders_ stays empty; so does receivers_, because closing finds a ring
+//           that is empty or no receiver.
+//   CHAN-5  once the last of the waiters it has claimed is finished, a call does not touch the
+//           channel: the served agent may destroy it, before the lock is released. This does not
+//           hold for a waiter that is told to try again: it comes back to the lock first.
+//   CHAN-6  a claimed waiter is queued, however the claimer's call ends: a move may throw.
+//
 // A waiter that has given up (another case of its select, time, stop) may still be linked; a claim
-// of it fails, and it is skipped. The lock is not in the channel (CHAN-5), but one of a few, handed
-// out in turn.
-// Rejected: a lock-free ring (closing, select and hand-off of the processor all need both queues
-// and the ring in one step); waking whom a value is for without giving it the value (it may find it
+// of it fails, and it is skipped. The lock is not in the channel (CHAN-5), but one of a few,
+// assigned in turn.
+// Rejected: a lock-free ring (closing, select and the direct hand-over all need both queues and the
+// ring in one step); waking the waiter for a value without giving it the value (it may find it
 // gone); moving before the claim (select).
 
 #include <atomic>

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sync/channel_lock.hpp - a lock that is let go of by a plain store.
+// sync/channel_lock.hpp - a lock that a plain store unlocks.
 //
-//   lock:    0 -> 1 by CAS; else stand back and try again; else  1 ++sleepers   2 heavy fence
-//            [LOCK-2]   3 CAS, or sleep on 1
-//   unlock:  1 store 0   2 light fence [LOCK-2]   3 sleepers? wake one
+//   lock:    0 -> 1 by CAS; else stand back and try again; else
+//            1 ++sleepers   2 heavy fence [LOCK-2]   3 CAS, or sleep on 1
+//   unlock:  1 store 0   2 light fence [LOCK-2]   3 if there are sleepers, wake one
+//
 // A channel's section lasts as long as two locked instructions; this saves one of them (measured: a
-// quarter of a round trip). The membarrier falls on who is about to sleep, which costs more anyway.
-// Who comes second stands back for 50 ns, which is a section. Where that happens again and again,
-// the lock and all it guards go from core to core, at ten times the price of the section itself; so
-// each time somebody has to wait within two microseconds of the wait before, it stands back twice
-// as long, up to 8 us: the other one does hundreds of steps in a row on warm lines. 4 producers and
-// 4 consumers on two workers: 177 ns an item without this, 31 with it (up to
-// 4 us: 35; up to 16 us: 31).
+// quarter of a round trip). The membarrier is paid by the agent that is about to sleep, which costs
+// more anyway. A second agent stands back for 50 ns, which is a section. If that happens again and
+// again, the lock and all it guards move from core to core, at ten times the price of the section
+// itself. So each time an agent has to wait within two microseconds of the wait before, it stands
+// back twice as long, up to 8 us: the other one does hundreds of steps in a row on warm lines. 4
+// producers and 4 consumers on two workers: 177 ns an item without this, 31 with it (up to 4 us:
+// 35; up to 16 us: 31).
 // Rejected: base::futex_lock (an exchange per unlock); a spin lock (a thread that lost its CPU
 // makes the others burn theirs: plain threads use channels, too); always standing back for long
 // (two that meet once in a while would pay).

@@ -2,15 +2,15 @@
 #pragma once
 // sync/condition_core.hpp - a waiter is in the list before its lock is released, and parks after.
 //
-//   wait:   1 into the list     2 unlock the user's lock     3 unless told meanwhile, park     (4
-//           lock: the header)
-//   notify: the first in the list that can be had: not yet parked: told, by `given`; parked:
-//           claimed. One that has just timed out or was stopped is dropped, and the next one tried.
+//   wait:   1 into the list   2 unlock the user's lock   3 unless notified meanwhile, park
+//           (4 lock again: the header does it)
+//   notify: the first waiter in the list that can be had. One that has not parked is told by
+//           `given`, a parked one is claimed. One that has just timed out or was stopped is
+//           dropped, and the next one tried.
 //
-//   CV-1  a notification that finds somebody waiting ends exactly one wait that had begun before
-//         it.
+//   CV-1  a notification that finds a waiter ends exactly one wait that had begun before it.
 //   CV-2  after it was notified, a waiter does not touch the object: its owner may destroy it.
-// Rejected: parking before the unlock (the user's unlock may wake somebody, and then must be able
+// Rejected: parking before the unlock (the user's unlock may wake an agent, and then must be able
 // to wait for a processor itself); a sequence number to compare (wakes the wrong one, or one too
 // many).
 

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sync/mutex_core.hpp - the mutex when it is not free, or waited for.
+// sync/mutex_core.hpp - the mutex when it is not free, or has waiters.
 //
-//   locked      set by whoever takes it, anywhere; cleared by the owner
+//   locked      set by the agent that takes it, anywhere; cleared by the owner
 //   waited_for  exactly while the list is not empty; written under the guard
 //   woken       a waiter was woken and is on its way to compete: wake no other. Set under the guard
 //               by the owner, cleared by that waiter when it takes the mutex or goes back to the
 //               front
 //   owned       `owner` is valid; the owner's, in builds with assertions
-//   given       the owner got it from the unlock of the one before; it goes with `locked`
-//
-//   unlock: no waiters, or one is on its way: just clear `locked`.
-//           else under the guard: the first waiter. Waited for longer than `patience`: it is given
-//           the mutex, which stays locked - unless the caller was given it, too. Otherwise it is
-//           woken and the mutex freed: it competes with whoever comes.
-//   lock:   free: take it. Else, under the guard, queue - at the end, or at the front if it was
-//           woken and lost.
+//   given       the owner got it from the unlock of the one before; cleared with `locked`
+// |
+//   unlock: if there are no waiters, or one is on its way: just clear `locked`.
+//           Else, under the guard, look at the first waiter. If it has waited longer than
+//           `patience`, it is given the mutex, which stays locked, unless the caller was given it,
+//           too. Otherwise it is woken and the mutex freed: it competes with later callers.
+//   lock:   if it is free, take it. Else, under the guard, queue: at the end, or at the front if it
+//           was woken and lost.
 //
 //   MUTEX-1  one owner at a time; the next one sees what the last one did.
-//   MUTEX-2  if somebody waits and nobody owns it, a woken waiter is on its way: no waiter is left
-//            behind.
-//   MUTEX-3  an owner that lets go writes the word last: after that the mutex may be destroyed.
+//   MUTEX-2  if an agent waits and the mutex has no owner, a woken waiter is on its way: no waiter
+//            is left behind.
+//   MUTEX-3  an owner that unlocks writes the word last: after that the mutex may be destroyed.
 //   MUTEX-4  a waiter that has waited `patience` and is first gets the mutex at the next unlock, or
 //            at the one after.
 // Rejected: handing over always (each lock under contention then costs a switch), or every time to
-// the impatient (whoever locks two at once, as std::lock does, finds the second one given to
-// somebody who has not run yet, gives the first one away likewise, and none of them ever has both);
-// waking after the word is free (breaks MUTEX-3); a mode bit for starvation as Go has it (the
-// queue's times say it).
+// an impatient waiter (an agent that locks two at once, as std::lock does, finds the second one
+// given to an agent that has not run yet, gives the first one away likewise, and none of them ever
+// has both); waking after the word is free (breaks MUTEX-3); a mode bit for starvation as Go has it
+// (the queue's times say it).
 
 #include "sync/waiting.hpp"
 

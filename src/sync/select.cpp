@@ -2,19 +2,19 @@
 // sync/select.cpp - one ticket in many wait lists; winning its wake is taking the case.
 //
 //   1  look, without a lock: of the cases that seem ready take one at random, under its own lock;
-//      next if it was not
-//   2  a default is there: all channels' locks, if there are several, and look again; then the
+//      if it was not ready, the next
+//   2  if there is a default: all channels' locks, if there are several, and look again; then the
 //      default
-//   3  all channels' locks, by address: look again; none ready: begin_park, a waiter into every
-//      queue, unlock
-//   4  the other sources get the ticket, too; one that is ready by now: cancel the park, go to 1
-//   5  park; whoever wins the wake says which case by its code, and has moved the value
+//   3  all channels' locks, by address: look again; if none is ready: begin_park, a waiter into
+//      every queue, unlock
+//   4  the other sources get the ticket, too; if one is ready by now: cancel the park, go to 1
+//   5  park; the winner of the wake tells the case by its code, and has moved the value
 //   6  out of all the other queues
-// Nothing is claimed by a select that could be claimed itself: it does so in 1 and 3 only, before
-// its ticket is out. So two selects that want each other cannot both think they have won (SELECT-1,
-// README.md).
-// SELECT-2: sources other than channels stay ready (a fiber that has ended, a time that has come, a
-// descriptor): they only wake the select, and step 1 takes them.
+//
+// A select that could be claimed itself claims nothing: it does so in 1 and 3 only, before its
+// ticket is out. So two selects that want each other cannot both think they have won (SELECT-1,
+// README.md). SELECT-2: sources other than channels stay ready (a fiber that has ended, a time that
+// has come, a descriptor): they only wake the select, and step 1 takes them.
 // Rejected: claiming with the ticket out, one lock at a time (two selects can cancel each other for
 // ever).
 #include <algorithm>

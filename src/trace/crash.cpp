@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // trace/crash.cpp - the last words: what the rings hold when a fatal signal strikes.
 //
-//   1 recording ends (listener)    2 the collector's piece of work ends, or 0.2 s pass [TRACE-6]
-//   3 every block that holds something is written, to the trace's file, or the flight recorder's
-//     4 the signal goes on to
-//   whoever had it before
-// No lock is taken and nothing is allocated. Other threads run on; what they change under our eyes
-// fails its checksum.
+//   1 recording ends (listener)
+//   2 the collector's piece of work ends, or 0.2 s pass [TRACE-6]
+//   3 every block that holds something is written, to the trace's file or the flight recorder's
+//   4 the signal goes on to the handler that was there before
+//
+// No lock is taken and nothing is allocated. Other threads run on; what they change meanwhile fails
+// its checksum.
 #include <ctime>
 
 #include "os/os.hpp"

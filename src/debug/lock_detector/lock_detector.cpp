@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug/lock_detector/lock_detector.cpp - weft::lock_detector: who parks while it holds a pthread
-// mutex is named, once.
+// debug/lock_detector/lock_detector.cpp - weft::lock_detector: names each fiber once that parks
+// while it holds a pthread mutex.
 //
-//   lock, trylock, timedlock, clocklock   the real call; if it succeeded on a fiber: the mutex has
-//   a holder
-//   unlock                                forgotten, whichever thread does it; then the real call
-//   park                                  anything held by this fiber? its name, the mutexes, its
-//   stack, on stderr
-// Not part of the library: an application links the target weft::lock_detector, say in its debug
-// builds, and the functions here stand in front of glibc's - std::mutex and every shared library
-// come by, the executable is searched first. It is legal to park with a lock, and weft copes (a
-// contender's thread blocks, its processor goes on), but each contender costs a thread meanwhile,
-// and the fiber may unlock on another thread than it locked. What it does not see: glibc's own
-// calls, so a mutex that pthread_cond_wait gives back and takes again stays held here, as it does
-// for the caller - the thread sleeps there, no fiber parks; rwlocks and spin locks; inlined locks
-// of others. No memory is asked for on the way, as malloc locks, too. A table that is full forgets,
-// and then tells nothing. It works with a static and a shared weft, with g++ and clang, and under
-// AddressSanitizer. Under ThreadSanitizer the file is empty: it must see the calls itself, and it
-// knows the fibers. A static glibc has these functions in the executable already: the link fails
-// there and says so.
+//   lock, trylock, timedlock, clocklock   the real call; if it succeeded on a fiber, the mutex has
+//                                         a holder
+//   unlock                                the holder is forgotten, whichever thread unlocks; then
+//                                         the real call
+//   park                                  if this fiber holds any: its name, the mutexes and its
+//                                         stack, on stderr
+//
+// It is not part of the library: an application links the target weft::lock_detector, say in its
+// debug builds. The functions here stand in front of glibc's; calls of std::mutex and of every
+// shared library come by, because the executable is searched first. Parking with a lock is legal,
+// and weft copes (a contender's thread blocks, its processor goes on), but each contender costs a
+// thread meanwhile, and the fiber may unlock on another thread than it locked.
+//
+// It does not see glibc's own calls. So a mutex that pthread_cond_wait gives back and takes again
+// stays held here, as it does for the caller: the thread sleeps there, no fiber parks. Nor does it
+// see rwlocks and spin locks, or inlined locks of others. It allocates nothing on the way, because
+// malloc locks, too. A table that is full forgets, and then reports nothing. It works with a static
+// and a shared weft, with g++ and clang, and under AddressSanitizer. Under ThreadSanitizer the file
+// is empty: TSan must see the calls itself, and it knows the fibers. A static glibc has these
+// functions in the executable already: the link fails there and says so.
 // Rejected: a counter per thread (locked here, unlocked there); one per fiber (the unlocker may be
 // another fiber); LD_PRELOAD (it would have to find the weft inside a statically linked program).
 #include "base/sanitizers.hpp"
@@ -66,7 +69,8 @@ constinit std::array<shard, 256> shards{};
 
 class shard_guard {
  public:
-  // Nobody stops the holder for long: a preemption inside would make all others spin for its turn.
+  // The holder is not stopped for long: a preemption inside would make all others spin until its
+  // turn.
   explicit shard_guard(shard& s) noexcept : s_(s) {
     base::begin_lock_section();
     while (s_.lock.test_and_set(std::memory_order_acquire)) os::cpu_relax();  // [LOCK-1]
@@ -174,7 +178,7 @@ void check_before_park(fiber_record& f) noexcept try {
 // call, which may come before any constructor.
 template <class F>
 F* next(std::atomic<F*>& known, const char* name) noexcept {
-  F* f = known.load(std::memory_order_relaxed);  // whoever finds it finds the same
+  F* f = known.load(std::memory_order_relaxed);  // all callers find the same
   if (f == nullptr) {
     f = reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
     known.store(f, std::memory_order_relaxed);
