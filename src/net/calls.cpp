@@ -68,7 +68,7 @@ class no_sigpipe {
     sigaddset(&pipe_, SIGPIPE);
     sigset_t pending;
     sigpending(&pending);
-    if (sigismember(&pending, SIGPIPE) == 1) return;  // somebody's, and blocked
+    if (sigismember(&pending, SIGPIPE) == 1) return;  // pending before, and blocked
     active_ = pthread_sigmask(SIG_BLOCK, &pipe_, &before_) == 0;
   }
   ~no_sigpipe() {

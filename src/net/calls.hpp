@@ -30,7 +30,7 @@ namespace weft::detail {
 /// sendfile(2), `offset` moved on; raises no SIGPIPE.
 [[gnu::noinline]] ssize_t call_send_file(int s, int file, std::uint64_t& offset,
                                          std::size_t count) noexcept;
-/// Is the page of the file at `offset` in memory? True if nobody can say, or behind its end.
+/// True if the page of the file at `offset` is in memory, if that is unknown, or behind its end.
 [[gnu::noinline]] bool call_is_cached(int file, std::uint64_t offset) noexcept;
 /// epoll_wait; not retried.
 [[gnu::noinline]] int call_poll(int epoll, ::epoll_event* events, int room,
@@ -42,7 +42,7 @@ namespace weft::detail {
 /// Allows the address to be used again, binds, listens.
 [[gnu::noinline]] int call_listen(int s, const net::endpoint& at,
                                   const net::listen_options& options) noexcept;
-/// Is it a TCP socket that listens?
+/// True if it is a TCP socket that listens.
 [[gnu::noinline]] int call_listens(int s) noexcept;
 [[gnu::noinline]] int call_shutdown(int s, int how) noexcept;
 [[gnu::noinline]] int call_no_delay(int s, bool on) noexcept;

@@ -114,7 +114,7 @@ void netpoller::let_go() noexcept {
   const scheduler* const home = home_.load(std::memory_order_relaxed);
   for (std::uint32_t i = 1; i < descriptor_count(); ++i) {
     poll_descriptor* d = descriptor_at(i);
-    // Whoever removed one has let go of this object: acquire is part of it.
+    // The remover of one has released this object: acquire is part of it.
     if (d->owner.load(std::memory_order_seq_cst) != this) continue;  // [POLL-5] add
     bool was_mine = false;
     {
@@ -123,7 +123,8 @@ void netpoller::let_go() noexcept {
       // the kernel keeps nothing for an object that may live on
       if (was_mine) remove(*d, keep_open::yes);
     }
-    // Whoever parks after this sees the count changed, looks again, and finds no owner. [POLL-1]
+    // A waiter that parks after this sees the count changed, looks again, and finds no owner.
+    // [POLL-1]
     if (was_mine) deliver(*d, event_kind::regular, true, true, {home, nullptr});
   }
 }
@@ -151,7 +152,7 @@ void netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
     if (n > few_events) prefetch_waiters(events, i, n);
     const std::uint64_t tag = events[i].data.u64;
     const std::uint32_t what = events[i].events;
-    if (tag == interrupt_tag) continue;  // theirs who wait, not theirs who look
+    if (tag == interrupt_tag) continue;  // only a blocking poll consumes the interrupt
     poll_descriptor* d = descriptor_at(static_cast<std::uint32_t>(tag));
     if (d->tag() != tag) continue;  // of the record's last life
     constexpr std::uint32_t both = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
@@ -190,10 +191,10 @@ int netpoller::wait_milliseconds(void* events, int room, std::int64_t nanosecond
                    static_cast<int>(std::min(left, longest)));
 }
 
-// [POLL-3] Every interrupt ends one wait. requests_ > 0 as long as the eventfd is readable, or
-// somebody is about to make it so: one write serves all who ask until a wait has ended, and who
-// ends his wait passes the rest on. The emptying comes before the counting down, so that a request
-// in between is either counted or writes for itself.
+// [POLL-3] Every interrupt ends one wait. requests_ > 0 as long as the eventfd is readable, or a
+// write to it is about to happen. One write serves all requests until a wait has ended, and a
+// waiter that ends its wait passes the rest on. It empties the eventfd before it counts down, so
+// that a request in between is either counted or writes for itself.
 void netpoller::interrupt() noexcept {
   if (requests_.fetch_add(1, std::memory_order_acq_rel) == 0)
     announce();  // [POLL-3] accept_interrupt
@@ -208,8 +209,8 @@ void netpoller::announce() noexcept {
 void netpoller::accept_interrupt() noexcept {
   std::uint64_t count = 0;
   static_cast<void>(::read(event_.get(), &count, sizeof count));
-  // Acquire: what was done before the interrupt is seen by our caller, who looks at everything
-  // afterwards.
+  // Acquire: our caller, which looks at everything afterwards, sees what was done before the
+  // interrupt.
   if (requests_.fetch_sub(1, std::memory_order_acq_rel) > 1) announce();  // [POLL-3] interrupt
 }
 

@@ -87,21 +87,21 @@ class netpoller final : public poll_source {
   unique_number event_;
   number_holders holders_;
   std::atomic<bool> nanoseconds_{true};     // epoll_pwait2 works, as far as we know
-  base::futex_lock wait_lock_;              // whoever waits, without looking
+  base::futex_lock wait_lock_;              // a blocking poll
   std::atomic<std::uint32_t> requests_{0};  // interrupts that have not ended a wait yet [POLL-3]
   std::atomic<std::uint64_t> interrupt_writes_{0};
   std::atomic<std::uint64_t> registered_{0};
   std::atomic<bool> ended_{false};
-  std::atomic<const scheduler*> home_{nullptr};  // whose poller this is; known at the first add
+  std::atomic<const scheduler*> home_{nullptr};  // the owner of this poller; known at the first add
 };
 
-/// Where woken fibers go: those of `home` into `out` - nowhere if that is null: it has ended -, the
-/// others onto their own queues.
+/// Woken fibers of `home` go into `out` (nowhere if that is null, because it has ended), the others
+/// onto their own queues.
 struct wake_sink {
   const scheduler* home = nullptr;
   poll_source::batch* out = nullptr;
 };
-/// Counts the event, and wakes who waits for it.
+/// Counts the event, and wakes its waiters.
 void deliver(poll_descriptor& d, event_kind kind, bool readable, bool writable,
              wake_sink to) noexcept;
 

@@ -86,7 +86,7 @@ void wake_all_closed(poll_descriptor& d) noexcept {
 bool begin_closing(poll_descriptor& d, std::uint32_t bits) noexcept {
   const std::uint32_t before = d.uses.fetch_or(bits, std::memory_order_acq_rel);
   if ((before & poll_descriptor::closing) != 0) return false;
-  // Others are inside: this ends a poll(2), and whatever call of theirs has not begun.
+  // Others are inside: this ends a poll(2), and any call of theirs that has not begun.
   if (!d.is_foreign() && (before & poll_descriptor::count_mask) > 1)
     ::shutdown(d.number.load(std::memory_order_relaxed), SHUT_RDWR);
   if (d.kind.load(std::memory_order_relaxed) == descriptor_kind::borrowed) {
@@ -151,9 +151,9 @@ void abandon(poll_descriptor& d) noexcept {
   leave_closed(d);
 }
 
-// The number is closed by somebody who is still counted, so the record cannot start another life
+// The number is closed by an operation that is still counted, so the record cannot be used again
 // meanwhile. Late operations may come and go between the two steps: they find it closing and touch
-// nothing but the count.
+// only the count.
 void leave_closed(poll_descriptor& d) noexcept {
   std::uint32_t uses = d.uses.load(std::memory_order_acquire);
   for (;;) {

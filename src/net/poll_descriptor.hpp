@@ -60,11 +60,11 @@ struct alignas(base::cache_line) poll_descriptor {
   // The count of edges before a read that came back short: while it stands there is nothing to
   // read.
   std::atomic<std::uint32_t> drained_at{poll_word::unknown};
-  // Does a read end short only where nothing is left [POLL-4]? Written before the socket object is
+  // True if a read ends short only if nothing is left [POLL-4]. Written before the socket object is
   // made.
   bool short_read_proves = false;
   std::atomic<descriptor_kind> kind{descriptor_kind::socket};  // constant in a life
-  std::atomic<std::uint32_t> generation{0};  // of this record; tells late events apart
+  std::atomic<std::uint32_t> generation{0};  // of this record; distinguishes late events
   // -- rarely
   std::atomic<std::int64_t> read_deadline{no_deadline};
   std::atomic<std::int64_t> write_deadline{no_deadline};
@@ -97,7 +97,7 @@ struct alignas(base::cache_line) poll_descriptor {
 /// not_enough_memory.
 [[nodiscard]] poll_descriptor& make_descriptor(int number,
                                                descriptor_kind kind = descriptor_kind::socket);
-/// The socket object lets go, closing if nobody has.
+/// The socket object releases it, and closes it if that has not happened.
 void abandon(poll_descriptor& d) noexcept;
 /// New operations fail; those under way end with operation_canceled. False: it was closed already.
 /// A borrowed number is the caller's again when this returns.
@@ -135,7 +135,7 @@ class descriptor_use {
   explicit operator bool() const noexcept { return d_ != nullptr; }
   [[nodiscard]] poll_descriptor& operator*() const noexcept { return *d_; }
   [[nodiscard]] poll_descriptor* operator->() const noexcept { return d_; }
-  /// Somebody has closed it since.
+  /// It has been closed since.
   [[nodiscard]] bool closing() const noexcept {
     return (d_->uses.load(std::memory_order_acquire) & poll_descriptor::closing) != 0;
   }
@@ -173,7 +173,7 @@ class descriptor_use {
                                              poll_word::edge_count seen, park_reason why,
                                              const wait_limit& limit) noexcept;
 /// The same, at most for `pause_ns`, whose end is no error; and no poller is asked to watch. For
-/// those whose call may succeed later without an event of the kernel's.
+/// calls that may succeed later without an event of the kernel's.
 [[nodiscard]] std::error_code pause_for_event(poll_descriptor& d, direction dir,
                                               poll_word::edge_count seen, park_reason why,
                                               const wait_limit& limit,

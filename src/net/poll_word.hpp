@@ -37,8 +37,8 @@ enum class wait_offer : std::uint8_t {
   closed,
 };
 
-// POLL-1  a waiter whose system call would have blocked, and who parks, is woken by any event after
-// that call. POLL-2  after close nobody parks, and who was parked is woken.
+// POLL-1  a waiter whose system call would have blocked, and that parks, is woken by any event
+// after that call. POLL-2 after close no waiter parks, and a parked waiter is woken.
 template <class Sync = base::real_sync>
 class basic_poll_word {
  public:
@@ -49,8 +49,8 @@ class basic_poll_word {
 
   static constexpr bool regular(edge_count e) { return (e & 1) == 0; }
 
-  // A new life; nobody else knows this word. The count goes on, so that nothing of the last life
-  // matches.
+  // A new life; no other thread knows this word. The count goes on, so that nothing of the last
+  // life matches.
   void reset() {
     slots_[0].store(empty, std::memory_order_relaxed);
     slots_[1].store(empty, std::memory_order_relaxed);
@@ -73,7 +73,7 @@ class basic_poll_word {
     return wait_offer::missed;
   }
   void withdraw(direction d, ticket_bits t) {
-    // Relaxed: an empty slot says nothing to anybody.
+    // Relaxed: an empty slot publishes nothing.
     slot(d).compare_exchange_strong(t, empty, std::memory_order_relaxed, std::memory_order_relaxed);
   }
 
@@ -88,7 +88,7 @@ class basic_poll_word {
 
   // ---- the poller
   void edge(event_kind k) {
-    if (k == event_kind::irregular)  // before the count: who sees the new count sees this, too
+    if (k == event_kind::irregular)  // before the count: a reader of the new count sees this, too
       edges_.fetch_or(1, std::memory_order_relaxed);
     edges_.fetch_add(2, std::memory_order_seq_cst);  // [POLL-1] try_wait, join_extra_waiters
   }
@@ -109,9 +109,9 @@ class basic_poll_word {
     return extra_waiters_.load(std::memory_order_seq_cst) != 0;  // [POLL-1] join_extra_waiters
   }
 
-  // ---- whoever closes: both directions, then edge(), then has_extra_waiters(). [POLL-2] So a
-  // waiter meets the closed slot, or his ticket is taken here, or - in the extra waiters - he sees
-  // the count changed, or is seen there.
+  // ---- close: both directions, then edge(), then has_extra_waiters(). [POLL-2] So a waiter meets
+  // the closed slot, or its ticket is taken here; an extra waiter sees the count changed, or is
+  // seen in the list.
   [[nodiscard]] ticket_bits close(direction d) {
     // Acquire: as take(). Release: is_closed().
     const ticket_bits t = slot(d).exchange(closed, std::memory_order_acq_rel);

@@ -107,7 +107,7 @@ std::error_code need_poller(poll_descriptor& d, scheduler& home) noexcept {
   }
   // Who waits by what was the foreign record's number looks again, and gets another.
   if (displaced != nullptr) deliver(*displaced, event_kind::regular, true, true, {});
-  // Somebody may have parked meanwhile, trusting in the owner he saw: he must try for himself.
+  // A waiter may have parked meanwhile, relying on the owner it saw: it must try itself.
   if (why) deliver(d, event_kind::regular, true, true, {});
   return why;
 }
@@ -144,9 +144,9 @@ std::error_code wait_for_event(poll_descriptor& d, direction dir, poll_word::edg
   }
   const watched_agent me = this_watched_agent();
   if (me.self == nullptr) return std::make_error_code(std::errc::resource_unavailable_try_again);
-  // Acquire: not null means that the kernel knows the socket, or that whoever tells it just now
-  // wakes us if it cannot. An owner that goes away afterwards counts an edge: try_wait sees it.
-  // [POLL-1]
+  // Acquire: not null means that the kernel knows the socket, or that the thread that registers it
+  // just now wakes us if it cannot. An owner that goes away afterwards counts an edge: try_wait
+  // sees it. [POLL-1]
   if (d.owner.load(std::memory_order_acquire) == nullptr)
     if (const auto error = need_poller(d, *me.home)) return error;
   return outcome(d, park_for_event(d, dir, seen, why, deadline_ns, limit.stop, *me.self));

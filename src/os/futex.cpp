@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// os/futex.cpp - sleeping on a word and waking who sleeps there; private futexes only.
-// An absolute deadline needs FUTEX_WAIT_BITSET: plain FUTEX_WAIT takes a duration, which a signal
-// in between would restart.
+// os/futex.cpp - sleeping on a word and waking its sleepers; private futexes only. An absolute
+// deadline needs FUTEX_WAIT_BITSET: plain FUTEX_WAIT takes a duration, which a signal in between
+// would restart.
 
 #include <cerrno>
 #include <ctime>

@@ -4,7 +4,7 @@
 //   page_table     MADV_GUARD_INSTALL: a marker in the page table. Linux 6.13
 //   write_protect  userfaultfd: the area is registered once, then each guard page gets a
 //                  write-protect marker. The descriptor has the SIGBUS feature, so a write is a
-//                  signal and no event, and nobody ever reads from it. Linux 6.4
+//                  signal and no event, and the descriptor is never read. Linux 6.4
 //   mapping        mprotect: splits the mapping. vm.max_map_count is the program's, too, and malloc
 //                  fails at it; so half of it is the most that guards take, and what they take is
 //                  counted

@@ -35,7 +35,7 @@ constinit hooks test_hooks;
 constinit std::atomic<bool> light_fence_is_weak{false};
 
 bool membarrier_register() noexcept {
-  // acquire/release: who sees `available` also sees the registration's effects.
+  // acquire/release: a thread that sees `available` also sees the registration's effects.
   support now = state.load(std::memory_order_acquire);
   if (now == support::unknown) {
     const errno_guard keep;

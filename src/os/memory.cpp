@@ -105,7 +105,7 @@ std::error_code advise(std::span<const range> ranges, int advice) noexcept {
     const auto [done, error] = advise_prefix(ranges, advice);
     ranges = ranges.subspan(done);
     if (done != 0) continue;
-    // Either the vectored call or this very range is at fault; the plain call tells which.
+    // Either the vectored call or this very range is at fault; the plain call shows which.
     if (auto real = advise_one(ranges[0], advice)) return real;
     ranges = ranges.subspan(1);
     if (error != 0 && error != EINTR && error != EAGAIN) {

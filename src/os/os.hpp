@@ -90,7 +90,7 @@ enum class guard_kind : std::uint8_t {
 };
 /// The best that works here: tried, once, by doing. install_guards() may have to use a lesser one.
 [[nodiscard]] guard_kind guard_support() noexcept;
-/// Address space with pages to be guarded: what the kernel has been told of it. Never released.
+/// Address space with pages to be guarded, as registered with the kernel. Never released.
 struct guard_area {
   range all;
   std::atomic<std::uint32_t> registered{0};  // with the userfaultfd of that generation; 0: never
@@ -193,9 +193,9 @@ void prefer_short_waits() noexcept;
 [[nodiscard]] std::error_code check_thread_limit() noexcept;
 /// Sends `signal` to a thread of this process. AS-safe.
 std::error_code signal_thread(pid_t thread, int signal) noexcept;
-/// The same, marked as weft's own: handlers tell it from what others send, so that neither is taken
-/// for the other, and one of ours that comes late ends there. Of two that wait for the same thread
-/// the kernel keeps the first. AS-safe.
+/// The same, marked as weft's own, so that handlers distinguish it from the signals of others, and
+/// a late one of ours ends there. Of two that are pending for the same thread the kernel keeps the
+/// first. AS-safe.
 std::error_code send_preempt_signal(pid_t thread, int signal) noexcept;
 [[nodiscard]] bool is_own_signal(const siginfo_t* info) noexcept;
 
@@ -230,9 +230,9 @@ class block_signals {
 };
 void unblock_signal(int signal) noexcept;       // for the calling thread
 [[nodiscard]] sigset_t signal_mask() noexcept;  // the calling thread's
-/// The calling thread, made by weft, blocks what `creator` did: whoever blocked a signal before
-/// making threads waits for it elsewhere. Not the signals of crashes, those weft has a handler for,
-/// nor SIGPROF, the profiler's.
+/// The calling thread, made by weft, blocks what `creator` did: a program that blocks a signal
+/// before it makes threads waits for it elsewhere. Not the signals of crashes, those weft has a
+/// handler for, nor SIGPROF, the profiler's.
 void inherit_signal_mask(const sigset_t& creator) noexcept;
 
 /// The calling thread's alternate signal stack, mapped with a guard page; construct and destroy on

@@ -94,8 +94,8 @@ void previous_action(int signal, siginfo_t* info, void* context, const struct si
 }
 
 // The delivery whose previous action this thread is in [SIG-3]. A handler that leaves by longjmp
-// leaves it behind: the next delivery begins at the same depth of the stack or above, a nested call
-// lies below. initial-exec: a handler must not allocate.
+// does not clear it: the next delivery begins at the same depth of the stack or above, a nested
+// call is below. initial-exec: a handler must not allocate.
 struct passed_on {
   const siginfo_t* info;
   std::uintptr_t frame;

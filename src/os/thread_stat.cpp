@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// os/thread_stat.cpp - does a thread of the process sleep? Only /proc/self/task/TID/stat tells.
+// os/thread_stat.cpp - finds out whether a thread of the process sleeps. Only
+// /proc/self/task/TID/stat tells.
 #include <cstdio>
 #include <cstring>
 
@@ -50,7 +51,7 @@ thread_activity look_at_thread(pid_t thread) noexcept {
 void thread_stat::open(pid_t thread) noexcept {
   const errno_guard keep;
   close();
-  // a number: who reads an old one is told of another thread
+  // a number: with an old one the answer is about another thread
   fd_.store(open_stat(thread), std::memory_order_relaxed);
 }
 

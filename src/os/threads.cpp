@@ -121,7 +121,7 @@ alternate_stack::~alternate_stack() {
   if (base_ == nullptr) return;
   stack_t current{};
   sigaltstack(nullptr, &current);
-  // Only what is still ours is put back: somebody may have installed another one since.
+  // Only what is still ours is put back: another stack may have been installed since.
   if (current.ss_sp == base_ + page_size()) sigaltstack(&before_, nullptr);
   release(base_, size() + page_size());
 }
@@ -130,7 +130,7 @@ void write_stderr(std::string_view text) noexcept {
   const errno_guard keep;
   while (!text.empty()) {
     const ssize_t n = write(STDERR_FILENO, text.data(), text.size());
-    if (n < 0 && error_number() != EINTR) return;  // nobody is left to tell
+    if (n < 0 && error_number() != EINTR) return;  // there is no one to report to
     if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
   }
 }

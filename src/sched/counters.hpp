@@ -4,7 +4,7 @@
 //
 //   counters  each worker has its own (base/counter.hpp); a snapshot sums them (metrics.cpp)
 //   latency   a fiber chosen at random gets the clock and the flag `timed` when it becomes ready;
-//             whoever turns to it next looks at that flag anyway, together with `pinned`, and
+//             the worker that turns to it next reads that flag anyway, together with `pinned`, and
 //             counts the difference
 // Rejected: timing every fiber (two looks at the clock are 40 ns, a yield is 10 to 20); one wake in
 // a fixed number (two fibers that wake each other in turn: it would always be the same one).

@@ -40,7 +40,7 @@ namespace weft::detail {
 enum class steal_status : std::uint8_t { empty, lost_race, stolen };
 
 // DEQ-1  an entry is handed out exactly once.
-// DEQ-2  whoever is handed an entry sees all that was written before its push.
+// DEQ-2  the receiver of an entry sees all that was written before its push.
 // DEQ-3  a slot is not reused while its entry is claimed and not yet taken.
 // DEQ-4  from the end of a steal session's construction to its destruction, every pop that begins
 //        sees a thief announced.
@@ -99,7 +99,7 @@ class deque {
     return rings_->slot(at).load(std::memory_order_relaxed);
   }
 
-  // The entry the next take returns, if it is claimed already: nobody else has it.
+  // The entry that the next take returns, if it is claimed already: no other thread has it.
   T peek() const {
     if (claim_ == claim_end_) return T{};
     return rings_->slot(claim_).load(std::memory_order_relaxed);
@@ -110,8 +110,8 @@ class deque {
     return rings_->slot(claim_ + 1).load(std::memory_order_relaxed);
   }
 
-  // Has the last take begun a run? Then each(entry) looks ahead over what is left of it: nobody
-  // else has those.
+  // If the last take has begun a run: each(entry) looks ahead over the rest of it, which no other
+  // thread has.
   bool begun_run() const { return claim_ != claim_end_ && claimed() == claimed_hint(); }
   template <class Each>
   void for_claimed(Each&& each) const {
@@ -141,8 +141,8 @@ class deque {
    public:
     explicit steal_session(deque& victim) : victim_(victim) {
       // The bit `fenced` was set after a heavy fence and under a count, and is taken back only by
-      // the owner itself: who finds it set knows that the owner has not seen zero since then, and
-      // will not.
+      // the owner itself: a thief that finds it set knows that the owner has not seen zero since
+      // then, and will not.
       if (!(victim_.thieves_.fetch_add(one_thief, std::memory_order_acq_rel) & fenced)) {
         Sync::heavy_fence();  // [DEQ-4] light_fence in pop
         victim_.thieves_.fetch_or(fenced, std::memory_order_acq_rel);
@@ -180,7 +180,7 @@ class deque {
     std::int64_t top = top_.load(std::memory_order_relaxed);
     if (top < bottom) [[likely]]
       return true;
-    // The last one: whoever moves top has it.
+    // The last one: the thread that moves top has it.
     const bool mine = top == bottom &&
                       // [DEQ-1] CAS in steal
                       top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,
@@ -237,7 +237,7 @@ class deque {
     }
   }
 
-  // Null: there is none.
+  // Null if there is none.
   [[gnu::noinline, gnu::cold]] ring* make_room(std::int64_t bottom, when_full how) noexcept try {
     // Acquire: a thief's CAS on top_ came after its load of the slot that is to be written again.
     const std::int64_t top = top_.load(std::memory_order_acquire);

@@ -4,14 +4,14 @@
 //   1  a frozen thread, after a retake
 //   2  a check, every `check_interval` steps: due timers, the poller, the inject queue are brought
 //      into this processor's queues, and a frozen thread's turn may have come. The interval halves
-//      while checks come later than 100 us apart; the monitor asks for one when a timer is overdue,
-//      and so does whoever takes up a processor that others wait for
-//   3  bound fibers; next slot, ready queue, local queue. So far it is service_order.hpp that
-//      decides
+//      while checks come later than 100 us apart; the monitor requests one when a timer is overdue,
+//      and so does a worker that takes up a processor that others wait for
+//   3  bound fibers; next slot, ready queue, local queue. Up to here service_order.hpp decides
 //   4  inject queue (a share of it), own timers, the poller without waiting
 //   5  search: half of a random victim's queue, but for 20 us not of a short one that moves;
-//      several passes, the last one looks at others' timers too. Nobody polls there: 4 has just
-//      looked, and who finds nothing sleeps in the poller, or leaves that to who does already
+//      several passes, the last one looks at others' timers too. No worker polls there: 4 has just
+//      looked, and a worker that finds nothing sleeps in the poller, or leaves that to the one that
+//      does already
 //   6  nothing: a frozen thread, else retire (idle.cpp)
 #include <algorithm>
 #include <utility>
@@ -34,10 +34,10 @@ constexpr std::int64_t short_queue = 64;
 constexpr std::int64_t turns_in_the_time_of_a_theft = 8;
 constexpr std::int64_t longest_snapshot_ns = 4'000, longest_patience_ns = 20'000;
 
-// Are its queues short, and does its holder get to it sooner than its fibers would be warm
-// elsewhere? A fiber that is taken to another core brings a channel, a lock and their other users'
+// True if its queues are short, and its holder gets to its fibers sooner than they would be warm
+// elsewhere. A fiber that is taken to another core brings a channel, a lock and their other users'
 // lines along, and soon they meet on both: one select and eight senders 265 ns an item when each of
-// them was stolen at sight, 140 so.
+// them was stolen at sight, 140 with this rule.
 bool soon_done(const processor& of) noexcept {
   if (const std::int64_t n = of.stealable(); n == 0 || n > short_queue) return false;
   const std::uint32_t before = of.tick.load(std::memory_order_relaxed);
@@ -332,7 +332,7 @@ void scheduler::stop_searching(worker& w) noexcept {
   w.searching = false;
   if (idle_.end_search() != search_duty::wake_another) return;
   // While we searched, submitters relied on us. What they published since is ours to announce; the
-  // fence is cheap when nobody else runs, and a wake-up for nothing is dearer than it in any case.
+  // fence is cheap if no other thread runs, and a needless wake-up costs more than it in any case.
   base::real_sync::heavy_fence();  // [IDLE-1] light_fence in must_wake
   if (work_in_sight()) wake_one_if_needed();
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // sched/fork.hpp - fork() copies one thread and all of the memory: a runtime without its workers,
-// locks held by nobody.
+// and locks whose holders are gone.
 //
 //   before   counts the runtimes that have threads
 //   child    if there are any: notes it; a forking fiber's worker loses its processor, so that its
 //            next way into weft is the slow one
 //   check    on slow paths only: spawn from outside, a plain thread's wait, a new runtime, coming
 //            back without a processor
-// exec and posix_spawn need nothing of this. A child of a process whose runtimes have all ended may
+// exec and posix_spawn need none of this. A child of a process whose runtimes have all ended may
 // use weft.
 // Rejected: making the runtime anew in the child (its fibers' stacks are there, what they wait for
 // is not).

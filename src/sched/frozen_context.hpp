@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/frozen_context.hpp - where a preempted fiber stands, for those who report on it.
+// sched/frozen_context.hpp - where a preempted fiber is, for reports.
 //
-// FROZEN-1  whoever reads an odd turn, then what it wants of place and stack, and then the same
-//           turn, has read what stood still. Its thread writes; a turn lasts as long as the handler
-//           sleeps.
+// FROZEN-1  a reader that reads an odd turn, then what it wants of place and stack, and then the
+//           same turn, has read what stood still. The fiber's thread writes; a turn lasts as long
+//           as the handler sleeps.
 
 #include <atomic>
 #include <cstddef>
@@ -26,11 +26,11 @@ class basic_frozen_context {
                                                     r.r12, r.r13, r.r14, r.r15};
       for (std::size_t i = 0; i < registers::count; ++i)
         at.place_[i].store(all[i], std::memory_order_relaxed);
-      at.turn_.fetch_add(1, std::memory_order_release);  // [FROZEN-1] turn, in who reports
+      at.turn_.fetch_add(1, std::memory_order_release);  // [FROZEN-1] turn, in the reporter
     }
     ~stay() {
       at_.turn_.fetch_add(1, std::memory_order_relaxed);
-      // [FROZEN-1] still: whoever sees what the fiber does next sees that the turn is over
+      // [FROZEN-1] still: a reader that sees what the fiber does next sees that the turn is over
       Sync::fence(std::memory_order_release);
     }
     stay(const stay&) = delete;

@@ -43,8 +43,8 @@ void scheduler::inject(fiber_record& f) noexcept {
   wake_one_if_needed();
 }
 
-// The inject queue of those who must not ask for memory, or get none: the monitor [MON-3], who
-// holds the idle lock, and whatever found no room [LOST-1].
+// The inject queue for callers that must not allocate, or get no memory: the monitor [MON-3], a
+// holder of the idle lock, and pushes that found no room [LOST-1].
 void scheduler::push_no_alloc(fiber_record& f) noexcept {
   f.link = no_alloc_list_.load(std::memory_order_relaxed);
   // acquire in bring_late
@@ -85,8 +85,8 @@ void scheduler::kick(worker& w) noexcept {
 }
 
 // Under the idle lock. The role ends with the worker that has it, not with its wake-up: an
-// interrupt addresses whoever waits, and if the next one could wait already it would swallow what
-// was meant for the first.
+// interrupt addresses the waiter, and if the next one could wait already it would swallow what was
+// meant for the first.
 bool scheduler::wakeable_in_poller() const noexcept {
   return in_poller_ != nullptr && !in_poller_->reserved &&
          in_poller_->assigned.load(std::memory_order_relaxed) == nullptr;
@@ -106,8 +106,8 @@ void scheduler::wake_one() noexcept {
       w->assigned.store(idle_processors_.back(), std::memory_order_release);  // [WAKE-1] sleep
       idle_processors_.pop_back();
     } else {
-      // Every thread is in user code, detached, or about to lie down: the next to come takes the
-      // processor [SLEEP-4]. So it must be counted again before that one can look.
+      // Every thread is in user code, detached, or about to sleep: the next to come takes the
+      // processor [SLEEP-4]. So it must be counted again before that thread can look.
       idle_.undo_claim_wake();
     }
   }
@@ -158,7 +158,7 @@ bool scheduler::retire(worker& w) noexcept {
     (w.own_fiber != nullptr ? own_asleep_ : parked_).push_back(w);
   }
   idle_.retire(searching);
-  // [TIMER-1] whoever sleeps in the poller must know of the timers I leave behind.
+  // [TIMER-1] the sleeper in the poller must know of the timers I leave behind.
   const std::int64_t mine = p->timers.earliest();
   if (mine < poll_until_.load(std::memory_order_seq_cst) &&
       poll_until_.load(std::memory_order_seq_cst) != INT64_MIN)
@@ -176,7 +176,7 @@ bool scheduler::retire(worker& w) noexcept {
       w.searching = true;
       return true;
     }
-    idle_.undo_claim_wake();  // somebody has woken us meanwhile, with a processor
+    idle_.undo_claim_wake();  // we were woken meanwhile, with a processor
   }
   return sleep(w);
 }
@@ -196,8 +196,8 @@ bool scheduler::sleep(worker& w) noexcept {
         if (w.linked()) w.unlink();
         return false;
       }
-      // [SLEEP-4] Whoever looked for a sleeper while we were in no list found none, and left its
-      // work to us.
+      // [SLEEP-4] A waker that looked for a sleeper while we were in no list found none, and left
+      // its work to us.
       if (!w.reserved && w.own_fiber == nullptr && work_in_sight() && idle_.try_unretire()) {
         if (w.linked()) w.unlink();
         attach(w, *idle_processors_.back());
@@ -205,7 +205,7 @@ bool scheduler::sleep(worker& w) noexcept {
         w.searching = true;
         return true;
       }
-      // posted while we were lying down: it needs us, and us a processor
+      // posted while we were going to sleep: it needs us, and we need a processor
       if (w.bound_queue != nullptr && !w.reserved) {
         if (idle_.try_claim_idle()) {
           if (w.linked()) w.unlink();
@@ -218,7 +218,7 @@ bool scheduler::sleep(worker& w) noexcept {
       }
       reserved = w.reserved;
       if (reserved) {
-        // In no list: whoever reserved us wakes us, or puts us into one.
+        // In no list: the thread that reserved us wakes us, or puts us into one.
       } else if (w.own_fiber != nullptr) {
         if (!w.linked()) own_asleep_.push_back(w);
       } else if (in_poller_ == nullptr) {
@@ -229,7 +229,7 @@ bool scheduler::sleep(worker& w) noexcept {
         parked_.push_back(w);
       }
     }
-    while (left != nullptr) {  // whoever finds it there hands us a processor
+    while (left != nullptr) {  // the worker that finds it there hands us a processor
       fiber_record* next = left->link;
       inject(*left);
       left = next;
@@ -251,7 +251,7 @@ bool scheduler::sleep(worker& w) noexcept {
   }
 }
 
-// Nobody has needed it for long. More sleepers than there are idle processors [RESIZE-3] and, once
+// It was not needed for long. More sleepers than there are idle processors [RESIZE-3] and, once
 // over, processors that may block are a burst's leftovers: those end, the ones that sleep longest
 // first.
 bool scheduler::may_end(worker& w) noexcept {
@@ -263,13 +263,13 @@ bool scheduler::may_end(worker& w) noexcept {
   if (sleepers <= idle_processors_.size() + counts_.serving()) return false;
   w.unlink();
   if (own_ended_ > 0) --own_ended_;               // [OWN-2] it may be one of those
-  w.started.store(0, std::memory_order_release);  // [MON-2] nobody asks its thread any more
+  w.started.store(0, std::memory_order_release);  // [MON-2] its thread is not asked any more
   return true;
 }
 
 bool scheduler::sleep_in_poller(worker& w) noexcept {
   poll_until_.store(INT64_MAX, std::memory_order_seq_cst);  // [TIMER-1] before the heaps are read
-  // With every processor busy, timers are none of our business: whoever retires interrupts us.
+  // With every processor busy, timers are not ours to look at: a worker that retires interrupts us.
   const std::int64_t until = idle_.idle() > 0 ? earliest_timer() : timer_queue::never;
   poll_until_.store(until, std::memory_order_seq_cst);
   // Between the two stores a retirer with an earlier timer interrupts for nothing, which is
@@ -314,8 +314,8 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
   return true;
 }
 
-// Nobody waits in the poller, some processor is idle, and those who run do not look: a sleeper
-// takes the role.
+// No worker waits in the poller, some processor is idle, and the running workers do not look: a
+// sleeper takes the role.
 bool scheduler::appoint_poller() noexcept {
   const std::lock_guard guard(idle_lock_);
   if (in_poller_ != nullptr || parked_.empty()) return false;
@@ -324,7 +324,7 @@ bool scheduler::appoint_poller() noexcept {
 }
 
 // A fiber parks on a thread that has no processor, and so no heap. Any will do: a busy one is
-// looked after by its holder and the monitor, an idle one by the sleeper in the poller, who must
+// looked after by its holder and the monitor, an idle one by the sleeper in the poller, which must
 // know [TIMER-1].
 timer_queue& scheduler::timers_for_outside() noexcept { return processors_.front()->timers; }
 void scheduler::tell_of_timer(std::int64_t when) noexcept {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/idle_state.hpp - how many processors are idle, how many workers search, and who must wake
-// whom.
+// sched/idle_state.hpp - how many processors are idle, how many workers search, and when a wake-up
+// is owed.
 //
 //   submit:  1 publish the fiber            2 light fence [IDLE-1]   3 wake if some idle and none
 //            searching
 //   retire:  1 idle + 1, searching - 1      2 heavy fence [IDLE-1]   3 look at every source again
 //
 // At most one worker is woken at a time: the submitter that wakes counts the sleeper as searching
-// before it is awake, so the next submitters see somebody searching and pay one load. The last
+// before it is awake, so the next submitters see a searching worker and pay one load. The last
 // searcher that finds work owes a wake to the next one.
 // Rejected: one wake per submit (wake storms: 12 us for the waker, 30 us until the sleeper runs); a
 // full fence in submit (5 ns in every spawn).
@@ -22,15 +22,15 @@ namespace weft::detail {
 
 enum class search_duty : std::uint8_t { none, wake_another };
 
-// IDLE-1  no lost wake-up: if work is published and a processor retires, the submitter wakes
-//         somebody or the retirer sees the work.
+// IDLE-1  no lost wake-up: if work is published and a processor retires, the submitter wakes a
+//         sleeper or the retirer sees the work.
 // IDLE-2  searching counts every worker that holds a processor and may still look at every queue
 //         before it sleeps, and every sleeper whose wake-up is on its way.
 template <class Sync = base::real_sync>
 class basic_idle_state {
  public:
   // ---- submitters
-  // Is a wake-up owed for what was just published?
+  // True if a wake-up is owed for what was just published.
   bool must_wake() const {
     Sync::light_fence();  // [IDLE-1] heavy_fence in retire
     return wants_wake(word_.load(std::memory_order_relaxed));
@@ -82,7 +82,7 @@ class basic_idle_state {
         return true;
     return false;
   }
-  // Somebody takes an idle processor for a purpose of its own, not to search.
+  // A thread takes an idle processor for a purpose of its own, not to search.
   bool try_claim_idle() {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     while (idle(w) > 0)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/inject_queue.hpp - the queue that anybody may put into: moodycamel's, with a few producers
-// for everybody.
+// sched/inject_queue.hpp - the queue that any thread may put into: moodycamel's, with a few
+// producers for all.
 //
-// A lane is a producer and a lock; whoever puts takes the lane its stack leads it to, or the next
-// that is free. So a taker looks at eight producers however many threads there are, in turn, and no
-// lane waits behind a full one.
+// A lane is a producer and a lock; a putting thread takes the lane that its stack address selects,
+// or the next free one. So a taker looks at eight producers however many threads there are, in
+// turn, and no lane waits behind a full one.
 // Rejected: a producer per thread (the queue's own way, by a hash table of thread ids): while the
 // table grows, threads that put spin without end for the one that grows it. Sixty-four pool threads
 // that end their calls together stood still for

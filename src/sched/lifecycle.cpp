@@ -216,9 +216,9 @@ void scheduler::vacate(worker& w) noexcept {
   if (before.joinable()) before.join();
 }
 
-// [LIFE-6] All ends first, acquired from those who counted them: whose end was counted, its spawn
-// is seen, too. So the difference is never less than what was alive between the two loops, and zero
-// is zero.
+// [LIFE-6] All ends first, acquired from the threads that counted them: if an end was counted, its
+// spawn is seen, too. So the difference is never less than what was alive between the two loops,
+// and zero is zero.
 std::size_t scheduler::live_fibers() const noexcept {
   std::uint64_t ended = outside_ended_.load(std::memory_order_acquire);
   for_each_worker([&](const worker& w) { ended += w.ended.load(std::memory_order_acquire); });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/metrics.cpp - the sum of what everybody has counted, and a look at the queues. Takes the
+// sched/metrics.cpp - the sum of what all threads have counted, and a look at the queues. Takes the
 // idle lock for moments, and asks for memory without it [PREEMPT-3]. What is read while it changes
 // is a little old, never torn.
 #include <algorithm>

@@ -45,7 +45,7 @@ namespace {
 constexpr std::int64_t shortest_round_ns = 50'000, longest_round_ns = 1'000'000,
                        quiet_round_ns = 4'000'000;
 constexpr std::int64_t poll_at_least_ns = 2'000'000;
-// nobody waits: a blocked worker keeps its processor
+// nothing waits: a blocked worker keeps its processor
 constexpr std::int64_t undisturbed_block_ns = 10'000'000;
 constexpr std::int64_t timer_grace_ns = 200'000, timer_grace_with_many_steps_ns = 1'000'000;
 constexpr std::uint32_t many_steps_a_round = 64;  // in a round: about one look at the timers
@@ -53,7 +53,7 @@ constexpr std::int64_t quick_rounds_again_ns = 24'000'000;
 // longer: it may just wait for a new thread's first turn on a CPU
 constexpr std::int64_t stuck_service_ns = 20'000'000;
 constexpr std::int64_t urgent_share = 4;
-// Those whose wait is over: a mutex's next owner, for one, is promised its turn after a
+// Fibers whose wait is over: a mutex's next owner, for one, is promised its turn after a
 // millisecond.
 constexpr std::int64_t ready_patience_ns = 1'000'000;
 constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40, quiet_before_quiet_rounds = 150;
@@ -132,7 +132,7 @@ void scheduler::monitor_main() noexcept {
   count_resched_request();
 }
 
-// Once, if it takes long, it has somebody look whether it ever will be.
+// Once, if it takes long, it has the service thread check whether it ever will be.
 void scheduler::sleep_until_busy() noexcept {
   bool looks = options_.on_deadlock != deadlock_policy::ignore;
   const std::int64_t look_at = os::now_ns() + span_ns(options_.deadlock_after);
@@ -149,8 +149,8 @@ void scheduler::sleep_until_busy() noexcept {
   }
 }
 
-// Everything is idle: is somebody in the poller to keep the deadlines, and nobody left to be told
-// of?
+// Everything is idle: true if a worker in the poller keeps the deadlines, and no stall is left to
+// report.
 bool scheduler::may_sleep() noexcept {
   if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN) {
     static_cast<void>(appoint_poller());
@@ -168,9 +168,9 @@ bool scheduler::may_sleep() noexcept {
 bool scheduler::watch(std::int64_t now) noexcept {
   const std::uint64_t retakes = retakes_.load(std::memory_order_relaxed);
   bool acted = stress_.load(std::memory_order_relaxed) != 0;
-  // Whatever the busy ones do: nobody else looks at the timers of an idle processor.
+  // Whatever the busy ones do: no other thread looks at the timers of an idle processor.
   if (poll_until_.load(std::memory_order_relaxed) == INT64_MIN && idle_.idle() > 0)
-    // a vacancy is nobody's stall: no reason for rounds in haste
+    // a vacancy is no fiber's stall: no reason for quick rounds
     static_cast<void>(appoint_poller());
   for (const auto& p : processors()) acted |= watch_processor(*p, now);
   count_resched_request();
@@ -213,7 +213,7 @@ bool scheduler::watch(std::int64_t now) noexcept {
   return acted;
 }
 
-// What sleepers and idle processors would see to, had nobody come between.
+// What sleepers and idle processors would look after if nothing had come between.
 bool scheduler::watch_idle(std::int64_t now) noexcept {
   watch_detached(now);
   collect_successors();
@@ -229,7 +229,7 @@ bool scheduler::watch_idle(std::int64_t now) noexcept {
   return acted;
 }
 
-// [OWN-3] A thread of one fiber's lays its processor down with what lies in its queues.
+// [OWN-3] A thread with an own fiber gives up its processor with what is in its queues.
 bool scheduler::left_behind() const noexcept {
   return std::any_of(processors().begin(), processors().end(), [](const auto& p) {
     return p->holder.load(std::memory_order_relaxed) == nullptr && p->stealable() > 0;
@@ -292,7 +292,8 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   }
   if (!w->started.load(std::memory_order_acquire)) return acted;  // [MON-2] worker_main
 
-  // Blocked, or computing? Its CPU clock tells; its state tells apart who merely waits for a CPU.
+  // Blocked, or computing? Its CPU clock shows it; its state distinguishes a thread that merely
+  // waits for a CPU.
   const std::int64_t cpu = w->cpu.now_ns();
   const bool first_look = p.seen.cpu_ns < 0;
   const bool stands_still = !first_look && cpu - p.seen.cpu_ns < 5'000;
@@ -334,9 +335,9 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   return acted;
 }
 
-// First without a signal: who makes calls that may park gives way at the next one
+// First without a signal: a fiber that makes calls that may park yields at the next one
 // (yield_if_requested), and is never stopped. At once, if a timer or a descriptor became ready, or
-// somebody came from outside: it costs a yield. After a millisecond, if another's wait is over.
+// a fiber came from outside: it costs a yield. After a millisecond, if another's wait is over.
 void scheduler::request_resched(processor& p, worker& w, std::int64_t now) noexcept {
   const std::int64_t slice = span_ns(options_.time_slice);
   const bool soon = p.seen.urgent || injected_size_.load(std::memory_order_relaxed) > 0;
@@ -346,8 +347,8 @@ void scheduler::request_resched(processor& p, worker& w, std::int64_t now) noexc
   asks_to_make_way_ = true;
 }
 
-// For what is inline in the public headers (check_resched): somebody of ours was told in this
-// round, or nobody.
+// For what is inline in the public headers (check_resched): true if a worker of ours was requested
+// to yield in this round.
 void scheduler::count_resched_request() noexcept {
   const bool asks = std::exchange(asks_to_make_way_, false);
   if (asks == std::exchange(counted_as_asking_, asks)) return;

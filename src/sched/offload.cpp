@@ -14,7 +14,7 @@ namespace weft::detail {
 namespace {
 
 // Two round trips of an empty call, so that a fiber that calls again at once finds its thread awake
-// (bench/compare offload). Longer helps nobody and takes a CPU from the workers.
+// (bench/compare offload). Longer does not help and takes a CPU from the workers.
 constexpr std::int64_t spin_ns = 10'000;
 
 constinit thread_local bool serves_a_pool = false;
@@ -118,7 +118,7 @@ void offload_pool::main(pool_thread& t) noexcept {
   offload_job* job = t.job;
   for (;;) {
     std::uint64_t who = 0;
-    bool ends = false;  // once told, the slot may be somebody else's
+    bool ends = false;  // once told, the slot may have another owner
     if (job != nullptr) {
       const std::uint64_t fiber = job->fiber;
       trace::emit(trace::event::offload_begin, fiber, 0, reinterpret_cast<std::uintptr_t>(job));
@@ -169,8 +169,8 @@ offload_pool::waited offload_pool::wait(pool_thread& t, std::thread& before) noe
   while (t.wake.load(std::memory_order_acquire) == asleep) {  // [POOL-3] submit
     if (os::futex_wait_until(t.wake, asleep, until)) continue;
     const std::lock_guard guard(lock_);
-    if (!t.linked()) break;              // somebody has us: `given` is on its way
-    if (!t.thread.joinable()) continue;  // who made us has not stored it yet
+    if (!t.linked()) break;              // a caller has claimed us: `given` is on its way
+    if (!t.thread.joinable()) continue;  // our maker has not stored it yet
     // POOL-4; before end(), which finds us in the list otherwise
     before = std::exchange(last_ended_, std::move(t.thread));
     t.unlink();
@@ -210,7 +210,7 @@ void offload_pool::end(leftovers how) noexcept {
       if (t->wake.exchange(given, std::memory_order_acq_rel) == asleep) os::futex_wake(t->wake, 1);
     }
   }
-  for (const auto& t : threads_) {  // nobody adds any more
+  for (const auto& t : threads_) {  // none are added any more
     if (!t->thread.joinable()) continue;
     if (how == leftovers::join)
       t->thread.join();

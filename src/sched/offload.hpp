@@ -45,7 +45,7 @@ class offload_pool {
   offload_pool(const offload_pool&) = delete;
   offload_pool& operator=(const offload_pool&) = delete;
 
-  /// `who` is woken when it has run. An error: there is no thread, and none can be made.
+  /// `who` is woken when it has run. Returns an error if there is no thread and none can be made.
   [[nodiscard]] std::error_code submit(offload_job& job, ticket who) noexcept;
   /// The wait ended early.
   enum class late : std::uint8_t { withdrawn, done, keep_waiting };
@@ -54,14 +54,14 @@ class offload_pool {
   /// Runs what is in line and ends the threads. `leave`: those that are stuck in a call are left
   /// behind, with the pool.
   enum class leftovers : std::uint8_t { join, leave };
-  /// Is the caller a thread of some runtime's pool, and so already where a call may block? Not
-  /// inlined: of this thread.
+  /// True if the caller is a thread of a runtime's pool, where a call may block anyway. Not
+  /// inlined: it reads this thread's variables.
   [[nodiscard, gnu::noinline]] static bool on_pool_thread() noexcept;
   void end(leftovers how) noexcept;
   [[nodiscard]] offload_statistics look() const noexcept;
-  /// How long a thread lies idle before it ends; tests shorten it.
+  /// How long a thread is idle before it ends; tests shorten it.
   void end_idle_after(std::int64_t ns) noexcept { idle_ns_.store(ns, std::memory_order_relaxed); }
-  /// Calls that somebody waits for; a hint. The waiters count.
+  /// Calls that have a waiter; a hint. The waiters count.
   [[nodiscard]] bool awaited() const noexcept {
     return awaited_.load(std::memory_order_relaxed) > 0;
   }

@@ -26,9 +26,9 @@ constinit std::atomic<void (*)(fiber_record&) noexcept> before_park{nullptr};
 
 namespace {
 
-// CB-1  A fiber does not wait in the std::stop_callbacks that its stop request runs: that class
-//       knows who runs it by the thread, and while the fiber waits, others run on that thread; one
-//       of them that destroys the callback would not wait for its end. So a wait there ends the
+// CB-1  A fiber does not wait in the std::stop_callbacks that its stop request runs. That class
+//       recognises the caller by its thread, and while the fiber waits, others run on that thread;
+//       one of them that destroys the callback would not wait for its end. So a wait there ends the
 //       process, with a report. Fibers that run callbacks are few, and in a list.
 constinit std::atomic<std::uint32_t> in_callbacks{0};  // how many. Relaxed: a fiber sees its own
 constinit base::futex_lock callbacks_lock;             // the list
@@ -36,7 +36,7 @@ constinit base::futex_lock callbacks_lock;             // the list
 class running_callbacks {
  public:
   running_callbacks() noexcept {
-    worker* w = enter();       // inside weft: nobody is stopped with the lock
+    worker* w = enter();       // inside weft: no thread is stopped with the lock
     if (w == nullptr) return;  // a plain thread waits as it likes
     self_ = w->current;
     if (self_ != nullptr) {
@@ -109,7 +109,7 @@ wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
         os::futex_wait(self.thread_wake, 0);
       } else if (!os::futex_wait_until(self.thread_wake, 0, steady_at(deadline_ns))) {
         deadline_ns = timer_queue::never;
-        // Won: nobody else will set the word. Lost: the winner is about to.
+        // Won: no other thread will set the word. Lost: the winner is about to.
         if (self.word.wake(e, wake_code::timeout) == wake_duty::enqueue) break;
       }
     }
@@ -299,9 +299,9 @@ void request_stop(fiber_record& f) noexcept {
   mark_stopped(f).run();
 }
 
-// The woken fiber runs next, on what its waker left warm; who was to run next goes behind the
-// others, where idle processors find it. One fiber in the slot wakes nobody: it runs when the waker
-// parks, in a moment, and the monitor sees to it that "a moment" holds (monitor.cpp). A wake-up
+// The woken fiber runs next, on what its waker left warm. The one that was to run next goes behind
+// the others, where idle processors find it. A single fiber in the slot wakes no worker: it runs
+// when the waker parks, in a moment, and the monitor bounds that moment (monitor.cpp). A wake-up
 // costs 30 us.
 void scheduler::make_runnable_inside(worker& w, fiber_record& f) noexcept {
   trace_ready(&w, f, id_of_current(w));

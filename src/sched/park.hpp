@@ -33,22 +33,22 @@ inline ticket begin_park(fiber_record& self, park_reason why, const void* object
   return self.make_ticket(self.word.begin_park(st));
 }
 
-/// Waits until somebody wins the wake of this park, or until the deadline (CLOCK_MONOTONIC, ns)
-/// does. May return on another thread. Must follow every begin_park that was not cancelled.
+/// Waits until a waker wins the wake of this park, or the deadline (CLOCK_MONOTONIC, ns) does. May
+/// return on another thread. Must follow every begin_park that was not cancelled.
 [[WEFT_SWITCHES]] wake_code finish_park(fiber_record& self,
                                         std::int64_t deadline_ns = timer_queue::never);
 
-/// The same, but gives the park up if there is no memory for its deadline, and nobody has won the
-/// wake: `starved` then, and the code is timeout.
+/// The same, but gives the park up if there is no memory for its deadline and the wake is not won:
+/// `starved` then, and the code is timeout.
 wake_code finish_park_if_stored(fiber_record& self, std::int64_t deadline_ns, bool& starved);
 
-/// As finish_park, for whoever has been inside weft since begin_park, and stays there: `w` is the
-/// calling worker, before and after; null on a plain thread.
+/// As finish_park, for a caller that has been inside weft since begin_park, and stays there: `w` is
+/// the calling worker, before and after; null on a plain thread.
 [[WEFT_SWITCHES]] wake_code finish_park_inside(fiber_record& self, worker*& w,
                                                std::int64_t deadline_ns = timer_queue::never);
 
-/// Undoes begin_park, if the ticket was given to nobody or a condition came true meanwhile. False:
-/// somebody has won the wake already, and self.word.code() says with what.
+/// Undoes begin_park, if the ticket was not given away or a condition came true meanwhile. Returns
+/// false if a waker has won the wake already; self.word.code() says with what.
 inline bool cancel_park(fiber_record& self) noexcept {
   const bool undone = self.word.cancel_park();
   self.reason.store(park_reason::none, std::memory_order_relaxed);
@@ -66,10 +66,10 @@ WEFT_API extern constinit std::atomic<void (*)(fiber_record&) noexcept> before_p
 /// Behind the others that wait for this processor; on a plain thread, for a CPU.
 [[WEFT_SWITCHES]] void yield() noexcept;
 
-/// For calls that may park: a fiber whose slice is over gives way there even if it need not wait,
-/// and so cannot keep its processor by never having to. Outside weft, before such a call or after
-/// it: then nothing of it is disturbed. What only wakes others (set, notify, release, unlock,
-/// close) does not: it is called by destructors and stop callbacks.
+/// For calls that may park: a fiber whose slice is over yields there even if it need not wait, so
+/// it cannot keep its processor by never having to. Called outside weft, before or after such a
+/// call, so that nothing of the call is disturbed. What only wakes others (set, notify, release,
+/// unlock, close) does not: it is called by destructors and stop callbacks.
 [[gnu::noinline, gnu::cold]] void yield_if_requested() noexcept;
 inline void yield_if_requested_slow() noexcept {
   const worker* w = this_worker();
@@ -119,7 +119,7 @@ void request_stop(fiber_record& f) noexcept;
 // ---- the end of a fiber, outside weft (src/api/tasks.cpp)
 void drop_locals(fiber_record& f) noexcept;  // it has extras
 /// Everything of the user's that must run before the result is published: fiber-local values, the
-/// scope's count; a result or an error nobody can take any more.
+/// scope's count; a result or an error that can no longer be taken.
 void finish_rare(fiber_record& f) noexcept;
 inline void finish_in_user_mode(fiber_record& f) noexcept {
   if (!f.ends_plainly() || f.join.is_detached()) finish_rare(f);

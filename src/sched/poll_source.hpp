@@ -21,12 +21,13 @@ class poll_source {
   /// (CLOCK_MONOTONIC; 0: does not wait; INT64_MAX: no limit), or until interrupt(). One waits at a
   /// time; others may look without waiting meanwhile.
   virtual void poll(std::int64_t deadline_ns, batch& out) noexcept = 0;
-  /// Ends the present wait, or the next one if nobody waits. Any thread.
+  /// Ends the present wait, or the next one if there is none. Any thread.
   virtual void interrupt() noexcept = 0;
-  /// The runtime has ended, and nobody polls any more: sets free what is registered, and takes
-  /// nothing new. Waiters of other runtimes go on with their own poller; its own are never resumed.
+  /// The runtime has ended, and its poller is not polled any more: releases what is registered, and
+  /// takes nothing new. Waiters of other runtimes continue with their own poller; its own are never
+  /// resumed.
   virtual void let_go() noexcept = 0;
-  /// Is any descriptor registered? If not, looking without waiting is pointless.
+  /// True if any descriptor is registered. If not, polling without waiting is pointless.
   [[nodiscard]] virtual bool in_use() const noexcept = 0;
 };
 

@@ -97,7 +97,7 @@ void scheduler::freeze(worker& w, const void* context) noexcept {
   }
   worker* s = w.preemption.take_spare();  // PREEMPT-1
   if (s == nullptr) {
-    w.gate.attach(p);  // nobody could reach it meanwhile
+    w.gate.attach(p);  // no other thread could reach it meanwhile
     w.gate.leave();
     return;
   }

@@ -24,8 +24,8 @@ class basic_preempt_request {
  public:
   // ---- the monitor
   [[nodiscard]] const Spare* provided() const { return spare_.load(std::memory_order_relaxed); }
-  // The handler may take it on an older request than the one that follows: so not the flag tells it
-  // what the spare is.
+  // The handler may take it on an older request than the one that follows, so the flag does not
+  // tell it what the spare is.
   void provide(Spare& s) { spare_.store(&s, std::memory_order_release); }  // [PREEMPT-1] take_spare
   // PREEMPT-1
   [[nodiscard]] Spare* take_back() { return spare_.exchange(nullptr, std::memory_order_relaxed); }
@@ -46,7 +46,7 @@ class basic_preempt_request {
   template <class U>
   using atomic = typename Sync::template atomic<U>;
 
-  atomic<Spare*> spare_{nullptr};  // reserved; whoever exchanges it out has it
+  atomic<Spare*> spare_{nullptr};  // reserved; the thread that exchanges it out has it
   atomic<std::uint32_t> asked_{0};
   atomic<std::uint32_t> tick_{0};
 };

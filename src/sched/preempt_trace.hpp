@@ -6,9 +6,8 @@
 
 namespace weft::detail {
 
-/// Records where `f` is, which the calling thread runs and a signal has interrupted outside weft.
-/// `context`: the handler's third argument. Copies a kilobyte; asks nobody for anything:
-/// async-signal-safe.
+/// Records the place of `f`, which the calling thread runs and a signal has interrupted outside
+/// weft. `context` is the handler's third argument. Copies a kilobyte; async-signal-safe.
 void trace_interrupted_stack(const fiber_record& f, const void* context) noexcept;
 
 }  // namespace weft::detail

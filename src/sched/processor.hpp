@@ -34,7 +34,7 @@ struct alignas(base::cache_line) processor {
 
   // ---- the holder; others read the atomics as hints
   std::atomic<fiber_record*> next{nullptr};  // readied last; relaxed: only the holder writes
-  service_order order;                       // whom it serves next
+  service_order order;                       // which fiber it serves next
   std::atomic<std::uint32_t> tick{0};        // scheduling steps; relaxed: the holder writes
   // the ticks so far, without end; counted now and then (count_steps)
   base::counter steps;
@@ -62,7 +62,7 @@ struct alignas(base::cache_line) processor {
     bool urgent = false;              // timers or descriptors became ready meanwhile
     // many steps since the round before: it looks at its timers itself
     bool many_steps = false;
-    bool read_again = false;  // its clock was read once: a second look, soon, tells
+    bool read_again = false;  // its clock was read once: a second look follows soon
     bool others_waited = false;
     std::int64_t moved_ns = 0;  // when its clock was last seen to move
     // in a row at which it was inside weft, with that tick; since when, and its clock then
@@ -82,9 +82,10 @@ struct alignas(base::cache_line) processor {
   const base::bias_slot bias;  // what locks are biased to (sync/biased_lock.hpp)
 
   // ---- shared, by their own rules
-  std::atomic<worker*> holder{nullptr};  // whose gate guards me; a hint, null while idle
-  run_queue ready;                       // whose wait has ended
-  run_queue local;                       // who yielded, was spawned, or had lost its processor
+  // the worker whose gate guards this; a hint, null while idle
+  std::atomic<worker*> holder{nullptr};
+  run_queue ready;  // fibers whose wait has ended
+  run_queue local;  // fibers that yielded, were spawned, or had lost it
   timer_queue timers;
 
   // ---- the holder: what service_order.hpp takes from
@@ -117,7 +118,8 @@ struct alignas(base::cache_line) processor {
     check_at.store(tick.load(std::memory_order_relaxed), std::memory_order_relaxed);
   }
 
-  /// Puts what only the holder reaches where thieves do. The holder, or who has taken it from it.
+  /// Puts what only the holder reaches where thieves reach it. Called by the holder, or by the
+  /// thread that has taken the processor.
   void share() {
     ready.unclaim();
     local.unclaim();

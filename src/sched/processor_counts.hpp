@@ -22,11 +22,10 @@
 
 namespace weft::detail {
 
-// RESIZE-1  serving - surplus is what the service thread asked for last, whoever claims meanwhile;
-//           it is at least one.
-// RESIZE-2  a processor is laid down by the holder that claimed, and only then: so serving counts
-//           those in nobody's
-//         inactive list, but for the claimers still on their way there.
+// RESIZE-1  serving - surplus is what the service thread asked for last, whatever is claimed
+//           meanwhile; it is at least one.
+// RESIZE-2  a processor becomes inactive by the holder that claimed, and only then: so serving
+//           counts those in no inactive list, except the claimers still on their way there.
 template <class Sync = base::real_sync>
 class basic_processor_counts {
  public:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/processor_lease.hpp - who may touch a processor: its worker, or somebody who took it away.
+// sched/processor_lease.hpp - who may touch a processor: its worker, or the thread that took it
+// away.
 //
 //   worker  enter:  1 in_weft = 1   2 compiler barrier [LEASE-1]   3 read my processor
 //           leave:  in_weft = 0
@@ -47,7 +48,7 @@ class basic_processor_lease {
     }
   }
 
-  // Inside weft only: takes up or lays down a processor that nobody else can reach through this
+  // Inside weft only: takes up or gives up a processor that no other thread can reach through this
   // gate.
   void attach(Processor* p) {
     processor_.store(reinterpret_cast<std::uintptr_t>(p), std::memory_order_release);

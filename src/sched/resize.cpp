@@ -60,8 +60,8 @@ void scheduler::resize() noexcept {
 }
 
 // An idle processor needs no drain but for its deadlines. IDLE-1: it is uncounted by a claim, as if
-// it had been woken; a submitter that finds nobody idle now finds every other holder busy, who
-// looks before it retires.
+// it had been woken; a submitter that finds no idle processor now finds every other holder busy,
+// and each looks before it retires.
 bool scheduler::deactivate_idle() noexcept {
   processor* p = nullptr;
   {
@@ -92,7 +92,7 @@ bool scheduler::rest(worker& w) noexcept {
   while (fiber_record* f = p.ready.take()) inject(*f);
   while (fiber_record* f = p.local.take()) inject(*f);
   p.share();     // the hints
-  p.order = {};  // whoever looks at the inject queue next looks at the frozen ones, too
+  p.order = {};  // the next look at the inject queue looks at the frozen ones, too
   move_timers(p);
   while (!w.gate.detach(&p)) static_cast<void>(w.gate.await_taker());
   w.held = nullptr;
@@ -110,8 +110,8 @@ bool scheduler::rest(worker& w) noexcept {
   return true;
 }
 
-// To the first processor, whoever holds it or nobody. Its holder and the monitor look at its heap;
-// so does the sleeper in the poller, who must know [TIMER-1].
+// To the first processor, held or not. Its holder and the monitor look at its heap; so does the
+// sleeper in the poller, which must know [TIMER-1].
 void scheduler::move_timers(processor& from) noexcept {
   timer_queue& to = processors_.front()->timers;
   const std::int64_t earliest = from.timers.earliest();

@@ -21,13 +21,13 @@
 
 namespace weft::detail {
 
-// A sleeping worker that nobody else will wake. Null if there is none: one is being made
+// A sleeping worker that no other waker will take. Null if there is none: one is being made
 // (service_thread.cpp), if options::max_threads and the system allow it, and the next round tries
 // again.
 worker* scheduler::reserve_spare() noexcept {
   {
     const std::lock_guard guard(idle_lock_);
-    if (worker* s = parked_.pop_back()) {  // the last to lie down: the others may end
+    if (worker* s = parked_.pop_back()) {  // the last to fall asleep: the others may end
 
       s->reserved = true;
       return s;
@@ -81,8 +81,7 @@ worker* scheduler::make_spare() noexcept {
     return nullptr;
   }
   // A thread that comes up allocates, and may have to wait for a frozen one to do so [PREEMPT-3].
-  // If it had a processor by then, that would be neither idle nor anybody's.
-  // worker_main
+  // If it had a processor by then, that would be neither idle nor in use. worker_main
   while (s->started.load(std::memory_order_acquire) == 0) os::futex_wait(s->started, 0);
   return s;
 }
@@ -95,7 +94,7 @@ void scheduler::prepare_spares(std::size_t wanted) noexcept {
   }
   take_made_spares();
   wanted = std::min(wanted, processor_count());
-  // The last ones are not made in advance: at the limit, whoever needs one gets it.
+  // The last ones are not made in advance: at the limit, the one that needs one gets it.
   if (prepared_.size() < wanted &&
       threads_running_.load(std::memory_order_relaxed) + processor_count() < options_.max_threads)
     static_cast<void>(ask_for_spares(wanted - prepared_.size()));
@@ -138,7 +137,7 @@ bool scheduler::retake(processor& p, worker& w) noexcept {
   w.gate.keep();
   if (!s->frozen) idle_.begin_search_for_sleeper();
   s->assigned.store(&p, std::memory_order_release);  // [WAKE-1] take_assigned
-  retakes_.fetch_add(1, std::memory_order_relaxed);  // before anybody can see what came of it
+  retakes_.fetch_add(1, std::memory_order_relaxed);  // before the effects can be seen
   kick(*s);
   trace::emit(trace::event::retake, 0, w.index, s->index);
   return true;

@@ -130,7 +130,7 @@ void finish_switch_slow(worker& w, context from) noexcept {
       rest_at(f, from);
       if (f.word.commit([&] { return f.stop_requested.load(std::memory_order_seq_cst); }) ==
           commit_duty::enqueue) {
-        trace_ready(&w, f, 0);  // whoever came first has gone
+        trace_ready(&w, f, 0);  // the earlier waker has gone
         if (w.held != nullptr) [[likely]]
           w.home->put_next(w, f);
         else  // it parked without a processor

@@ -103,7 +103,7 @@ inline std::uint64_t id_of_current(const worker& w) noexcept {
   return w.current != nullptr ? w.current->id : 0;
 }
 
-/// Leaves this stack for `to`. Returns when somebody jumps back: the worker it then runs on.
+/// Leaves this stack for `to`. Returns after a jump back, with the worker it then runs on.
 [[gnu::always_inline]] inline worker* switch_to(worker& w, context to,
                                                 const stack_bounds& bounds) noexcept {
   const exception_globals exceptions = *w.state.exceptions;

@@ -4,20 +4,19 @@
 // them.
 //
 //   spawn.cpp      a record, filled; onto the local deque, or the inject queue from outside
-//   idle.cpp       who sleeps, who is woken
-//   own_thread.cpp a fiber that has a thread to itself
+//   idle.cpp       sleeping and waking own_thread.cpp a fiber that has a thread to itself
 //   find.cpp       a worker looks for a fiber: its own queues in the order of service_order.hpp,
 //                  inject queue, timers, poller, steal
 //   run.cpp        onto its stack; to the next one; its end
-//   park.cpp       a fiber waits; somebody readies it
+//   park.cpp       a fiber waits, and is made ready
 //   monitor.cpp    watches processors; retake.cpp, preempt.cpp take them away;
 //                  handoff_processor.cpp gives one away
 //   thaw.cpp       a preempted thread goes on
 //   resize.cpp     as many processors as the machine grants CPUs
 //   service_thread.cpp       does for the monitor what may block
 //   offload.cpp    threads for calls known to block
-//   metrics.cpp    what all have counted, summed; schedtrace.cpp prints it
-//   stalls.cpp     tells the user of fibers that keep their thread too long
+//   metrics.cpp    the sum of all counters; schedtrace.cpp prints it
+//   stalls.cpp     reports fibers that keep their thread too long to the user
 //   lifecycle.cpp  threads start and end; shutdown
 // Rejected: one class per concern with a pointer to each other (the walk crosses all of them in 20
 // ns).
@@ -123,7 +122,7 @@ class scheduler {
   void inject(fiber_record& f) noexcept;
   void push_no_alloc(fiber_record& f) noexcept;  // never allocates; the caller wakes
   bool take_idle_processor(worker& w) noexcept;  // for a detached worker that comes back
-  timer_queue& timers_for_outside() noexcept;    // of who has no processor: add, then
+  timer_queue& timers_for_outside() noexcept;    // for callers without a processor: add, then
   void tell_of_timer(std::int64_t when) noexcept;
 
   // ---- metrics.cpp
@@ -202,7 +201,7 @@ class scheduler {
   bool sleep_in_poller(worker& w) noexcept;
   bool work_in_sight() noexcept;
   [[nodiscard]] std::int64_t earliest_timer() const noexcept;
-  bool appoint_poller() noexcept;  // true: somebody is on the way
+  bool appoint_poller() noexcept;  // true: a worker is on its way
   void send_to_bound_worker(worker& w, fiber_record& f) noexcept;
   void attach(worker& w, processor& p) noexcept;
   void kick(worker& w) noexcept;
@@ -341,14 +340,14 @@ class scheduler {
   base::intrusive_list<worker> parked_;
   // threads of one fiber each, which waits [OWN-1]
   base::intrusive_list<worker> own_asleep_;
-  // threads that were made for such, and are everybody's now [OWN-2]
+  // threads that were made for such, and are ordinary workers now [OWN-2]
   std::size_t own_ended_ = 0;
   base::intrusive_list<worker> frozen_;  // preempted, each in its handler, oldest first
   worker* in_poller_ = nullptr;
 
-  // [TIMER-1] until when the worker in the poller sleeps; INT64_MIN: nobody does.
+  // [TIMER-1] until when the worker in the poller sleeps; INT64_MIN: there is none.
   std::atomic<std::int64_t> poll_until_{INT64_MIN};
-  std::atomic<std::int64_t> polled_at_{0};  // when somebody last looked; relaxed
+  std::atomic<std::int64_t> polled_at_{0};  // when it was last polled; relaxed
 
   std::atomic<std::uint32_t> frozen_count_{0};  // written under idle_lock_
   std::atomic<std::uint64_t> retakes_{0}, preemptions_{0};
@@ -370,11 +369,11 @@ class scheduler {
   offload_pool offloads_;
   std::thread monitor_;
   std::int64_t watched_ns_ = 0;  // monitor: when the round before was
-  // monitor: when it last had somebody ask how many CPUs are ours
+  // monitor: when it last requested the number of our CPUs
   std::int64_t cpus_read_ns_ = 0;
   std::atomic<bool> cpus_due_{false};
   std::atomic<std::int64_t> cpus_every_ns_{1'000'000'000};  // relaxed; only tests change it
-  // Tests only: the monitor preempts and retakes at random instants, whoever deserves it; relaxed.
+  // Tests only: the monitor preempts and retakes at random instants, without need; relaxed.
   static constexpr std::uint32_t stress_preempts = 1, stress_retakes = 2;
   std::atomic<std::uint32_t> stress_{0};
   base::rng stress_random_{1};                                 // monitor
@@ -383,7 +382,7 @@ class scheduler {
   int successors_ = 0, standing_by_ = 0;
   std::int64_t bits_not_before_ns_ = 0;  // monitor: blocks_in_bits
   int rounds_after_retake_ = 0;          // monitor: a retake was not long ago
-  // monitor: retaken and not told of (stalls.cpp); has room for all
+  // monitor: retaken and not reported (stalls.cpp); has room for all
   std::vector<worker*> detached_;
   // monitor: spares it reserved before it needs them; has room for all
   std::vector<worker*> prepared_;
@@ -430,7 +429,7 @@ class runtimes_held {
   [[nodiscard]] std::span<scheduler* const> all() const noexcept;  // oldest first
 };
 
-/// That of the default runtime, for whoever has none. Made on first use, never shut down
+/// That of the default runtime, for callers without one. Made on first use, never shut down
 /// (src/api/runtime.cpp).
 [[nodiscard]] scheduler& default_scheduler();
 

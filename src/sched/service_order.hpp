@@ -35,7 +35,7 @@ namespace weft::detail {
 
 enum class service : std::uint8_t { next, ready, local };
 
-/// A processor's memory of whom it served; its holder's. The model makes the bounds small.
+/// A processor's record of what it served; its holder's. The model makes the bounds small.
 template <std::uint32_t Streak = 16, std::int64_t WaitNs = 10'000'000>
 struct basic_service_order {
   static constexpr std::uint32_t longest_streak = Streak;
@@ -47,11 +47,11 @@ struct basic_service_order {
   bool bound_last = false;    // the step before was one of the bound ones
   bool new_last = false;      // the check before let a new one ahead
   std::uint32_t ahead = 0;    // steps in a row that were not of `local`
-  std::uint32_t streak = 0;   // steps of the slot since one of `ready`, or since nobody was there
+  std::uint32_t streak = 0;   // steps of the slot since one of `ready`, or since there was none
   std::int64_t local_ns = 0;  // when a check last found `local` just served
   std::int64_t thaw_ns = 0;   // a frozen thread's turn is then
 
-  /// Whose step is it?
+  /// The source that the next step serves.
   [[nodiscard]] service choose(bool next) noexcept {
     if (!next && !ready_waits) [[likely]] {
       nobody_waits();
@@ -80,7 +80,7 @@ struct basic_service_order {
     else if (now - local_ns >= longest_wait_ns && ahead < longest_streak)
       ahead = longest_streak;  // ORDER-3
   }
-  /// May a new fiber go ahead of the local queue? Asked at each check that finds one.
+  /// True if a new fiber may go ahead of the local queue. Called at each check that finds one.
   [[nodiscard]] bool new_goes_ahead() noexcept { return new_last = !new_last; }    // ORDER-4
   [[nodiscard]] bool bound_may_go() noexcept { return bound_last = !bound_last; }  // ORDER-5
   /// A frozen thread has had its turn, or there is none: the others have a slice from now on.
@@ -126,9 +126,9 @@ template <class Order, class Queues>
   return next;
 }
 
-/// A step on the worker's own stack: checks what comes from outside, if it is time or somebody
-/// asked, and serves. Null: the processor's own queues are empty, or it belongs to a frozen thread
-/// now (`Env::has_processor`).
+/// A step on the worker's own stack: checks what comes from outside, if it is time or was
+/// requested, and serves. Null: the processor's own queues are empty, or it belongs to a frozen
+/// thread now (`Env::has_processor`).
 template <class Order, class Env>
 auto take_checked(Order& order, Env& env) noexcept {
   using fiber = decltype(env.take_bound());

@@ -76,7 +76,7 @@ void scheduler::make_spares_asked_for() noexcept {
     if (s == nullptr) {
       spares_hopeless_until_.store(os::now_ns() + pause_after_failure_ns,
                                    std::memory_order_relaxed);
-      spares_asked_.store(0, std::memory_order_relaxed);  // whoever still needs one asks again
+      spares_asked_.store(0, std::memory_order_relaxed);  // asked again if one is still needed
       return;
     }
     s->next_made = made_.load(std::memory_order_relaxed);
@@ -107,7 +107,7 @@ void scheduler::report_stalls() noexcept {
       try {
         report.fiber_name = w.stall.told_name;
         if (f != nullptr) report.calls = calls_of_(*f, w.stall.told_fiber);
-      } catch (const std::bad_alloc&) {  // told without
+      } catch (const std::bad_alloc&) {  // reported without it
       }
       options_.on_stall(report);
     }

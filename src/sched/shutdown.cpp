@@ -38,11 +38,11 @@ std::size_t scheduler::shutdown() {
   return stragglers_;
 }
 
-// [LEFT-1] Those left behind take nothing more. Their waits are won here, and enqueued nowhere: for
-// whoever has something to give - a value, a permit, a lock, a notification - each has given up
-// (WAIT-1, CHAN-3), and the next one is tried. Whoever joins one is told, now or later (join_word).
-// One that is still on its stack, in user code on a thread that was left, has no wait yet: when it
-// parks, its thread ends, and comes by here (worker_main).
+// [LEFT-1] Those left behind take nothing more. Their waits are won here, and enqueued nowhere: to
+// a giver of a value, a permit, a lock or a notification each of them has given up (WAIT-1,
+// CHAN-3), and the next one is tried. A join of one is told, now or later (join_word). One that is
+// still on its stack, in user code on a thread that was left, has no wait yet: when it parks, its
+// thread ends, and comes by here (worker_main).
 void scheduler::leave_behind() noexcept {
   constexpr std::uint32_t at_once = 1024;
   const std::uint32_t count = record_count();
@@ -159,9 +159,9 @@ void scheduler::end_threads() noexcept {
   end_service_thread();
   poller_->interrupt();
   for_each_worker([&](worker& w) {
-    // [PREEMPT-3] A frozen straggler may hold a lock that those who stay need. Nobody will thaw it,
-    // so all that are, and all that freeze on a late request, go on: to the end of what they are
-    // in, or for ever.
+    // [PREEMPT-3] A frozen straggler may hold a lock that those left need. There is no thread left
+    // to thaw it, so all frozen ones, and all that freeze on a late request, continue: to the end
+    // of what they are in, or for ever.
     w.runs_detached.store(1, std::memory_order_release);  // freeze
     // stragglers that still run: out at the next step
     w.resched_requested.store(1, std::memory_order_release);
@@ -184,7 +184,7 @@ void scheduler::end_threads() noexcept {
     else
       w.thread.detach();
   });
-  // Vacated slots have no thread any more; of their threads the last one is nobody's to join yet.
+  // Vacated slots have no thread any more; the last of their threads is not joined yet.
   if (last_vacated_.joinable()) last_vacated_.join();
   poller_->let_go();
   if (stragglers_ == 0 || all_ended) runtime_lost_threads();

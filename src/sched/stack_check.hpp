@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/stack_check.hpp - when stacks without a guard page are looked at (fiber/stack_check.hpp
-// says how), and who is told.
+// sched/stack_check.hpp - when stacks without a guard page are checked (fiber/stack_check.hpp says
+// how), and where it is reported.
 //
 //   ends           look_at_end, before its result is published
 //   parks          by `before_park`, which is set when the first such stack is taken; only with

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/stack_sample.cpp - what the preemption's handler tells the tracer of the code it
-// interrupted (trace/stack_sample.hpp).
+// sched/stack_sample.cpp - what the preemption signal's handler records of the code it interrupted
+// (trace/stack_sample.hpp).
 #include <cstring>
 
 #include <ucontext.h>
@@ -64,7 +64,7 @@ void trace_interrupted_stack(const fiber_record& f, const void* context) noexcep
   const std::uintptr_t sp = take_registers(s, static_cast<const ucontext_t*>(context)->uc_mcontext);
   const auto low = reinterpret_cast<std::uintptr_t>(stack.limit), top = low + stack.size;
   std::size_t words = s.head.registers;
-  // Code on a stack of its own making is still told of by its registers.
+  // Code on a stack of its own making is still recorded by its registers.
   if (sp >= low && sp < top && sp % 8 == 0)
     words += take_words(s.words + words, std::size(s.words) - words, sp, top);
   trace::emit_text(trace::event::fiber_stack, f.id,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/stalls.cpp - the user is told, once each, of fibers that keep their thread for long without
-// calling weft.
+// sched/stalls.cpp - reports fibers that keep their thread for long without calling weft, once
+// each, to the user.
 //
 //   computing   CPU time since the call it came from, its frozen time not counted: the monitor sees
 //               the same tick, or a tick that began with a thaw
@@ -60,7 +60,7 @@ void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int6
 
 // The user's code is called by the service thread: it may take its time, and the monitor must not.
 bool scheduler::report_stall(worker& w, std::int64_t took, stall_kind kind) noexcept {
-  // [SERVICE-2] the one before is still being told
+  // [SERVICE-2] the one before is still being reported
   if (w.stall.to_report.load(std::memory_order_acquire)) return false;
   w.stall.told_record = w.stall.record;
   w.stall.told_fiber = w.stall.fiber;

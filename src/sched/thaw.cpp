@@ -61,8 +61,8 @@ void scheduler::line_up_frozen(processor& p, worker& z) noexcept {
   p.order.delay_frozen(os::now_ns(), frozen_slice());  // it has had its turn
 }
 
-// By the monitor. It stays `frozen`: what is reserved so goes back to the line (release_spare), not
-// to bed.
+// By the monitor. It stays `frozen`: what is reserved this way goes back to the line
+// (release_spare), not to sleep.
 worker* scheduler::reserve_frozen() noexcept {
   const std::lock_guard guard(idle_lock_);
   worker* z = frozen_.pop_front();
@@ -81,7 +81,8 @@ void scheduler::take_turn(worker& w, processor& p) noexcept {
   if (worker* other = std::exchange(w.froze, nullptr)) line_up_frozen(p, *other);
 }
 
-// [PREEMPT-3] By the monitor. Those who stand by as successors count, too: they may be the ones.
+// [PREEMPT-3] By the monitor. Threads that stand by as successors count, too: one of them may hold
+// the lock.
 bool scheduler::thaw_detached() noexcept {
   worker* z = nullptr;
   {
@@ -105,8 +106,7 @@ bool scheduler::thaw_detached() noexcept {
   return true;
 }
 
-// It stands still; for how long, its CPU clock has told. Without /proc that is all there is to go
-// by.
+// It stands still, and its CPU clock shows for how long. Without /proc there is no other evidence.
 os::thread_activity scheduler::activity_of(const worker& w, std::int64_t still_ns) noexcept {
   const os::thread_activity a = w.activity();
   if (a != os::thread_activity::unknown) return a;
@@ -121,8 +121,8 @@ bool scheduler::unblock(processor& p, worker& w, std::int64_t now) noexcept {
 }
 
 // Inside weft with the same tick, look after look: asleep, or spinning for a lock that yields and
-// yields - a stop state's, an allocator's. Who merely calls weft again and again gives way when
-// asked (request_resched), which is another tick.
+// yields - a stop state's, an allocator's. A fiber that merely calls weft again and again yields
+// when asked (request_resched), which is another tick.
 bool scheduler::stuck_inside(processor& p, worker& w, std::int64_t now) noexcept {
   if (!any_frozen() || now - p.seen.since_ns <= stuck_ns) return false;
   // [MON-2]: it comes up, and may allocate

@@ -20,8 +20,8 @@
 //            opened ones, of the first slot in use.
 //   TIMER-3  firing allocates and frees nothing: the monitor does it, too.
 //   TIMER-4  a wait that finds no memory has its entry on its own stack, in a list: it is taken out
-//            under the lock, by who fires it, before the wake, or by its fiber, before it goes on.
-//            So a park with a deadline cannot fail.
+//            under the lock, before the wake by the thread that fires it, or by its fiber before it
+//            continues. So a park with a deadline cannot fail.
 // Rejected: links in the waiting fibers (a cache miss per level), a wheel of several levels (its
 // cascades touch every timer several times), back pointers for cancelling (a store per sift step).
 
@@ -66,7 +66,7 @@ class timer_queue {
     return false;
   }
 
-  /// The entry of a wait that found no memory: on the stack of whoever waits.
+  /// The entry of a wait that found no memory: on the waiter's stack.
   struct unstored : base::list_hook<> {
     unstored(std::int64_t at, ticket t) noexcept : when(at), who(t) {}
     const std::int64_t when;
@@ -99,7 +99,7 @@ class timer_queue {
     const std::lock_guard guard(lock_);
     return fire_locked(now, limit, enqueue);
   }
-  // The same, but nothing if somebody else is at it.
+  // The same, but does nothing if another thread is at it.
   template <class Enqueue>
   std::size_t try_fire(std::int64_t now, std::size_t limit, Enqueue&& enqueue) {
     if (earliest() > now || !lock_.try_lock()) return 0;
@@ -107,8 +107,9 @@ class timer_queue {
     return fire_locked(now, limit, enqueue);
   }
 
-  // All entries go to `to`. Between the two locks nobody sees them: the caller tells whoever keeps
-  // `to`'s time. Without memory they stay here, where only the monitor would find them late.
+  // All entries go to `to`. Between the two locks no thread sees them: the caller tells the thread
+  // that keeps `to`'s time. Without memory they stay here, where only the monitor would find them
+  // late.
   void move_to(timer_queue& to) noexcept {
     std::vector<entry> all;
     {
@@ -300,7 +301,7 @@ class timer_queue {
       const std::size_t first = i * arity + 1;
       if (first >= n) break;
       std::size_t least = first;
-      // nobody can predict which: two comparisons, not branches, and a choice between their ends
+      // unpredictable: two comparisons, not branches, and a choice between their ends
       if (first + arity <= n) {
         const entry* const child = &heap_[first];
         const std::size_t a = child[1].when < child[0].when,

@@ -6,7 +6,7 @@
 
 namespace weft::detail {
 namespace {
-// release by register_wake_word, acquire by who walks; only ever grows at its front
+// release by register_wake_word, acquire by the walker; only ever grows at its front
 constinit std::atomic<wake_word*> words{nullptr};
 }  // namespace
 

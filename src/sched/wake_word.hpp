@@ -33,8 +33,8 @@ void take_down(wake_word& b) noexcept;
 void wake_all_service_threads() noexcept;
 [[nodiscard]] bool any_wake_word_registered() noexcept;
 
-/// What every service thread runs when it was rung, whoever rang; quick, for the runtime's threads
-/// wait for the service thread. Set once, by the layer above; null: nothing.
+/// What every service thread runs after each wake-up; it must be quick, because the runtime's
+/// threads wait for the service thread. Set once, by the layer above; null: nothing.
 extern constinit std::atomic<void (*)() noexcept> service_callback;
 
 }  // namespace weft::detail

@@ -29,7 +29,7 @@
 
 namespace weft::detail {
 
-// What whoever arrives on the next stack owes to the one that was left.
+// What the code that arrives on the next stack owes to the stack that was left.
 enum class switch_action : std::uint8_t {
   own_context,  // it was the worker's own: keep its address
   yield,        // behind the others on this processor
@@ -47,7 +47,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   processor* held = nullptr;                // what the gate gave, valid inside weft
   fiber_record* current = nullptr;          // the fiber it runs; null on its own context
   const fiber_record* own_fiber = nullptr;  // attributes::own_thread: it runs no other [OWN-1]
-  fiber_record* left = nullptr;             // who was left, for `action`
+  fiber_record* left = nullptr;             // the fiber that was left, for `action`
   switch_action action = switch_action::own_context;
   bool searching = false;  // counted as such in the idle state
   context own = nullptr;   // its own context, while a fiber runs
@@ -71,9 +71,9 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   alignas(base::cache_line) std::atomic<std::uint32_t> resched_requested{0};
   // told when a processor was assigned, or the runtime ends [WAKE-1]
   base::parker parker;
-  std::atomic<processor*> assigned{nullptr};  // given by whoever wakes it [WAKE-1]
-  worker* froze = nullptr;                    // comes with `assigned`: who was preempted for it
-  std::int64_t stands_by_since_ns = 0;        // monitor: frozen, and somebody's successor
+  std::atomic<processor*> assigned{nullptr};  // given by its waker [WAKE-1]
+  worker* froze = nullptr;                    // comes with `assigned`: the thread preempted for it
+  std::int64_t stands_by_since_ns = 0;        // monitor: frozen, and a successor
   // ---- monitor and the preempted thread's handler (preempt.cpp)
   basic_preempt_request<worker> preemption;
   std::atomic<std::uint32_t> runs_detached{0};  // leave the handler without a processor
