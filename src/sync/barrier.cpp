@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // sync/barrier.cpp - arrivals are counted under the guard; the completion runs outside it.
-//   BAR-1  the phase is the last thing the last arrival touches: who sees it may destroy the
-//          barrier, and sees all that came before.
-//   BAR-2  between the last arrival and the new phase nobody may arrive (the standard's
+//   BAR-1  the phase is the last thing the last arrival touches: a waiter that sees it may destroy
+//          the barrier, and sees all that came before.
+//   BAR-2  between the last arrival and the new phase there are no arrivals (the standard's
 //          precondition), so the completion is alone with what it works on.
 #include <weft/barrier.hpp>
 
@@ -28,7 +28,7 @@ void barrier_complete(barrier_state& b) noexcept {
   wake_list out;
   waiting_guard g(&b);
   splice_back(local, b.waiters);
-  b.pending = b.expected;  // BAR-2: nobody arrives meanwhile
+  b.pending = b.expected;  // BAR-2: no arrivals meanwhile
   b.phase.store(b.phase.load(std::memory_order_relaxed) + 1, std::memory_order_release);  // BAR-1
   wake_all<waiting_env>(g, out, local);
 }

@@ -62,7 +62,7 @@ channel_status status_of(channel_step s) noexcept {
   return s == channel_step::done ? channel_status::success : channel_status::closed;
 }
 
-// For whoever has stayed inside weft since begin_park. Null in `w` afterwards: outside again.
+// For a caller that has stayed inside weft since begin_park. `w` is null afterwards: outside again.
 wake_code finish_park_inside(fiber_record& self, worker*& w, const wait_limit& limit) {
   if (limit.stop == nullptr) return finish_park_inside(self, w, steady_ns(limit.deadline));
   // The callback may run here and now. Its end is waited for, if it runs elsewhere, before this
@@ -150,7 +150,7 @@ channel_status try_pass(channel_core& c, void* value) {
 
 }  // namespace
 
-// Spins first: whoever won the claim is on another CPU, moving the value.
+// Spins first: the winner of the claim is on another CPU, moving the value.
 [[gnu::noinline]] outcome await_outcome(const channel_waiter& w, channel_lock& lock) noexcept {
   constexpr int spins = 100;
   for (int i = 0; i < spins; ++i) {
@@ -173,9 +173,9 @@ channel_core::channel_core(const element_type& type, std::size_t capacity, std::
 channel_core::~channel_core() {
 #ifndef NDEBUG
   {
-    const channel_guard g(*this);  // those who have given up are about to leave
+    const channel_guard g(*this);  // waiters that have given up are about to leave
   }
-  // CHAN-1 is of those who can be claimed: both may hold some that were left behind.
+  // CHAN-1 is about waiters that can be claimed: both may hold some that were left behind.
   for (const auto& [queue, does] :
        {std::pair(&senders_, " sends into it"), std::pair(&receivers_, " receives from it")})
     for (const channel_waiter* w = queue->first(); w != nullptr; w = w->next)

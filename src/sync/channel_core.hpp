@@ -64,7 +64,7 @@ enum class outcome : std::uint8_t {
   again,  // the move threw, in the claimer's hands: as if nothing had happened
 };
 
-/// On the stack of whoever waits; in a queue under the channel's lock.
+/// On the waiter's stack; in a queue under the channel's lock.
 struct channel_waiter {
   channel_waiter* next = nullptr;
   channel_waiter* prev = nullptr;
@@ -117,7 +117,7 @@ class waiter_queue {
   channel_waiter* last_ = nullptr;
 };
 
-/// Those whose wake was won under the lock, to be queued after it [CHAN-6].
+/// Waiters whose wake was won under the lock, to be queued after it [CHAN-6].
 class claimed_list {
  public:
   claimed_list() = default;
@@ -209,8 +209,8 @@ class channel_core {
   waiter_queue receivers_;
 };
 
-/// The lock of one channel, and the processor: who holds it is neither preempted nor retaken.
-/// Afterwards it queues whom it claimed.
+/// The lock of one channel, and the processor: its holder is neither preempted nor retaken.
+/// Afterwards it queues the waiters it claimed.
 class channel_guard {
  public:
   explicit channel_guard(channel_core& c) noexcept
@@ -226,16 +226,16 @@ class channel_guard {
     out.flush(worker_);
     if (worker_ != nullptr) detail::leave(*worker_);
   }
-  /// Lets go of the lock, but stays inside weft: between begin_park and finish_park nobody may take
-  /// the processor, for whoever comes back without one is queued, and loses the word's state.
-  /// Returns the calling worker, or null.
+  /// Releases the lock, but stays inside weft: between begin_park and finish_park the processor
+  /// must not be taken, because a fiber that comes back without one is queued, and loses the word's
+  /// state. Returns the calling worker, or null.
   [[nodiscard]] worker* unlock_to_park() noexcept {
     release();
     return worker_;
   }
 
-  /// Has the monitor told the calling worker to let others run? Then yield_if_requested, once the
-  /// guard is gone.
+  /// True if the monitor has requested the calling worker to yield. Then call yield_if_requested,
+  /// once the guard is gone.
   [[nodiscard]] bool resched_is_requested() const noexcept {
     return worker_ != nullptr && worker_->resched_requested.load(std::memory_order_relaxed) != 0;
   }

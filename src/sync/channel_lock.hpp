@@ -97,8 +97,8 @@ class basic_channel_lock {
   }
 
   typename Env::template atomic<std::uint32_t> word_{0};      // 1: held
-  typename Env::template atomic<std::uint32_t> sleepers_{0};  // those who sleep, or are about to
-  // Written with the lock held, by who had to wait.
+  typename Env::template atomic<std::uint32_t> sleepers_{0};  // agents that sleep, or are about to
+  // Written with the lock held, by an agent that had to wait.
   std::atomic<std::int64_t> waited_at_{0};
   std::atomic<std::int64_t> apart_{Env::shortest_ns};  // how long it stood back
 };

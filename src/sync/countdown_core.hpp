@@ -2,12 +2,12 @@
 #pragma once
 // sync/countdown_core.hpp - reaching zero, and waiting for it.
 //
-// The count and "somebody waits" are one word, so that the last one to count down knows whether it
-// may go: without waiters it never touches the object after its decrement.
+// The count and the bit for waiters are one word, so that the last decrement knows whether it is
+// done: without waiters it never touches the object afterwards.
 //   COUNT-1  the bit is set only under the guard and only while the list is not empty; the step to
-//            zero with the bit set is made under the guard, too. Those who see zero without waiting
-//            may destroy the object.
-//   COUNT-2  whoever sees zero sees what came before every decrement (they are one release
+//            zero with the bit set is made under the guard, too. An agent that sees zero without
+//            waiting may destroy the object.
+//   COUNT-2  a reader of zero sees what came before every decrement (they are one release
 //            sequence).
 
 #include "sync/waiting.hpp"

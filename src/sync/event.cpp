@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sync/event.cpp - a flag and those who wait for it.
-//   EVENT-1  whoever sees the flag sees what came before set().
+// sync/event.cpp - a flag and its waiters.
+//   EVENT-1  a reader that sees the flag sees what came before set().
 //   EVENT-2  the flag is the last thing set() touches of the object: a waiter that saw it may
 //            destroy the object.
 #include <weft/event.hpp>

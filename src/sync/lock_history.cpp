@@ -25,7 +25,7 @@ entry& entry_of(const void* mutex) noexcept {
 }
 
 // How far a walk from `frame` may read. On a stack that the application made, to the end of the
-// page: nobody knows its end.
+// page: its end is unknown.
 const std::byte* end_of_stack(const fiber_record& self, const std::byte* frame) noexcept {
   stack_ref own;
   if (self.has(fiber_record::is_thread)) {

@@ -21,7 +21,7 @@ struct lock_calls {
 };
 
 /// The calls above `frame` (a frame address of the caller's) are those that lock `mutex` now.
-/// `self`: who calls.
+/// `self` is the caller.
 void remember_lock(const void* mutex, const fiber_record& self, const void* frame) noexcept;
 [[nodiscard]] lock_calls calls_that_locked(const void* mutex) noexcept;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sync/lock_owner.hpp - who holds the mutex a fiber waits for, for reports.
+// sync/lock_owner.hpp - the holder of the mutex that a fiber waits for, for reports.
 
 #include <cstdint>
 

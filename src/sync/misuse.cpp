@@ -63,8 +63,8 @@ void destroyed_while_waited_for(const wait_list& list) noexcept {
   const void* object = nullptr;
   int n = 0;
   {
-    // The object is about to go: nobody can be stopped from touching it any more, so the list is
-    // read as it is.
+    // The object is about to go: no other agent can be kept from touching it any more, so the list
+    // is read as it is.
     for (const wait_link* l = list.head.next; l != &list.head && n < 16; l = l->next) {
       const waiter& w = static_cast<const waiter&>(*l);
       if (is_left_behind(w.self)) continue;  // it never comes back

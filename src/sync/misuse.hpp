@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sync/misuse.hpp - reports of misuse end the process: who, whom it concerns, where.
+// sync/misuse.hpp - reports of misuse, which end the process: the caller, the object and its owner,
+// the places.
 
 #include <string>
 

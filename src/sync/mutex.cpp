@@ -29,7 +29,7 @@ void take_note(mutex_state& m, fiber_record& self, const void* from, const void*
   remember_lock(&m, self, frame);
   m.owner.store(&self, std::memory_order_relaxed);
   m.locked_at.store(from, std::memory_order_relaxed);
-  m.word.fetch_or(owned, std::memory_order_release);  // [MUTEX-5] those who look at the owner
+  m.word.fetch_or(owned, std::memory_order_release);  // [MUTEX-5] readers of the owner
 }
 
 }  // namespace

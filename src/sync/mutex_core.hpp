@@ -56,7 +56,7 @@ bool lock_contended(State& m, typename Env::waiter& me, const typename Env::limi
       break;
     }
     if (was_woken)
-      push_front(m.waiters, me);  // MUTEX-4: nobody overtakes it in the queue
+      push_front(m.waiters, me);  // MUTEX-4: no waiter overtakes it in the queue
     else
       push_back(m.waiters, me);
     if (Env::park(g, me, limit) != wait_end::ready) {
@@ -83,7 +83,7 @@ void unlock_contended(State& m) noexcept {
       return;
   typename Env::wake_list out;
   typename Env::guard g(&m);
-  // Under the guard, locked by us, nobody on its way: the word is ours to store. Others can only
+  // Under the guard, locked by us, no waiter on its way: the word is ours to store. Others can only
   // try to set `locked`.
   const std::int64_t impatient = Env::now() - mutex_patience_ns;
   while (auto* first = pop_front<typename Env::waiter>(m.waiters)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// sync/once.cpp - who runs it, and who waits for that.
-//   ONCE-1  whoever sees `done` sees what the call did.
+// sync/once.cpp - one caller runs the function, the others wait.
+//   ONCE-1  a reader of `done` sees what the call did.
 //   ONCE-2  at most one runs. When a call fails, one waiter is given the flag as it is, running: it
 //           tries next.
 #include <weft/once.hpp>

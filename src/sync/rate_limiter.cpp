@@ -2,9 +2,9 @@
 // sync/rate_limiter.cpp - a reservation is a moment; waiting for it is sleeping.
 //
 //   RATE-1  reservations are given in the order of asking, and never come due in another: full_at
-//           only grows, but for what a stopped waiter gives back.
-// Rejected: a queue of waiters and somebody who refills (a wake-up per token, and a timer that runs
-// while nobody waits).
+//           only grows, except for what a stopped waiter gives back.
+// Rejected: a queue of waiters and a thread that refills (a wake-up per token, and a timer that
+// runs without waiters).
 #include <weft/rate_limiter.hpp>
 
 #include <algorithm>

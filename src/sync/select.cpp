@@ -220,8 +220,8 @@ struct inside_weft {
   }
 };
 
-// Queues whom the select has claimed, however the block is left [CHAN-6]. Inside weft; declared
-// before the locks.
+// Queues the waiters that the select has claimed, however the block is left [CHAN-6]. Inside weft;
+// declared before the locks.
 struct claims : claimed_list {
   claims() = default;
   claims(const claims&) = delete;
@@ -251,7 +251,7 @@ bool arm(select_waiter& s, std::span<select_case* const> cases, std::size_t inde
       w.who = t;
       const std::lock_guard guard(stripe_of(&a).lock);
       push_back(a.waiters, w);
-      // TIMEOUT-2: who moves it wakes us
+      // TIMEOUT-2: a call that moves it wakes us
       if (a.due < timer_state::latest) until = std::min(until, a.due);
       return true;
     }
@@ -323,7 +323,7 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
       const std::size_t taken = take_first(cases, first, out);
       if (taken != cases.size()) return taken;
       t = begin_park(self, park_reason::select, &cases);  // read_select
-      // From `first` on, too: of two cases in one queue, whoever comes would always serve the one
+      // From `first` on, too: of two cases in one queue, the other side would always serve the one
       // that joined first.
       for (std::size_t k = 0, i = first; k < cases.size();
            ++k, i = i + 1 == cases.size() ? 0 : i + 1) {

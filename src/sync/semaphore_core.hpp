@@ -2,12 +2,13 @@
 #pragma once
 // sync/semaphore_core.hpp - permits, given to waiters directly.
 //
-//   SEM-1  who acquires sees what came before the release of the permit.
-//   SEM-2  while somebody waits there is no free permit: the bit is set only when there is none,
-//          and a release that sees the bit works under the guard. So nobody overtakes the queue,
-//          and no permit lies beside a waiter.
+//   SEM-1  an agent that acquires sees what came before the release of the permit.
+//   SEM-2  while an agent waits there is no free permit: the bit is set only when there is none,
+//          and a release that sees the bit works under the guard. So no agent overtakes the queue,
+//          and no permit is left beside a waiter.
 //   SEM-3  a permit for a waiter that gives up goes to the next one, or back into the count.
-// The word is written before the claims (WAIT-3): who was let through may destroy the semaphore.
+// The word is written before the claims (WAIT-3): an agent that was let through may destroy the
+// semaphore.
 
 #include "sync/waiting.hpp"
 
@@ -35,7 +36,7 @@ wait_end acquire_permit(State& s, typename Env::waiter& me, const typename Env::
   if (is_linked(me)) {
     unlink(me);
     if (s.waiters.empty())
-      s.word.store(0, std::memory_order_relaxed);  // SEM-2: nobody else writes it now
+      s.word.store(0, std::memory_order_relaxed);  // SEM-2: no other agent writes it now
   }
   return end;
 }
@@ -58,7 +59,7 @@ void release_permits(State& s, std::int64_t n) noexcept {
       s.word.fetch_add(n * one, std::memory_order_release);  // [SEM-1]
       return;
     }
-    // SEM-2: the bit is set, so the word is ours. What is over is free; if somebody still waits,
+    // SEM-2: the bit is set, so the word is ours. The rest is free; if an agent still waits,
     // nothing is.
     s.word.store(s.waiters.empty() ? (n - lucky) * one : waited_for,
                  std::memory_order_release);  // [SEM-1]

@@ -18,7 +18,7 @@ std::string name(const shared_mutex_state& m) {
   std::snprintf(text, sizeof text, "the shared_mutex at %p", static_cast<const void*>(&m));
   return text;
 }
-// Null: nobody, or one that was locked by code without assertions.
+// Null: no owner, or one whose lock was taken by code without assertions.
 fiber_record* writer_of(const shared_mutex_state& m) noexcept {
   // [RW-5]
   if ((m.word.load(std::memory_order_acquire) & shared_mutex_state::owned) == 0) return nullptr;

@@ -6,12 +6,12 @@
 //   guard), readers; `owned`: `writer_is` is valid - the writer's, in builds with assertions, gone
 //   with `writer`
 //
-//   RW-1  a writer is alone; who locks sees what was done before the unlocks it excludes.
-//   RW-2  while somebody waits nobody comes in past the queue, and the one who leaves last works
+//   RW-1  a writer is alone; an agent that locks sees what was done before the unlocks it excludes.
+//   RW-2  while an agent waits no other gets in past the queue, and the last owner to leave works
 //         under the guard: it gives the lock to the first in the queue - a writer, or all the
 //         readers up to the next writer.
-//   RW-3  if nobody has the lock, nobody waits. Whenever the front of the queue changes (its writer
-//         gives up), the readers behind it are looked at, too.
+//   RW-3  if the lock is free, no agent waits. Whenever the front of the queue changes (its writer
+//         gives up), the readers behind it are checked, too.
 //   RW-4  an owner that leaves writes the word before the claims, and after them only for a waiter
 //         that gave up, which is still inside its call.
 //   RW-5  with assertions, the writer is written before `owned` is set (release), and read after

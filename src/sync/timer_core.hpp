@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sync/timer_core.hpp - waiting for a timer is waiting until `due`, or until somebody moves it.
-// Nothing runs when it comes due: who waits takes the firing himself.
+// sync/timer_core.hpp - waiting for a timer is waiting until `due`, or until it is moved. Nothing
+// runs when it comes due: a waiter takes the firing itself.
 //   TIMEOUT-1  a firing is taken once: `due` is looked at and moved on under one lock.
-//   TIMEOUT-2  whoever moves `due` wakes those who wait for it; they look again.
+//   TIMEOUT-2  a call that moves `due` wakes the waiters; they look again.
 // Templates over the environment of waiting.hpp.
 
 #include <algorithm>

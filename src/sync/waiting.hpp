@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sync/waiting.hpp - waiter lists: what every object of this layer is built of. Proofs in
-// README.md.
+// sync/waiting.hpp - waiter lists: what every object of this layer is made of. Proofs in README.md.
 //
 //   waits:                               wakes:
 //     waiter me(reason, this);             wake_list out;            // enqueues after the guard
@@ -29,7 +28,7 @@
 
 namespace weft::detail {
 
-// ---- lists: links only, whoever the environment is; under the guard
+// ---- lists: links only, for any environment; under the guard
 // -------------------------------
 inline bool is_linked(const wait_link& w) noexcept { return w.next != nullptr; }
 inline void insert_before(wait_link& at, wait_link& w) noexcept {
@@ -67,7 +66,7 @@ inline void splice_back(wait_list& to, wait_list& from) noexcept {
   from.head.next = from.head.prev = &from.head;
 }
 
-// ---- a waiter: on the stack of whoever waits
+// ---- a waiter: on its own stack
 // ------------------------------------------------------
 struct waiter : wait_link {
   waiter(park_reason why, const void* what)
@@ -77,10 +76,10 @@ struct waiter : wait_link {
 
   fiber_record& self;
   ticket who;              // set by park
-  std::int64_t since = 0;  // for those who look at it
+  std::int64_t since = 0;  // for objects that read it
   const park_reason reason;
   bool given = false;  // the waker made this one the owner, or told it before it parked
-  bool parks = false;  // for those who are in a list before they park
+  bool parks = false;  // for waiters that are in a list before they park
   // if its deadline finds no memory; `starved` then, and its end is a timeout
   bool gives_up = false;
   bool starved = false;
@@ -120,8 +119,8 @@ class waiting_guard {
   bool held_ = false;
 };
 
-/// Those whose wake was won under the lock; they are queued when this dies, after it. Declare it
-/// before the guard.
+/// Waiters whose wake was won under the lock; they are queued when this is destroyed, after it.
+/// Declare it before the guard.
 class wake_list {
  public:
   wake_list() = default;
@@ -169,13 +168,13 @@ struct waiting_env {
 
   static std::int64_t now() noexcept { return os::now_ns(); }
   static bool is_over(const limit& l) noexcept;
-  /// Releases the guard, waits. Ready: somebody claimed the waiter.
+  /// Releases the guard and waits. Returns ready if the waiter was claimed.
   static wait_end park(guard& g, waiter& w, const limit& l);
 };
 
-// ---- an entry point whose wait can be called off as if its time were over: for want of memory it
-// throws instead, and nothing has changed. (A wait that cannot keeps its deadline on its stack, in
-// a list that is searched [TIMER-4]: that is for few.)
+// ---- an entry point whose wait can be withdrawn as if its time were over: without memory it
+// throws instead, and nothing has changed. (A wait that cannot be withdrawn keeps its deadline on
+// its stack, in a list that is searched [TIMER-4]: that is for few.)
 [[nodiscard]] inline bool has_succeeded(bool locked) noexcept { return locked; }
 [[nodiscard]] inline bool has_succeeded(wait_end end) noexcept { return end == wait_end::ready; }
 template <class Wait>
@@ -190,7 +189,7 @@ auto wait_or_throw(waiter& me, Wait&& wait) {
 // ---- the two halves most objects need
 // -------------------------------------------------------------
 
-/// Waits in `list` unless done(), which is called under the guard. `object` is whose lock it is.
+/// Waits in `list` unless done(), which is called under the guard. `object` selects the lock.
 template <class Env, class Done>
 wait_end wait_unless(typename Env::waiter& me, wait_list& list, const void* object,
                      const typename Env::limit& limit, Done&& done) {
@@ -205,8 +204,8 @@ wait_end wait_unless(typename Env::waiter& me, wait_list& list, const void* obje
   return end;
 }
 
-/// Wakes everybody in `local`, which was taken from the object under `g`; lets go of the lock now
-/// and then. Those who give up meanwhile leave `local` by themselves.
+/// Wakes all waiters in `local`, which was taken from the object under `g`; releases the lock now
+/// and then. Waiters that give up meanwhile leave `local` by themselves.
 template <class Env>
 void wake_all(typename Env::guard& g, typename Env::wake_list& out, wait_list& local) {
   constexpr int at_once = 64;

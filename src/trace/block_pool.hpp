@@ -10,9 +10,9 @@
 //           recorder, to be kept
 //   saved, full -> current   a flight recorder overwrites what it has saved, then what is oldest
 // A writer appends to its current block without a lock and publishes how far it has come. Others
-// may look at what is published, under the lock.
+// may read what is published, under the lock.
 //   TRACE-2  bytes below `used` never change while a block lives; a life begins under the lock. So
-//            whoever holds the lock (peek), or has taken the block, reads what was written.
+//            a holder of the lock (peek), or of the block, reads what was written.
 //   TRACE-3  a block is in one list, or one writer's, or the collector's.
 // Rejected: one byte ring per thread with a reader's and a writer's index (an overwriting writer
 // races with its reader, and memory that a quiet thread does not need helps no busy one).
@@ -77,7 +77,7 @@ class block_pool {
     open_ = false;
   }
 
-  /// The writer is done with `done` (or has none) and gets another one; null if there is none, or
+  /// The writer is done with `done` (or has none) and gets another block; null if there is none, or
   /// the session is over. `overwritten` hears of a block of this session that is used again without
   /// having been written; under the lock.
   template <class Overwritten>
@@ -155,7 +155,7 @@ class block_pool {
     const std::lock_guard guard(lock_);
     return full_.count;
   }
-  /// In the handler of a crash: nobody can be waited for, so this takes no lock and looks at
+  /// In the handler of a crash: it cannot wait for other threads, so it takes no lock and looks at
   /// everything. What is given to another writer meanwhile fails its checksum.
   template <class Visit>
   void look_anyway(Visit&& visit) noexcept {

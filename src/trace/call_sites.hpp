@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // trace/call_sites.hpp - code addresses as small numbers, the same for as long as the process
-// lives. Looking one up takes no lock; the first time takes one. Names are the tool's business: it
-// has the modules and their debug information.
+// lives. Looking one up takes no lock; the first time takes one. The tool finds the names: it has
+// the modules and their debug information.
 
 #include <cstdint>
 

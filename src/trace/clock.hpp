@@ -43,8 +43,8 @@ struct clock_pair {
 };
 [[nodiscard]] clock_pair clocks_now() noexcept;
 
-/// Chooses the clock, once, before anybody reads it; measures it, which takes some milliseconds the
-/// first time.
+/// Chooses the clock, once, before it is read; measures it, which takes some milliseconds the first
+/// time.
 void prepare_clock() noexcept;
 [[nodiscard]] std::uint64_t ticks_per_second() noexcept;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// trace/event.hpp - the enum of events.def, and the one branch an event costs while nobody listens.
+// trace/event.hpp - the enum of events.def, and the one branch that an event costs while nothing
+// records.
 
 #include <atomic>
 #include <cstdint>
@@ -25,7 +26,7 @@ enum class event : std::uint8_t {
   return "unknown event";
 }
 
-/// Is the number the length of a text?
+/// True if the number is the length of a text.
 [[nodiscard]] constexpr bool carries_text(event e) noexcept {
   return static_cast<std::uint8_t>(e) >= 192;
 }
@@ -39,11 +40,11 @@ enum class when : std::uint8_t { now, at_once };
 using sink = void (*)(event e, when time, std::uint64_t fiber, std::uint64_t number,
                       std::uint64_t other) noexcept;
 
-// Null: nobody listens. Release store by whoever starts listening, acquire load in emit [TRACE-1].
+// Null: there is no listener. Release store when one starts, acquire load in emit [TRACE-1].
 extern constinit std::atomic<sink> listener;
 
-/// Who hears of spawns, as bits: the spawn's one branch. relaxed: the tracer asks the listener once
-/// more; the profiler may miss some.
+/// The listeners of spawns, as bits: the spawn's one branch. relaxed: the tracer reads the listener
+/// again; the profiler may miss some.
 enum : std::uint32_t { spawns_for_listener = 1, spawns_for_profiler = 2 };
 extern constinit std::atomic<std::uint32_t> spawns_watched;
 
@@ -76,7 +77,7 @@ void record_end(std::uint64_t fiber) noexcept;
 inline void emit_text(event e, std::uint64_t fiber, std::string_view text) noexcept {
   emit(e, fiber, text.size(), reinterpret_cast<std::uintptr_t>(text.data()));
 }
-/// What the listener needs is there: for those who call the recorder by name.
+/// What the listener needs is there: for callers of the recorder by name.
 [[nodiscard]] inline bool listened_to_for_sure() noexcept {
   return listener.load(std::memory_order_acquire) != nullptr;  // [TRACE-1]
 }

@@ -4,7 +4,7 @@
 //
 //   fiber_create   of creations in a row - the next id, the same place and parent - the first is
 //                  written, with the time; the others are counted beside the length that the block
-//                  publishes, until another event comes or somebody reads
+//                  publishes, until another event or a reader comes
 //   fiber_start    where it follows a fiber's end at once, nothing: the reader knows (README, "What
 //                  is not written")
 // Nothing here waits for a reader. The lock of the pool is taken once per block, some thousand

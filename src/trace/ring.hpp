@@ -45,8 +45,8 @@ struct alignas(base::cache_line) ring {
   std::uint32_t epoch = 0;  // what `epoch` was when the block was begun
   std::uint32_t sequence = 0;
   std::uint64_t events = 0;  // in the block
-  // Of a fiber_create, if that was the last event: who is next and needs to be counted only; 0:
-  // nobody.
+  // Of a fiber_create, if that was the last event: the fiber that is next and needs to be counted
+  // only; 0: none.
   std::uint64_t next_created = 0;
   std::uint64_t site = 0;  // the last place a fiber was spawned at
   std::uint64_t parent = 0;

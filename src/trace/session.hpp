@@ -16,7 +16,7 @@ enum class session_kind : std::uint8_t { none, file, flight };
 
 struct session_options {
   session_kind kind = session_kind::file;
-  // of the file; flight: where snapshots go that nobody gave a path for
+  // of the file; flight: of snapshots without a path of their own
   std::string path;
   std::size_t memory = 0;  // bytes of all rings together
   std::chrono::milliseconds generation{1000};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// trace/threads.cpp - who records: a ring per thread, and a table that says who the threads are.
+// trace/threads.cpp - a ring for each thread that records, and a table of the threads.
 //
 // All of it stands ready in static memory (untouched pages cost nothing): a thread gets its ring at
 // its first event, which may happen in a signal handler (preempt.cpp), where nothing may be
@@ -43,7 +43,7 @@ void end_of_thread(void*) noexcept { thread_ends(); }
 [[gnu::tls_model("initial-exec")]] thread_local constinit thread_slot slot_of_thread;
 
 ring* take_ring(thread_slot& t) noexcept {
-  if (!t.known && !t.ends) {  // not one of weft's: nobody else will say when it ends
+  if (!t.known && !t.ends) {  // not one of weft's: nothing else will say when it ends
     t.ends = true;
     abi::__cxa_thread_atexit(&end_of_thread, nullptr, &__dso_handle);
   }
