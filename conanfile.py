@@ -16,8 +16,8 @@ class WeftConan(ConanFile):
     topics = ("fibers", "concurrency", "scheduler", "work-stealing")
     package_type = "library"
     settings = "os", "compiler", "build_type", "arch"
-    options = {"shared": [True, False], "fPIC": [True, False]}
-    default_options = {"shared": False, "fPIC": True}
+    options = {"shared": [True, False], "fPIC": [True, False], "with_tls": [True, False]}
+    default_options = {"shared": False, "fPIC": True, "with_tls": False}
     exports_sources = "CMakeLists.txt", "cmake/*", "include/*", "src/*", "LICENSE"
 
     def set_version(self):
@@ -39,12 +39,15 @@ class WeftConan(ConanFile):
     def requirements(self):
         self.requires("boost/[>=1.74 <2]")
         self.requires("concurrentqueue/[>=1.0.3 <2]", visible=False)
+        if self.options.with_tls:
+            self.requires("openssl/[>=3 <4]")
 
     def generate(self):
         CMakeDeps(self).generate()
         toolchain = CMakeToolchain(self)
         for part in ("TESTS", "EXAMPLES", "TOOLS"):
             toolchain.cache_variables[f"WEFT_BUILD_{part}"] = False
+        toolchain.cache_variables["WEFT_TLS"] = "ON" if self.options.with_tls else "OFF"
         toolchain.generate()
 
     def build(self):
@@ -58,7 +61,13 @@ class WeftConan(ConanFile):
 
     def package_info(self):
         self.cpp_info.set_property("cmake_file_name", "weft")
-        self.cpp_info.set_property("cmake_target_name", "weft::weft")
-        self.cpp_info.libs = ["weft"]
-        self.cpp_info.requires = ["boost::context", "concurrentqueue::concurrentqueue"]
-        self.cpp_info.system_libs = ["pthread"]
+        base = self.cpp_info.components["core"]
+        base.set_property("cmake_target_name", "weft::weft")
+        base.libs = ["weft"]
+        base.requires = ["boost::context", "concurrentqueue::concurrentqueue"]
+        base.system_libs = ["pthread"]
+        if self.options.with_tls:
+            tls = self.cpp_info.components["tls"]
+            tls.set_property("cmake_target_name", "weft::tls")
+            tls.libs = ["weft_tls"]
+            tls.requires = ["core", "openssl::ssl", "openssl::crypto"]

@@ -7,11 +7,12 @@
 
 weft_build_packages=(
   g++ cmake ninja-build libboost-context-dev libconcurrentqueue-dev libjemalloc-dev
+  libssl-dev
 )
 weft_example_packages=(libcli11-dev libfmt-dev libhttp-parser-dev)
 weft_tool_packages=(libdw-dev nlohmann-json3-dev)
 weft_test_packages=(
-  gdb doctest-dev doxygen python3 python3-prometheus-client python3-venv
+  gdb doctest-dev doxygen libboost-dev openssl python3 python3-prometheus-client python3-venv
   apache2-utils curl wrk libpq-dev libhiredis-dev postgresql redis-server  # the examples' clients
 )
 weft_browser_packages=(chromium)  # looks at the timeline page; 400 MB, 15 s

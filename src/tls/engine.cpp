@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSL-1.0
+// tls/engine.cpp - what a stream's functions do.
+#include <weft/tls/engine.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tls/engine_state.hpp"
+
+namespace weft::tls::detail {
+namespace {
+
+using held = std::unique_lock<weft::mutex>;
+
+// One record; and as much as is encrypted in one stretch, and handed down by one call.
+constexpr std::size_t record = SSL3_RT_MAX_PLAIN_LENGTH, batch = 4 * record;
+
+/// Buffers as OpenSSL wants them: small ones joined to a record, large ones as they are.
+class gatherer {
+ public:
+  gatherer(const net::const_buffers& data, std::size_t skip) noexcept
+      : next_(data.begin()), end_(data.end()), offset_(skip) {
+    settle();
+  }
+  [[nodiscard]] bool done() const noexcept { return next_ == end_; }
+  [[nodiscard]] std::span<const std::byte> front() {
+    const auto first = bytes_of(*next_).subspan(offset_);
+    if (first.size() >= record || next_ + 1 == end_) return first;
+    joined_.assign(first.begin(), first.end());
+    for (const auto* b = next_ + 1; b != end_ && joined_.size() < record; ++b) {
+      const auto all = bytes_of(*b);
+      const auto piece = all.first(std::min(all.size(), record - joined_.size()));
+      joined_.insert(joined_.end(), piece.begin(), piece.end());
+    }
+    return joined_;
+  }
+  void took(std::size_t n) noexcept {
+    offset_ += n;
+    settle();
+  }
+
+ private:
+  static std::span<const std::byte> bytes_of(const net::const_buffer& b) noexcept {
+    return {static_cast<const std::byte*>(b.data()), b.size()};
+  }
+  void settle() noexcept {
+    while (next_ != end_ && offset_ >= next_->size()) {
+      offset_ -= next_->size();
+      ++next_;
+    }
+  }
+  const net::const_buffer *next_, *end_;
+  std::size_t offset_;  // into *next_
+  std::vector<std::byte> joined_;
+};
+
+// With `writing` held: encrypts up to a batch. Returns how much was taken.
+std::size_t encrypt(engine_state& s, gatherer& data, std::error_code& ec) {
+  std::size_t taken = 0;
+  const openssl_stretch stretch(s);
+  while (taken < batch && !data.done()) {
+    if (s.failed) {
+      ec = s.failed;
+      break;
+    }
+    std::span<const std::byte> part;
+    try {
+      part = data.front();
+    } catch (const std::bad_alloc&) {
+      if (taken == 0) throw;
+      break;
+    }
+    std::size_t n = 0;
+    const int result = ::SSL_write_ex(s.ssl, part.data(), std::min(part.size(), batch - taken), &n);
+    if (result != 1) {
+      // No input is ever wanted here: there is no renegotiation.
+      if (outcome_of(s, stretch, result) != ssl_outcome::failed)
+        s.failed = std::make_error_code(std::errc::protocol_error);
+      ec = s.failed;
+      break;
+    }
+    taken += n;
+    data.took(n);
+  }
+  return taken;
+}
+
+template <class F>
+std::size_t within_memory(std::error_code& ec, F&& call) noexcept {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    ec = std::make_error_code(std::errc::not_enough_memory);
+    return 0;
+  }
+}
+
+bool ready(engine_state& s, transport& below, const wait_limit& limit, std::error_code& ec) {
+  if (s.done.load(std::memory_order_acquire)) return true;
+  if (!lock_within(s.shaking, limit, s.read_deadline, ec)) return false;
+  const held shaking(s.shaking, std::adopt_lock);
+  handshake_locked(s, below, limit, ec);
+  return !ec;
+}
+
+}  // namespace
+
+engine::engine(const context& c, std::string_view peer)
+    : state_(std::make_unique<engine_state>(c, peer)) {}
+engine::engine(engine&&) noexcept = default;
+engine& engine::operator=(engine&&) noexcept = default;
+engine::~engine() = default;
+
+void engine::handshake(transport& below, const wait_limit& limit, std::error_code& ec) noexcept {
+  ec.clear();
+  within_memory(ec, [&] { return ready(*state_, below, limit, ec) ? 1 : 0; });
+}
+
+namespace {
+
+std::size_t read_some(engine_state& s, transport& below, std::span<std::byte> buffer,
+                      const wait_limit& limit, std::error_code& ec) {
+  if (!ready(s, below, limit, ec)) return 0;
+  if (!lock_within(s.reading, limit, s.read_deadline, ec)) return 0;
+  const held reading(s.reading, std::adopt_lock);
+  for (;;) {
+    bool broke = false, answers = false;
+    {
+      const openssl_stretch stretch(s);
+      if (s.failed || s.read_failed) {
+        ec = s.failed ? s.failed : s.read_failed;
+        return 0;
+      }
+      std::size_t n = 0;
+      const int result = ::SSL_read_ex(s.ssl, buffer.data(), buffer.size(), &n);
+      if (result == 1) return n;
+      const ssl_outcome outcome = outcome_of(s, stretch, result);
+      if (outcome == ssl_outcome::ended) return 0;
+      broke = outcome == ssl_outcome::failed;
+      if (broke) ec = s.failed;
+      answers = !s.output.empty();
+    }
+    if (broke) {
+      // The holder of `writing` sends what he finds when he is done; else we do.
+      using namespace std::chrono_literals;
+      const held writing(s.writing, 1s);
+      if (writing) send_alert(s, below, limit);
+      return 0;
+    }
+    if (answers)  // to a message that was no data; the holder of `writing` does it if there is one
+      if (const held writing(s.writing, std::try_to_lock); writing) send_alert(s, below, limit);
+    if (fill(s, below, limit, ec)) continue;
+    if (!ec) ec = s.read_failed = errc::stream_truncated;
+    return 0;
+  }
+}
+
+std::size_t write_some(engine_state& s, transport& below, gatherer data, const wait_limit& limit,
+                       std::error_code& ec) {
+  if (!ready(s, below, limit, ec)) return 0;
+  if (!lock_within(s.writing, limit, s.write_deadline, ec)) return 0;
+  const held writing(s.writing, std::adopt_lock);
+  if (s.closed) {
+    ec = std::make_error_code(std::errc::broken_pipe);
+    return 0;
+  }
+  flush(s, below, limit, ec);  // what a wait that ended left behind
+  if (ec) return 0;
+  const std::size_t taken = encrypt(s, data, ec);
+  if (ec)
+    send_alert(s, below, limit);
+  else
+    flush(s, below, limit, ec);
+  return taken;
+}
+
+}  // namespace
+
+std::size_t engine::read(transport& below, const net::mutable_buffers& to, std::size_t skip,
+                         const wait_limit& limit, std::error_code& ec) noexcept {
+  ec.clear();
+  for (const auto& b : to) {
+    if (skip >= b.size()) {
+      skip -= b.size();
+      continue;
+    }
+    const std::span buffer(static_cast<std::byte*>(b.data()) + skip, b.size() - skip);
+    return within_memory(ec, [&] { return read_some(*state_, below, buffer, limit, ec); });
+  }
+  return 0;
+}
+
+std::size_t engine::write(transport& below, const net::const_buffers& from, std::size_t skip,
+                          const wait_limit& limit, std::error_code& ec) noexcept {
+  ec.clear();
+  gatherer data(from, skip);
+  if (data.done()) return 0;
+  return within_memory(ec, [&] { return write_some(*state_, below, std::move(data), limit, ec); });
+}
+
+void engine::shutdown(transport& below, const wait_limit& limit, std::error_code& ec) noexcept {
+  engine_state& s = *state_;
+  ec.clear();
+  if (!s.done.load(std::memory_order_acquire)) {
+    ec = std::make_error_code(std::errc::not_connected);
+    return;
+  }
+  if (!lock_within(s.writing, limit, s.write_deadline, ec)) return;
+  const held writing(s.writing, std::adopt_lock);
+  if (!s.closed) {
+    const openssl_stretch stretch(s);
+    if (!s.failed && ::SSL_shutdown(s.ssl) < 0) s.failed = stretch.first_error();
+    ec = s.failed;
+    s.closed = !ec;
+  }
+  if (!ec) flush(s, below, limit, ec);
+}
+
+void engine::update_keys() {
+  const openssl_stretch stretch(*state_);
+  if (::SSL_key_update(state_->ssl, SSL_KEY_UPDATE_REQUESTED) != 1)
+    throw std::system_error(stretch.first_error(), "weft: tls key update");
+}
+
+void engine::set_deadlines(bool reads, bool writes,
+                           std::chrono::steady_clock::time_point t) noexcept {
+  const std::int64_t ns = t.time_since_epoch().count();
+  if (reads) state_->read_deadline.store(ns, std::memory_order_relaxed);
+  if (writes) state_->write_deadline.store(ns, std::memory_order_relaxed);
+}
+std::chrono::steady_clock::time_point engine::read_deadline() const noexcept {
+  return weft::detail::steady_at(state_->read_deadline.load(std::memory_order_relaxed));
+}
+std::chrono::steady_clock::time_point engine::write_deadline() const noexcept {
+  return weft::detail::steady_at(state_->write_deadline.load(std::memory_order_relaxed));
+}
+
+const std::string& engine::peer() const noexcept { return state_->peer; }
+bool engine::handshake_done() const noexcept {
+  return state_->done.load(std::memory_order_acquire);
+}
+::ssl_st* engine::native_handle() const noexcept { return state_->ssl; }
+
+std::string_view engine::alpn() const noexcept {
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  ::SSL_get0_alpn_selected(state_->ssl, &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
+std::string_view engine::server_name() const noexcept {
+  const char* name = ::SSL_get_servername(state_->ssl, TLSEXT_NAMETYPE_host_name);
+  return name == nullptr ? std::string_view() : name;
+}
+std::string_view engine::version() const noexcept { return ::SSL_get_version(state_->ssl); }
+std::string_view engine::cipher() const noexcept { return ::SSL_get_cipher_name(state_->ssl); }
+bool engine::resumed() const noexcept { return ::SSL_session_reused(state_->ssl) == 1; }
+
+session engine::session() const {
+  const std::lock_guard lock(state_->guard);
+  return {state_->session, state_->peer};
+}
+
+void engine::set_session(const tls::session& session) {
+  if (!session || state_->settings->side != role::client || handshake_done() ||
+      session.peer() != state_->peer)
+    throw std::system_error(std::make_error_code(std::errc::invalid_argument),
+                            "weft: tls: a session is for a client of " + session.peer() +
+                                " before its handshake, not for " + state_->peer);
+  const openssl_stretch stretch(*state_);
+  if (::SSL_set_session(state_->ssl, session.native_handle()) != 1)
+    throw std::system_error(stretch.first_error(), "weft: tls: session");
+}
+
+void engine::fail(const char* operation, std::error_code why) const {
+  std::string text = std::string("weft: tls ") + operation;
+  text += state_->peer.empty() ? " a client" : " " + state_->peer;
+  throw std::system_error(why, text);
+}
+
+}  // namespace weft::tls::detail

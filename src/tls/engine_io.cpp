@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSL-1.0
+// tls/engine_io.cpp - between OpenSSL's buffers and the stream below; the handshake.
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "tls/engine_state.hpp"
+
+namespace weft::tls::detail {
+namespace {
+
+bool only_the_wait_ended(const std::error_code& ec) noexcept {
+  return ec == std::errc::timed_out || ec == std::errc::operation_canceled;
+}
+
+}  // namespace
+
+// TLS-2: what OpenSSL put out is taken in its order, and all of it is gone before more is taken.
+void flush(engine_state& s, transport& below, const wait_limit& limit, std::error_code& ec) {
+  for (;;) {
+    if (s.write_failed) {
+      ec = s.write_failed;
+      return;
+    }
+    while (s.sent < s.sending.size()) {
+      const std::size_t n = below.write(std::span(s.sending).subspan(s.sent), limit, ec);
+      s.sent += n;
+      if (!ec && n == 0) ec = std::make_error_code(std::errc::broken_pipe);
+      if (!ec) continue;
+      if (!only_the_wait_ended(ec)) s.write_failed = ec;
+      return;  // what is left goes first the next time
+    }
+    s.sending.clear();
+    s.sent = 0;
+    const std::lock_guard lock(s.guard);
+    if (s.output.empty()) return;
+    std::swap(s.output, s.sending);
+  }
+}
+
+bool fill(engine_state& s, transport& below, const wait_limit& limit, std::error_code& ec) {
+  const std::span<std::byte> room = s.input.room();
+  const std::size_t n = below.read(room, limit, ec);
+  if (ec) return false;
+  s.input.filled(n);
+  return n != 0;
+}
+
+void send_alert(engine_state& s, transport& below, const wait_limit& limit) {
+  using namespace std::chrono_literals;  // the kernel's buffer has room for it, or the peer is gone
+  wait_limit short_one = limit;
+  if (below.has_limits())
+    short_one.deadline = std::min(limit.deadline, std::chrono::steady_clock::now() + 1s);
+  std::error_code ignored;
+  flush(s, below, short_one, ignored);
+}
+
+void handshake_locked(engine_state& s, transport& below, const wait_limit& limit,
+                      std::error_code& ec) {
+  std::error_code not_sent;
+  while (!s.done.load(std::memory_order_acquire)) {
+    {
+      const openssl_stretch stretch(s);
+      if (!s.failed) {
+        const int result = ::SSL_do_handshake(s.ssl);
+        if (result == 1)
+          s.done.store(true, std::memory_order_release);
+        else if (outcome_of(s, stretch, result) == ssl_outcome::ended)
+          s.failed = errc::stream_truncated;  // closed before it began
+      }
+      ec = s.failed;
+    }
+    if (ec) return send_alert(s, below, limit);
+    std::error_code unsent;
+    flush(s, below, limit, unsent);
+    if (s.done.load(std::memory_order_relaxed)) return;  // a later write says what it was
+    if (only_the_wait_ended(unsent)) {
+      ec = unsent;
+      return;
+    }
+    // A peer that takes nothing more may have said why.
+    if (unsent) not_sent = unsent;
+    if (fill(s, below, limit, ec)) continue;
+    if (not_sent)
+      ec = not_sent;
+    else if (!ec)
+      ec = errc::stream_truncated;
+    return;
+  }
+}
+
+}  // namespace weft::tls::detail

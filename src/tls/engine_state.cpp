@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSL-1.0
+// tls/engine_state.cpp - a connection's beginning and end, and its buffers.
+#include "tls/engine_state.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+namespace weft::tls::detail {
+namespace {
+
+[[noreturn]] void refuse(const char* why) {
+  throw std::system_error(std::make_error_code(std::errc::invalid_argument),
+                          std::string("weft: tls: ") + why);
+}
+
+// Whom the certificate must name, and whom the server is asked for: addresses are not asked for.
+void expect_peer(::SSL* ssl, std::string name) {
+  if (!name.empty() && name.back() == '.') name.pop_back();
+  ::X509_VERIFY_PARAM* expected = ::SSL_get0_param(ssl);
+  if (::X509_VERIFY_PARAM_set1_ip_asc(expected, name.c_str()) == 1) return;
+  ::X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  if (::SSL_set1_host(ssl, name.c_str()) != 1 || ::SSL_set_tlsext_host_name(ssl, name.c_str()) != 1)
+    refuse("the peer's name is no host name");
+}
+
+int new_session(::SSL* ssl, ::SSL_SESSION* session) noexcept {
+  auto* s = static_cast<engine_state*>(::SSL_get_ex_data(ssl, index_of_engine()));
+  if (s == nullptr) return 0;
+  try {
+    s->session = std::shared_ptr<::SSL_SESSION>(session, ::SSL_SESSION_free);
+  } catch (const std::bad_alloc&) {
+    // the pointer has freed it
+  }
+  return 1;  // it is ours now
+}
+
+}  // namespace
+
+int index_of_engine() noexcept {
+  static const int index = ::SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+void keep_sessions(::SSL_CTX* c) noexcept {
+  ::SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  ::SSL_CTX_sess_set_new_cb(c, new_session);
+}
+
+std::span<std::byte> input_buffer::room() {
+  const std::size_t wanted = was_filled ? large : small;
+  if (capacity < wanted) {
+    data = std::make_unique_for_overwrite<std::byte[]>(wanted);
+    capacity = wanted;
+  }
+  begin = end = 0;
+  return {data.get(), capacity};
+}
+
+void input_buffer::filled(std::size_t n) noexcept {
+  end = n;
+  was_filled = n == capacity;
+}
+
+engine_state::engine_state(const context& c, std::string_view peer_name)
+    : settings(c.state()), peer(peer_name) {
+  const error_queue errors;
+  const bool client = settings->side == role::client;
+  if (client && peer.empty() && ::SSL_CTX_get_verify_mode(settings->handle) != SSL_VERIFY_NONE)
+    refuse("a client that verifies needs the name of its peer");
+  if (peer.find('\0') != std::string::npos) refuse("the peer's name has a zero byte");
+  ssl = ::SSL_new(settings->ready());
+  ::BIO* bio = ssl == nullptr ? nullptr : make_bio(*this);
+  if (bio == nullptr) {
+    ::SSL_free(ssl);
+    throw std::bad_alloc();
+  }
+  ::SSL_set_bio(ssl, bio, bio);
+  ::SSL_set_ex_data(ssl, index_of_engine(), this);
+  try {
+    if (client && !peer.empty()) expect_peer(ssl, peer);
+  } catch (...) {
+    ::SSL_free(ssl);
+    throw;
+  }
+  if (client)
+    ::SSL_set_connect_state(ssl);
+  else
+    ::SSL_set_accept_state(ssl);
+}
+
+engine_state::~engine_state() {
+  const error_queue errors;
+  ::SSL_free(ssl);
+}
+
+ssl_outcome outcome_of(engine_state& s, const openssl_stretch& stretch, int result) noexcept {
+  switch (::SSL_get_error(s.ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+      return ssl_outcome::want_input;
+    case SSL_ERROR_ZERO_RETURN:
+      return ssl_outcome::ended;
+    default:
+      break;
+  }
+  if (s.out_of_memory) {
+    s.failed = std::make_error_code(std::errc::not_enough_memory);
+    return ssl_outcome::failed;
+  }
+  const long refused = ::SSL_get_verify_result(s.ssl);
+  s.failed = stretch.first_error();
+  if (refused != X509_V_OK &&
+      ::ERR_GET_REASON(::ERR_peek_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+    s.failed = verify_failure(refused);
+  return ssl_outcome::failed;
+}
+
+bool lock_within(weft::mutex& m, const wait_limit& limit, const std::atomic<std::int64_t>& own,
+                 std::error_code& ec) {
+  if (m.try_lock()) return true;
+  const auto t =
+      std::min(limit.deadline, weft::detail::steady_at(own.load(std::memory_order_relaxed)));
+  if (limit.stop != nullptr ? m.try_lock_until(*limit.stop, t) : m.try_lock_until(t)) return true;
+  const bool stopped = limit.stop != nullptr && limit.stop->stop_requested();
+  ec = std::make_error_code(stopped ? std::errc::operation_canceled : std::errc::timed_out);
+  return false;
+}
+
+}  // namespace weft::tls::detail
