@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
@@ -197,6 +198,10 @@ int call_listen(int s, const net::endpoint& at, const net::listen_options& optio
   return ::listen(s, options.backlog) == 0 ? 0 : -errno;
 }
 
+bool call_has_input(int s) noexcept {
+  pollfd p{s, POLLIN, 0};
+  return ::poll(&p, 1, 0) != 0;
+}
 int call_listens(int s) noexcept {
   int protocol = 0, listens = 0;
   int e = get_int(s, SOL_SOCKET, SO_PROTOCOL, protocol);

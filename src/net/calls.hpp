@@ -42,7 +42,9 @@ namespace weft::detail {
 /// Allows the address to be used again, binds, listens.
 [[gnu::noinline]] int call_listen(int s, const net::endpoint& at,
                                   const net::listen_options& options) noexcept;
-/// True if it is a TCP socket that listens.
+/// True if a read, or an accept, would not block.
+[[gnu::noinline]] bool call_has_input(int s) noexcept;
+/// 0 if it is a TCP socket that listens.
 [[gnu::noinline]] int call_listens(int s) noexcept;
 [[gnu::noinline]] int call_shutdown(int s, int how) noexcept;
 [[gnu::noinline]] int call_no_delay(int s, bool on) noexcept;

@@ -11,12 +11,14 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "net/quoted.hpp"
+
 namespace weft::net {
 namespace {
 
 [[noreturn]] void refuse(std::string_view text, const char* why) {
   throw std::system_error(std::make_error_code(std::errc::invalid_argument),
-                          "weft: \"" + std::string(text) + "\" " + why);
+                          "weft: " + detail::quoted(text) + " " + why);
 }
 
 constexpr const char* no_address =

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/accept.hpp"
 #include "net/netpoller.hpp"
 #include "os/os.hpp"
 #include "sched/park.hpp"
@@ -71,8 +72,11 @@ void close_number(poll_descriptor& d) noexcept {
   if (number < 0) return;
   unregister(d, netpoller::keep_open::no);
   // Late operations make several pass here, one after the other.
-  if (d.number.exchange(-1, std::memory_order_acq_rel) >= 0)
-    ::close(number);  // never retried: on Linux the number is gone whatever it returns
+  if (d.number.exchange(-1, std::memory_order_acq_rel) < 0) return;
+  ::close(number);  // never retried: on Linux the number is gone whatever it returns
+  // Relaxed: the kernel's lock of the descriptor table orders it [ACCEPT-1].
+  if (acceptors_short_of_descriptors.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    wake_acceptors_short_of_descriptors();
 }
 
 // Parked ones wake and find it closed.

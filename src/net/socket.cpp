@@ -23,9 +23,21 @@ class category final : public std::error_category {
  public:
   [[nodiscard]] const char* name() const noexcept override { return "weft.net"; }
   [[nodiscard]] std::string message(int code) const override {
-    return code == static_cast<int>(net_errc::end_of_stream)
-               ? "The peer ended the stream in the middle of what was to be read"
-               : "Unknown network error";
+    switch (static_cast<net_errc>(code)) {
+      case net_errc::end_of_stream:
+        return "The peer ended the stream in the middle of what was to be read";
+      case net_errc::host_not_found:
+        return "There is no host of that name, or it has no address of that family";
+      case net_errc::host_not_found_yet:
+        return "The name server did not answer; a later attempt may succeed";
+      case net_errc::name_server_failure:
+        return "The name server failed";
+      case net_errc::service_not_found:
+        return "There is no service of that name";
+      case net_errc::resolver_busy:
+        return "Too many names are being looked up already";
+    }
+    return "Unknown network error";
   }
 };
 

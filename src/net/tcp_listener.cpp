@@ -1,36 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 // net/tcp_listener.cpp - listening and accepting.
-#include <cerrno>
 #include <string>
 
 #include <weft/net/tcp.hpp>
 
+#include "net/accept.hpp"
 #include "net/calls.hpp"
 #include "net/operation.hpp"
 #include "sched/park.hpp"
 
 namespace weft::net {
-namespace {
-
-// The connection failed before it was taken; accept(2) reports it in place of the next one.
-bool of_a_dead_connection(int error) noexcept {
-  switch (error) {
-    case ECONNABORTED:
-    case EPROTO:
-    case ENETDOWN:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case ENONET:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-      return true;
-    default:
-      return false;
-  }
-}
-
-}  // namespace
-
 tcp_listener tcp_listener::listen(const endpoint& at, const listen_options& options,
                                   std::error_code& ec) noexcept {
   ec.clear();
@@ -77,21 +56,8 @@ tcp_stream tcp_listener::accept_within(const detail::wait_limit& l, std::error_c
     return {};
   }
   endpoint from;
-  int number;
-  for (;;) {
-    const detail::poll_word::edge_count seen = use->word.edges();
-    number = detail::call_accept(use.number(), from);
-    if (number >= 0) break;
-    if (use.closing()) {
-      ec = std::make_error_code(std::errc::operation_canceled);
-    } else if (detail::would_block(number)) {
-      ec = detail::wait_for_event(*use, detail::direction::read, seen,
-                                  detail::park_reason::io_accept, l);
-    } else if (!of_a_dead_connection(-number)) {
-      ec.assign(-number, std::generic_category());
-    }
-    if (ec) return {};
-  }
+  const int number = detail::accept_connection(use, l, from, ec);
+  if (number < 0) return {};
   try {
     tcp_stream s(detail::make_descriptor(number));
     s.descriptor()->remote = from;

@@ -21,8 +21,7 @@ using detail::poll_word;
 tcp_stream::tcp_stream(const endpoint& peer, time_point deadline)
     : tcp_stream(connect(peer, deadline)) {}
 
-tcp_stream tcp_stream::connect_within(const endpoint& peer, const detail::wait_limit& l,
-                                      std::error_code& ec) noexcept {
+tcp_stream tcp_stream::begin_connect(const endpoint& peer, std::error_code& ec) noexcept {
   const int number = detail::call_socket(peer);
   if (number < 0) {
     ec.assign(-number, std::generic_category());
@@ -38,22 +37,37 @@ tcp_stream tcp_stream::connect_within(const endpoint& peer, const detail::wait_l
   }
   s.descriptor()->remote = peer;
   s.descriptor()->short_read_proves = true;
-  {
-    const descriptor_use use(s.descriptor());
-    for (;;) {
-      const poll_word::edge_count seen = use->word.edges();
-      // Asked again, the kernel says how far it is: done, already done, not yet, or why not.
-      const int result = detail::call_connect(number, peer);
-      if (result == 0 || result == -EISCONN) break;
-      ec.assign(-result, std::generic_category());
-      if (result != -EINPROGRESS && result != -EALREADY) return {};
-      ec = detail::wait_for_event(*use, direction::write, seen, park_reason::io_connect, l);
-      if (ec) return {};
-    }
-  }
-  static_cast<void>(detail::call_no_delay(number, true));  // a preference: never worth failing for
-  ec.clear();
+  s.continue_connect(ec);
   return s;
+}
+
+// Asked again, the kernel says how far it is: done, already done, not yet, or why not.
+void tcp_stream::continue_connect(std::error_code& ec) noexcept {
+  const descriptor_use use(descriptor());
+  const int result = use ? detail::call_connect(use.number(), use->remote) : -EBADF;
+  if (result == 0 || result == -EISCONN) {
+    static_cast<void>(detail::call_no_delay(use.number(), true));  // never worth failing for
+    ec.clear();
+  } else {
+    ec.assign(result == -EALREADY ? EINPROGRESS : -result, std::generic_category());
+  }
+}
+
+tcp_stream tcp_stream::connect_within(const endpoint& peer, const detail::wait_limit& l,
+                                      std::error_code& ec) noexcept {
+  tcp_stream s = begin_connect(peer, ec);
+  if (!ec) return s;
+  const descriptor_use use(s.descriptor());
+  // Read after the call, for once: no poller knows the socket yet, so no event was counted.
+  poll_word::edge_count seen = use ? use->word.edges() : 0;
+  while (ec == std::errc::operation_in_progress) {
+    ec = detail::wait_for_event(*use, direction::write, seen, park_reason::io_connect, l);
+    if (ec) break;
+    seen = use->word.edges();
+    s.continue_connect(ec);
+    if (!ec) return s;
+  }
+  return {};
 }
 
 namespace {

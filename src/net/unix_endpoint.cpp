@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "net/quoted.hpp"
+
 namespace weft::net {
 namespace {
 
@@ -15,7 +17,7 @@ constexpr std::size_t name_offset = offsetof(sockaddr_un, sun_path);
 
 [[noreturn]] void refuse(std::string_view text, const char* why) {
   throw std::system_error(std::make_error_code(std::errc::invalid_argument),
-                          "weft: \"" + std::string(text) + "\" " + why);
+                          "weft: " + detail::quoted(text) + " " + why);
 }
 
 }  // namespace

@@ -159,10 +159,14 @@ std::error_code pause_for_event(poll_descriptor& d, direction dir, poll_word::ed
   const std::int64_t now = os::now_ns();
   if (now >= deadline_ns) return timed_out();
   const std::int64_t until_ns = std::min(deadline_ns, saturated_sum(now, pause_ns));
-  const watched_agent me = this_watched_agent();
-  if (me.self == nullptr) return std::make_error_code(std::errc::resource_unavailable_try_again);
+  fiber_record* self = nullptr;
+  try {
+    self = &this_agent();
+  } catch (...) {
+    return std::make_error_code(std::errc::not_enough_memory);
+  }
   const std::error_code end =
-      outcome(d, park_for_event(d, dir, seen, why, until_ns, limit.stop, *me.self));
+      outcome(d, park_for_event(d, dir, seen, why, until_ns, limit.stop, *self));
   return end == std::errc::timed_out && until_ns < deadline_ns ? std::error_code{} : end;
 }
 

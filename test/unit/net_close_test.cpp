@@ -258,29 +258,80 @@ TEST_CASE("tcp: the end of a runtime ends its fibers' waits") {
   }
 }
 
-TEST_CASE("tcp: out of descriptors, accept and connect say so; a waiting connection is not lost") {
+TEST_CASE("tcp: out of descriptors, connect says so; accept waits, and loses no connection") {
   const auto end = in_child([] {
     weft::options o;
     o.workers = 2;
     return weft::run(o, [] {
       tcp_listener listener(any_port);
-      tcp_stream client(listener.local_endpoint());
+      std::vector<tcp_stream> clients;
+      for (int i = 0; i < 3; ++i) clients.emplace_back(listener.local_endpoint());
+      tcp_stream extra(listener.local_endpoint());
+      tcp_stream extra_end = listener.accept();  // of clients[0], to be closed below
       const int next = ::open("/dev/null", O_RDONLY);
       ::close(next);
       rlimit limit{static_cast<rlim_t>(next), static_cast<rlim_t>(next)};
       ::setrlimit(RLIMIT_NOFILE, &limit);
-      std::string accept_text, connect_text;
-      if (thrown_by([&] { static_cast<void>(listener.accept()); }, &accept_text) !=
-          std::errc::too_many_files_open)
-        return 1;
-      if (thrown_by([&] { tcp_stream more(listener.local_endpoint()); }, &connect_text) !=
+      std::error_code ec;
+      static_cast<void>(listener.accept_for(5ms, ec));
+      if (ec != std::errc::timed_out) return 1;
+      std::string text;
+      if (thrown_by([&] { tcp_stream more(listener.local_endpoint()); }, &text) !=
           std::errc::too_many_files_open)
         return 2;
-      if (accept_text.find("ulimit -n") == std::string::npos) return 3;
-      if (connect_text.find("ulimit -n") == std::string::npos) return 4;
-      ::close(STDIN_FILENO);  // room for one
-      return listener.accept().is_open() ? 0 : 5;
+      if (text.find("ulimit -n") == std::string::npos) return 3;
+      ::close(STDIN_FILENO);  // room for one, of which weft hears nothing
+      tcp_stream first = listener.accept();
+      if (!first.is_open()) return 4;
+      auto second = weft::spawn([&] { return listener.accept(); });
+      auto third = weft::spawn([&] { return listener.accept(); });
+      auto stopped = weft::spawn([&] {
+        std::error_code why;
+        static_cast<void>(listener.accept(why));
+        return why;
+      });
+      weft::this_fiber::sleep_for(3ms);
+      extra_end.close();  // these two are heard of
+      first.close();
+      if (!second.join().is_open() || !third.join().is_open()) return 5;
+      stopped.request_stop();
+      if (stopped.join() != std::errc::operation_canceled) return 6;
+      auto closed = weft::spawn([&] {
+        std::error_code why;
+        static_cast<void>(listener.accept(why));
+        return why;
+      });
+      weft::this_fiber::sleep_for(3ms);
+      listener.close();
+      return closed.join() == std::errc::operation_canceled ? 0 : 7;
     });
+  });
+  CHECK_MESSAGE(end.exit_code == 0, end.errors);
+  // One line, with the address and the limit to raise, however many attempts there were.
+  CHECK(end.errors.find("weft: accept at 127.0.0.1:") != std::string::npos);
+  CHECK(end.errors.find("ulimit -n") != std::string::npos);
+  CHECK(end.errors.find("weft: accept") == end.errors.rfind("weft: accept"));
+}
+
+TEST_CASE("tcp: a plain thread that accepts without descriptors waits, too") {
+  const auto end = in_child([] {
+    tcp_listener listener(any_port);
+    tcp_stream client(listener.local_endpoint());
+    tcp_stream other(listener.local_endpoint());
+    const int next = ::open("/dev/null", O_RDONLY);
+    ::close(next);
+    rlimit limit{static_cast<rlim_t>(next), static_cast<rlim_t>(next)};
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    std::error_code ec;
+    static_cast<void>(listener.accept_for(5ms, ec));
+    if (ec != std::errc::timed_out) return 1;
+    std::thread closes([&] {
+      std::this_thread::sleep_for(3ms);
+      other.close();
+    });
+    const bool open = listener.accept().is_open();
+    closes.join();
+    return open ? 0 : 2;
   });
   CHECK_MESSAGE(end.exit_code == 0, end.errors);
 }

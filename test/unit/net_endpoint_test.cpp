@@ -46,8 +46,10 @@ TEST_CASE("endpoint: what is no address is refused by its text") {
     CHECK(thrown_by([&] { endpoint(bad, 80); }, &what) == std::errc::invalid_argument);
     CHECK(what.find('"' + std::string(bad) + '"') != std::string::npos);
   }
-  CHECK(thrown_by([] { endpoint(std::string_view("1.2.3.4\0x", 9), 80); }) ==
+  std::string what;
+  CHECK(thrown_by([] { endpoint(std::string_view("1.2.3.4\0x", 9), 80); }, &what) ==
         std::errc::invalid_argument);
+  CHECK(what.find("\"1.2.3.4\\x00x\" is no IP address") != std::string::npos);
   for (const char* bad : {"", "1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.4: 1",
                           "::1:80", "[::1]", "[1.2.3.4]:80", "[::1:80", "1.2.3.4:8x"}) {
     CAPTURE(bad);
@@ -77,4 +79,30 @@ TEST_CASE("endpoint: to the kernel's form and back") {
 TEST_CASE("endpoint: ordered, so that it can be a key") {
   CHECK(endpoint("1.1.1.1", 1) < endpoint("1.1.1.1", 2));
   CHECK(endpoint("1.1.1.1", 9) < endpoint("::", 1));
+}
+
+TEST_CASE("endpoint: any text is an address that reads back, or is refused") {
+  constexpr std::string_view letters = "0123456789abcdef:.[]%@/lo x-";
+  std::uint32_t state = 12345;
+  const auto next = [&] { return state = state * 1664525 + 1013904223; };
+  const std::string seeds[] = {"127.0.0.1:80", "[::1]:80", "[fe80::1%lo]:443", "[1::2:3]:4"};
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text = seeds[(next() >> 16) % 4];
+    for (int changes = static_cast<int>((next() >> 16) % 4); changes >= 0; --changes) {
+      const std::size_t at = (next() >> 8) % text.size();
+      text[at] = letters[(next() >> 8) % letters.size()];
+      if ((next() >> 20) % 4 == 0) text.erase(at, 1);
+      if (text.empty()) text = ":";
+    }
+    CAPTURE(text);
+    std::error_code why;
+    try {
+      const endpoint e = endpoint::parse(text);
+      why = endpoint::parse(e.to_string()) == e ? std::error_code{}
+                                                : std::make_error_code(std::errc::protocol_error);
+    } catch (const std::system_error& e) {
+      why = e.code();
+    }
+    if (why && why != std::errc::invalid_argument) FAIL_CHECK("it does not read back");
+  }
 }

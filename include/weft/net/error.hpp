@@ -19,6 +19,16 @@ namespace WEFT_API net {
 enum class net_errc {
   /// The peer ended the stream in the middle of what was to be read.
   end_of_stream = 1,
+  /// There is no such name, or it has no address of that family.
+  host_not_found,
+  /// The name server did not answer, or not now: a later attempt may succeed.
+  host_not_found_yet,
+  /// The name server answered that it cannot say.
+  name_server_failure,
+  /// There is no such service of TCP or UDP.
+  service_not_found,
+  /// Too many names are being looked up, or too many of this domain.
+  resolver_busy,
 };
 
 /// The category of these errors, "weft.net".

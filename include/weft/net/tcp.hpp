@@ -28,6 +28,10 @@
 #include <weft/net/socket.hpp>
 #include <weft/net/stream_socket.hpp>
 
+namespace weft::detail {
+class connect_race;
+}
+
 namespace weft {
 namespace WEFT_API net {
 
@@ -65,7 +69,8 @@ class tcp_stream : public stream_socket {
   /// As connect().
   explicit tcp_stream(const endpoint& peer, time_point deadline = no_deadline);
 
-  /// Connects to `peer`. The deadline applies to connecting only.
+  /// Connects to `peer`. The deadline applies to connecting only. For names see
+  /// weft/net/connect.hpp.
   /// Blocks: the fiber, until the peer has answered; on a plain thread, that thread.
   /// Throws: std::system_error: connection_refused, timed_out, operation_canceled,
   /// network_unreachable, ...; too_many_files_open, with the limit to raise.
@@ -133,7 +138,11 @@ class tcp_stream : public stream_socket {
 
  private:
   friend class tcp_listener;
+  friend class detail::connect_race;
   using stream_socket::stream_socket;
+  // `ec`: none if it is connected, operation_in_progress if it may be later.
+  [[nodiscard]] static tcp_stream begin_connect(const endpoint& peer, std::error_code& ec) noexcept;
+  void continue_connect(std::error_code& ec) noexcept;
   [[nodiscard]] static tcp_stream connect_within(const endpoint& peer, const detail::wait_limit& l,
                                                  std::error_code& ec) noexcept;
 };
@@ -205,10 +214,13 @@ class tcp_listener : public socket {
 
   /// Accepts the next connection and sets `*peer` to its other end. Several fibers may accept at
   /// the same time. Connections that failed in the backlog are skipped.
+  ///
+  /// Without a descriptor or memory for it (too_many_files_open and the like) the connection waits
+  /// in the backlog, and this call with it: for the next descriptor that weft closes, and at most
+  /// for 1 ms, 2 ms, and so on to 100 ms, before it tries again. A line on stderr, one a minute at
+  /// most, says how often that was, and which limit to raise.
   /// Blocks: the fiber, until one comes; on a plain thread, that thread.
-  /// Throws: std::system_error: operation_canceled after close(); too_many_files_open, with the
-  /// limit to raise. The connection then waits in the backlog: accept again when descriptors were
-  /// closed.
+  /// Throws: std::system_error: operation_canceled after close(), timed_out, ...
   /// Example: test/unit/net_tcp_test.cpp
   [[nodiscard]] tcp_stream accept(endpoint* peer = nullptr);
   [[nodiscard]] tcp_stream accept(std::error_code& ec, endpoint* peer = nullptr) noexcept {

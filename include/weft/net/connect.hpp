@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/net/connect.hpp - a TCP connection to a name: RFC 8305, "happy eyeballs".
+//
+//   weft::net::tcp_stream s = weft::net::connect("example.org", 443);
+//
+// The addresses of the host are tried in the resolver's order, IPv6 and IPv4 by turns. While one
+// does not answer, the next is tried beside it after 250 ms; when one fails, at once. The first
+// connection wins, the other attempts are given up. So a host whose IPv6 leads nowhere costs a
+// quarter of a second and not a minute.
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <stop_token>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <weft/detail/export.hpp>
+#include <weft/detail/waiting.hpp>
+#include <weft/net/endpoint.hpp>
+#include <weft/net/resolve.hpp>
+#include <weft/net/tcp.hpp>
+
+namespace weft {
+namespace WEFT_API net {
+
+/// How the addresses of a host are raced.
+struct connect_options {
+  /// How long an attempt has before the next begins beside it; RFC 8305: 100 ms to 2 s.
+  std::chrono::milliseconds attempt_delay{250};
+};
+
+}  // namespace WEFT_API net
+}  // namespace weft
+
+namespace weft {
+namespace WEFT_API detail {
+[[nodiscard]] net::tcp_stream connect_within(std::string_view host, const net::service& s,
+                                             const wait_limit& l, std::error_code& ec) noexcept;
+[[nodiscard]] net::tcp_stream connect_or_throw(std::string_view host, const net::service& s,
+                                               const wait_limit& l);
+[[nodiscard]] net::tcp_stream connect_to_any(std::span<const net::endpoint> addresses,
+                                             const wait_limit& l,
+                                             const net::connect_options& options,
+                                             std::error_code& ec) noexcept;
+}  // namespace WEFT_API detail
+}  // namespace weft
+
+namespace weft {
+namespace WEFT_API net {
+
+/// Looks `host` up and connects to the first of its addresses that answers.
+/// Blocks: the fiber, until one has answered; on a plain thread, that thread.
+/// Throws: std::system_error: as resolve(); if no address answers, what the first one failed with;
+/// operation_canceled if this fiber is asked to stop. A deadline is that of both: timed_out.
+/// Example: test/unit/net_connect_test.cpp
+[[nodiscard]] inline tcp_stream connect(std::string_view host, const service& s) {
+  return detail::connect_or_throw(host, s, {});
+}
+[[nodiscard]] inline tcp_stream connect(std::string_view host, const service& s,
+                                        std::error_code& ec) noexcept {
+  return detail::connect_within(host, s, {}, ec);
+}
+[[nodiscard]] inline tcp_stream connect(const std::stop_token& stop, std::string_view host,
+                                        const service& s) {
+  return detail::connect_or_throw(host, s, detail::wait_limit(stop));
+}
+[[nodiscard]] inline tcp_stream connect(const std::stop_token& stop, std::string_view host,
+                                        const service& s, std::error_code& ec) noexcept {
+  return detail::connect_within(host, s, detail::wait_limit(stop), ec);
+}
+template <class Rep, class Period>
+[[nodiscard]] tcp_stream connect_for(std::string_view host, const service& s,
+                                     const std::chrono::duration<Rep, Period>& time) {
+  return detail::connect_or_throw(host, s, detail::wait_limit(detail::deadline_after(time)));
+}
+template <class Rep, class Period>
+[[nodiscard]] tcp_stream connect_for(std::string_view host, const service& s,
+                                     const std::chrono::duration<Rep, Period>& time,
+                                     std::error_code& ec) noexcept {
+  return detail::connect_within(host, s, detail::wait_limit(detail::deadline_after(time)), ec);
+}
+template <class Clock, class Duration>
+[[nodiscard]] tcp_stream connect_until(std::string_view host, const service& s,
+                                       const std::chrono::time_point<Clock, Duration>& t) {
+  return detail::connect_or_throw(host, s, detail::wait_limit(detail::to_steady(t)));
+}
+template <class Clock, class Duration>
+[[nodiscard]] tcp_stream connect_until(std::string_view host, const service& s,
+                                       const std::chrono::time_point<Clock, Duration>& t,
+                                       std::error_code& ec) noexcept {
+  return detail::connect_within(host, s, detail::wait_limit(detail::to_steady(t)), ec);
+}
+
+/// The same for addresses that are known: best first.
+[[nodiscard]] inline tcp_stream connect_to_any(
+    std::span<const endpoint> addresses, std::error_code& ec,
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max(),
+    const connect_options& options = {}) noexcept {
+  return detail::connect_to_any(addresses, detail::wait_limit(deadline), options, ec);
+}
+
+}  // namespace WEFT_API net
+}  // namespace weft

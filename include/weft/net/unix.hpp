@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/net/unix.hpp - Unix sockets: streams and datagrams within a machine, with the descriptors
+// that can travel on them, and who is at the other end.
+//
+//   weft::net::unix_listener listener(weft::net::unix_endpoint("/run/app.sock"));
+//   weft::net::unix_stream client = listener.accept();
+//   if (client.peer_credentials().user != ::getuid()) client.close();
+// Waits end as those of TCP do, see weft/net/tcp.hpp.
+
+#include <sys/types.h>
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <stop_token>
+#include <system_error>
+#include <utility>
+
+#include <weft/detail/export.hpp>
+#include <weft/detail/waiting.hpp>
+#include <weft/net/datagram.hpp>
+#include <weft/net/stream_socket.hpp>
+#include <weft/net/unix_endpoint.hpp>
+
+namespace weft {
+namespace WEFT_API net {
+
+/// Whose the other end is, as the kernel saw it when the connection was made.
+struct credentials {
+  /// The process.
+  pid_t process;
+  /// Its effective user.
+  uid_t user;
+  /// Its effective group.
+  gid_t group;
+};
+
+/// The owner of a descriptor that came over a Unix socket. Move-only; the destructor closes.
+class received_descriptor {
+ public:
+  /// None.
+  received_descriptor() noexcept = default;
+  /// Takes over `number`.
+  explicit received_descriptor(int number) noexcept : number_(number) {}
+  /// The other one has none afterwards.
+  received_descriptor(received_descriptor&& other) noexcept : number_(other.release()) {}
+  /// Closes this one; the other one has none afterwards.
+  received_descriptor& operator=(received_descriptor&& other) noexcept {
+    if (this != &other) reset(other.release());
+    return *this;
+  }
+  ~received_descriptor() { reset(-1); }
+
+  /// The number; -1 if there is none.
+  [[nodiscard]] int get() const noexcept { return number_; }
+  /// Gives the descriptor away; -1 if there is none.
+  [[nodiscard]] int release() noexcept { return std::exchange(number_, -1); }
+
+ private:
+  void reset(int number) noexcept;
+  int number_ = -1;
+};
+
+/// The result of a read that takes descriptors, too.
+struct read_with_descriptors {
+  /// Bytes that were read; 0 at the end of the stream.
+  std::size_t bytes = 0;
+  /// How many of the places for descriptors are filled.
+  std::size_t descriptors = 0;
+  /// Whether more came than there were places; those are closed.
+  bool descriptors_lost = false;
+};
+
+/// One connection.
+class unix_stream : public stream_socket {
+ public:
+  /// No connection: everything fails with bad_file_descriptor.
+  unix_stream() noexcept = default;
+  /// The other one is closed afterwards.
+  unix_stream(unix_stream&&) noexcept = default;
+  /// Closes this one; the other one is closed afterwards.
+  unix_stream& operator=(unix_stream&&) noexcept = default;
+  /// As connect().
+  explicit unix_stream(const unix_endpoint& peer, time_point deadline = no_deadline)
+      : unix_stream(connect(peer, deadline)) {}
+
+  /// Connects to `peer`. The deadline is that of connecting only. While the listener's backlog is
+  /// full it tries again, after pauses that grow to 50 ms: the kernel tells nobody of a free place.
+  /// Blocks: the fiber; on a plain thread, that thread.
+  /// Throws: std::system_error: connection_refused (a socket nobody listens at any more),
+  /// no_such_file_or_directory, permission_denied, timed_out, operation_canceled.
+  /// Example: test/unit/net_unix_test.cpp
+  [[nodiscard]] static unix_stream connect(const unix_endpoint& peer,
+                                           time_point deadline = no_deadline);
+  [[nodiscard]] static unix_stream connect(const unix_endpoint& peer, time_point deadline,
+                                           std::error_code& ec) noexcept {
+    return connect_within(peer, detail::wait_limit(deadline), ec);
+  }
+  [[nodiscard]] static unix_stream connect(const unix_endpoint& peer,
+                                           std::error_code& ec) noexcept {
+    return connect_within(peer, {}, ec);
+  }
+  [[nodiscard]] static unix_stream connect(const std::stop_token& stop, const unix_endpoint& peer,
+                                           std::error_code& ec) noexcept {
+    return connect_within(peer, detail::wait_limit(stop), ec);
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] static unix_stream connect_for(const unix_endpoint& peer,
+                                               const std::chrono::duration<Rep, Period>& time) {
+    return connect(peer, detail::deadline_after(time));
+  }
+  /// Two ends of one connection (socketpair). Throws: std::system_error.
+  [[nodiscard]] static std::pair<unix_stream, unix_stream> pair();
+  /// Takes over a connected Unix stream socket, and makes it non-blocking. Throws:
+  /// std::system_error; then the descriptor is still the caller's.
+  [[nodiscard]] static unix_stream adopt(int native_handle);
+
+  /// Writes all of the data, and sends `descriptors` along with its first byte: the peer gets
+  /// duplicates of them. At least one byte, at most 253 descriptors.
+  /// Blocks: the fiber, while the peer is slower.   Throws: std::system_error: invalid_argument, as
+  /// write_all.   Example: test/unit/net_unix_test.cpp
+  void send_descriptors(const const_buffers& data, std::span<const int> descriptors);
+  std::size_t send_descriptors(const const_buffers& data, std::span<const int> descriptors,
+                               std::error_code& ec) noexcept;
+  /// As read_some, and takes the descriptors that came with these bytes, close-on-exec. A plain
+  /// read drops them.
+  [[nodiscard]] read_with_descriptors receive_descriptors(
+      const mutable_buffers& to, std::span<received_descriptor> descriptors);
+  [[nodiscard]] read_with_descriptors receive_descriptors(
+      const mutable_buffers& to, std::span<received_descriptor> descriptors,
+      std::error_code& ec) noexcept;
+
+  /// Whose the other end is. Throws: std::system_error.
+  [[nodiscard]] credentials peer_credentials() const;
+  /// The name of this end; unnamed, if it connected. Throws: std::system_error.
+  [[nodiscard]] unix_endpoint local_endpoint() const;
+  /// The name of the other end. Throws: std::system_error.
+  [[nodiscard]] unix_endpoint remote_endpoint() const;
+
+ private:
+  friend class unix_listener;
+  using stream_socket::stream_socket;
+  [[nodiscard]] static unix_stream connect_within(const unix_endpoint& peer,
+                                                  const detail::wait_limit& l,
+                                                  std::error_code& ec) noexcept;
+};
+
+/// What happens to a socket's file.
+enum class unlink_policy : std::uint8_t {
+  /// It stays, and the next listener finds its address in use.
+  keep,
+  /// It is removed when this listener is closed, if it is still this one's.
+  at_close,
+  /// As at_close; and a file that nobody listens at any more is removed before.
+  replace
+};
+
+/// How a Unix listener is made.
+struct unix_listen_options {
+  /// Connections that may wait to be accepted; the kernel limits it to net.core.somaxconn.
+  int backlog = 4096;
+  /// What happens to the socket's file.
+  unlink_policy unlink = unlink_policy::replace;
+};
+
+/// A socket that takes connections.
+class unix_listener : public socket {
+ public:
+  /// No socket: everything fails with bad_file_descriptor.
+  unix_listener() noexcept = default;
+  /// The other one is closed afterwards.
+  unix_listener(unix_listener&& other) noexcept;
+  /// Closes this one; the other one is closed afterwards.
+  unix_listener& operator=(unix_listener&& other) noexcept;
+  ~unix_listener() { remove_file(); }
+  /// Listens at `at`.
+  /// Throws: std::system_error: address_in_use, permission_denied, no_such_file_or_directory (the
+  /// folder).   Example: test/unit/net_unix_test.cpp
+  explicit unix_listener(const unix_endpoint& at, const unix_listen_options& options = {});
+  /// Takes over a Unix stream socket that listens already, and leaves its file alone. Throws: as
+  /// tcp_listener::adopt.
+  [[nodiscard]] static unix_listener adopt(int native_handle);
+
+  /// As socket::close, and removes the file if the policy says so. Not from several fibers at the
+  /// same time.
+  void close() noexcept;
+  /// As socket::release; the file stays.
+  [[nodiscard]] int release() noexcept;
+
+  /// As tcp_listener::accept.
+  [[nodiscard]] unix_stream accept();
+  [[nodiscard]] unix_stream accept(std::error_code& ec) noexcept { return accept_within({}, ec); }
+  [[nodiscard]] unix_stream accept(const std::stop_token& stop, std::error_code& ec) noexcept {
+    return accept_within(detail::wait_limit(stop), ec);
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] unix_stream accept_for(const std::chrono::duration<Rep, Period>& time,
+                                       std::error_code& ec) noexcept {
+    return accept_within(detail::wait_limit(detail::deadline_after(time)), ec);
+  }
+  /// Until when a wait in accept may last.
+  void set_deadline(time_point deadline) noexcept { set_deadlines(true, false, deadline); }
+  /// Where it listens. Throws: std::system_error.
+  [[nodiscard]] unix_endpoint local_endpoint() const;
+
+ private:
+  using socket::socket;
+  [[nodiscard]] unix_stream accept_within(const detail::wait_limit& l,
+                                          std::error_code& ec) noexcept;
+  void remove_file() noexcept;
+
+  // The file that is removed, if it still is this one.
+  unix_endpoint file_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+extern template class datagram_socket<unix_endpoint>;
+
+/// Messages within a machine: in order, and none is lost; a receiver that is slower makes senders
+/// wait.
+class unix_datagram : public datagram_socket<unix_endpoint> {
+ public:
+  /// No socket: everything fails with bad_file_descriptor.
+  unix_datagram() noexcept = default;
+  /// The other one is closed afterwards.
+  unix_datagram(unix_datagram&&) noexcept = default;
+  /// Closes this one; the other one is closed afterwards.
+  unix_datagram& operator=(unix_datagram&&) noexcept = default;
+  /// Receives at `at`; the default has no name: it can send, and be answered by nobody. Its file
+  /// stays. Throws: std::system_error: address_in_use, ...   Example: test/unit/net_unix_test.cpp
+  explicit unix_datagram(const unix_endpoint& at);
+  /// A socket without a name: it can send. Throws: std::system_error.
+  [[nodiscard]] static unix_datagram unnamed();
+  /// Two sockets that are each other's peer (socketpair). Throws: std::system_error.
+  [[nodiscard]] static std::pair<unix_datagram, unix_datagram> pair();
+  /// Takes over a Unix datagram socket, and makes it non-blocking. Throws: std::system_error; then
+  /// the descriptor is still the caller's.
+  [[nodiscard]] static unix_datagram adopt(int native_handle);
+
+ private:
+  using datagram_socket::datagram_socket;
+};
+
+}  // namespace WEFT_API net
+}  // namespace weft

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: BSL-1.0
+// net/datagram_socket.cpp - messages, over both kinds of addresses.
+#include <weft/net/datagram.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <string>
+
+#include <weft/net/udp.hpp>
+#include <weft/net/unix.hpp>
+
+#include "net/datagram_calls.hpp"
+#include "net/operation.hpp"
+#include "os/os.hpp"
+#include "sched/park.hpp"
+
+namespace weft::net {
+
+using detail::bad_descriptor;
+using detail::descriptor_use;
+using detail::direction;
+using detail::failure;
+using detail::native_address;
+using detail::park_reason;
+using detail::poll_word;
+using detail::would_block;
+
+namespace {
+
+template <class Endpoint>
+void to_native(const Endpoint& e, native_address& out) noexcept {
+  out.size = static_cast<socklen_t>(e.to_native(out.storage));
+}
+
+// The default is what has no address: an unconnected Unix socket that was never bound.
+template <class Endpoint>
+Endpoint from_native(const native_address& a) noexcept {
+  try {
+    if (a.size > sizeof a.storage.ss_family)
+      return Endpoint::from_native(reinterpret_cast<const sockaddr&>(a.storage), a.size);
+  } catch (const std::system_error&) {  // of another family: not ours to name
+  }
+  return {};
+}
+
+// Waits until a send may have room. A Unix receiver whose queue is full tells of a free place only
+// those who are connected to it: the others look again, after pauses that grow.
+template <class Endpoint>
+class wait_for_room {
+ public:
+  std::error_code operator()(const descriptor_use& use, poll_word::edge_count seen,
+                             const detail::wait_limit& l) noexcept {
+    if constexpr (std::is_same_v<Endpoint, endpoint>)
+      return detail::wait_for_event(*use, direction::write, seen, park_reason::io_write, l);
+    detail::wait_limit until = l;
+    until.deadline = std::min(until.deadline, std::chrono::steady_clock::now() + pause_);
+    pause_ = std::min(2 * pause_, std::chrono::milliseconds(50));
+    const std::error_code why =
+        detail::wait_for_event(*use, direction::write, seen, park_reason::io_write, until);
+    const bool paused = why == std::errc::timed_out && until.deadline < l.deadline &&
+                        os::now_ns() < use->deadline(direction::write);
+    return paused ? std::error_code{} : why;
+  }
+
+ private:
+  std::chrono::milliseconds pause_{1};
+};
+
+}  // namespace
+
+template <class Endpoint>
+void datagram_socket<Endpoint>::connect(const Endpoint& peer, std::error_code& ec) noexcept {
+  ec.clear();
+  const descriptor_use use(descriptor());
+  if (!use) {
+    ec = bad_descriptor();
+    return;
+  }
+  native_address to;
+  to_native(peer, to);
+  if (const int n = detail::call_connect_datagram(use.number(), to); n < 0) ec = failure(use, n);
+}
+template <class Endpoint>
+void datagram_socket<Endpoint>::connect(const Endpoint& peer) {
+  std::error_code ec;
+  connect(peer, ec);
+  if (ec) throw std::system_error(ec, "weft: connect a datagram socket to " + peer.to_string());
+}
+
+template <class Endpoint>
+void datagram_socket<Endpoint>::send_within(const const_buffers& message, const Endpoint* to,
+                                            const limit& l, std::error_code& ec) noexcept {
+  ec.clear();
+  detail::yield_if_requested_slow();
+  const descriptor_use use(descriptor());
+  if (!use) {
+    ec = bad_descriptor();
+    return;
+  }
+  native_address address;
+  if (to != nullptr) to_native(*to, address);
+  wait_for_room<Endpoint> wait;
+  while (!ec) {
+    const poll_word::edge_count seen = use->word.edges();
+    const ssize_t n = detail::call_send_message(use.number(), message, address);
+    if (n >= 0) return;
+    ec = would_block(n) ? wait(use, seen, l) : failure(use, n);
+  }
+}
+
+template <class Endpoint>
+typename datagram_socket<Endpoint>::received datagram_socket<Endpoint>::receive_within(
+    const mutable_buffers& to, const limit& l, std::error_code& ec) noexcept {
+  ec.clear();
+  detail::yield_if_requested_slow();
+  received got;
+  const descriptor_use use(descriptor());
+  if (!use) return ec = bad_descriptor(), got;
+  native_address from;
+  while (!ec) {
+    const poll_word::edge_count seen = use->word.edges();
+    const ssize_t n = detail::call_recv_message(use.number(), to, from);
+    // A socket that another fiber has just closed reads as an empty message.
+    if (n > 0 || (n == 0 && !use.closing())) {
+      got.full_size = static_cast<std::size_t>(n);
+      got.size = std::min(got.full_size, to.bytes());
+      got.from = from_native<Endpoint>(from);
+      return got;
+    }
+    ec = would_block(n)
+             ? detail::wait_for_event(*use, direction::read, seen, park_reason::io_read, l)
+             : failure(use, n);
+  }
+  return got;
+}
+
+template <class Endpoint>
+std::size_t datagram_socket<Endpoint>::receive_batch(std::span<incoming> batch,
+                                                     std::error_code& ec) noexcept {
+  ec.clear();
+  detail::yield_if_requested_slow();
+  const descriptor_use use(descriptor());
+  if (!use) return ec = bad_descriptor(), 0;
+  std::array<detail::native_message, detail::batch_size> messages;
+  std::size_t done = 0;
+  while (done < batch.size()) {
+    const std::size_t wanted = std::min(batch.size() - done, messages.size());
+    for (std::size_t i = 0; i < wanted; ++i) {
+      messages[i].data = batch[done + i].space.data();
+      messages[i].size = batch[done + i].space.size();
+    }
+    const poll_word::edge_count seen = use->word.edges();
+    const int n = detail::call_recv_batch(use.number(), messages.data(), wanted);
+    if (n > 0 && !(use.closing() && messages[0].full_size == 0)) {
+      for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
+        batch[done + i].got = {messages[i].size, messages[i].full_size,
+                               from_native<Endpoint>(messages[i].address)};
+      done += static_cast<std::size_t>(n);
+      if (static_cast<std::size_t>(n) < wanted) break;  // nothing more is there, or it is an error
+      continue;
+    }
+    if (done > 0) break;  // an error is the next call's
+    ec = would_block(n)
+             ? detail::wait_for_event(*use, direction::read, seen, park_reason::io_read, {})
+             : failure(use, n);
+    if (ec) break;
+  }
+  return done;
+}
+
+template <class Endpoint>
+std::size_t datagram_socket<Endpoint>::send_batch(std::span<const outgoing> batch,
+                                                  std::error_code& ec) noexcept {
+  ec.clear();
+  detail::yield_if_requested_slow();
+  const descriptor_use use(descriptor());
+  if (!use) return ec = bad_descriptor(), 0;
+  std::array<detail::native_message, detail::batch_size> messages;
+  std::size_t done = 0;
+  wait_for_room<Endpoint> wait;
+  while (done < batch.size() && !ec) {
+    const std::size_t wanted = std::min(batch.size() - done, messages.size());
+    for (std::size_t i = 0; i < wanted; ++i) {
+      const outgoing& o = batch[done + i];
+      messages[i].data = const_cast<void*>(o.data.data());
+      messages[i].size = o.data.size();
+      messages[i].address.size = 0;
+      if (o.to != Endpoint{}) to_native(o.to, messages[i].address);
+    }
+    const poll_word::edge_count seen = use->word.edges();
+    const int n = detail::call_send_batch(use.number(), messages.data(), wanted);
+    if (n >= 0)
+      done += static_cast<std::size_t>(n);
+    else
+      ec = would_block(n) ? wait(use, seen, {}) : failure(use, n);
+  }
+  return done;
+}
+
+template <class Endpoint>
+void datagram_socket<Endpoint>::checked_send(const const_buffers& message, const Endpoint* to) {
+  std::error_code ec;
+  send_within(message, to, {}, ec);
+  if (!ec) return;
+  if (to == nullptr) fail("send to the peer of a datagram socket", ec);
+  fail(("send a datagram to " + to->to_string()).c_str(), ec);
+}
+template <class Endpoint>
+typename datagram_socket<Endpoint>::received datagram_socket<Endpoint>::checked_receive(
+    const mutable_buffers& to, const limit& l) {
+  std::error_code ec;
+  received got = receive_within(to, l, ec);
+  if (ec) fail("receive a datagram", ec);
+  return got;
+}
+template <class Endpoint>
+std::size_t datagram_socket<Endpoint>::receive_batch(std::span<incoming> batch) {
+  std::error_code ec;
+  const std::size_t n = receive_batch(batch, ec);
+  if (ec) fail("receive datagrams", ec);
+  return n;
+}
+template <class Endpoint>
+std::size_t datagram_socket<Endpoint>::send_batch(std::span<const outgoing> batch) {
+  std::error_code ec;
+  const std::size_t n = send_batch(batch, ec);
+  if (ec) fail("send datagrams", ec);
+  return n;
+}
+
+template <class Endpoint>
+Endpoint datagram_socket<Endpoint>::local_endpoint() const {
+  const descriptor_use use(descriptor());
+  native_address a;
+  check("asking a datagram socket for its local endpoint",
+        use ? detail::call_name(use.number(), detail::which_end::local, a) : -EBADF);
+  return from_native<Endpoint>(a);
+}
+template <class Endpoint>
+Endpoint datagram_socket<Endpoint>::remote_endpoint() const {
+  const descriptor_use use(descriptor());
+  native_address a;
+  check("asking a datagram socket for its remote endpoint",
+        use ? detail::call_name(use.number(), detail::which_end::remote, a) : -EBADF);
+  return from_native<Endpoint>(a);
+}
+
+template class datagram_socket<endpoint>;
+template class datagram_socket<unix_endpoint>;
+
+}  // namespace weft::net

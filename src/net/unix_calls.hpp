@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// net/unix_calls.hpp - the kernel surface of Unix sockets, as calls.hpp is that of TCP: results are
+// counts, or -errno; nothing is inlined; EINTR is retried.
+
+#include <sys/types.h>
+#include <cstddef>
+#include <span>
+
+#include <weft/net/buffer.hpp>
+#include <weft/net/unix.hpp>
+
+namespace weft::detail {
+
+/// Non-blocking and close-on-exec, as what call_unix_pair makes.
+[[gnu::noinline]] int call_unix_socket(int type) noexcept;
+[[gnu::noinline]] int call_unix_pair(int type, int (&ends)[2]) noexcept;
+[[gnu::noinline]] int call_unix_connect(int s, const net::unix_endpoint& peer) noexcept;
+[[gnu::noinline]] int call_unix_bind(int s, const net::unix_endpoint& at) noexcept;
+[[gnu::noinline]] int call_listen_only(int s, int backlog) noexcept;
+/// Makes a Unix socket of that type non-blocking and close-on-exec.
+[[gnu::noinline]] int call_prepare_unix(int s, int type) noexcept;
+[[gnu::noinline]] int call_unix_listens(int s) noexcept;
+[[gnu::noinline]] int call_credentials(int s, net::credentials& out) noexcept;
+
+inline constexpr std::size_t most_descriptors = 253;  // SCM_MAX_FD
+[[gnu::noinline]] ssize_t call_send_descriptors(int s, const net::const_buffers& data,
+                                                std::span<const int> descriptors) noexcept;
+/// `numbers` has room for most_descriptors; they are the caller's.
+[[gnu::noinline]] ssize_t call_recv_descriptors(int s, const net::mutable_buffers& to, int* numbers,
+                                                std::size_t& count) noexcept;
+
+/// Which file is at that path? False: none, or no socket.
+struct file_identity {
+  dev_t device;
+  ino_t inode;
+};
+[[gnu::noinline]] bool call_socket_file(const char* path, file_identity& out) noexcept;
+[[gnu::noinline]] void call_unlink(const char* path) noexcept;
+
+}  // namespace weft::detail

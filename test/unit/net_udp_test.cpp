@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSL-1.0
+// unit/net_udp_test.cpp - UDP: to anybody and to one peer, truncation, batches, what ends a wait.
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <weft/net/udp.hpp>
+
+#include "support/net.hpp"
+
+using namespace weft::test;
+using namespace std::chrono_literals;
+using weft::net::endpoint;
+using weft::net::udp_socket;
+
+TEST_CASE("udp: an echo between unconnected sockets") {
+  at_worker_counts([] {
+    udp_socket server(any_port);
+    auto serving = weft::spawn([&] {
+      std::array<std::byte, 64> room;
+      for (int i = 0; i < 3; ++i) {
+        const auto query = server.receive(room);
+        server.send_to({"re: ", std::span(room).first(query.size)}, query.from);
+      }
+    });
+    udp_socket client(any_port);
+    std::array<std::byte, 64> room;
+    for (const char* word : {"one", "two", ""}) {
+      client.send_to(std::string_view(word), server.local_endpoint());
+      const auto answer = client.receive(room);
+      CHECK(text(std::span(room).first(answer.size)) == "re: " + std::string(word));
+      CHECK(answer.from == server.local_endpoint());
+      CHECK_FALSE(answer.truncated());
+    }
+    serving.join();
+  });
+}
+
+TEST_CASE("udp: a connected socket hears its peer only, and that it is gone") {
+  at_worker_counts([] {
+    udp_socket peer(any_port), stranger(any_port), mine(any_port);
+    mine.connect(peer.local_endpoint());
+    CHECK(mine.remote_endpoint() == peer.local_endpoint());
+    stranger.send_to("strange", mine.local_endpoint());
+    peer.send_to("known", mine.local_endpoint());
+    std::array<std::byte, 16> room;
+    CHECK(text(std::span(room).first(mine.receive(room).size)) == "known");
+    mine.send("hi");
+    CHECK(peer.receive(room).from == mine.local_endpoint());
+    peer.close();
+    std::error_code ec;
+    mine.send("nobody", ec);
+    if (!ec) static_cast<void>(mine.receive(room, ec));
+    CHECK(ec == std::errc::connection_refused);
+    CHECK_THROWS_AS(static_cast<void>(stranger.remote_endpoint()), std::system_error);
+    std::string what;
+    CHECK(thrown_by([&] { stranger.send("to whom"); }, &what) ==
+          std::errc::destination_address_required);
+    CHECK(what.find(stranger.local_endpoint().to_string()) != std::string::npos);
+  });
+}
+
+TEST_CASE("udp: a message larger than the buffer is cut, and says so") {
+  at_worker_counts([] {
+    udp_socket a(any_port), b(any_port);
+    a.send_to("0123456789", b.local_endpoint());
+    a.send_to("next", b.local_endpoint());
+    std::array<char, 2> first;
+    std::array<char, 2> second;
+    const auto cut = b.receive({first, second});
+    CHECK(cut.truncated());
+    CHECK(cut.size == 4);
+    CHECK(cut.full_size == 10);
+    CHECK(std::string_view(second.data(), 2) == "23");
+    CHECK(b.receive(first).full_size == 4);  // the rest of the first is gone
+    CHECK(thrown_by([&] { a.send_to(std::vector<std::byte>(70'000), b.local_endpoint()); }) ==
+          std::errc::message_size);
+  });
+}
+
+TEST_CASE("udp: batches") {
+  at_worker_counts([] {
+    udp_socket a(any_port), b(any_port);
+    constexpr std::size_t count = 75;  // more than two system calls
+    b.set_receive_buffer(1 << 20);
+    std::vector<std::string> texts;
+    for (std::size_t i = 0; i < count; ++i) texts.push_back("message " + std::to_string(i));
+    std::vector<udp_socket::outgoing> out;
+    for (const std::string& t : texts) out.push_back({t, b.local_endpoint()});
+    CHECK(a.send_batch(out) == count);
+    std::vector<std::array<std::byte, 11>> rooms(count + 5);
+    std::vector<udp_socket::incoming> in;
+    for (auto& r : rooms) in.push_back({r, {}});
+    std::size_t got = 0;
+    while (got < count) got += b.receive_batch(std::span(in).subspan(got));
+    REQUIRE(got == count);
+    for (std::size_t i = 0; i < count; ++i) {
+      CHECK(in[i].got.from == a.local_endpoint());
+      CHECK(in[i].got.full_size == texts[i].size());
+      const std::size_t size = std::min<std::size_t>(texts[i].size(), 11);
+      CHECK(text(std::span(rooms[i]).first(in[i].got.size)) == texts[i].substr(0, size));
+    }
+    // The first is waited for.
+    auto waiting = weft::spawn([&] { return b.receive_batch(std::span(in).first(4)); });
+    weft::this_fiber::sleep_for(1ms);
+    a.connect(b.local_endpoint());
+    const udp_socket::outgoing one{"x", {}};
+    CHECK(a.send_batch({&one, 1}) == 1);
+    CHECK(waiting.join() == 1);
+    CHECK(a.send_batch({}) == 0);
+  });
+}
+
+TEST_CASE("udp: a time, a moment, a token, a close and a stop request end a wait") {
+  at_worker_counts([] {
+    udp_socket s(any_port);
+    std::array<std::byte, 8> room;
+    std::error_code ec;
+    static_cast<void>(s.receive_for(room, 1ms, ec));
+    CHECK(ec == std::errc::timed_out);
+    CHECK(thrown_by([&] { static_cast<void>(s.receive_until(room, clock::now())); }) ==
+          std::errc::timed_out);
+    s.set_read_deadline(clock::now() + 1ms);
+    static_cast<void>(s.receive(room, ec));
+    CHECK(ec == std::errc::timed_out);
+    s.set_read_deadline(udp_socket::no_deadline);
+    const auto why_it_ends = [&](std::stop_token token) {
+      return weft::spawn([&s, token] {
+        std::array<std::byte, 8> there;
+        std::error_code why;
+        static_cast<void>(s.receive(token, there, why));
+        return why;
+      });
+    };
+    std::stop_source stop;
+    auto first = why_it_ends(stop.get_token());
+    auto second = why_it_ends({});
+    auto third = why_it_ends({});
+    weft::this_fiber::sleep_for(1ms);
+    stop.request_stop();
+    CHECK(first.join() == std::errc::operation_canceled);
+    second.request_stop();
+    CHECK(second.join() == std::errc::operation_canceled);
+    s.close();
+    CHECK(third.join() == std::errc::operation_canceled);
+    static_cast<void>(s.receive(room, ec));
+    CHECK(ec == std::errc::bad_file_descriptor);
+  });
+}
+
+TEST_CASE("udp: several receivers share a socket; each message reaches one of them") {
+  at_worker_counts([] {
+    udp_socket in(any_port), out(any_port);
+    constexpr int messages = 60;
+    std::atomic<int> received{0};
+    std::vector<weft::fiber<void>> receivers;
+    for (int i = 0; i < 3; ++i)
+      receivers.push_back(weft::spawn([&] {
+        std::array<std::byte, 8> room;
+        std::error_code ec;
+        while (!ec) {
+          static_cast<void>(in.receive(room, ec));
+          if (!ec) received.fetch_add(1);
+        }
+      }));
+    for (int i = 0; i < messages; ++i) {
+      out.send_to("x", in.local_endpoint());
+      if (i % 7 == 0) weft::this_fiber::yield();
+    }
+    yield_until([&] { return received.load() == messages; });
+    in.close();
+    for (auto& r : receivers) r.join();
+  });
+}
+
+TEST_CASE("udp: on plain threads, adopted, both families, a shared port, bad places") {
+  const int number = ::socket(AF_INET, SOCK_DGRAM, 0);
+  udp_socket adopted = udp_socket::adopt(number);
+  udp_socket server(any_port);
+  std::thread answers([&] {
+    std::array<std::byte, 8> room;
+    const auto query = server.receive(room);
+    server.send_to("pong", query.from);
+  });
+  adopted.send_to("ping", server.local_endpoint());
+  std::array<std::byte, 8> room;
+  CHECK(adopted.receive_for(room, 1h).size == 4);
+  answers.join();
+  CHECK(thrown_by([] { static_cast<void>(udp_socket::adopt(-1)); }) ==
+        std::errc::bad_file_descriptor);
+  const int stream = ::socket(AF_INET, SOCK_STREAM, 0);
+  CHECK(thrown_by([&] { static_cast<void>(udp_socket::adopt(stream)); }) ==
+        std::errc::wrong_protocol_type);
+  ::close(stream);
+  std::string what;
+  CHECK(thrown_by([&] { udp_socket again(server.local_endpoint()); }, &what) ==
+        std::errc::address_in_use);
+  CHECK(what.find(server.local_endpoint().to_string()) != std::string::npos);
+  udp_socket one(any_port, {.sharing = weft::net::port_sharing::spread});
+  udp_socket two(one.local_endpoint(), {.sharing = weft::net::port_sharing::spread});
+  std::error_code ec;
+  udp_socket both = udp_socket::open({"::", 0}, {.stack = weft::net::ip_stack::dual}, ec);
+  if (ec) return;  // no IPv6 here
+  one.send_to("4", {"127.0.0.1", both.local_endpoint().port()});
+  CHECK(both.receive(room).from.unmapped().port() == one.local_endpoint().port());
+}
+
+TEST_CASE("udp: a multicast group on the loopback interface") {
+  at_worker_counts([] {
+    udp_socket in({"0.0.0.0", 0}, {.reuse = weft::net::address_reuse::on});
+    const endpoint group("239.255.77.1", in.local_endpoint().port());
+    std::error_code ec;
+    udp_socket out(any_port);
+    try {
+      in.join_group(group, 1);  // lo
+      out.set_multicast_interface(1);
+      out.set_multicast_hops(0);
+      out.set_multicast_loop(weft::net::multicast_loop::on);
+      out.set_broadcast(weft::net::broadcast::on);
+    } catch (const std::system_error& e) {
+      MESSAGE("skipped: no multicast here (" << e.what() << ")");
+      return;
+    }
+    out.send_to("all", group, ec);
+    if (ec) {
+      MESSAGE("skipped: no multicast here (" << ec.message() << ")");
+      return;
+    }
+    std::array<std::byte, 8> room;
+    CHECK(in.receive(room).size == 3);
+    in.leave_group(group, 1);
+    CHECK_THROWS_AS(in.leave_group(group, 1), std::system_error);
+  });
+}
