@@ -146,7 +146,7 @@ runtime::runtime(const options& o) {
 
 runtime::~runtime() {
   if (detail::is_forked_child()) return;  // exit() runs this, too; there is no thread to wait for
-  // What stragglers may still refer to is kept: tickets that others hold lead to their runtime.
+  // The runtime that stragglers may still refer to is kept: tickets that others hold lead to it.
   if (scheduler_->shutdown() == 0)
     delete scheduler_;
   else

@@ -7,8 +7,8 @@
 //         every way to take the lock an acquire.
 // (Drepper, "Futexes are tricky", the second mutex.) It blocks the thread, never parks the fiber:
 // do not hold one across anything that can park. Works with std::lock_guard and std::unique_lock.
-// Rejected: std::mutex (40 bytes), a pure spin lock (a preempted holder would make everybody else
-// burn a slice).
+// Rejected: std::mutex (40 bytes), a pure spin lock (a preempted holder would make all others burn
+// a slice).
 
 #include <atomic>
 #include <cstdint>

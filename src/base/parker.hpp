@@ -2,12 +2,13 @@
 #pragma once
 // base/parker.hpp - how a thread sleeps until another one has something for it.
 //
-//   waker    1 publishes what it has          2 unpark: exchanges 1 in; wakes if there was none
-//   sleeper  1 looks at what is published   2 nothing: park. Returns when a 1 was exchanged out;
-//            looks again
+//   waker    1 publishes what it has
+//            2 unpark: exchanges 1 in; wakes the sleeper if there was none
+//   sleeper  1 looks at what is published
+//            2 nothing: park. Returns when a 1 was exchanged out; looks again
 //
-// WAKE-1  a sleeper that parks after it looked and saw nothing gets the 1 of each waker that has
-//         published since. A sleeper that takes a 1 sees what was published before it.
+//   WAKE-1  a sleeper that parks after it looked and saw nothing gets the 1 of each waker that has
+//           published since. A sleeper that takes a 1 sees what was published before it.
 // Rejected: the sleeper stores 0 and looks (a 1 that an earlier waker left behind ends the wait at
 // once, and the store may become visible after the look: it then wipes out the 1 of a waker whose
 // publication the look has missed).

@@ -26,7 +26,7 @@ namespace {
 using namespace weft::detail;
 
 constexpr std::size_t most_named = 8, most_paragraphs = 200, most_objects_apart = 8;
-constexpr std::size_t most_kinds = 20'000;  // beyond, objects are not told apart any more
+constexpr std::size_t most_kinds = 20'000;  // beyond, objects are no longer distinguished
 
 struct paragraph {
   fiber_snapshot first;

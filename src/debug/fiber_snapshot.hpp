@@ -48,7 +48,7 @@ struct fiber_snapshot {
   std::int64_t since_ns = 0;              // parked; 0 unknown
   const task_operations* runs = nullptr;  // says which callable
   fiber_record* outer = nullptr;          // runs inline on the stack of this one
-  const scope_core* scope = nullptr;      // whose child it is
+  const scope_core* scope = nullptr;      // the scope it is a child of
   std::int32_t worker = -1;               // of a running one
   long system_call = -1;                  // of a blocked one
   stack_table::id stack = stack_table::none;
@@ -64,8 +64,8 @@ using running_fibers = std::unordered_map<const fiber_record*, running_fiber>;
 class snapshot_taker {
  public:
   /// While it lives no runtime begins or ends. `stacks`: whether they are copied and walked;
-  /// running fibers are asked for theirs by a signal then. Throws std::bad_alloc. Blocks: for
-  /// running fibers, some ten milliseconds each.
+  /// a signal then asks running fibers for theirs. Throws std::bad_alloc. Blocks: for running
+  /// fibers, some ten milliseconds each.
   explicit snapshot_taker(bool stacks);
 
   /// False: there is no fiber in this record.

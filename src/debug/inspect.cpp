@@ -202,7 +202,7 @@ bool answer_longest(std::string_view count, std::string& out) {
 
 struct verb {
   std::string_view name;
-  bool (*answer)(std::string_view arguments, std::string& out);  // may throw: what() is told
+  bool (*answer)(std::string_view arguments, std::string& out);  // may throw: what() is the answer
   std::string_view help;
 };
 constexpr verb verbs[] = {

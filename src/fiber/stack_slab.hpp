@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// fiber/stack_slab.hpp - the process-wide half of the stack pool: slabs, carving, free lists.
-// One class_pool per slot size, each with its own lock; only stack_cache, the trim and the
-// statistics use it.
+// fiber/stack_slab.hpp - the process-wide half of the stack pool: slabs, carving, free lists. One
+// class_pool per slot size, each with its own lock; only stack_cache, the trim and the statistics
+// use it.
 //
-//   fetch:  1 idle slots that have a guard   2 else reserve a batch of bare slots under the lock,
-//           prepare them (guards, top pages) without it, put the rest on the free list 3 no guard
-//           to be had any more: the same with checked slots (stack_check.hpp), unless
-//             the caller wants none
+//   fetch:  1 idle slots that have a guard
+//           2 otherwise reserve a batch of bare slots under the lock, prepare them (guards, top
+//             pages) without it, and put the rest on the free list
+//           3 if no guard can be had any more: the same with checked slots (stack_check.hpp),
+//             unless the caller wants none
 //   trim:   slots that were idle for a while lose their pages (stack_trim.hpp)
-// STACK-1  a guarded slot is on a free list, in a cache or out only if its guard page is installed.
-//          A forked child in which guards are lost (os::guard_generation) installs them again.
-// STACK-2  every list has room for every slot of its class, so giving a stack back cannot fail.
-// STACK-3  a slab in `all_slabs` is complete: it is pushed by a release and found by an acquire,
-//          and no slab ever leaves the list.
+//
+//   STACK-1  a guarded slot is on a free list, in a cache or out only if its guard page is
+//            installed. A forked child in which guards are lost (os::guard_generation) installs
+//            them again.
+//   STACK-2  every list has room for every slot of its class, so giving a stack back cannot fail.
+//   STACK-3  a slab in `all_slabs` is complete: it is pushed by a release and found by an acquire,
+//            and no slab ever leaves the list.
 
 #include <array>
 #include <atomic>

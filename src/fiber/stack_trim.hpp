@@ -3,15 +3,17 @@
 // fiber/stack_trim.hpp - the memory of a burst goes back: stacks that were idle for a while lose
 // their pages.
 //
-//   giving back   more than class_pool::kept_warm idle: want_trim
-//   monitor       claim_trim, once: has its service thread do it
-//   service thread          trim_stacks, from then on every period, in pieces of two milliseconds,
-//                           until there is nothing left to do
-// What was idle in all of a period - the least there was, not what there is at its end - beyond
-// kept_warm is trimmed, oldest first. So a load that comes and goes within a period keeps its
+//   giving back     more than class_pool::kept_warm idle: want_trim
+//   monitor         claim_trim, once: has its service thread do it
+//   service thread  trim_stacks, from then on every period, in pieces of two milliseconds, until
+//                   there is nothing left to do
+//
+// Stacks beyond kept_warm that were idle in all of a period (the minimum over it, not the number at
+// its end) are trimmed, oldest first. So a load that comes and goes within a period keeps its
 // stacks as they are.
-// TRIM-1  whoever leaves an excess behind finds it wanted, or somebody at it who looks once more:
-//         push, then read the state / write the state, then look. Both seq_cst.
+//
+//   TRIM-1  a thread that leaves an excess behind finds the trim wanted, or a trimmer that looks
+//           once more: push, then read the state / write the state, then look. Both are seq_cst.
 // Rejected: dropping at the giving back (1.4 us and a fault for each of a burst that comes again);
 // a thread of its own.
 

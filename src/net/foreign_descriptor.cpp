@@ -63,7 +63,7 @@ foreign_wait::~foreign_wait() {
   d_.waiting[static_cast<int>(dir_)].fetch_sub(1, std::memory_order_relaxed);
   if (d_.duplicate.load(std::memory_order_relaxed) < 0) [[likely]]
     return;
-  // Of those who leave at the same time the last one here sees that nobody is left.
+  // Of the waiters that leave at the same time the last one here sees that none is left.
   const std::lock_guard guard(d_.lock);
   if (d_.is_waited_for(direction::read) || d_.is_waited_for(direction::write)) return;
   if (netpoller* const p = d_.owner.load(std::memory_order_relaxed)) p->drop_duplicate(d_);

@@ -41,7 +41,7 @@ int need_number(int n, const char* what) {
 }
 
 // Where there are many, the records are far from any other: their misses overlap. The descriptor is
-// fetched well before the record of the fiber that waits there, for it says which one that is.
+// fetched well before the record of the fiber that waits there, because it says which one that is.
 constexpr int few_events = 16;
 void prefetch_waiters(const epoll_event* events, int at, int n) noexcept {
   constexpr int near = 4, far = 8;

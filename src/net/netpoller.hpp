@@ -47,7 +47,7 @@ class netpoller final : public poll_source {
   enum class keep_open : bool { no, yes };
   /// It does not any more. Under d.lock; a number about to be closed needs no system call.
   void remove(poll_descriptor& d, keep_open keep) noexcept;
-  /// Nobody waits for a foreign `d` any more. Under d.lock.
+  /// No waiter for a foreign `d` is left. Under d.lock.
   void drop_duplicate(poll_descriptor& d) noexcept;
 
   /// Tests: behave as on a kernel without epoll_pwait2 (before 5.11).

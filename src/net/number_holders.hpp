@@ -41,7 +41,7 @@ class number_holders {
     auto* const made = new (std::nothrow) number_holder[page_size];
     number_holder* page = nullptr;
     if (made == nullptr) return nullptr;
-    // Release: the page's contents; acquire in find, and here if somebody was faster.
+    // Release: the page's contents; acquire in find, and here if another thread was faster.
     if (!pages_[index(number)].compare_exchange_strong(page, made, std::memory_order_release,
                                                        std::memory_order_acquire)) {
       delete[] made;

@@ -84,7 +84,7 @@ struct alignas(base::cache_line) poll_descriptor {
   [[nodiscard]] bool is_foreign() const noexcept {
     return kind.load(std::memory_order_relaxed) != descriptor_kind::socket;
   }
-  /// Somebody waits in that direction, or is about to.
+  /// An agent waits in that direction, or is about to.
   [[nodiscard]] bool is_waited_for(direction d) const noexcept {
     return waiting[static_cast<int>(d)].load(std::memory_order_relaxed) != 0;
   }

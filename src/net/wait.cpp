@@ -100,12 +100,12 @@ std::error_code need_poller(poll_descriptor& d, scheduler& home) noexcept {
   {
     const std::lock_guard guard(d.lock);
     if (d.owner.load(std::memory_order_relaxed) != nullptr) return {};
-    // Given away meanwhile: nobody would unregister it any more.
+    // Given away meanwhile: it would never be unregistered.
     if ((d.uses.load(std::memory_order_relaxed) & poll_descriptor::closing) != 0) return canceled();
     auto& poller = static_cast<netpoller&>(home.poller());
     why = poller.add(d, home, displaced);
   }
-  // Who waits by what was the foreign record's number looks again, and gets another.
+  // A waiter by what was the foreign record's number looks again, and gets another.
   if (displaced != nullptr) deliver(*displaced, event_kind::regular, true, true, {});
   // A waiter may have parked meanwhile, relying on the owner it saw: it must try itself.
   if (why) deliver(d, event_kind::regular, true, true, {});

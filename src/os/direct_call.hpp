@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// os/direct_call.hpp - a system call without libc around it, for those that a request is made of.
+// os/direct_call.hpp - a system call without libc around it, for the calls of a request.
 //
 // libc's recv, send and epoll_wait are cancellation points: in a process with threads each one sets
-// and clears a mark of its thread, two locked instructions and two calls, and then errno. Nobody
-// cancels weft's threads, and the kernel's answer has the error in it.
+// and clears a mark of its thread, two locked instructions and two calls, and then errno. weft's
+// threads are never cancelled, and the kernel's answer contains the error.
 // Rejected: ::syscall (no cancellation point, but errno); all calls so (the others are rare).
 
 #include <weft/detail/requirements.hpp>

@@ -15,7 +15,7 @@
 namespace weft::detail {
 namespace {
 
-// relaxed: read by the forking thread, whose runtimes these are
+// relaxed: read by the forking thread, which owns these runtimes
 constinit std::atomic<int> with_threads{0};
 constinit std::atomic<bool> forked{false};  // relaxed: written when there is one thread
 

@@ -3,18 +3,17 @@
 // sched/inject_queue.hpp - the queue that any thread may put into: moodycamel's, with a few
 // producers for all.
 //
-// A lane is a producer and a lock; a putting thread takes the lane that its stack address selects,
+// A lane is a producer and a lock. A putting thread takes the lane that its stack address selects,
 // or the next free one. So a taker looks at eight producers however many threads there are, in
 // turn, and no lane waits behind a full one.
+//
+// The queue orders its blocks by stand-alone fences, which TSan does not model: their re-use looks
+// like a race. Under TSan a locked queue stands in, so that weft's own code is watched without a
+// suppression.
 // Rejected: a producer per thread (the queue's own way, by a hash table of thread ids): while the
 // table grows, threads that put spin without end for the one that grows it. Sixty-four pool threads
-// that end their calls together stood still for
-// 80 ms at a time that way, each burning its slice while the grower waited for a CPU (bench/compare
-//    offload_sleeps).
-//
-// It orders its blocks by stand-alone fences, which TSan does not model: their re-use looks like a
-// race. Under TSan a locked queue stands in, so that weft's own code is watched without a
-// suppression.
+// that end their calls together stood still for 80 ms at a time that way, each burning its slice
+// while the grower waited for a CPU (bench/compare offload_sleeps).
 
 #include <atomic>
 #include <cstddef>

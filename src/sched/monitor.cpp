@@ -292,8 +292,8 @@ bool scheduler::watch_processor(processor& p, std::int64_t now) noexcept {
   }
   if (!w->started.load(std::memory_order_acquire)) return acted;  // [MON-2] worker_main
 
-  // Blocked, or computing? Its CPU clock shows it; its state distinguishes a thread that merely
-  // waits for a CPU.
+  // Its CPU clock shows whether it is blocked or computes; its state distinguishes a thread that
+  // merely waits for a CPU.
   const std::int64_t cpu = w->cpu.now_ns();
   const bool first_look = p.seen.cpu_ns < 0;
   const bool stands_still = !first_look && cpu - p.seen.cpu_ns < 5'000;

@@ -20,7 +20,7 @@ namespace weft::detail {
 struct worker;
 
 /// At the start of a run of fibers that have waited: their records, and the pages their stacks are
-/// at. Stacks lie far apart, so each costs a walk of the page tables, for which even a prefetch
+/// at. Stacks are far apart, so each costs a walk of the page tables, for which even a prefetch
 /// waits; side by side these walks overlap.
 [[gnu::noinline]] void prefetch_run(const deque<fiber_record*>& of) noexcept;
 
@@ -71,7 +71,7 @@ struct alignas(base::cache_line) processor {
     std::int64_t ask_ns = 0;  // not to be asked to yield before
     std::int64_t ask_pause = 0;
   } seen;
-  // over several steps of one holder: how much of it did it run? (blocks_in_bits)
+  // over several steps of one holder: the part of it that it ran (blocks_in_bits)
   struct stretch {
     const worker* of = nullptr;
     std::int64_t cpu_ns = 0, since_ns = 0;

@@ -3,21 +3,22 @@
 // sched/scheduler.hpp - one runtime: its processors, its workers, and the walk of a fiber between
 // them.
 //
-//   spawn.cpp      a record, filled; onto the local deque, or the inject queue from outside
-//   idle.cpp       sleeping and waking own_thread.cpp a fiber that has a thread to itself
-//   find.cpp       a worker looks for a fiber: its own queues in the order of service_order.hpp,
-//                  inject queue, timers, poller, steal
-//   run.cpp        onto its stack; to the next one; its end
-//   park.cpp       a fiber waits, and is made ready
-//   monitor.cpp    watches processors; retake.cpp, preempt.cpp take them away;
-//                  handoff_processor.cpp gives one away
-//   thaw.cpp       a preempted thread goes on
-//   resize.cpp     as many processors as the machine grants CPUs
-//   service_thread.cpp       does for the monitor what may block
-//   offload.cpp    threads for calls known to block
-//   metrics.cpp    the sum of all counters; schedtrace.cpp prints it
-//   stalls.cpp     reports fibers that keep their thread too long to the user
-//   lifecycle.cpp  threads start and end; shutdown
+//   spawn.cpp           a record, filled; onto the local deque, or the inject queue from outside
+//   idle.cpp            sleeping and waking
+//   own_thread.cpp      a fiber that has a thread to itself
+//   find.cpp            a worker looks for a fiber: its own queues in the order of
+//                       service_order.hpp, inject queue, timers, poller, steal
+//   run.cpp             onto its stack; to the next one; its end
+//   park.cpp            a fiber waits, and is made ready
+//   monitor.cpp         watches processors; retake.cpp, preempt.cpp take them away;
+//                       handoff_processor.cpp gives one away
+//   thaw.cpp            a preempted thread continues
+//   resize.cpp          as many processors as the machine grants CPUs
+//   service_thread.cpp  does for the monitor what may block
+//   offload.cpp         threads for calls known to block
+//   metrics.cpp         the sum of all counters; schedtrace.cpp prints it
+//   stalls.cpp          reports fibers that keep their thread too long to the user
+//   lifecycle.cpp       threads start and end; shutdown.cpp ends them
 // Rejected: one class per concern with a pointer to each other (the walk crosses all of them in 20
 // ns).
 

@@ -40,7 +40,7 @@ std::size_t scheduler::shutdown() {
 
 // [LEFT-1] Those left behind take nothing more. Their waits are won here, and enqueued nowhere: to
 // a giver of a value, a permit, a lock or a notification each of them has given up (WAIT-1,
-// CHAN-3), and the next one is tried. A join of one is told, now or later (join_word). One that is
+// CHAN-3), and the next one is tried. A join of one fails, now or later (join_word). One that is
 // still on its stack, in user code on a thread that was left, has no wait yet: when it parks, its
 // thread ends, and comes by here (worker_main).
 void scheduler::leave_behind() noexcept {

@@ -12,7 +12,7 @@
 //
 // An entry is a ticket, so nothing is ever taken out early: a wait that ended otherwise leaves a
 // stale entry behind, dropped when it comes up or when the queue has doubled since the last sweep
-// (amortised O(1) per add). The entries lie in a few arrays, apart from the fibers: sorting touches
+// (amortised O(1) per add). The entries are in a few arrays, apart from the fibers: sorting touches
 // none of them.
 //
 //   TIMER-2  every entry of the ring is of the slots [begin_, begin_ + slots), every opened one is
