@@ -19,7 +19,6 @@
 #include <cstdint>
 #include <iterator>
 #include <optional>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -77,18 +76,15 @@ class connection {
                    : parser_.http_minor == 0 ? "Connection: keep-alive\r\n"
                                              : "");
   }
-  /// Part of an answer after its head. False: the client does not take it.
-  bool write(std::span<const std::byte> part) {
+  /// False: the client does not take it.
+  bool flush() {
+    if (output_.empty()) return true;
     std::error_code ec;
     stream_.set_write_deadline(now() + limits_.answer);
-    stream_.write_all(part, ec);
+    stream_.write_all(output_, ec);
+    output_.clear();
     last_ = last_ || ec;
     return !ec;
-  }
-  bool flush() {
-    const bool taken = output_.empty() || write(std::as_bytes(std::span(output_)));
-    output_.clear();
-    return taken;
   }
 
  private:
@@ -142,7 +138,7 @@ class connection {
     }
     stream_.set_read_deadline(midway_ ? began_ + limits_.request : now() + limits_.idle);
     std::error_code ec;
-    const std::size_t n = stream_.read_some(std::as_writable_bytes(std::span(buffer_)), ec);
+    const std::size_t n = stream_.read_some(buffer_, ec);
     expected = state::idle;
     state_.compare_exchange_strong(expected, state::busy);
     in_ = {buffer_.data(), n};
@@ -183,7 +179,7 @@ class connection {
     stream_.shutdown(weft::net::shutdown_side::send, ec);
     stream_.set_read_deadline(now() + std::chrono::seconds(1));
     for (int i = 0; i < 100 && !ec; ++i)
-      if (stream_.read_some(std::as_writable_bytes(std::span(buffer_)), ec) == 0) break;
+      if (stream_.read_some(buffer_, ec) == 0) break;
   }
 
   Stream& stream_;

@@ -13,10 +13,15 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <system_error>
+#include <utility>
 
 #include "http.hpp"
 #include "server.hpp"
@@ -41,9 +46,9 @@ std::string_view type_of(std::string_view path) {
   return "application/octet-stream";
 }
 
-// Opening and reading may have to wait for a disk, so that is done by the offload pool.
+// Opening may have to wait for a disk: the offload pool does it. send_file sees to the reading.
 void send_file(connection& c, weft::net::tcp_stream& stream, const std::string& root,
-               const std::string& path, bool only_head) {
+               const std::string& path, std::chrono::milliseconds answer_time, bool only_head) {
   if (path.find("/../") != path.npos || path.ends_with("/..") || path.find('\0') != path.npos)
     return c.respond(404, text, "No such file\n");
   struct stat about{};
@@ -55,11 +60,13 @@ void send_file(connection& c, weft::net::tcp_stream& stream, const std::string& 
   });
   if (file < 0) return c.respond(404, text, "No such file\n");
   c.begin(200, type_of(path), static_cast<std::uint64_t>(about.st_size));
-  std::vector<std::byte> part(64 * 1024);
   bool well = c.flush();
-  for (off_t at = 0; well && !only_head && at < about.st_size;) {
-    const ssize_t n = weft::offload([&] { return ::pread(file, part.data(), part.size(), at); });
-    well = n > 0 && c.write({part.data(), static_cast<std::size_t>(n)});
+  constexpr std::size_t part = 1024 * 1024;  // for each the client has the time of an answer
+  for (std::uint64_t at = 0, size = only_head ? 0 : about.st_size; well && at < size;) {
+    stream.set_write_deadline(std::chrono::steady_clock::now() + answer_time);
+    std::error_code ec;
+    const std::size_t n = stream.send_file(file, at, std::min<std::uint64_t>(size - at, part), ec);
+    well = !ec && n > 0;  // 0: it became shorter
     at += n;
   }
   ::close(file);
@@ -67,14 +74,14 @@ void send_file(connection& c, weft::net::tcp_stream& stream, const std::string& 
 }
 
 void answer(connection& c, weft::net::tcp_stream& stream, const http::request& r,
-            const std::string& root) {
+            const std::string& root, const http::limits& limits) {
   const http::url url(r.target);
   if (r.method != HTTP_GET && r.method != HTTP_HEAD)
     return c.respond(405, text, "Only GET and HEAD\n", "Allow: GET, HEAD\r\n");
   if (url.path == "/metrics")
     return c.respond(200, "text/plain; version=0.0.4", weft::to_prometheus(weft::metrics()));
   if (!root.empty() && url.path.starts_with("/files/"))
-    return send_file(c, stream, root, url.path.substr(6), r.method == HTTP_HEAD);
+    return send_file(c, stream, root, url.path.substr(6), limits.answer, r.method == HTTP_HEAD);
   if (url.path != "/" && url.path != "/wait") return c.respond(404, text, "No such page\n");
   if (url.path == "/wait") {
     int ms = 0;
@@ -115,6 +122,6 @@ int main(int argc, char** argv) {
                               [&](weft::net::tcp_stream stream, std::stop_token draining) {
                                 connection c(stream, limits, draining);
                                 while (const http::request* r = c.next())
-                                  answer(c, stream, *r, root);
+                                  answer(c, stream, *r, root, limits);
                               });
 }

@@ -68,7 +68,11 @@ int accept_until_signal(const server_options& o, const end_signals& signals, Ser
   weft::counting_semaphore<> places(o.max_connections);
   weft::scope connections;
   auto end = weft::spawn([&] {
-    signals.wait();
+    try {
+      signals.wait();
+    } catch (const std::exception& e) {  // a server that no signal reaches must not go on
+      std::fprintf(stderr, "signals: %s\n", e.what());
+    }
     draining.request_stop();
     listener.close();
     if (weft::this_fiber::sleep_for(o.grace) == weft::wait_result::timeout)

@@ -196,6 +196,9 @@ with Server(PROGRAM, "--grace-ms", 100) as server:
 with Server(PROGRAM) as server:
     import resource
 
+    with server.connect() as client:  # so that it has all it needs itself
+        client.sendall(GET)
+        assert ANSWER.match(client.recv(4096))
     limit = len(os.listdir(f"/proc/{server.process.pid}/fd")) + 5
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
     clients = [server.connect() for _ in range(20)]
