@@ -8,6 +8,7 @@
 
 #include <weft/options.hpp>
 
+#include "base/one_line.hpp"
 #include "debug/code_location.hpp"
 #include "debug/fiber_snapshot.hpp"
 
@@ -66,7 +67,7 @@ std::string describe(fiber_record& f) {
   {
     const std::lock_guard guard(f.lock);
     if (const fiber_extras* x = f.extras.load(std::memory_order_acquire))  // [REC-2]
-      if (!x->name.empty()) text += " \"" + x->name + "\"";
+      if (!x->name.empty()) text += " \"" + one_line(x->name) + "\"";
   }
   text += ": ";
   text += to_text(s);

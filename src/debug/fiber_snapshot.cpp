@@ -4,6 +4,7 @@
 
 #include <mutex>
 
+#include "base/one_line.hpp"
 #include "base/sanitizers.hpp"
 #include "debug/dump_trigger.hpp"
 #include "debug/peek.hpp"
@@ -36,7 +37,7 @@ std::string agent_text(fiber_record& f) {
   if (!f.has(fiber_record::has_extras)) return text;
   const std::lock_guard guard(f.lock);
   const fiber_extras* x = f.extras.load(std::memory_order_acquire);  // [REC-2]
-  if (x != nullptr && !x->name.empty()) text += " \"" + x->name + "\"";
+  if (x != nullptr && !x->name.empty()) text += " \"" + one_line(x->name) + "\"";
   return text;
 }
 

@@ -19,6 +19,7 @@
 #include <weft/metrics.hpp>
 #include <weft/version.hpp>
 
+#include "base/one_line.hpp"
 #include "debug/dump_trigger.hpp"
 #include "debug/longest_waits.hpp"
 #include "debug/running_snapshot.hpp"
@@ -31,8 +32,8 @@ namespace weft::detail {
 namespace {
 
 constexpr std::size_t most_tool_requests = 16;
-constexpr int most_answers = 8;  // at a time
-constexpr std::size_t longest_question = 512;
+constexpr int most_answers = 8;                 // at a time
+constexpr std::size_t longest_question = 4352;  // a verb and a path
 
 constinit std::array<std::atomic<std::uint64_t>, most_tool_requests> tool_requests{};  // 0: free
 constinit std::atomic<int> answers{0};  // threads at it; relaxed, it only bounds them
@@ -95,6 +96,20 @@ class connection {
     }
     return false;
   }
+  // DIAG-4. Blocks: until the tool has nothing more to say, or is gone.
+  void wait_for_end() const {
+    std::array<char, 64> text;
+    for (;;) {
+      const bool waits = wait_at_most(SO_RCVTIMEO, std::chrono::steady_clock::now() + port_timeout);
+      const ssize_t n = waits ? recv(fd_, text.data(), text.size(), 0) : 0;
+      if (n > 0) continue;
+      const int error = n < 0 ? os::error_number() : 0;
+      if (error != EINTR && error != EAGAIN) return;
+    }
+  }
+  void write(const answer& a) const {
+    write((a.good ? "ok " : "error ") + std::to_string(a.text.size()) + "\n" + a.text);
+  }
   void write(std::string_view text) const noexcept {
     // and the answer, which may be long
     const auto until = std::chrono::steady_clock::now() + 12 * port_timeout;
@@ -120,18 +135,24 @@ class connection {
   bool connected_ = false;
 };
 
+template <class Get>
+answer answer_or_error(Get get) {
+  try {
+    return get();
+  } catch (const std::exception& e) {
+    return {false, e.what()};
+  }
+}
+
 void converse(std::uint64_t tool_request) {
   const connection tool(tool_request);
-  std::string line, out;
+  std::string line;
   if (!tool.is_trusted() || !tool.read_line(line)) return;
-  bool good = false;
-  try {
-    good = answer_inspection(line, out);
-  } catch (const std::exception& e) {
-    out = e.what();
-  }
-  tool.write((good ? "ok " : "error ") + std::to_string(out.size()) + "\n");
-  tool.write(out);
+  const answer first = answer_or_error([&] { return answer_inspection(line); });
+  tool.write(first);
+  if (!first.good || first.end == nullptr) return;
+  tool.wait_for_end();
+  tool.write(answer_or_error([&] { return answer{true, first.end()}; }));
 }
 
 // 4, by a service thread.
@@ -162,47 +183,36 @@ void answer_tool_requests() noexcept {
 }
 
 // ---- what can be asked
-bool answer_verbs(std::string_view, std::string& out);
+answer answer_verbs(std::string_view);
 
-bool answer_runtimes(std::string_view, std::string& out) {
+answer answer_runtimes(std::string_view) {
   const runtimes_held runtimes;
+  std::string out;
   for (const scheduler* s : runtimes.all())
-    out += "runtime \"" + s->settings().name + "\": " + std::to_string(s->serving()) +
+    out += "runtime \"" + one_line(s->settings().name) + "\": " + std::to_string(s->serving()) +
            " workers, " + std::to_string(s->live_fibers()) + " fibers\n";
-  return true;
+  return {true, std::move(out)};
 }
 
-bool answer_fibers(std::string_view, std::string& out) {
-  out = debug::dump_fibers();
-  return true;
+answer answer_fibers(std::string_view) { return {true, debug::dump_fibers()}; }
+
+answer answer_version(std::string_view) {
+  return {true, std::string("weft ") + weft::version() + "\n"};
 }
 
-bool answer_version(std::string_view, std::string& out) {
-  out = "weft " + std::to_string(WEFT_VERSION_MAJOR) + "." + std::to_string(WEFT_VERSION_MINOR) +
-        "." + std::to_string(WEFT_VERSION_PATCH) + "\n";
-  return true;
-}
+answer answer_metrics(std::string_view) { return {true, to_prometheus(metrics())}; }
 
-bool answer_metrics(std::string_view, std::string& out) {
-  out = to_prometheus(metrics());
-  return true;
-}
-
-bool answer_longest(std::string_view count, std::string& out) {
+answer answer_longest(std::string_view count) {
   std::size_t most = 10;
   const auto [end, ec] = std::from_chars(count.data(), count.data() + count.size(), most);
-  if (!count.empty() &&
-      (ec != std::errc() || end != count.data() + count.size() || most > 10'000)) {
-    out = "longest takes how many, up to 10000";
-    return false;
-  }
-  out = longest_waits(most);
-  return true;
+  if (!count.empty() && (ec != std::errc() || end != count.data() + count.size() || most > 10'000))
+    return {false, "longest takes how many, up to 10000"};
+  return {true, longest_waits(most)};
 }
 
 struct verb {
   std::string_view name;
-  bool (*answer)(std::string_view arguments, std::string& out);  // may throw: what() is the answer
+  answer (*give)(std::string_view arguments);  // may throw: what() is the answer
   std::string_view help;
 };
 constexpr verb verbs[] = {
@@ -214,23 +224,26 @@ constexpr verb verbs[] = {
      "what they count and how long their queues are, as Prometheus reads it"},
     {"longest", &answer_longest,
      "N (10): the fibers that wait longest; nanoseconds, reason, fiber"},
+    {"trace", &answer_trace, "FILE: records events into it until the tool goes (record --pid)"},
+    {"profile", &answer_profile,
+     "HERTZ FILE: samples CPU time until the tool goes (profile --pid)"},
 };
 
-bool answer_verbs(std::string_view, std::string& out) {
+answer answer_verbs(std::string_view) {
+  std::string out;
   for (const verb& v : verbs) out.append(v.name).append("  ").append(v.help).append("\n");
-  return true;
+  return {true, std::move(out)};
 }
 
 }  // namespace
 
-bool answer_inspection(std::string_view line, std::string& out) {
+answer answer_inspection(std::string_view line) {
   const std::size_t space = std::min(line.find(' '), line.size());
   const std::string_view name = line.substr(0, space);
   for (const verb& v : verbs)
-    if (v.name == name) return v.answer(line.substr(std::min(space + 1, line.size())), out);
-  out.append("this weft cannot answer \"").append(name).append("\"; it knows:\n");
-  static_cast<void>(answer_verbs({}, out));
-  return false;
+    if (v.name == name) return v.give(line.substr(std::min(space + 1, line.size())));
+  return {false, "this weft cannot answer \"" + std::string(name) + "\"; it knows:\n" +
+                     answer_verbs({}).text};
 }
 
 void open_diagnostics_port(int signal) noexcept {

@@ -21,6 +21,9 @@
 //   DIAG-3  a tool that does not read, does not write, does so byte by byte, or dies ends its
 //           thread: after `patience` for the question as a whole, after twelve of them for the
 //           answer.
+//   DIAG-4  what lasts until the tool ends it (a trace, a profile) ends with the connection: by the
+//           tool's word, its death, the process's own end. There are two answers then: before it,
+//           and after.
 //
 // With preempt_signal 0 there is no port. Abstract names belong to a network namespace: a tool
 // outside of the process's gets no connection.
@@ -73,7 +76,18 @@ inline constexpr std::chrono::seconds port_timeout{5};
 /// Before a runtime's own handler for `signal` is installed; 0: nothing. Idempotent.
 void open_diagnostics_port(int signal) noexcept;
 
-/// The answer to one line, "verb arguments"; false: `out` says what is wrong with it.
-[[nodiscard]] bool answer_inspection(std::string_view line, std::string& out);
+/// An answer; `good` false: `text` says what is wrong with the question. If there is an `end`, what
+/// was asked for goes on until the tool ends it (DIAG-4); then `end` gives the second answer.
+struct answer {
+  bool good = false;
+  std::string text;
+  std::string (*end)() = nullptr;  // may throw: what() is the answer
+};
+/// The answer to one line, "verb arguments". May throw: what() is the answer.
+[[nodiscard]] answer answer_inspection(std::string_view line);
+
+/// "FILE": records a trace into it.   "HERTZ FILE": profiles. See inspect_recording.cpp.
+[[nodiscard]] answer answer_trace(std::string_view arguments);
+[[nodiscard]] answer answer_profile(std::string_view arguments);
 
 }  // namespace weft::detail

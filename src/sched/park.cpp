@@ -15,6 +15,7 @@
 
 #include "base/check.hpp"
 #include "base/futex_lock.hpp"
+#include "base/one_line.hpp"
 #include "os/os.hpp"
 #include "sched/fork.hpp"
 #include "sched/runtime_entry.hpp"
@@ -83,7 +84,7 @@ constinit running_callbacks* running_callbacks::first = nullptr;
   std::string text = "weft: fiber " + std::to_string(self.id);
   if (const fiber_extras* x = self.extras.load(std::memory_order_relaxed);
       x != nullptr && !x->name.empty())
-    text += " \"" + x->name + "\"";
+    text += " \"" + one_line(x->name) + "\"";
   text += std::string(" waits (") + to_text(self.reason.load(std::memory_order_relaxed)) +
           ") in a std::stop_callback that its stop request runs. That class knows who runs it by "
           "the thread, on which other "

@@ -17,6 +17,7 @@
 #include <cxxabi.h>
 
 #include "base/check.hpp"
+#include "base/one_line.hpp"
 #include "sched/park.hpp"
 #include "sched/runtime_entry.hpp"
 #include "sched/spawn.hpp"
@@ -245,7 +246,7 @@ void scheduler::unhandled(fiber_record& f) noexcept {
     return;
   }
   std::string text = "weft: fiber " + std::to_string(what.fiber_id);
-  if (!what.fiber_name.empty()) text += " \"" + what.fiber_name + "\"";
+  if (!what.fiber_name.empty()) text += " \"" + one_line(what.fiber_name) + "\"";
   text +=
       " ended with an exception that nobody can observe, because its handle was detached or "
       "destroyed";

@@ -8,6 +8,7 @@
 
 #include <execinfo.h>
 
+#include "base/one_line.hpp"
 #include "os/os.hpp"
 #include "sync/lock_history.hpp"
 #include "sync/waiting.hpp"
@@ -20,7 +21,7 @@ std::string agent_name(fiber_record& r) {
   std::string text = "fiber " + std::to_string(r.id);
   const std::lock_guard guard(r.lock);
   const fiber_extras* x = r.extras.load(std::memory_order_acquire);  // [REC-2]
-  if (x != nullptr && !x->name.empty()) text += " \"" + x->name + "\"";
+  if (x != nullptr && !x->name.empty()) text += " \"" + one_line(x->name) + "\"";
   return text;
 }
 

@@ -48,6 +48,36 @@ void convoy() {
   for (auto& f : all) f.join();
 }
 
+// A name with all that a report of lines, a folded stack and JSON each take amiss.
+void names() {
+  weft::attributes a;
+  a.name = "two\nlines;\"caf\u00e9\"";
+  weft::spawn(a, [] {
+    static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(2)));
+  }).join();
+}
+
+// Sleeps and computes until its standard input ends.
+void stay() {
+  std::vector<weft::fiber<void>> all;
+  weft::event stop;
+  for (int i = 0; i < 3; ++i)
+    all.push_back(weft::spawn([&] {
+      volatile unsigned x = 0;
+      while (!stop.wait_for(std::chrono::milliseconds(1)))
+        for (int n = 0; n < 100'000; ++n) x = x + 1;
+    }));
+  std::puts("ready");
+  std::fflush(stdout);
+  weft::offload([] {
+    char some[64];
+    while (read(STDIN_FILENO, some, sizeof some) > 0) {
+    }
+  });
+  stop.set();
+  for (auto& f : all) f.join();
+}
+
 void known() {
   std::vector<weft::fiber<void>> all;
   spawn_the_sleepers(all);
@@ -78,6 +108,8 @@ int main(int argc, char** argv) {
   weft::run(o, [&] {
     if (how == "hog") return hog();
     if (how == "convoy") return convoy();
+    if (how == "names") return names();
+    if (how == "stay") return stay();
     known();
     std::fflush(stdout);
     if (how == "abort") std::abort();

@@ -44,6 +44,7 @@ const int weft_lock_detector_linked = 1;
 #include <ctime>
 #include <string>
 
+#include "base/one_line.hpp"
 #include "debug/code_location.hpp"
 #include "os/os.hpp"
 #include "sched/park.hpp"
@@ -136,7 +137,7 @@ _Unwind_Reason_Code add_frame(_Unwind_Context* c, void* to) {
 void report(fiber_record& f, const std::array<const void*, 8>& mutexes, std::size_t n) {
   std::string text = "weft: fiber " + std::to_string(f.id);
   if (const fiber_extras* x = f.extras.load(std::memory_order_acquire))
-    if (!x->name.empty()) text += " \"" + x->name + "\"";
+    if (!x->name.empty()) text += " \"" + one_line(x->name) + "\"";
   text +=
       std::string(" parks (") + to_text(f.reason.load(std::memory_order_relaxed)) + ") and holds ";
   text += n == 1 ? "a pthread mutex," : std::to_string(n) + " pthread mutexes,";

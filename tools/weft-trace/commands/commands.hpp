@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // tools/weft-trace/commands/commands.hpp - each command adds itself to the command line; its body
-// runs when it is the one. Errors are std::runtime_error with a text for the user; the exit status
-// is 1 then.
+// runs when it is the one. Errors are std::runtime_error with a text for the user: the exit status
+// is 1 then, and 2 for a wrong command line.
 
 #include <stdexcept>
 #include <string>
@@ -14,6 +14,7 @@
 namespace weft::tools {
 
 void add_record(CLI::App& app);
+void add_profile(CLI::App& app);
 void add_report(CLI::App& app);
 void add_timeline(CLI::App& app);
 void add_convert(CLI::App& app);

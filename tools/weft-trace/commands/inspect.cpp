@@ -143,6 +143,23 @@ int call(const inspection& what) {
 class answer_reader {
  public:
   answer_reader(const inspection& what, int fd) : what_(what), fd_(fd) {}
+  // What the process answers. Throws what it says is wrong.
+  std::string answer() {
+    const std::string head = line();
+    const bool good = head.starts_with("ok ");
+    std::size_t size = 0;
+    const std::size_t digits = std::min(head.find(' ') + 1, head.size());
+    const auto read = std::from_chars(head.data() + digits, head.data() + head.size(), size);
+    if ((!good && !head.starts_with("error ")) || read.ec != std::errc())
+      fail(what_, "its answer is not understood; is it of another version of weft?");
+    std::string text = bytes(size);
+    if (!good) fail(what_, text);
+    return text;
+  }
+  // False: it has ended the connection.
+  [[nodiscard]] bool has_more() { return !text_.empty() || more(); }
+
+ private:
   // Up to the end of the line, which is taken off.
   std::string line() {
     std::size_t end;
@@ -152,15 +169,15 @@ class answer_reader {
     text_.erase(0, end + 1);
     return out;
   }
-  std::string rest(std::size_t size) {
+  std::string bytes(std::size_t size) {
     while (text_.size() < size)
       if (!more())
         fail(what_, fmt::format("it ended in the middle of its answer: {} of {} bytes came",
                                 text_.size(), size));
-    return std::move(text_);
+    std::string out = text_.substr(0, size);
+    text_.erase(0, size);
+    return out;
   }
-
- private:
   bool more() {
     if (!becomes_readable(fd_, what_.patience))
       fail(what_,
@@ -177,26 +194,31 @@ class answer_reader {
   std::string text_;
 };
 
+// Returns the connection, with the question asked.
+int ask(const inspection& what) {
+  check_process(what);
+  const int fd = call(what);
+  const std::string line = what.question + "\n";
+  if (send(fd, line.data(), line.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(line.size()))
+    return fd;
+  close(fd);
+  fail(what, "it ended before it was asked");
+}
+
 }  // namespace
 
 std::string inspect(const inspection& what) {
-  check_process(what);
-  const descriptor process(call(what));
-  const std::string line = what.question + "\n";
-  if (send(process.get(), line.data(), line.size(), MSG_NOSIGNAL) !=
-      static_cast<ssize_t>(line.size()))
-    fail(what, "it ended before it was asked");
+  const descriptor process(ask(what));
+  return answer_reader(what, process.get()).answer();
+}
+
+std::string inspect_while(const inspection& what,
+                          const std::function<void(const std::string&, int)>& meanwhile) {
+  const descriptor process(ask(what));
   answer_reader from(what, process.get());
-  const std::string head = from.line();
-  const bool good = head.starts_with("ok ");
-  std::size_t size = 0;
-  const std::size_t digits = std::min(head.find(' ') + 1, head.size());
-  const auto read = std::from_chars(head.data() + digits, head.data() + head.size(), size);
-  if ((!good && !head.starts_with("error ")) || read.ec != std::errc())
-    fail(what, "its answer is not understood; is it of another version of weft?");
-  std::string text = from.rest(size);
-  if (!good) fail(what, text);
-  return text;
+  meanwhile(from.answer(), process.get());
+  shutdown(process.get(), SHUT_WR);
+  return from.has_more() ? from.answer() : "";
 }
 
 }  // namespace weft::tools

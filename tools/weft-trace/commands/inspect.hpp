@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <string>
 
 #include <sys/types.h>
@@ -23,5 +24,13 @@ struct inspection {
 /// std::runtime_error with a text for the user: no such process, no weft process, not permitted, no
 /// answer, an answer that was cut off, or what the process says is wrong with the question.
 [[nodiscard]] std::string inspect(const inspection& what);
+
+/// For a question that lasts until the tool ends it (a trace, a profile): calls `meanwhile` with
+/// what the process says first and the connection, which is readable when the process has ended
+/// it; tells the process to end it when that returns. Returns what it says last; empty if it has
+/// ended before. Blocks, throws: as inspect, and what `meanwhile` does.
+[[nodiscard]] std::string inspect_while(
+    const inspection& what,
+    const std::function<void(const std::string& began, int connection)>& meanwhile);
 
 }  // namespace weft::tools

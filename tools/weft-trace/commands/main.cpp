@@ -9,6 +9,7 @@
 #include <weft/version.hpp>
 
 #include "commands/commands.hpp"
+#include "commands/usage.hpp"
 
 namespace weft::tools {
 
@@ -47,6 +48,7 @@ int main(int argc, char** argv) {
                                                 WEFT_VERSION_MINOR, WEFT_VERSION_PATCH));
   app.require_subcommand(1);
   weft::tools::add_record(app);
+  weft::tools::add_profile(app);
   weft::tools::add_report(app);
   weft::tools::add_timeline(app);
   weft::tools::add_convert(app);
@@ -60,7 +62,7 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& e) {
-    return app.exit(e);
+    return weft::tools::finish_usage(app, e, {argv, static_cast<std::size_t>(argc)});
   } catch (const std::exception& e) {
     fmt::print(stderr, "weft-trace: {}\n", e.what());
     return 1;

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/one_line.hpp"
+
 namespace weft::tools {
 namespace {
 
@@ -23,7 +25,7 @@ std::string value_text(const trace& t, const std::string& meaning, std::uint64_t
 std::string describe(const trace& t, const trace_event& e) {
   const trace_thread& thread = t.threads[e.thread];
   std::string line = fmt::format("{:>18.9f} {:<16} {:<15}", static_cast<double>(e.ns) * 1e-9,
-                                 thread.name, t.event_name(e.id));
+                                 detail::one_line(thread.name), t.event_name(e.id));
   const auto found = t.meanings.find(e.id);
   const event_meaning unknown{"", {"fiber", "number", "other"}};
   const event_meaning& m = found != t.meanings.end() ? found->second : unknown;
@@ -33,7 +35,7 @@ std::string describe(const trace& t, const trace_event& e) {
     if (m.values[i] == "stack")
       line += fmt::format("  {} bytes of registers and stack", e.number);
     else if (i == 1 && e.id >= detail::trace::first_text_id)
-      line += fmt::format("  \"{}\"", t.texts[e.text]);
+      line += fmt::format("  \"{}\"", detail::one_line(t.texts[e.text]));
     else
       line += fmt::format("  {} {}", m.values[i], value_text(t, m.values[i], values[i]));
   }

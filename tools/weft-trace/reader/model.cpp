@@ -12,10 +12,14 @@
 #include <map>
 #include <utility>
 
+#include "base/one_line.hpp"
 #include "reader/histogram.hpp"
 #include "reader/rows.hpp"
 
 namespace weft::tools {
+
+using detail::one_line;
+
 namespace {
 
 class builder : rows {
@@ -51,14 +55,15 @@ class builder : rows {
       m_.fibers.back().id = id;
       fiber_states_.emplace_back();
       const auto known = m_.source.fibers.find(id);
-      if (known != m_.source.fibers.end()) m_.fibers.back().name = known->second.name;
+      if (known != m_.source.fibers.end()) m_.fibers.back().name = one_line(known->second.name);
     }
     return at->second;
   }
 
   void names_only(const trace_event& e) {
     if (e.fiber == 0) return;
-    if (e.what() == event::fiber_name) m_.fibers[fiber_of(e.fiber)].name = m_.source.texts[e.text];
+    if (e.what() == event::fiber_name)
+      m_.fibers[fiber_of(e.fiber)].name = one_line(m_.source.texts[e.text]);
     if (e.what() == event::fiber_create) note_birth(fiber_of(e.fiber), e);
   }
   void note_birth(std::uint32_t f, const trace_event& e) {
@@ -193,11 +198,11 @@ class builder : rows {
         ++row.polls;
         return;
       case event::fiber_name:
-        if (f != none) m_.fibers[f].name = m_.source.texts[e.text];
+        if (f != none) m_.fibers[f].name = one_line(m_.source.texts[e.text]);
         return;
       case event::region_begin:
         regions_[key_of(e)].push_back(static_cast<std::uint32_t>(m_.regions.size()));
-        m_.regions.push_back({f, e.thread, e.ns, INT64_MIN, m_.source.texts[e.text]});
+        m_.regions.push_back({f, e.thread, e.ns, INT64_MIN, one_line(m_.source.texts[e.text])});
         return;
       case event::region_end:
         if (auto& open = regions_[key_of(e)]; !open.empty()) {
@@ -211,7 +216,7 @@ class builder : rows {
           m_.slices[i].stack = e.text;
         return;
       case event::log:
-        m_.logs.push_back({e.ns, f, e.thread, m_.source.texts[e.text]});
+        m_.logs.push_back({e.ns, f, e.thread, one_line(m_.source.texts[e.text])});
         return;
       case event::stall:
         m_.stalls.push_back({e.ns, f, e.thread, e.number == 0 ? "computing" : "blocked"});
@@ -363,7 +368,7 @@ std::string model::fiber_label(std::uint32_t f) const {
 std::string model::thread_label(std::uint32_t t) const {
   if (t == none) return "-";
   const trace_thread& x = source.threads[t];
-  return x.name.empty() ? "thread " + std::to_string(x.id) : x.name;
+  return x.name.empty() ? "thread " + std::to_string(x.id) : one_line(x.name);
 }
 
 model make_model(trace t) { return builder(std::move(t)).build(); }

@@ -3,6 +3,7 @@
 // arrow, "i" an instant, "M" a name. Process 1 is the threads, process 2 the fibers; times in
 // microseconds.
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "reader/report.hpp"
 #include "reader/symbols.hpp"
@@ -12,21 +13,10 @@ namespace {
 
 constexpr int thread_process = 1, fiber_process = 2;
 
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c == '"' || c == '\\')
-      out += '\\', out += text[i];
-    else if (c < 0x20)
-      out += fmt::format("\\u{:04x}", c);
-    else if (c < 0x80)
-      out += text[i];
-    else
-      // bytes of whatever encoding: as Latin-1, so that it stays valid
-      out += fmt::format("\\u{:04x}", c);
-  }
-  return out + "\"";
+// UTF-8 stays what it is; bytes that are none become U+FFFD. Strings only go through the library:
+// as one document, a trace of a gigabyte would need several.
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 class converter {

@@ -302,27 +302,4 @@ class writer {
 
 std::string report(const model& m, const report_options& o) { return writer(m, o).all(); }
 
-std::string folded_waits(const model& m) {
-  symbols names(m.source.modules);
-  // A frame may hold neither of the two characters that the format needs.
-  const auto frame = [](std::string text) {
-    std::replace(text.begin(), text.end(), ';', ',');
-    std::replace(text.begin(), text.end(), '\n', ' ');
-    return text;
-  };
-  std::map<std::string, std::int64_t> stacks;
-  for (const wait& w : m.waits) {
-    const fiber& f = m.fibers[w.fiber];
-    std::string stack =
-        f.spawned_at != 0 ? frame(names.at(f.spawned_at).text()) : "(spawned before the trace)";
-    if (!f.name.empty()) stack += ";" + frame(f.name);
-    stack += ";" + frame(m.source.reason(w.reason));
-    add_time(stacks[stack], w.end - w.begin);
-  }
-  std::string out;
-  for (const auto& [stack, ns] : stacks)
-    if (ns > 0) out += fmt::format("{} {}\n", stack, ns);
-  return out;
-}
-
 }  // namespace weft::tools

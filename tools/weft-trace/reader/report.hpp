@@ -19,6 +19,10 @@ struct report_options {
 /// flamegraph.pl and its like.
 [[nodiscard]] std::string folded_waits(const model& m);
 
+/// The same of the time they ran: "spawned at;fiber;outermost call;...;innermost call nanoseconds".
+/// A stretch has calls if a preemption ended it: the recorder notes them then only.
+[[nodiscard]] std::string folded_runs(const model& m);
+
 /// Chrome's trace format (JSON), which the Perfetto UI opens: a track per thread with what ran, a
 /// track per fiber with what it did and waited for, arrows from wakers to woken.
 [[nodiscard]] std::string to_perfetto(const model& m);

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSL-1.0
+// test/trace/usage_test.cpp - weft-trace's command line, running processes, and names that do not
+// fit into a line.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include <fcntl.h>
+#include <spawn.h>
+
+#include "base/sanitizers.hpp"
+#include "trace/command.hpp"
+
+extern char** environ;
+
+using namespace weft::test;
+
+namespace {
+
+// The program, ready; it goes on until its input ends.
+class running_program {
+ public:
+  running_program() {
+    int in[2], out[2];
+    REQUIRE(pipe2(in, O_CLOEXEC) == 0);
+    REQUIRE(pipe2(out, O_CLOEXEC) == 0);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+    std::string name = program, how = "stay";
+    char* const arguments[] = {name.data(), how.data(), nullptr};
+    REQUIRE(posix_spawn(&pid_, name.c_str(), &actions, nullptr, arguments, environ) == 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(in[0]);
+    close(out[1]);
+    input_ = in[1];
+    char some[16];
+    const bool ready = read(out[0], some, sizeof some) > 0;
+    close(out[0]);
+    REQUIRE(ready);
+  }
+  ~running_program() { static_cast<void>(end()); }
+  running_program(const running_program&) = delete;
+  running_program& operator=(const running_program&) = delete;
+
+  [[nodiscard]] std::string pid() const { return std::to_string(pid_); }
+  int end() {
+    if (input_ < 0) return -1;
+    close(input_);
+    input_ = -1;
+    int status = -1;
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  int input_ = -1;
+};
+
+}  // namespace
+
+TEST_CASE("weft-trace: a wrong command line ends with 2 and says what was meant") {
+  for (const auto& [arguments, text] : std::map<std::string, std::string>{
+           {"", "which command?"},
+           {"reprot a.trace", "there is no command 'reprot'; did you mean 'report'?"},
+           {"sails", "there is no command 'sails'\n"},
+           {"report --no-bar a.trace", "there is no option --no-bar; did you mean '--no-bars'?"},
+           {"report --weather a.trace", "there is no option --weather\n"},
+           {"report", "FILE is required"},
+           {"record -o x", "either a program, after --, or --pid PID"},
+           {"record --pid 1 -- true", "either a program, after --, or --pid PID"},
+           {"profile --pid 1 --seconds -1", "--seconds is negative"},
+           {"dump twelve", "PID"}}) {
+    const result r = run(tool + " " + arguments);
+    const std::string &a = arguments, &t = text;  // clang 14 captures no structured binding
+    CAPTURE(a);
+    CAPTURE(r.out);
+    CHECK(r.status == 2);
+    CHECK(r.out.find(t) != std::string::npos);
+    CHECK(r.out.find("--help shows how it is used") != std::string::npos);
+  }
+  CHECK(run(tool + " --version").status == 0);
+  CHECK(run(tool + " flame --help").status == 0);
+}
+
+TEST_CASE("weft-trace record: a program without weft") {
+  const directory d;
+  for (const char* command : {"record", "profile"}) {
+    const result r = run(tool + " " + command + " -o " + d.file("a") + " -- sh -c 'exit 7'");
+    CAPTURE(r.out);
+    CHECK(r.status == 7);
+    CHECK(r.out.find("it is no weft program, or it has started no runtime") != std::string::npos);
+  }
+  const result good = run(tool + " record -o " + d.file("b") + " -- " + program + " names");
+  CHECK(good.out == "");
+}
+
+TEST_CASE("weft-trace record --pid, profile --pid: a running process, which goes on") {
+  const directory d;
+  running_program process;
+  for (int round = 0; round < 2; ++round) {
+    const std::string t = d.file("a" + std::to_string(round));
+    result r = run(tool + " record --pid " + process.pid() + " --seconds 0.3 -o " + t);
+    CAPTURE(r.out);
+    CHECK(r.status == 0);
+    CHECK(r.out.find("it records into " + t) != std::string::npos);
+    CHECK(r.out.find("bytes were written, 0 events dropped") != std::string::npos);
+    r = run(tool + " report --no-bars " + t);
+    CHECK(r.status == 0);
+    CHECK(r.out.find("the trace ends") == std::string::npos);
+    CHECK(r.out.find("  event ") != std::string::npos);  // what its fibers wait for
+  }
+  const result p =
+      run(tool + " profile --pid " + process.pid() + " --seconds 0.5 -o " + d.file("p"));
+  CAPTURE(p.out);
+  CHECK(p.status == 0);
+  CHECK(p.out.find("samples of") != std::string::npos);
+  CHECK(std::filesystem::file_size(d.file("p")) > 0);
+  // in a directory that is not there
+  const result no =
+      run(tool + " record --pid " + process.pid() + " --seconds 1 -o " + d.file("none/a"));
+  CHECK(no.status == 1);
+  CHECK(no.out.find("No such file or directory") != std::string::npos);
+  CHECK(process.end() == 0);
+}
+
+TEST_CASE("weft-trace record --pid: ended by a signal; and the process ends first") {
+  const directory d;
+  running_program process;
+  // `end` is done once the tool has said that the process records
+  const auto record = [&](const std::string& file, const std::string& end) {
+    const std::string said = d.file("said");
+    return run("{ " + tool + " record --pid " + process.pid() + " -o " + file + " 2>" + said +
+               " & tool=$!; for i in $(seq 600); do grep -q 'it records' " + said +
+               " && break; sleep 0.1; done; " + end + "; wait $tool; s=$?; cat " + said +
+               "; exit $s; }");
+  };
+  result r = record(d.file("a"), "kill -INT $tool");
+  CAPTURE(r.out);
+  CHECK(r.status == 0);
+  CHECK(r.out.find("bytes were written") != std::string::npos);
+  CHECK(run(tool + " report " + d.file("a")).status == 0);
+
+  const result last = record(d.file("b"), "kill " + process.pid());
+  CAPTURE(last.out);
+  CHECK(last.status == 0);
+  CHECK(last.out.find("has ended") != std::string::npos);
+}
+
+TEST_CASE("weft-trace flame --cpu: what ran, and where it was preempted") {
+  const directory d;
+  const std::string t = d.file("a.trace");
+  REQUIRE(run(tool + " record -o " + t + " -- " + program + " hog").status == 0);
+  const result r = run(tool + " flame --cpu " + t);
+  CHECK(r.status == 0);
+  std::istringstream lines(r.out);
+  // the wrappers of the sanitizers are deeper than what is kept of the stack
+  const std::string call = ";(anonymous namespace)::spin_in_here() (known_program.cpp:";
+  long ran = 0;
+  for (std::string line; std::getline(lines, line);)
+    if (WEFT_ASAN || WEFT_TSAN || line.find(call) != std::string::npos)
+      ran += std::stol(line.substr(line.rfind(' ') + 1));
+  CHECK(ran >= 150'000'000L);  // six of 150 ms each, on two workers
+}
+
+TEST_CASE("names with line breaks, quotes and UTF-8: one line in every text, whole in JSON") {
+  const directory d;
+  const std::string t = d.file("a.trace");
+  REQUIRE(run(tool + " record -o " + t + " -- " + program + " names").status == 0);
+  const std::string shown = "two\\nlines;\"caf\u00e9\"";
+  const result report = run(tool + " report --no-bars " + t);
+  CHECK(report.out.find(shown) != std::string::npos);
+  CHECK(report.out.find("\nlines") == std::string::npos);
+  const result flame = run(tool + " flame " + t);
+  CHECK(flame.out.find("two\\nlines,\"caf\u00e9\";sleep ") != std::string::npos);
+  CHECK(run(tool + " dump-events " + t).out.find("\nlines") == std::string::npos);
+  const result json = run(tool + " convert --perfetto " + t);
+  std::set<std::string> tracks;
+  const nlohmann::json parsed = nlohmann::json::parse(json.out);
+  for (const auto& e : parsed["traceEvents"])
+    if (e["ph"] == "M") tracks.insert(e["args"]["name"].get<std::string>());
+  const bool there = std::any_of(tracks.begin(), tracks.end(), [&](const std::string& name) {
+    return name.find(shown) != std::string::npos;
+  });
+  CHECK(there);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSL-1.0
+// tools/weft-trace/commands/launch.cpp - see the header.
+#include "commands/launch.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace weft::tools {
+namespace {
+
+// Differs if the file was written in between.
+struct file_stamp {
+  explicit file_stamp(const std::string& path) {
+    struct stat s{};
+    if (stat(path.c_str(), &s) != 0) return;
+    inode = s.st_ino;
+    changed = {s.st_ctim.tv_sec, s.st_ctim.tv_nsec};
+  }
+  bool operator==(const file_stamp&) const = default;
+  ino_t inode = 0;  // 0: there is none
+  std::pair<std::int64_t, std::int64_t> changed{};
+};
+
+// Waits for the end of this process, whose place the program takes, and looks at the file. A
+// grandchild that belongs to nobody: the program's own waits must not find it. In a session of its
+// own, so that the terminal's signals do not end it.
+void watch(const recording& what) {
+  const file_stamp before(what.file);
+  const pid_t program = getpid();
+  const int end = static_cast<int>(syscall(SYS_pidfd_open, program, 0));
+  if (end < 0) return;  // a kernel before 5.3: nobody looks
+  const pid_t child = fork();
+  if (child != 0) {
+    if (child > 0) waitpid(child, nullptr, 0);
+    close(end);
+    return;
+  }
+  setsid();
+  if (fork() != 0) _exit(0);
+  prctl(PR_SET_NAME, "weft-trace");
+  pollfd p{end, POLLIN, 0};
+  while (poll(&p, 1, -1) < 0 && errno == EINTR) {
+  }
+  if (file_stamp(what.file) == before) {
+    const std::string text = fmt::format(
+        "weft-trace: {} has ended and nothing is in {}: it is no weft program, or it has started "
+        "no "
+        "runtime\n",
+        what.command.front(), what.file);
+    static_cast<void>(!write(STDERR_FILENO, text.data(), text.size()));
+  }
+  _exit(0);
+}
+
+}  // namespace
+
+void add_recording_options(CLI::App& command, const std::shared_ptr<recording>& what) {
+  command.add_option("-o,--output", what->file, "The file")->capture_default_str();
+  command.add_option("--pid", what->process.pid, "A running process instead of COMMAND");
+  command.add_option("--seconds", what->seconds,
+                     "With --pid: for how long; otherwise until Ctrl-C");
+  command
+      .add_option("--signal", what->process.signal,
+                  "With --pid: its options::preempt_signal, a number")
+      ->capture_default_str();
+  command.add_option("COMMAND", what->command, "The program and its arguments, after --");
+  command.positionals_at_end();
+}
+
+void check_recording(recording& what) {
+  if (what.command.empty() == (what.process.pid == 0))
+    throw CLI::ValidationError("either a program, after --, or --pid PID");
+  if (what.seconds < 0) throw CLI::ValidationError("--seconds is negative");
+  if (what.file.find('\n') != std::string::npos)
+    throw CLI::ValidationError("the file's name has a line break");
+  // The program may change its directory before its first runtime.
+  what.file = std::filesystem::absolute(what.file).string();
+}
+
+void launch(recording& what, const char* variable) {
+  setenv(variable, what.file.c_str(), 1);
+  std::vector<char*> arguments;
+  for (std::string& a : what.command) arguments.push_back(a.data());
+  arguments.push_back(nullptr);
+  if (access(what.command.front().c_str(), X_OK) == 0 ||
+      what.command.front().find('/') == std::string::npos)
+    watch(what);
+  execvp(arguments[0], arguments.data());
+  throw std::runtime_error("cannot run " + what.command.front() + ": " + std::strerror(errno));
+}
+
+void attach(recording& what, const std::string& question) {
+  what.process.question = question;
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGINT);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGHUP);
+  sigprocmask(SIG_BLOCK, &ends, nullptr);
+  const int signals = signalfd(-1, &ends, SFD_CLOEXEC);
+  bool ended = false;
+  const std::string last = inspect_while(what.process, [&](const std::string& began, int process) {
+    fmt::print(stderr, "weft-trace: {}{}\n", began, what.seconds > 0 ? "" : "; Ctrl-C ends it");
+    pollfd p[2] = {{signals, POLLIN, 0}, {process, POLLIN, 0}};
+    const int ms = what.seconds > 0 ? static_cast<int>(std::min(what.seconds * 1000, 2e9)) : -1;
+    while (poll(p, 2, ms) < 0 && errno == EINTR) {
+    }
+    ended = p[1].revents != 0;
+  });
+  if (signals >= 0) close(signals);
+  fmt::print(stderr, "weft-trace: {}\n",
+             last.empty() && ended ? fmt::format("process {} has ended; {} is what it left",
+                                                 what.process.pid, what.file)
+                                   : last);
+}
+
+}  // namespace weft::tools
