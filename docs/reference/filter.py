@@ -68,9 +68,18 @@ def form(name, parameters, of):
     return f"As `{of}`" + (": " + ", ".join(how) if how else "") + "."
 
 
+def special(parameters):
+    """The sentence of an undocumented copy or move; None if it is neither."""
+    if re.match(r"(const )?\w+(<.*?>)?\s*&&", parameters):
+        return "Takes over the other one."
+    if re.match(r"const \w+(<.*?>)?\s*&\s*\w*\)", parameters):
+        return "Refers to the same as the other one."
+    return None
+
+
 def with_forms(lines):
     """The lines, with a sentence at each form that has none."""
-    out, documented, comment = [], None, False
+    out, documented, comment, owner = [], None, False, None
     number = 0
     while number < len(lines):
         line = lines[number].strip()
@@ -88,18 +97,22 @@ def with_forms(lines):
             if lines[number].strip().startswith("//"):
                 break
         found = declared(text.strip())
+        kind = re.match(
+            r"\s*(?:template\s*<.*>\s*)?(?:class|struct) (?:\[\[\w+\]\] )?(?:[A-Z_]+ )?(\w+)", text
+        )
+        owner = kind[1] if kind else owner
         indent = re.match(r"\s*", lines[first])[0]
         if found and len(indent) in (0, 2):
             base = re.sub(r"_(for|until)$", "", found[0])
+            own = found[0] == owner or found[0] == "operator="
             if comment:
                 documented = (found[0], indent)
-            elif (
-                documented
-                and indent == documented[1]
-                and re.sub(r"_(for|until)$", "", documented[0]) == base
-            ):
-                special = "= delete" in text or "= default" in text
-                if not special:
+            elif "= delete" in text:
+                pass
+            elif own and special(found[1]):
+                out.append(f"{indent}/// {special(found[1])}")
+            elif "= default" not in text and documented and indent == documented[1]:
+                if re.sub(r"_(for|until)$", "", documented[0]) == base:
                     out.append(f"{indent}/// {form(found[0], found[1], documented[0])}")
         comment = False
         out += lines[first:number]

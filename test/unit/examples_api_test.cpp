@@ -13,6 +13,8 @@
 #include <system_error>
 #include <vector>
 
+#include <unistd.h>
+
 #include <weft/weft.hpp>
 
 using namespace std::chrono_literals;
@@ -102,6 +104,24 @@ TEST_CASE("example: endpoint") {
 
   CHECK(web == same);
   CHECK(text == "[::1]:443");
+}
+
+TEST_CASE("example: unix") {
+  weft::run([] {
+    std::string answer(5, ' ');
+    const weft::net::unix_endpoint name("@weft-example-" + std::to_string(::getpid()));
+
+    weft::net::unix_listener listener(name);
+    auto server = weft::spawn([&] {
+      weft::net::unix_stream client = listener.accept();
+      client.write_all("hello");
+    });
+    weft::net::unix_stream stream(name);
+    stream.read_exactly(answer);
+    server.join();
+
+    CHECK(answer == "hello");
+  });
 }
 
 TEST_CASE("example: region") {

@@ -251,3 +251,30 @@ TEST_CASE("tls: key update while both directions are in use") {
     both.join();
   });
 }
+
+TEST_CASE("example: tls") {
+  weft::run([] {
+    const auto chain = server_certificate().pem, key = server_certificate().key_pem;
+    const auto authority_pem = authority().pem;
+    weft::net::tcp_listener listener(weft::net::endpoint("127.0.0.1", 0));
+    const auto address = listener.local_endpoint();
+    std::string answer(5, ' ');
+
+    auto server = weft::tls::context::server();
+    server.use_certificate_chain(chain);
+    server.use_private_key(key);
+    auto client = weft::tls::context::client();
+    client.add_ca(authority_pem);
+
+    auto serving = weft::spawn([&] {
+      weft::tls::stream s(listener.accept(), server);
+      s.write_all("hello");
+      s.shutdown();
+    });
+    weft::tls::stream s(weft::net::tcp_stream(address), client, "localhost");
+    s.read_exactly(answer);  // makes the handshake first
+    serving.join();
+
+    CHECK(answer == "hello");
+  });
+}

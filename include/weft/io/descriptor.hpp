@@ -29,37 +29,42 @@ struct poll_descriptor;
 namespace weft {
 namespace WEFT_API io {
 
+/// What a wait is for.
 enum class readiness : std::uint8_t {
-  readable,  // a read would not block: something is there, or the end, or an error
-  writable,  // a write would take at least one byte, or fail
+  /// A read would not block: there is data, or the end, or an error.
+  readable,
+  /// A write would take at least one byte, or fail.
+  writable,
 };
 
-/// A descriptor to wait for. Move-only. The destructor closes an adopted number; a borrowed one
-/// stays the caller's.
+/// Waits for a descriptor. Move-only. The destructor closes an adopted number; a borrowed one stays
+/// the caller's.
 ///
 /// Several fibers of any runtime and plain threads may wait at the same time, in both directions.
 /// All of them return then, and one of them may be faster with its read: so make the number
-/// non-blocking, which this class does not. Only destroying, moving and assigning need the object
-/// for themselves. Several objects may borrow one number, also that of a weft::net socket; waits of
-/// the second cost four system calls more.
-///
+/// non-blocking, which this class does not do. Only destroying, moving and assigning need the
+/// object for themselves. Several objects may borrow one number, also that of a weft::net socket;
+/// waits of the second object cost four system calls more.
 /// Lifetime: close the object before the number is closed (PQfinish, redisFree). If a library
 /// closes the number between two waits and opens another file under it (PQreset), the next wait is
 /// for that file.
 class descriptor {
  public:
+  /// The type of deadlines.
   using time_point = std::chrono::steady_clock::time_point;
+  /// The deadline that never comes.
   static constexpr time_point no_deadline = time_point::max();
 
-  /// None: everything fails with bad_file_descriptor.
+  /// No descriptor: every operation fails with bad_file_descriptor.
   descriptor() noexcept = default;
-  /// Watches `number` and closes it in the end.
-  ///
-  /// Throws: std::system_error: bad_file_descriptor; not_supported for a regular file or directory,
-  /// which is always ready (see weft::io::file); then the number is still the caller's.
+
+  /// Watches `number`, and closes it in the end.
+  /// Throws: std::system_error with bad_file_descriptor; not_supported for a regular file or
+  /// directory, which is always ready (see weft::io::file). The number is still the caller's then.
   [[nodiscard]] static descriptor adopt(int number);
-  /// Watches `number`, which stays the caller's. Throws: as adopt.
-  ///
+
+  /// Watches `number`, which stays the caller's.
+  /// Throws: as adopt.
   /// Example: test/unit/examples_waiting_test.cpp [descriptor]
   /// ```
   ///   const auto events = weft::io::descriptor::borrow(number);
@@ -70,7 +75,9 @@ class descriptor {
   /// ```
   [[nodiscard]] static descriptor borrow(int number);
 
+  /// Takes over `other`, which is closed afterwards.
   descriptor(descriptor&& other) noexcept : d_(std::exchange(other.d_, nullptr)) {}
+  /// Closes this object and takes over `other`.
   descriptor& operator=(descriptor&& other) noexcept {
     if (this != &other) {
       drop();
@@ -78,67 +85,79 @@ class descriptor {
     }
     return *this;
   }
+  /// Closes an adopted number.
   ~descriptor() { drop(); }
 
+  /// True until it is closed, released or moved from.
   [[nodiscard]] bool is_open() const noexcept;
+
   /// Ends waits under way with operation_canceled; later ones fail with bad_file_descriptor.
-  /// Closing twice is no error. A borrowed number is the caller's alone after the return. An
-  /// adopted one is closed when the last wait has returned: at once, if there is none.
+  /// Closing twice is no error.
   ///
-  /// Blocks: never.   Orders: before the failure it causes.
+  /// A borrowed number is the caller's alone after the return. An adopted number is closed when the
+  /// last wait has returned; at once, if there is none.
+  /// Blocks: never.
+  /// Orders: before the failure it causes.
   void close() noexcept;
-  /// Gives an adopted number away, too; this object is closed afterwards. -1 if it was already.
+  /// Gives up the number, also an adopted one, and returns it; -1 if it was closed already. The
+  /// object is closed afterwards.
   [[nodiscard]] int release() noexcept;
-  /// -1 if closed.
+  /// The number; -1 if closed.
   [[nodiscard]] int native_handle() const noexcept;
 
-  /// Waits until a read (a write) would not block. If it would not block now, returns at once,
-  /// whatever the deadline and the token say.
-  ///
+  /// Waits until a read would not block. Returns at once if it would not block now, whatever the
+  /// deadline and the token say.
   /// Blocks: the calling fiber or thread; on a plain thread the default runtime watches.
-  /// Throws: std::system_error: operation_canceled if another fiber closes the object or asks this
-  /// fiber to stop; bad_file_descriptor; too_many_files_open and no_space_on_device, with a text
-  /// with the limit to raise.
+  /// Throws: std::system_error with operation_canceled if another fiber closes the object or a stop
+  /// is requested on this fiber; bad_file_descriptor; too_many_files_open and no_space_on_device,
+  /// with a text that has the limit to raise.
   void wait_readable() const { must_wait(readiness::readable, {}); }
+  /// The same for a write.
   void wait_writable() const { must_wait(readiness::writable, {}); }
-  /// The same until a stop is requested. Returns whether it is ready.
+  /// Waits until a read would not block or a stop is requested on `stop`; true if it is ready.
   [[nodiscard]] bool wait_readable(const std::stop_token& stop) const {
     return must_wait(readiness::readable, detail::wait_limit(stop));
   }
+  /// The same for a write.
   [[nodiscard]] bool wait_writable(const std::stop_token& stop) const {
     return must_wait(readiness::writable, detail::wait_limit(stop));
   }
-  /// The same for a time, and with a token. Returns whether it is ready.
+  /// Waits until a read would not block, for at most `timeout` and until a stop is requested on
+  /// `stop`; true if it is ready.
   template <class Rep, class Period>
   [[nodiscard]] bool wait_readable_for(const std::chrono::duration<Rep, Period>& timeout,
                                        const std::stop_token& stop = {}) const {
     return must_wait(readiness::readable,
                      detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
+  /// The same for a write.
   template <class Rep, class Period>
   [[nodiscard]] bool wait_writable_for(const std::chrono::duration<Rep, Period>& timeout,
                                        const std::stop_token& stop = {}) const {
     return must_wait(readiness::writable,
                      detail::wait_limit(stop, detail::deadline_after(timeout)));
   }
+  /// Waits until a read would not block, until `deadline` at the latest and until a stop is
+  /// requested on `stop`; true if it is ready.
   template <class Clock, class Duration>
   [[nodiscard]] bool wait_readable_until(const std::chrono::time_point<Clock, Duration>& deadline,
                                          const std::stop_token& stop = {}) const {
     return must_wait(readiness::readable, detail::wait_limit(stop, detail::to_steady(deadline)));
   }
+  /// The same for a write.
   template <class Clock, class Duration>
   [[nodiscard]] bool wait_writable_until(const std::chrono::time_point<Clock, Duration>& deadline,
                                          const std::stop_token& stop = {}) const {
     return must_wait(readiness::writable, detail::wait_limit(stop, detail::to_steady(deadline)));
   }
-  /// The form that does not throw: no error, if it is ready; timed_out; operation_canceled for the
-  /// token, too; else as above.
+  /// The form that does not throw. Returns no error if it is ready, timed_out, or
+  /// operation_canceled, also for the token; otherwise the errors above.
   [[nodiscard]] std::error_code wait(readiness what, time_point deadline = no_deadline,
                                      const std::stop_token& stop = {}) const noexcept {
     return try_wait(what, detail::wait_limit(stop, deadline));
   }
 
-  // For weft::select only.
+  /// For weft's own templates.
   [[nodiscard]] detail::poll_descriptor* native_descriptor() const noexcept { return d_; }
 
  private:

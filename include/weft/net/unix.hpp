@@ -72,6 +72,17 @@ struct read_with_descriptors {
 };
 
 /// One connection.
+/// Example: test/unit/examples_api_test.cpp [unix]
+/// ```
+///   weft::net::unix_listener listener(name);
+///   auto server = weft::spawn([&] {
+///     weft::net::unix_stream client = listener.accept();
+///     client.write_all("hello");
+///   });
+///   weft::net::unix_stream stream(name);
+///   stream.read_exactly(answer);
+///   server.join();
+/// ```
 class unix_stream : public stream_socket {
  public:
   /// No connection: everything fails with bad_file_descriptor.
@@ -164,6 +175,17 @@ struct unix_listen_options {
 };
 
 /// A socket that takes connections.
+/// Example: test/unit/examples_api_test.cpp [unix]
+/// ```
+///   weft::net::unix_listener listener(name);
+///   auto server = weft::spawn([&] {
+///     weft::net::unix_stream client = listener.accept();
+///     client.write_all("hello");
+///   });
+///   weft::net::unix_stream stream(name);
+///   stream.read_exactly(answer);
+///   server.join();
+/// ```
 class unix_listener : public socket {
  public:
   /// No socket: everything fails with bad_file_descriptor.

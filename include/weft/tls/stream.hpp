@@ -9,7 +9,7 @@
 //   s.shutdown();                              // sends close_notify
 //
 // OpenSSL works on memory only, so nothing waits inside it; the stream below waits, by its own
-// rules. One fiber may read while another writes; of two readers (two writers) one waits for the
+// rules. One fiber may read while another writes. Of two readers (or two writers) one waits for the
 // other. Reads and writes have the forms of net::stream_forms.
 
 #include <algorithm>
@@ -43,8 +43,8 @@ concept byte_stream =
       { s.write_some(out, ec) } -> std::convertible_to<std::size_t>;
     };
 
-/// With limits for each call, as every stream of weft's: without them the forms with a time or a
-/// token fail with operation_not_supported where they would wait.
+/// A stream with limits for each call, as every stream of weft's. Without them the forms with a
+/// time or a token fail with operation_not_supported if they would have to wait.
 template <class S>
 concept limited_stream =
     byte_stream<S> &&
@@ -56,37 +56,53 @@ concept limited_stream =
       s.write_some(stop, out, ec);
     };
 
-/// One TLS connection over an `S`, which it owns; stream<S&> borrows it. Client or server, as its
-/// context is.
+/// One TLS connection over an `S`, which it owns; stream<S&> borrows it. It is a client or a
+/// server, as its context is.
 ///
-/// read_some returns 0 at the peer's close_notify; an end without one is errc::stream_truncated,
-/// for somebody may have cut the rest off. write_some takes at most 64 KiB; several buffers travel
-/// in one record, up to 16 KiB. Deadlines and stop requests end waits only, and the connection goes
-/// on afterwards: a handshake where it was, a write with what is left of it. (What write_some
-/// reports beside an error is encrypted, and goes out before anything else.) Any other failure
-/// stays.
+/// read_some returns 0 at the peer's close_notify. An end without one is errc::stream_truncated,
+/// because the rest may have been cut off. write_some takes at most 64 KiB; several buffers travel
+/// in one record, up to 16 KiB. Deadlines and stop requests only end waits, and the connection can
+/// be used afterwards: a handshake continues where it was, a write with what is left of it. (What
+/// write_some reports beside an error is encrypted, and goes out before anything else.) Any other
+/// failure is permanent.
 /// Lifetime: moved, assigned and destroyed by one fiber alone; the context may be gone.
-/// Example: test/unit/tls_stream_test.cpp
+/// Example: test/unit/tls_stream_test.cpp [tls]
+/// ```
+///   auto serving = weft::spawn([&] {
+///     weft::tls::stream s(listener.accept(), server);
+///     s.write_all("hello");
+///     s.shutdown();
+///   });
+///   weft::tls::stream s(weft::net::tcp_stream(address), client, "localhost");
+///   s.read_exactly(answer);  // makes the handshake first
+///   serving.join();
+/// ```
 template <byte_stream S>
 class stream : public net::stream_forms<stream<S>> {
  public:
+  /// The stream below.
   using next_layer_type = S;
+  /// The type of deadlines.
   using time_point = std::chrono::steady_clock::time_point;
+  /// The deadline that never comes.
   static constexpr time_point no_deadline = time_point::max();
 
-  /// A client asks for `peer`, a host name or an address (SNI), and accepts only a certificate for
-  /// it. Throws: std::system_error, invalid_argument if a client that verifies is given none.
+  /// A connection over `below`. A client requests `peer`, a host name or an address (SNI), and
+  /// accepts only a certificate for it.
+  /// Throws: std::system_error with invalid_argument if a client that verifies is given no peer.
   stream(S below, const context& settings, std::string_view peer = {})
       : below_(static_cast<S&&>(below)), engine_(settings, peer) {}
+  /// Takes over the other connection.
   stream(stream&&) noexcept = default;
+  /// Takes over the other connection.
   stream& operator=(stream&&) noexcept = default;
+  /// Closes nothing by itself: the stream below does.
   ~stream() = default;
 
-  /// Agrees on keys, and verifies the peer. Returns at once when that is done. Reads and writes do
-  /// it themselves; a call of its own has its own limit.
-  ///
+  /// Agrees on keys, and verifies the peer. Returns at once if that is done. Reads and writes do it
+  /// themselves; a call of its own has its own limit.
   /// Blocks: the fiber, as the stream below does.
-  /// Throws: std::system_error: of tls::category() if the peers do not agree or the certificate is
+  /// Throws: std::system_error of tls::category() if the peers do not agree or the certificate is
   /// refused (verify_error()); errc::stream_truncated if the peer left.
   void handshake() {
     shaking([&](std::error_code& ec) { handshake(ec); });
@@ -116,11 +132,9 @@ class stream : public net::stream_forms<stream<S>> {
     handshake_within(limit(weft::detail::to_steady(t)), ec);
   }
 
-  /// Sends close_notify: the peer reads the end, and knows it is the end. Reads go on until its own
-  /// comes; writes fail with broken_pipe. A second one does nothing. shutdown_send is the same, by
-  /// the name that every stream has.
-  ///
-  /// Throws: std::system_error; not_connected before the handshake.
+  /// Sends close_notify: the peer reads the end, and knows that it is the end. Reads continue until
+  /// the peer's own close_notify; writes fail with broken_pipe. A second call does nothing.
+  /// Throws: std::system_error with not_connected before the handshake.
   void shutdown() {
     std::error_code ec;
     shutdown(ec);
@@ -131,9 +145,10 @@ class stream : public net::stream_forms<stream<S>> {
   void shutdown_for(const std::chrono::duration<Rep, Period>& time, std::error_code& ec) noexcept {
     shutdown_within(limit(weft::detail::deadline_after(time)), ec);
   }
+  /// As shutdown(), by the name that every stream has.
   void shutdown_send() { shutdown(); }
   void shutdown_send(std::error_code& ec) noexcept { shutdown(ec); }
-  /// As the socket's: the receiving side is the stream below's, where a read ends at once.
+  /// As the socket's. The receiving side belongs to the stream below, where a read ends at once.
   void shutdown(net::shutdown_side side, std::error_code& ec) noexcept
     requires requires(S& s, std::error_code& e) { s.shutdown(net::shutdown_side::receive, e); }
   {
@@ -142,19 +157,21 @@ class stream : public net::stream_forms<stream<S>> {
     if (side != net::shutdown_side::send) below_.shutdown(net::shutdown_side::receive, ec);
   }
 
-  /// Until when waits may last, for those that begin afterwards.
+  /// Sets when waits for reading end with timed_out, for waits that begin later.
   void set_read_deadline(time_point t) noexcept
     requires requires(S& s, time_point when) { s.set_read_deadline(when); }
   {
     engine_.set_deadlines(true, false, t);
     below_.set_read_deadline(t);
   }
+  /// The same for writing.
   void set_write_deadline(time_point t) noexcept
     requires requires(S& s, time_point when) { s.set_write_deadline(when); }
   {
     engine_.set_deadlines(false, true, t);
     below_.set_write_deadline(t);
   }
+  /// The same for reading and writing.
   void set_deadline(time_point t) noexcept
     requires requires(S& s, time_point when) { s.set_write_deadline(when); }
   {
@@ -162,8 +179,9 @@ class stream : public net::stream_forms<stream<S>> {
     set_write_deadline(t);
   }
 
-  /// New keys for both directions, with the next write; TLS 1.3. Blocks: only while another
-  /// fiber is in OpenSSL.   Throws: std::system_error.
+  /// Makes new keys for both directions, with the next write; TLS 1.3.
+  /// Blocks: only while another fiber is in OpenSSL.
+  /// Throws: std::system_error.
   void update_keys() { engine_.update_keys(); }
 
   /// Closes the stream below, without a word to the peer.
@@ -172,6 +190,7 @@ class stream : public net::stream_forms<stream<S>> {
   {
     below_.close();
   }
+  /// True if the stream below is open.
   [[nodiscard]] bool is_open() const noexcept
     requires requires(const S& s) { s.is_open(); }
   {
@@ -179,27 +198,33 @@ class stream : public net::stream_forms<stream<S>> {
   }
 
   // ---- what was agreed on; after the handshake
-  /// The application protocol; empty if none was agreed on. Valid while the stream lives.
+  /// The application protocol; empty if none was agreed on.
+  /// Lifetime: valid while the stream lives.
   [[nodiscard]] std::string_view alpn() const noexcept { return engine_.alpn(); }
-  /// The name that the client asked for; empty if it named none.
+  /// The name that the client requested; empty if none.
   [[nodiscard]] std::string_view server_name() const noexcept { return engine_.server_name(); }
+  /// The version of the protocol, in words.
   [[nodiscard]] std::string_view version() const noexcept { return engine_.version(); }
+  /// The cipher, in words.
   [[nodiscard]] std::string_view cipher() const noexcept { return engine_.cipher(); }
-  /// Was an earlier session resumed?
+  /// True if an earlier session was resumed.
   [[nodiscard]] bool resumed() const noexcept { return engine_.resumed(); }
-  /// Is the handshake over?
+  /// True if the handshake is done.
   [[nodiscard]] bool is_ready() const noexcept { return engine_.handshake_done(); }
 
-  /// Of a client: what it can resume later. In TLS 1.3 it comes after the handshake, with the first
-  /// read; empty until then.
+  /// Of a client: the session that it can resume later. In TLS 1.3 it comes after the handshake,
+  /// with the first read; empty until then.
   [[nodiscard]] tls::session session() const { return engine_.session(); }
-  /// Before the handshake. Throws: std::system_error, invalid_argument: of another peer, or too
-  /// late.
+  /// Sets the session to resume; before the handshake.
+  /// Throws: std::system_error with invalid_argument if it is another peer's, or too late.
   void set_session(const tls::session& s) { engine_.set_session(s); }
 
+  /// The stream below.
   [[nodiscard]] std::remove_reference_t<S>& next_layer() noexcept { return below_; }
+  /// The stream below.
   [[nodiscard]] const std::remove_reference_t<S>& next_layer() const noexcept { return below_; }
-  /// OpenSSL's object, for what has no function here; nobody else may be in this stream meanwhile.
+  /// OpenSSL's object, for what has no function here. No other fiber may be in this stream
+  /// meanwhile.
   [[nodiscard]] ::ssl_st* native_handle() const noexcept { return engine_.native_handle(); }
 
  private:
