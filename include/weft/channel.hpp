@@ -155,6 +155,20 @@ class channel {
     return detail::channel_send(*core_, std::addressof(value),
                                 detail::wait_limit(detail::to_steady(deadline)));
   }
+  /// Sends a copy of `value`, and waits for at most `timeout`.
+  template <class Rep, class Period>
+  send_result send_for(const T& value, const std::chrono::duration<Rep, Period>& timeout)
+    requires std::copy_constructible<T>
+  {
+    return send_for(T(value), timeout);
+  }
+  /// The same, until `deadline` at the latest.
+  template <class Clock, class Duration>
+  send_result send_until(const T& value, const std::chrono::time_point<Clock, Duration>& deadline)
+    requires std::copy_constructible<T>
+  {
+    return send_until(T(value), deadline);
+  }
   /// The same, for at most `timeout` and until a stop is requested on `stop`.
   template <class Rep, class Period>
   send_result send_for(T&& value, const std::stop_token& stop,

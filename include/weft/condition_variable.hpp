@@ -12,6 +12,7 @@
 #include <stop_token>
 #include <utility>
 
+#include <weft/detail/at_exit.hpp>
 #include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 #include <weft/mutex.hpp>
@@ -165,5 +166,16 @@ class condition_variable {
 
 /// Every weft::condition_variable takes any lock.
 using condition_variable_any = condition_variable;
+
+/// Keeps `lock` until the calling fiber or thread ends and its fiber_local values are gone; then
+/// unlocks it and wakes all waiters of `condition`.
+/// Throws: std::bad_alloc.
+/// Lifetime: `condition` and the mutex must outlive the calling fiber or thread.
+inline void notify_all_at_thread_exit(condition_variable& condition, std::unique_lock<mutex> lock) {
+  detail::at_exit_run([&condition, lock = std::move(lock)]() mutable {
+    lock.unlock();
+    condition.notify_all();
+  });
+}
 
 }  // namespace WEFT_API weft

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <iosfwd>
 #include <memory>
 #include <stop_token>
 #include <system_error>
@@ -30,6 +31,12 @@ class fiber_id {
   [[nodiscard]] constexpr std::uint64_t value() const noexcept { return value_; }
   /// Orders ids by their numbers.
   constexpr auto operator<=>(const fiber_id&) const noexcept = default;
+  /// Writes the number, as in traces and dumps.
+  template <class C, class Traits>
+  friend std::basic_ostream<C, Traits>& operator<<(std::basic_ostream<C, Traits>& out,
+                                                   const fiber_id& id) {
+    return out << id.value_;
+  }
 
  private:
   std::uint64_t value_ = 0;
@@ -246,7 +253,8 @@ template <class F, class... A>
   requires(!std::is_same_v<std::decay_t<F>, attributes>)
 [[gnu::always_inline]] inline fiber<detail::spawn_result<F, A...>> spawn(F&& f, A&&... args) {
   using callable = std::decay_t<F>;
-  if constexpr (sizeof...(A) == 0 && detail::in_words<callable>) {
+  if constexpr (sizeof...(A) == 0 && detail::in_words<callable> &&
+                !detail::spawn_call<F, A...>::with_stop && detail::spawn_call<F, A...>::valid) {
     return fiber<detail::spawn_result<F>>(detail::spawn_in_words(callable(std::forward<F>(f))));
   } else {
     detail::task& t =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/packaged_task.hpp - a function whose result goes to a future, as the standard's.
+// weft/packaged_task.hpp - a function whose result goes to a future, as the standard's, and
+// children of a scope with results.
 
 #include <functional>
 #include <memory>
@@ -9,6 +10,7 @@
 
 #include <weft/detail/export.hpp>
 #include <weft/future.hpp>
+#include <weft/scope.hpp>
 
 namespace WEFT_API weft {
 
@@ -114,6 +116,25 @@ class packaged_task<R(A...)> {
 template <class S>
 void swap(packaged_task<S>& a, packaged_task<S>& b) noexcept {
   a.swap(b);
+}
+
+/// Starts f(args...) as a child of `children`, and returns a future for its result. What the
+/// function throws goes to the future, not to the scope.
+/// Throws: as scope::spawn().
+/// Example: test/unit/examples_futures_test.cpp [spawn_future]
+/// ```
+///     weft::scope lookups;
+///     auto a = weft::spawn_future(lookups, [] { return 20; });
+///     auto b = weft::spawn_future(lookups, [](int n) { return n; }, 22);
+///     const int sum = a.get() + b.get();
+/// ```
+template <class F, class... A>
+[[nodiscard]] auto spawn_future(scope& children, F&& f, A&&... args) {
+  using R = detail::spawn_result<F, A...>;
+  packaged_task<R(std::decay_t<A>...)> task(std::forward<F>(f));
+  future<R> result = task.get_future();
+  children.spawn(std::move(task), std::forward<A>(args)...);
+  return result;
 }
 
 }  // namespace WEFT_API weft

@@ -36,3 +36,5 @@
 #include <weft/trace.hpp>
 #include <weft/version.hpp>
 #include <weft/wait_group.hpp>
+#include <weft/watch.hpp>
+#include <weft/weighted_semaphore.hpp>

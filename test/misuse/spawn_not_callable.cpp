@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What is spawned must be callable with the arguments given.
-// expect: no matching function for call to
+// expect: their number or their types differ
 #include <weft/weft.hpp>
 
 void misuse() {

@@ -46,3 +46,27 @@ TEST_CASE("example: packaged_task") {
     CHECK(result == 49);
   });
 }
+
+TEST_CASE("example: spawn_future") {
+  weft::run([] {
+    weft::scope lookups;
+    auto a = weft::spawn_future(lookups, [] { return 20; });
+    auto b = weft::spawn_future(lookups, [](int n) { return n; }, 22);
+    const int sum = a.get() + b.get();
+    CHECK(sum == 42);
+  });
+}
+
+TEST_CASE("example: watch") {
+  weft::run([] {
+    weft::watch<int> level(1);
+    auto follower = weft::spawn([r = level.subscribe()]() mutable {
+      int sum = 0;
+      while (r.changed()) sum = r.get();  // until it is closed
+      return sum;
+    });
+    level.send(5);
+    level.close();
+    CHECK(follower.join() == 5);
+  });
+}

@@ -207,3 +207,11 @@ TEST_CASE("example: event") {
     server.join();
   });
 }
+
+TEST_CASE("example: weighted semaphore") {
+  weft::weighted_semaphore megabytes(512);
+  megabytes.acquire(200);
+  const bool fits = megabytes.try_acquire(400);
+  megabytes.release(200);
+  CHECK(!fits);
+}

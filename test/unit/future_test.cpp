@@ -251,3 +251,36 @@ TEST_CASE("future: at_thread_exit is at the fiber's end, after its locals are go
   std::thread([&] { p.set_value_at_thread_exit(2); }).join();
   CHECK(f.get() == 2);
 }
+
+TEST_CASE("future: a child's error goes to its future, and leaves the scope alone") {
+  weft::run([] {
+    weft::scope s;
+    auto wrong = weft::spawn_future(s, []() -> int { throw std::runtime_error("child"); });
+    auto right = weft::spawn_future(s, [] { return 1; });
+    CHECK_THROWS_WITH_AS(wrong.get(), "child", std::runtime_error);
+    CHECK(right.get() == 1);
+    s.join();
+    CHECK(!s.stop_requested());
+  });
+}
+
+TEST_CASE("notify_all_at_thread_exit: the lock is held until the fiber has ended") {
+  weft::run([] {
+    weft::mutex m;
+    weft::condition_variable ended;
+    bool done = false;
+    weft::event locked;
+    auto f = weft::spawn([&] {
+      std::unique_lock lock(m);
+      locked.set();
+      done = true;
+      weft::notify_all_at_thread_exit(ended, std::move(lock));
+      weft::this_fiber::sleep_for(1ms);
+    });
+    locked.wait();
+    std::unique_lock lock(m);
+    ended.wait(lock, [&] { return done; });
+    CHECK(done);
+    f.join();
+  });
+}

@@ -3,12 +3,16 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <sstream>
+#include <stop_token>
 #include <string>
 #include <system_error>
 #include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
+
+#include <weft/scope.hpp>
 
 #include "support/runtimes.hpp"
 
@@ -142,4 +146,34 @@ TEST_CASE("spawning into a stopped runtime says so") {
           std::string::npos);
   }
   CHECK(rt.fibers() == 0);
+}
+
+TEST_CASE("a callable that takes a stop token gets the fiber's, before its arguments") {
+  weft::run([] {
+    auto f = weft::spawn(
+        [](std::stop_token stop, int n) {
+          static_cast<void>(weft::this_fiber::sleep_for(std::chrono::hours(1)));
+          return stop.stop_requested() ? n : 0;
+        },
+        5);
+    f.request_stop();
+    CHECK(f.join() == 5);
+    auto plain = weft::spawn([](const std::stop_token& stop) { return stop.stop_possible(); });
+    CHECK(plain.join());
+    weft::scope s;
+    bool stopped = false;
+    s.spawn([&](std::stop_token stop) {
+      weft::this_fiber::sleep_for(std::chrono::hours(1));
+      stopped = stop.stop_requested();
+    });
+    s.request_stop();
+    s.join();
+    CHECK(stopped);
+  });
+}
+
+TEST_CASE("an id is written as its number") {
+  std::ostringstream out;
+  out << weft::fiber_id(42) << ' ' << weft::fiber_id();
+  CHECK(out.str() == "42 0");
 }

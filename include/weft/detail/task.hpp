@@ -32,6 +32,12 @@ struct options;
 }  // namespace WEFT_API weft
 
 namespace weft {
+namespace WEFT_API this_fiber {
+[[nodiscard]] std::stop_token stop_token();
+}  // namespace WEFT_API this_fiber
+}  // namespace weft
+
+namespace weft {
 namespace WEFT_API detail {
 
 class scheduler;
@@ -225,14 +231,72 @@ class bound_callable {
   std::tuple<F, A...> bound_;
 };
 
-/// Stores f(args...) in the task, decay-copied as std::thread does.
+/// What spawn() makes of a callable and its arguments: copies or moves them, as std::thread does,
+/// and puts the fiber's stop token first if the callable takes one, as std::jthread does.
+template <class F, class... A>
+struct spawn_call {
+  using callable = std::decay_t<F>;
+  static constexpr bool stored =
+      std::is_constructible_v<callable, F> && (std::is_constructible_v<std::decay_t<A>, A> && ...);
+  static constexpr bool with_stop =
+      std::is_invocable_v<callable, std::stop_token, std::decay_t<A>...>;
+  static constexpr bool callable_with =
+      with_stop || std::is_invocable_v<callable, std::decay_t<A>...>;
+  static constexpr bool text = std::is_convertible_v<const callable&, const char*>;
+  static constexpr bool wants_references =
+      std::is_invocable_v<callable, std::decay_t<A>&...> ||
+      std::is_invocable_v<callable, std::stop_token, std::decay_t<A>&...>;
+
+  static_assert(!text,
+                "weft::spawn: the first argument is text; a fiber's name goes into "
+                "weft::attributes: weft::spawn({.name = ...}, f)");
+  static_assert(stored,
+                "weft::spawn: the callable and its arguments are copied or moved into the fiber, "
+                "and one of them cannot be: std::move what can only be moved (std::unique_ptr)");
+  static_assert(text || !stored || callable_with || !wants_references,
+                "weft::spawn: the callable takes a reference, but the arguments are copied into "
+                "the fiber; use std::ref for those it shall change, or take them by value");
+  static_assert(text || !stored || callable_with || wants_references,
+                "weft::spawn: the callable cannot be called with these arguments: their number or "
+                "their types differ from its parameters");
+
+  static constexpr bool valid = !text && stored && callable_with;
+  static auto result() {
+    if constexpr (!valid)
+      return std::type_identity<void>();
+    else if constexpr (with_stop)
+      return std::type_identity<
+          std::invoke_result_t<callable, std::stop_token, std::decay_t<A>...>>();
+    else
+      return std::type_identity<std::invoke_result_t<callable, std::decay_t<A>...>>();
+  }
+};
+
+template <class F, class... A>
+using spawn_result = typename decltype(spawn_call<F, A...>::result())::type;
+
+/// Calls `f` with the fiber's stop token before the arguments.
+template <class F>
+struct stop_token_first {
+  F f;
+  template <class... B>
+  decltype(auto) operator()(B&&... b) && {
+    return std::invoke(std::move(f), this_fiber::stop_token(), std::forward<B>(b)...);
+  }
+};
+
+/// Stores f(args...) in the task.
 template <class F, class... A>
 void store_callable(task& t, F&& f, A&&... a) {
-  static_assert(std::is_invocable_v<std::decay_t<F>, std::decay_t<A>...>,
-                "weft::spawn: the callable cannot be called with these arguments (they are copied "
-                "or moved into "
-                "the fiber; use std::ref for references)");
-  if constexpr (sizeof...(A) == 0) {
+  using call = spawn_call<F, A...>;
+  if constexpr (!call::valid) {
+    // Said already.
+  } else if constexpr (call::with_stop) {
+    using C = bound_callable<stop_token_first<std::decay_t<F>>, std::decay_t<A>...>;
+    t.template make<C>(stop_token_first<std::decay_t<F>>{std::forward<F>(f)},
+                       std::forward<A>(a)...);
+    t.operations = &operations_of<C>;
+  } else if constexpr (sizeof...(A) == 0) {
     using C = std::decay_t<F>;
     t.template make<C>(std::forward<F>(f));
     t.operations = &operations_of<C>;
@@ -251,9 +315,6 @@ template <class C>
   std::memcpy(&bytes, std::addressof(callable), sizeof(C));
   return spawn_words(operations_of<C>, bytes);
 }
-
-template <class F, class... A>
-using spawn_result = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>;
 
 template <class F, class... A>
 task& make_task(scheduler* s, const attributes* attrs, F&& f, A&&... a) {
