@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/asio/use_fiber.hpp - a completion token: an asynchronous operation as a call that waits.
+//
+//   const std::size_t n = socket.async_read_some(buffer, weft::use_fiber);         // or throws
+//   timer.async_wait(weft::use_fiber[ec]);                                         // or says why
+//   resolver.async_resolve(host, "80", weft::use_fiber.cancelling(resolver).expires_after(2s));
+
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <system_error>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+#include <boost/version.hpp>
+#include <weft/asio/error.hpp>
+#include <weft/event.hpp>
+#include <weft/mutex.hpp>
+#include <weft/this_fiber.hpp>
+
+#if BOOST_VERSION >= 107700
+#include <boost/asio/cancellation_signal.hpp>
+#define WEFT_ASIO_HAS_CANCELLATION 1
+#else
+#define WEFT_ASIO_HAS_CANCELLATION 0
+#endif
+
+namespace weft {
+
+namespace asio::detail {
+
+/// What a request to cancel finds, on whatever thread it runs: the operation, or that it is over.
+struct cancellation {
+  weft::mutex lock;
+  bool over = false;  // lock: the object may be gone
+#if WEFT_ASIO_HAS_CANCELLATION
+  boost::asio::cancellation_signal signal;  // lock
+#endif
+};
+using canceller = void (*)(void* object, const std::shared_ptr<cancellation>& state);
+
+template <class Executor, class F>
+void cancel_on(const Executor& executor, const std::shared_ptr<cancellation>& state, F cancel) {
+  boost::asio::dispatch(executor, [state, cancel = std::move(cancel)] {
+    const std::lock_guard guard(state->lock);
+    if (!state->over) cancel();
+  });
+}
+
+}  // namespace asio::detail
+
+/// The token. Each function returns one with a setting more.
+///
+/// The operation's result is the call's: nothing, the value, or a tuple of values. A leading
+/// error_code, or exception_ptr, is thrown (boost::system::system_error), or stored by `[ec]`. An
+/// operation that is dropped with its context has failed with operation_aborted.
+///
+/// Blocks: the fiber, or plain thread, until the handler is called, on whatever thread, at whatever
+/// moment. Orders: the handler's call before the return.
+/// Stop: a stop request on the fiber cancels the operation: with Boost 1.77 and later by its
+/// cancellation slot; with any version by the object's cancel(), if cancelling() names it (which
+/// cancels all operations of that object). Without either the wait goes on. Then the operation's
+/// own result counts, operation_aborted as a rule.
+/// Example: test/unit/asio_use_fiber_test.cpp
+class use_fiber_t {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+
+  constexpr use_fiber_t() noexcept = default;
+
+  /// Errors into `ec`.
+  [[nodiscard]] constexpr use_fiber_t operator[](boost::system::error_code& ec) const noexcept {
+    use_fiber_t t = *this;
+    t.ec_ = &ec;
+    return t;
+  }
+  /// Cancels by object.cancel(), called on the object's executor.
+  template <class Object>
+  [[nodiscard]] use_fiber_t cancelling(Object& object) const noexcept {
+    use_fiber_t t = *this;
+    t.object_ = &object;
+    t.cancel_ = [](void* o, const std::shared_ptr<asio::detail::cancellation>& state) {
+      auto& it = *static_cast<Object*>(o);
+      asio::detail::cancel_on(it.get_executor(), state, [&it] { it.cancel(); });
+    };
+    return t;
+  }
+  /// Cancels then, and fails with boost::asio::error::timed_out. Throws: std::system_error,
+  /// operation_not_supported, when used, if nothing can cancel.
+  [[nodiscard]] use_fiber_t expires_at(time_point t) const noexcept {
+    use_fiber_t token = *this;
+    token.deadline_ = t;
+    return token;
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] use_fiber_t expires_after(
+      const std::chrono::duration<Rep, Period>& d) const noexcept {
+    return expires_at(weft::detail::deadline_after(d));
+  }
+
+  // For async_result only.
+  boost::system::error_code* ec_ = nullptr;
+  void* object_ = nullptr;
+  asio::detail::canceller cancel_ = nullptr;
+  time_point deadline_ = time_point::max();
+};
+
+inline constexpr use_fiber_t use_fiber;
+
+namespace asio::detail {
+
+template <class T>
+inline constexpr bool is_error =
+    std::is_same_v<T, boost::system::error_code> || std::is_same_v<T, std::error_code>;
+template <class T>
+inline constexpr bool is_failure = is_error<T> || std::is_same_v<T, std::exception_ptr>;
+
+template <class Tuple>
+struct without_failure {
+  using type = Tuple;
+  static constexpr std::size_t first = 0;
+};
+template <class T, class... Rest>
+  requires is_failure<T>
+struct without_failure<std::tuple<T, Rest...>> {
+  using type = std::tuple<Rest...>;
+  static constexpr std::size_t first = 1;
+};
+
+template <class... Rest>
+struct result_of_values {
+  using type = std::tuple<Rest...>;
+};
+template <class T>
+struct result_of_values<T> {
+  using type = T;
+};
+template <>
+struct result_of_values<> {
+  using type = void;
+};
+template <class Tuple>
+struct result_of;
+template <class... T>
+struct result_of<std::tuple<T...>> : result_of_values<T...> {};
+
+/// One operation, on the stack of whoever waits for it.
+template <class... Values>
+class operation {
+ public:
+  using values = std::tuple<Values...>;
+  using kept = without_failure<values>;
+  using result = typename result_of<typename kept::type>::type;
+
+  /// Called once, or dropped; either ends the wait.
+  class handler {
+   public:
+    explicit handler(operation& op) noexcept : op_(&op) {
+#if WEFT_ASIO_HAS_CANCELLATION
+      if (op.state_) slot_ = op.state_->signal.slot();
+#endif
+    }
+    handler(handler&& other) noexcept : op_(std::exchange(other.op_, nullptr)) {
+#if WEFT_ASIO_HAS_CANCELLATION
+      slot_ = other.slot_;
+#endif
+    }
+    handler& operator=(handler&&) = delete;
+    ~handler() {
+      if (op_ != nullptr) op_->done_.set();
+    }
+    template <class... Args>
+    void operator()(Args&&... args) {
+      op_->values_.emplace(std::forward<Args>(args)...);
+      std::exchange(op_, nullptr)->done_.set();  // after this the operation may be gone
+    }
+#if WEFT_ASIO_HAS_CANCELLATION
+    using cancellation_slot_type = boost::asio::cancellation_slot;
+    [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept { return slot_; }
+#endif
+
+   private:
+    operation* op_;
+#if WEFT_ASIO_HAS_CANCELLATION
+    boost::asio::cancellation_slot slot_;
+#endif
+  };
+
+  explicit operation(const use_fiber_t& token)
+      : token_(token), stop_(weft::this_fiber::stop_token()) {
+    const bool limited = token.deadline_ != use_fiber_t::time_point::max();
+    const bool able = token.cancel_ != nullptr || WEFT_ASIO_HAS_CANCELLATION;
+    if (limited && !able)
+      throw std::system_error(
+          std::make_error_code(std::errc::operation_not_supported),
+          "weft: use_fiber has a deadline, and nothing to cancel: name the object, cancelling(o)");
+    if (able && (limited || stop_.stop_possible())) state_ = std::make_shared<cancellation>();
+  }
+  operation(const operation&) = delete;
+  operation& operator=(const operation&) = delete;
+
+  /// After the initiation, whose executor an operation without an object is cancelled on.
+  template <class Executor>
+  result wait(const Executor& executor) {
+    bool timed_out = false;
+    if (!state_) {
+      done_.wait();
+    } else {
+      if (!done_.wait_until(stop_, token_.deadline_)) {
+        timed_out = !stop_.stop_requested();
+        cancel(executor);
+        done_.wait();
+      }
+      const std::lock_guard guard(state_->lock);
+      state_->over = true;
+    }
+    return finish(timed_out);
+  }
+
+ private:
+  template <class Executor>
+  void cancel([[maybe_unused]] const Executor& executor) {
+    if (token_.cancel_ != nullptr) return token_.cancel_(token_.object_, state_);
+#if WEFT_ASIO_HAS_CANCELLATION
+    cancel_on(executor, state_,
+              [s = state_.get()] { s->signal.emit(boost::asio::cancellation_type::terminal); });
+#endif
+  }
+
+  void fail(const boost::system::error_code& ec) {
+    if (token_.ec_ == nullptr) throw boost::system::system_error(ec, "weft: use_fiber");
+    *token_.ec_ = ec;
+  }
+
+  result finish(bool timed_out) {
+    if (token_.ec_ != nullptr) *token_.ec_ = {};
+    if (!values_) {
+      if constexpr (std::is_void_v<result> || std::is_default_constructible_v<result>) {
+        fail(boost::asio::error::operation_aborted);
+        return result();
+      } else {  // nothing could be returned beside the code
+        throw boost::system::system_error(boost::asio::error::operation_aborted, "weft: use_fiber");
+      }
+    }
+    if constexpr (kept::first == 1) {
+      auto& failure = std::get<0>(*values_);
+      if (failure) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(failure)>, std::exception_ptr>) {
+          std::rethrow_exception(failure);
+        } else if constexpr (std::is_same_v<std::decay_t<decltype(failure)>, std::error_code>) {
+          if (token_.ec_ == nullptr) throw std::system_error(failure, "weft: use_fiber");
+          *token_.ec_ = to_boost(failure);
+        } else {
+          const bool ours = timed_out && failure == boost::asio::error::operation_aborted;
+          fail(ours ? boost::system::error_code(boost::asio::error::timed_out) : failure);
+        }
+      }
+    }
+    return take(std::make_index_sequence<sizeof...(Values) - kept::first>());
+  }
+  template <std::size_t... I>
+  result take(std::index_sequence<I...>) {
+    if constexpr (sizeof...(I) == 0)
+      return;
+    else if constexpr (sizeof...(I) == 1)
+      return std::move(std::get<kept::first>(*values_));
+    else
+      return result(std::move(std::get<kept::first + I>(*values_))...);
+  }
+  use_fiber_t token_;
+  std::stop_token stop_;
+  std::shared_ptr<cancellation> state_;  // null: nothing will be cancelled
+  std::optional<values> values_;         // before done_
+  weft::event done_;
+};
+
+}  // namespace asio::detail
+}  // namespace weft
+
+template <class R, class... Args>
+class boost::asio::async_result<weft::use_fiber_t, R(Args...)> {
+  using operation = weft::asio::detail::operation<std::decay_t<Args>...>;
+
+ public:
+  using return_type = typename operation::result;
+
+  template <class Initiation, class... InitArgs>
+  static return_type initiate(Initiation&& initiation, const weft::use_fiber_t& token,
+                              InitArgs&&... args) {
+    // Asked before: the initiation is used up by the call.
+    const auto executor = boost::asio::get_associated_executor(initiation);
+    operation op(token);
+    std::forward<Initiation>(initiation)(typename operation::handler(op),
+                                         std::forward<InitArgs>(args)...);
+    return op.wait(executor);
+  }
+};
