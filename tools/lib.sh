@@ -65,7 +65,7 @@ package sources are mended, run this again."
 need_house_tools() {
   local wanted=tools/house-requirements.txt have=build/house/requirements.txt
   cmp -s "$wanted" "$have" && return 0
-  step "Installing clang-format and black into build/house"
+  step "Installing clang-format, clang-tidy and black into build/house"
   if python3 -m venv build/house && build/house/bin/pip install -q -r "$wanted" </dev/null; then
     cp "$wanted" "$have"
   else

@@ -37,7 +37,7 @@ LEAVES_STACK = {
     "yield_if_requested",
     "invoke",
     "finish_in_user_mode",
-    "finish_switch_slow",
+    "finish_rare",
     "dispose_result",
 }
 MAY_ENTER = {"enter", "enter_slow", "enter_to_park", "enter_to_park_slow"}
