@@ -10,6 +10,8 @@
 //   COUNT-2  a reader of zero sees what came before every decrement (they are one release
 //            sequence).
 
+#include <weft/detail/countdown.hpp>
+
 #include "sync/waiting.hpp"
 
 namespace weft::detail {
@@ -17,7 +19,7 @@ namespace weft::detail {
 /// False: there was not that much.
 template <class Env, class State>
 [[nodiscard]] bool take_from_count(State& c, std::int64_t n) noexcept {
-  constexpr std::int64_t waited_for = 1, one = 2;
+  constexpr auto waited_for = countdown::waited_for, one = countdown::one;
   std::int64_t s = c.state.load(std::memory_order_relaxed);
   for (;;) {
     const std::int64_t next = s - n * one;
@@ -45,7 +47,7 @@ template <class Env, class State>
 
 template <class Env, class State>
 wait_end wait_for_zero(State& c, typename Env::waiter& me, const typename Env::limit& limit) {
-  constexpr std::int64_t waited_for = 1, one = 2;
+  constexpr auto waited_for = countdown::waited_for, one = countdown::one;
   typename Env::guard g(&c);
   std::int64_t s = c.state.load(std::memory_order_acquire);  // [COUNT-2]
   for (;;) {

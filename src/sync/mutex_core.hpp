@@ -29,6 +29,8 @@
 // has both); waking after the word is free (breaks MUTEX-3); a mode bit for starvation as Go has it
 // (the queue's times say it).
 
+#include <weft/mutex.hpp>
+
 #include "sync/waiting.hpp"
 
 namespace weft::detail {
@@ -37,7 +39,8 @@ inline constexpr std::int64_t mutex_patience_ns = 1'000'000;
 
 template <class Env, class State>
 bool lock_contended(State& m, typename Env::waiter& me, const typename Env::limit& limit) {
-  constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4;
+  constexpr auto locked = mutex_state::locked, waited_for = mutex_state::waited_for,
+                 woken = mutex_state::woken;
   bool was_woken = false;
   me.since = Env::now();
   for (;;) {
@@ -74,7 +77,8 @@ bool lock_contended(State& m, typename Env::waiter& me, const typename Env::limi
 
 template <class Env, class State>
 void unlock_contended(State& m) noexcept {
-  constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8, given = 16;
+  constexpr auto locked = mutex_state::locked, waited_for = mutex_state::waited_for,
+                 woken = mutex_state::woken, owned = mutex_state::owned, given = mutex_state::given;
   std::uint32_t w = m.word.load(std::memory_order_relaxed);
   while ((w & (waited_for | woken)) != waited_for)
     if (m.word.compare_exchange_weak(w, w & ~(locked | owned | given),

@@ -10,13 +10,15 @@
 // The word is written before the claims (WAIT-3): an agent that was let through may destroy the
 // semaphore.
 
+#include <weft/semaphore.hpp>
+
 #include "sync/waiting.hpp"
 
 namespace weft::detail {
 
 template <class Env, class State>
 wait_end acquire_permit(State& s, typename Env::waiter& me, const typename Env::limit& limit) {
-  constexpr std::int64_t waited_for = 1, one = 2;
+  constexpr auto waited_for = semaphore_state::waited_for, one = semaphore_state::one;
   const bool over = Env::is_over(limit);
   typename Env::guard g(&s);
   std::int64_t w = s.word.load(std::memory_order_relaxed);
@@ -43,7 +45,7 @@ wait_end acquire_permit(State& s, typename Env::waiter& me, const typename Env::
 
 template <class Env, class State>
 void release_permits(State& s, std::int64_t n) noexcept {
-  constexpr std::int64_t waited_for = 1, one = 2;
+  constexpr auto waited_for = semaphore_state::waited_for, one = semaphore_state::one;
   typename Env::wake_list out;
   typename Env::guard g(&s);
   while (n > 0) {

@@ -27,7 +27,8 @@ namespace weft::detail {
 // not ask).
 template <class Env, class State>
 void grant(State& m, typename Env::wake_list& out, std::uint32_t w) noexcept {
-  constexpr std::uint32_t writer = 1, waited_for = 2, reader = 8;
+  constexpr auto writer = shared_mutex_state::writer, waited_for = shared_mutex_state::waited_for,
+                 reader = shared_mutex_state::reader;
   for (;;) {
     wait_list lucky;
     while (auto* first = front<typename Env::waiter>(m.waiters)) {
@@ -57,7 +58,8 @@ void grant(State& m, typename Env::wake_list& out, std::uint32_t w) noexcept {
 
 template <class Env, class State>
 bool lock_queued(State& m, typename Env::waiter& me, const typename Env::limit& limit) {
-  constexpr std::uint32_t writer = 1, waited_for = 2, reader = 8;
+  constexpr auto writer = shared_mutex_state::writer, waited_for = shared_mutex_state::waited_for,
+                 reader = shared_mutex_state::reader;
   const bool exclusive = me.kind == static_cast<std::uint8_t>(sharing::exclusive);
   const bool over = Env::is_over(limit);
   {
@@ -104,7 +106,8 @@ bool lock_queued(State& m, typename Env::waiter& me, const typename Env::limit& 
 
 template <class Env, class State>
 void unlock_queued(State& m, sharing how) noexcept {
-  constexpr std::uint32_t writer = 1, waited_for = 2, owned = 4, reader = 8;
+  constexpr auto writer = shared_mutex_state::writer, waited_for = shared_mutex_state::waited_for,
+                 owned = shared_mutex_state::owned, reader = shared_mutex_state::reader;
   const std::uint32_t mine = how == sharing::exclusive ? writer : reader;
   typename Env::wake_list out;
   typename Env::guard g(&m);

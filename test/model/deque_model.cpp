@@ -23,6 +23,7 @@ using model::execution;
 
 namespace {
 
+using model::at_most;
 using model::holds;
 
 struct item {
@@ -104,12 +105,6 @@ model::program scenario(std::size_t capacity, std::string_view before, std::stri
                                                                   std::move(steals));
 }
 
-model::options bounded(int preemptions) {
-  model::options o;
-  o.preemptions = preemptions;
-  return o;
-}
-
 }  // namespace
 
 TEST_CASE("DEQ-1: the last entry goes to one of owner and thieves") {
@@ -153,10 +148,10 @@ TEST_CASE(
   holds(steal_sessions(4, "uu", "oo", {2}));
   holds(steal_sessions<model::sync, 2>(4, "uuu", "ooo", {2}));
   holds(steal_sessions(2, "u", "ouo", {1}));
-  holds(steal_sessions(2, "u", "o", {1, 1}), bounded(3));
-  holds(steal_sessions(4, "uuu", "ooo", {1, 1}), bounded(2));
-  holds(steal_sessions<model::sync, 2>(4, "uuu", "ooo", {1, 1}), bounded(2));
-  holds(steal_sessions(2, "uu", "oo", {1, 1, 1}), bounded(1));
+  holds(steal_sessions(2, "u", "o", {1, 1}), at_most(3));
+  holds(steal_sessions(4, "uuu", "ooo", {1, 1}), at_most(2));
+  holds(steal_sessions<model::sync, 2>(4, "uuu", "ooo", {1, 1}), at_most(2));
+  holds(steal_sessions(2, "uu", "oo", {1, 1, 1}), at_most(1));
 }
 
 TEST_CASE(

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/handoff_processor_model.cpp - a processor leaves a worker in user code: by the handler
-// of the preemption signal (sched/preempt_request.hpp and processor_lease.hpp; freeze and thaw of
-// preempt.cpp), by the monitor's retake, and by both at once. The signal finds the worker in user
-// code or inside weft; spares sleep until a processor is assigned to them. The processor is plain
-// data: two holders, or one that misses the last one's writes, is a race.
+// test/model/handoff_processor_model.cpp - a processor leaves a worker in user code: by the
+// handler of the preemption signal (sched/preempt_request.hpp and processor_lease.hpp; freeze of
+// watch/preempter.cpp), by the monitor's retake, and by both at once. The signal finds the worker
+// in user code or inside weft; spares sleep until a processor is assigned to them. The processor
+// is plain data: two holders, or one that misses the last one's writes, is a race.
 #include "sched/preempt_request.hpp"
 
 #include <doctest/doctest.h>
@@ -13,13 +13,15 @@
 #include <vector>
 
 #include "base/parker.hpp"
-#include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 #include "sched/processor_lease.hpp"
 
 using namespace weft;
 using namespace weft::detail;
+using model::at_most;
 using model::execution;
+using model::holds;
 
 namespace {
 
@@ -248,23 +250,10 @@ model::program standing_by(mistake wrong = mistake::none) {
   };
 }
 
-model::result holds(const model::program& p, const model::options& o = {}) {
-  const auto r = model::explore(o, p);
-  CHECK_MESSAGE(r.ok(), r.report);
-  if (r.ok()) MESSAGE(r.report);
-  return r;
-}
-
-model::options bounded(int preemptions) {
-  model::options o;
-  o.preemptions = preemptions;
-  return o;
-}
-
 }  // namespace
 
 TEST_CASE("PREEMPT-1, PREEMPT-2: the spare is used or put back, and the processor comes home") {
-  const auto r = holds(scenario<model::sync>(true, false), bounded(4));
+  const auto r = holds(scenario<model::sync>(true, false), at_most(4));
   CHECK(r.saw({0, 0, 0}));
   CHECK(r.saw({1, 0, 0}));
 }
@@ -276,7 +265,7 @@ TEST_CASE("RETAKE-1, RETAKE-2: one holder, and the fiber queues up or keeps its 
 }
 
 TEST_CASE("PREEMPT-1, RETAKE-1: preempted and retaken from at once") {
-  const auto r = holds(scenario<model::sync>(true, true), bounded(3));
+  const auto r = holds(scenario<model::sync>(true, true), at_most(3));
   CHECK(r.saw({0, 1, 1}));
   CHECK(r.saw({1, 0, 0}));
 }
@@ -290,22 +279,22 @@ TEST_CASE("PREEMPT-1: a late request finds the spare that was provided after it"
 }
 
 TEST_CASE("PREEMPT-3: a frozen thread that stands by goes on") {
-  const auto r = holds(standing_by<model::sync>(), bounded(4));
+  const auto r = holds(standing_by<model::sync>(), at_most(4));
   CHECK(r.saw({0}));
   CHECK(r.saw({1}));
   CHECK_FALSE(
-      model::explore(bounded(3), standing_by<model::sync>(mistake::detached_without_taking_back))
+      model::explore(at_most(3), standing_by<model::sync>(mistake::detached_without_taking_back))
           .ok());
 }
 
 TEST_CASE("RETAKE-1 stands on the membarrier") {
-  CHECK(model::explore(bounded(3), scenario<model::no_heavy_fence_sync>(false, true)).end ==
+  CHECK(model::explore(at_most(3), scenario<model::no_heavy_fence_sync>(false, true)).end ==
         model::verdict::raced);
 }
 
 TEST_CASE("PREEMPT: which orderings are needed") {
   const auto all = model::mutate(
-      bounded(2),
+      at_most(2),
       {asked<model::sync>, provided_again<model::sync>, scenario<model::sync>(true, false)},
       "/preempt_request.hpp");
   CHECK_MESSAGE(model::survivors(all).empty(), model::list(all));

@@ -11,18 +11,20 @@ namespace weft::model {
 /// Away from a thread that could go on: enough for three threads at a lock.
 inline constexpr int switches = 3;
 
-inline void holds(const program& p, const options& o = {}) {
+inline result holds(const program& p, const options& o = {}) {
   const auto r = explore(o, p);
   CHECK_MESSAGE(r.ok(), r.report);
   if (r.ok()) MESSAGE(r.report);
+  return r;
 }
 
 /// All executions with at most so many preemptions; -1: all.
-inline void holds(const program& p, int preemptions) {
+inline options at_most(int preemptions) {
   options o;
   o.preemptions = preemptions;
-  holds(p, o);
+  return o;
 }
+inline result holds(const program& p, int preemptions) { return holds(p, at_most(preemptions)); }
 
 /// The same, without spurious failures of weak exchanges: they multiply what is explored.
 inline options bounded(int preemptions) {

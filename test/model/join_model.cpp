@@ -28,7 +28,7 @@ struct record {
   model::plain<int> freed{
       0};  // written by the side that is told to free: a second one is a race or a count
   model::atomic<unsigned> wakes{0};  // rung by the finisher for the joiner; counts
-  int rung = 0;                     // finisher's
+  int rung = 0;                      // finisher's
 };
 using shared = std::shared_ptr<record>;
 

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 // test/model/parker_model.cpp - WAKE-1 of base/parker.hpp, in the loops that stand on it: a frozen
-// thread in its handler (sched/preempt.cpp), a reserved spare that is given a processor without the
-// idle lock (sched/idle.cpp and retake.cpp), each with an unpark of long ago that nobody has taken.
-// A sleeper that is never woken is a deadlock.
+// thread in its handler (watch/preempter.cpp), a reserved spare that is given a processor without
+// the idle lock (sched/sleepers.hpp and watch/retaker.hpp), each with an unpark of long ago that
+// nobody has taken. A sleeper that is never woken is a deadlock.
 #include "base/parker.hpp"
 
 #include <doctest/doctest.h>
 
 #include <memory>
 
-#include "model/explorer.hpp"
+#include "model/holds.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
 using model::execution;
+using model::holds;
 
 namespace {
 
@@ -107,11 +108,6 @@ void two_wakers(execution& x) {
     s->parker.unpark();
   });
   x.thread("second", [=] { s->parker.unpark(); });
-}
-
-void holds(const model::program& p) {
-  const auto r = model::explore({}, p);
-  CHECK_MESSAGE(r.ok(), r.report);
 }
 
 model::verdict end_of(const model::program& p) { return model::explore({}, p).end; }

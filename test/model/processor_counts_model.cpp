@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // test/model/processor_counts_model.cpp - sched/processor_counts.hpp together with
-// sched/idle_state.hpp: processors are laid down and put back into service (resize.cpp) while
+// sched/idle_state.hpp: processors are laid down and put back into service (resizer) while
 // submitters bring work. A processor that becomes inactive is in nobody's count, and its worker
 // sleeps; then no work may be left, and somebody must serve.
 #include "sched/processor_counts.hpp"
