@@ -16,7 +16,9 @@
 
 namespace WEFT_API weft {
 
-struct runtime_metrics;  // weft/metrics.hpp
+namespace detail {
+struct runtime_access;
+}
 
 /// Runs fibers from its construction until `shutdown` or its destruction.
 ///
@@ -88,10 +90,9 @@ class runtime {
   [[nodiscard]] std::size_t fibers() const noexcept;
   /// What the pool for offloaded calls is doing.
   [[nodiscard]] offload_statistics offloads() const noexcept;
-  /// The numbers of this runtime; see weft/metrics.hpp.
-  friend runtime_metrics metrics(const runtime& rt);
 
  private:
+  friend struct detail::runtime_access;
   detail::scheduler* scheduler_;
 };
 

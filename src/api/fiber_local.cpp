@@ -7,6 +7,7 @@
 
 #include <weft/detail/at_exit.hpp>
 
+#include "api/end_of_fiber.hpp"
 #include "api/inline_join.hpp"
 #include "sched/park.hpp"
 

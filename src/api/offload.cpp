@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "api/inline_join.hpp"
+#include "sched/hooks.hpp"
 #include "sched/offload.hpp"
 #include "sched/park.hpp"
 #include "sched/runtime_entry.hpp"
@@ -36,8 +37,8 @@ void offload(offload_job& job, const wait_limit& limit) {
   // never come.
   if (offload_pool::on_pool_thread()) return job.run(job);
   fiber_record& self = this_agent();
-  worker* w = enter();  // inside weft, so that no preemption stops us with the pool's lock
-  offload_pool& pool = (w != nullptr ? *w->home : default_scheduler()).offloads();
+  worker* w = enter();  // inside weft, so that nobody stops us with the pool's lock
+  offload_pool& pool = (w != nullptr ? *w->home : upper.default_scheduler()).offloads();
   const offload_pool::awaiting counted(pool);
   const ticket mine = begin_park(self, park_reason::offload, &job);
   job.fiber = self.has(fiber_record::is_thread) ? 0 : self.id;

@@ -12,10 +12,9 @@
 #include <system_error>
 #include <utility>
 
+#include "api/runtime_access.hpp"
 #include "base/check.hpp"
-#include "debug/deadlock_report.hpp"
 #include "debug/dump_trigger.hpp"
-#include "debug/fiber_report.hpp"
 #include "debug/gdb_script.hpp"
 #include "debug/inspect.hpp"
 #include "debug/overflow.hpp"
@@ -91,15 +90,13 @@ default_setup& setup_of_default() {
   return setup;
 }
 
-detail::scheduler*& scheduler_of(runtime& rt) noexcept;
-
 runtime& make_default_runtime() {
   default_setup& setup = setup_of_default();
   const std::lock_guard guard(setup.lock);
   static runtime* rt = new runtime(setup.wanted);  // reachable, for leak checkers
   setup.started = true;
   std::atexit([] {
-    if (!detail::is_forked_child()) scheduler_of(*rt)->refuse_outsiders();
+    if (!detail::is_forked_child()) detail::runtime_access::scheduler_of(*rt).refuse_outsiders();
   });
   return *rt;
 }
@@ -107,11 +104,6 @@ runtime& make_default_runtime() {
 runtime& default_runtime() {
   static runtime& rt = make_default_runtime();
   return rt;
-}
-
-detail::scheduler*& scheduler_of(runtime& rt) noexcept {
-  static_assert(sizeof(runtime) == sizeof(detail::scheduler*));
-  return *reinterpret_cast<detail::scheduler**>(&rt);
 }
 
 }  // namespace
@@ -137,9 +129,7 @@ runtime::runtime(const options& o) {
   detail::install_dump_triggers(c);
   // first: a request must not be taken for a request to preempt
   detail::open_diagnostics_port(c.preempt_signal);
-  auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller(),
-                                               &detail::describe, &detail::calls_of,
-                                               &detail::check_for_deadlock);
+  auto s = std::make_unique<detail::scheduler>(c, most_processors(c), detail::make_netpoller());
   s->start();
   scheduler_ = s.release();
 }
@@ -161,7 +151,7 @@ offload_statistics runtime::offloads() const noexcept { return scheduler_->offlo
 
 namespace detail {
 
-scheduler& default_scheduler() { return *scheduler_of(default_runtime()); }
+scheduler& default_scheduler() { return runtime_access::scheduler_of(default_runtime()); }
 
 void check_run_outside_fiber() {
   if (this_worker() == nullptr) return;

@@ -20,8 +20,7 @@
 // requests collect the stop sources under it and run the user's callbacks after it. A waiter here,
 // for the end or for a place, passes a stop request on to the children and waits on. A deadline,
 // the scope's own or an enclosing one, is a fiber that sleeps until then, started with the first
-// child: it finds the owner wherever it is, and costs nothing without one. Because it may be late,
-// each spawn looks at the clock, too.
+// child: it finds the owner wherever it is. It may be late, so each spawn looks at the clock, too.
 // Rejected: an atomic count alone (a stop request has to find the children); looking at the
 // deadline in join (the owner may be busy with something else).
 #include <weft/fiber.hpp>

@@ -7,7 +7,9 @@
 #include <string>
 #include <system_error>
 
+#include "api/end_of_fiber.hpp"
 #include "api/inline_join.hpp"
+#include "sched/hooks.hpp"
 #include "sched/park.hpp"
 #include "sched/runtime_entry.hpp"
 #include "sched/scheduler.hpp"
@@ -18,7 +20,7 @@ namespace {
 [[gnu::noinline]] task& allocate_for(scheduler* s, const attributes* attrs) {
   if (s == nullptr) {
     const worker* here = this_worker();
-    s = here != nullptr ? here->home : &default_scheduler();
+    s = here != nullptr ? here->home : &upper.default_scheduler();
   }
   worker* w = this_worker();  // asked for behind the making of a runtime
   return s->allocate(w != nullptr && w->home == s ? w : nullptr, attrs);

@@ -49,7 +49,7 @@ class futex_word {
 };
 
 /// How many of these locks the calling thread holds: while it is not zero the thread must not be
-/// frozen (preempt.cpp), or others would wait inside weft for one that cannot run. Only ever read
+/// frozen (PREEMPT-3), or others would wait inside weft for one that cannot run. Only ever read
 /// and written on its own thread; a lock is never held over a switch. volatile: the thread's own
 /// signal handler reads it.
 #if defined(__GNUC__)

@@ -15,11 +15,10 @@ enum class lock_rank : std::uint8_t {
   runtime,      // starting, stopping, the list of runtimes
   scope,        // a scope's children
   sync_object,  // a mutex's, channel's … waiter list
-  fiber,        // join state, stop callbacks
-  netpoller,    // descriptors and deadlines
+  netpoller,    // descriptors
   timers,       // a processor's timer heap
-  scheduler,    // spare workers, preempted list
-  idle,         // sleeping processors
+  scheduler,    // a runtime's workers and their threads, the pool for offloaded calls
+  idle,         // idle processors, sleeping and preempted workers
   stack_pool,   // free stacks and slabs
   leaf,         // takes nothing else, not even memory
 };

@@ -155,33 +155,6 @@ void converse(std::uint64_t tool_request) {
   tool.write(answer_or_error([&] { return answer{true, first.end()}; }));
 }
 
-// 4, by a service thread.
-void answer_tool_requests() noexcept {
-  write_dump_if_asked();
-  for (auto& slot : tool_requests) {
-    if (slot.load(std::memory_order_relaxed) == 0) continue;
-    const std::uint64_t tool_request = slot.exchange(0, std::memory_order_acquire);
-    if (tool_request == 0) continue;  // another runtime's service thread was quicker
-    if (answers.fetch_add(1, std::memory_order_relaxed) >= most_answers) {  // DIAG-2
-      answers.fetch_sub(1, std::memory_order_relaxed);
-      continue;
-    }
-    try {
-      const os::block_signals blocked;
-      std::thread([tool_request] {
-        os::set_thread_name("weft-inspect");
-        try {
-          converse(tool_request);
-        } catch (const std::exception&) {  // no memory: DIAG-2
-        }
-        answers.fetch_sub(1, std::memory_order_relaxed);
-      }).detach();
-    } catch (const std::exception&) {  // no thread, no memory: DIAG-2
-      answers.fetch_sub(1, std::memory_order_relaxed);
-    }
-  }
-}
-
 // ---- what can be asked
 answer answer_verbs(std::string_view);
 
@@ -237,6 +210,33 @@ answer answer_verbs(std::string_view) {
 
 }  // namespace
 
+// 4, by a service thread.
+void answer_tool_requests() noexcept {
+  write_dump_if_asked();
+  for (auto& slot : tool_requests) {
+    if (slot.load(std::memory_order_relaxed) == 0) continue;
+    const std::uint64_t tool_request = slot.exchange(0, std::memory_order_acquire);
+    if (tool_request == 0) continue;  // another runtime's service thread was quicker
+    if (answers.fetch_add(1, std::memory_order_relaxed) >= most_answers) {  // DIAG-2
+      answers.fetch_sub(1, std::memory_order_relaxed);
+      continue;
+    }
+    try {
+      const os::block_signals blocked;
+      std::thread([tool_request] {
+        os::set_thread_name("weft-inspect");
+        try {
+          converse(tool_request);
+        } catch (const std::exception&) {  // no memory: DIAG-2
+        }
+        answers.fetch_sub(1, std::memory_order_relaxed);
+      }).detach();
+    } catch (const std::exception&) {  // no thread, no memory: DIAG-2
+      answers.fetch_sub(1, std::memory_order_relaxed);
+    }
+  }
+}
+
 answer answer_inspection(std::string_view line) {
   const std::size_t space = std::min(line.find(' '), line.size());
   const std::string_view name = line.substr(0, space);
@@ -247,7 +247,6 @@ answer answer_inspection(std::string_view line) {
 }
 
 void open_diagnostics_port(int signal) noexcept {
-  service_callback.store(&answer_tool_requests, std::memory_order_release);
   if (signal == 0) return;
   install_running_snapshot(signal);
   // the runtime's own says what is wrong

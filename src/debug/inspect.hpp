@@ -72,6 +72,9 @@ struct port_address {
 
 inline constexpr std::chrono::seconds port_timeout{5};
 
+/// By the service threads: what tools have asked, each on a thread of its own.
+void answer_tool_requests() noexcept;
+
 // ---- the process's side
 /// Before a runtime's own handler for `signal` is installed; 0: nothing. Idempotent.
 void open_diagnostics_port(int signal) noexcept;

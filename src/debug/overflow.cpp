@@ -196,13 +196,6 @@ void write_calls(std::uintptr_t fault) noexcept {
   std::abort();
 }
 
-// For stacks without a guard page, by the fiber itself.
-[[gnu::noinline]] void report_calling_fiber(const fiber_record& f) noexcept {
-  const fiber_record& owner = owner_of_stack(f);
-  report(f, {owner.stack_limit, slot_size(owner.stack) - os::page_size()},
-         reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)));
-}
-
 // The monitor has found the thread's fiber beyond its stack, a moment ago.
 bool on_nudge(const void* context) noexcept {
   const worker* w = this_worker();
@@ -235,8 +228,14 @@ bool on_fault(int, siginfo_t* info, void* context) {
 
 }  // namespace
 
+// For stacks without a guard page, by the fiber itself.
+[[gnu::noinline]] void report_overflow(const fiber_record& f) noexcept {
+  const fiber_record& owner = owner_of_stack(f);
+  report(f, {owner.stack_limit, slot_size(owner.stack) - os::page_size()},
+         reinterpret_cast<std::uintptr_t>(__builtin_return_address(0)));
+}
+
 void install_overflow_report() noexcept {
-  report_overflow.store(&report_calling_fiber, std::memory_order_release);  // stack_look.cpp
   if constexpr (WEFT_ASAN) return;
   [[maybe_unused]] static const bool once = [] {
     // The unwinder initialises itself on first use, which must not be in the handler.

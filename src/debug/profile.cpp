@@ -36,9 +36,9 @@
 #include "debug/profile_signal.hpp"
 #include "os/errno_guard.hpp"
 #include "os/os.hpp"
-#include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
 #include "trace/event.hpp"
+#include "watch/metrics.hpp"
 
 namespace weft::profile {
 namespace {
@@ -102,7 +102,7 @@ class collector {
     for (sampled_thread* t = sampled_threads.load(std::memory_order_relaxed); t != nullptr;
          t = t->next)
       t->seen = false;
-    for (const runtime_metrics& m : scheduler::measure_all())
+    for (const runtime_metrics& m : measure_all())
       for (const worker_metrics& w : m.workers) see(w.thread_id);
     for (sampled_thread* t = sampled_threads.load(std::memory_order_relaxed); t != nullptr;
          t = t->next) {

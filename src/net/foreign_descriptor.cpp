@@ -11,6 +11,7 @@
 #include "net/netpoller.hpp"
 #include "os/os.hpp"
 #include "sched/park.hpp"
+#include "sched/hooks.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
 
@@ -31,7 +32,7 @@ std::error_code over(const wait_limit& limit) noexcept {
 
 scheduler& watching_runtime() {
   const worker* w = this_worker();
-  return w != nullptr ? *w->home : default_scheduler();
+  return w != nullptr ? *w->home : upper.default_scheduler();
 }
 
 // POLLERR, POLLHUP and POLLNVAL come unasked.

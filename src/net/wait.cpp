@@ -12,6 +12,7 @@
 #include "net/poll_descriptor.hpp"
 #include "os/errno_guard.hpp"
 #include "os/os.hpp"
+#include "sched/hooks.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
@@ -80,7 +81,7 @@ struct watched_agent {
 watched_agent this_watched_agent() noexcept {
   try {
     fiber_record& self = this_agent();
-    return {&self, self.has(fiber_record::is_thread) ? &default_scheduler() : self.home};
+    return {&self, self.has(fiber_record::is_thread) ? &upper.default_scheduler() : self.home};
   } catch (...) {
     return {};
   }

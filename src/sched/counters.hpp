@@ -2,7 +2,7 @@
 #pragma once
 // sched/counters.hpp - what a worker counts, and how long fibers wait for their turn.
 //
-//   counters  each worker has its own (base/counter.hpp); a snapshot sums them (metrics.cpp)
+//   counters  each worker has its own (base/counter.hpp); a snapshot sums them (watch/metrics.cpp)
 //   latency   a fiber chosen at random gets the clock and the flag `timed` when it becomes ready;
 //             the worker that turns to it next reads that flag anyway, together with `pinned`, and
 //             counts the difference
@@ -37,14 +37,18 @@ class latency_counts {
   base::counter sum_ns_;
 };
 
+struct poll_counters {
+  base::counter polls, poll_events;
+};
+
 // Its own thread writes.
-struct worker_counters {
+struct worker_counters : poll_counters {
   static constexpr std::uint32_t wakes_per_sample = 64;
 
   base::counter wakes;
   std::uint64_t sample_at = 1;  // the wake that is timed next
   base::counter parks;
-  base::counter injected, steals, stolen, sleeps, polls, poll_events, timers_fired;
+  base::counter injected, steals, stolen, sleeps, timers_fired;
   latency_counts wake_latency, start_latency;
 
   void next_sample(base::rng& random) noexcept {

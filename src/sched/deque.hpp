@@ -119,7 +119,7 @@ class deque {
       each(rings_->slot(i).load(std::memory_order_relaxed));
   }
 
-  // Puts the claimed run back where thieves reach it: the holder is stuck (see monitor.cpp).
+  // Puts the claimed run back where thieves reach it: the holder is stuck (share_out).
   void unclaim() {
     while (claim_ != claim_end_) {
       const T entry = rings_->slot(claim_++).load(std::memory_order_relaxed);

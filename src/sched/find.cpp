@@ -65,7 +65,7 @@ void scheduler::loop(worker& w) noexcept {
   for (;;) {
     if (w.held == nullptr && !sleep(w)) return;
     // stragglers are left behind
-    if (threads_end_.load(std::memory_order_relaxed)) [[unlikely]]
+    if (sleepers_.has_ended()) [[unlikely]]
       return;
     if (counts_.surplus() > 0 && rest(w)) [[unlikely]]
       continue;
@@ -77,7 +77,7 @@ void scheduler::loop(worker& w) noexcept {
     fiber_record* f = find(w);
     if (f == nullptr) {
       if (w.held == nullptr) continue;
-      if (frozen_count_.load(std::memory_order_acquire) > 0 && thaw(w)) continue;
+      if (sleepers_.frozen() > 0 && thaw(w)) continue;
       if (spin_for_offload(w)) continue;
       if (!retire(w)) return;
       continue;
@@ -122,11 +122,9 @@ struct scheduler::check_env {
     return w.resched_requested.load(std::memory_order_acquire) != 0;
   }
   [[nodiscard]] bool check_is_due() const noexcept { return p.check_is_due(); }
-  [[nodiscard]] bool some_frozen() const noexcept {
-    return s.frozen_count_.load(std::memory_order_relaxed) > 0;
-  }
+  [[nodiscard]] bool some_frozen() const noexcept { return s.sleepers_.frozen_hint() > 0; }
   [[nodiscard]] bool thaw() noexcept { return s.thaw(w); }
-  [[nodiscard]] std::int64_t slice() const noexcept { return s.frozen_slice(); }
+  [[nodiscard]] std::int64_t slice() const noexcept { return s.sleepers_.frozen_slice(); }
   [[nodiscard]] std::int64_t begin_check() noexcept { return s.begin_check(p); }
   [[nodiscard]] bool bring_ready(std::int64_t now) noexcept {
     std::size_t n = s.fire_timers(w, p);
@@ -135,7 +133,7 @@ struct scheduler::check_env {
     return n > 0;
   }
   void bring_injected() noexcept { static_cast<void>(s.bring_injected(w, p)); }
-  [[nodiscard]] fiber_record* take_bound() noexcept { return s.take_bound(w); }
+  [[nodiscard]] fiber_record* take_bound() noexcept { return s.sleepers_.take_bound(w); }
 };
 
 // Null and no processor: a frozen thread has it.
@@ -236,18 +234,9 @@ std::size_t scheduler::fire_timers(worker& w, processor& of) noexcept {
 
 std::size_t scheduler::poll_now(worker& w) noexcept {
   if (!poller_->in_use()) return 0;
-  poll_source::batch& ready = w.ready;
-  poller_->poll(0, ready);
-  polled_at_.store(os::now_ns(), std::memory_order_relaxed);
-  const std::size_t n = ready.size();
-  w.counters.polls.add();
-  w.counters.poll_events.add(n);
-  if (n > 0) trace::emit(trace::event::poll, 0, n);
-  for (fiber_record* f : ready) {
-    trace_ready(&w, *f, 0);
-    w.held->push_ready(f);
-  }
-  ready.clear();
+  static_cast<void>(poll(0, w.ready, w.counters));
+  if (!w.ready.empty()) trace::emit(trace::event::poll, 0, w.ready.size());
+  const std::size_t n = take_ready(&w, w.ready, [&w](fiber_record& f) { w.held->push_ready(&f); });
   if (n > 1 && !w.searching) wake_one_if_needed();
   return n;
 }
@@ -257,7 +246,7 @@ fiber_record* scheduler::search(worker& w) noexcept {
   if (serving == 1) return nullptr;
   const auto count = static_cast<std::uint32_t>(processor_count());
   if (!w.searching) {
-    if (!idle_.try_begin_search(serving)) return nullptr;
+    if (!sleepers_.try_begin_search(serving)) return nullptr;
     w.searching = true;
   }
   std::int64_t patient_until = 0;
@@ -320,17 +309,9 @@ fiber_record* scheduler::steal_from(worker& w, processor& victim) noexcept {
   return first;
 }
 
-fiber_record* scheduler::take_bound(worker& w) noexcept {
-  const std::lock_guard guard(idle_lock_);
-  fiber_record* f = w.bound_queue;
-  if (f != nullptr) w.bound_queue = f->link;
-  w.resched_requested.store(w.bound_queue != nullptr, std::memory_order_relaxed);
-  return f;
-}
-
 void scheduler::stop_searching(worker& w) noexcept {
   w.searching = false;
-  if (idle_.end_search() != search_duty::wake_another) return;
+  if (sleepers_.end_search() != search_duty::wake_another) return;
   // While we searched, submitters relied on us. What they published since is ours to announce; the
   // fence is cheap if no other thread runs, and a needless wake-up costs more than it in any case.
   base::real_sync::heavy_fence();  // [IDLE-1] light_fence in must_wake

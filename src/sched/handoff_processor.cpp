@@ -11,58 +11,24 @@
 // The sleeper is woken even if nothing waits: a worker must look after the timers and the poller,
 // and by the time we know that none does, the call has been made. It retires by itself, and we take
 // the processor back from the idle ones.
-// Rejected: a counter of free threads (two truths); leaving it all to the monitor (0.1 ms in which
-// the others stand).
-#include <mutex>
-
+// Rejected: a counter of free threads (two truths); leaving it all to the monitor (0.2 to 4 ms in
+// which the others stand).
 #include "sched/runtime_entry.hpp"
-#include "trace/event.hpp"
 
 namespace weft::detail {
 
 bool scheduler::handoff_processor(worker& w) noexcept {
   worker* made = nullptr;
-  for (;;) {
-    bool in_poller = false;
-    worker* s = nullptr;
-    processor* p = nullptr;
-    {
-      const std::lock_guard guard(idle_lock_);
-      if (!parked_.empty()) {
-        s = parked_.pop_back();
-      } else if (made != nullptr) {
-        s = std::exchange(made, nullptr);
-      } else if (wakeable_in_poller()) {
-        s = in_poller_;
-        in_poller = true;
-      }
-      if (s != nullptr) {
-        p = w.held;
-        while (!w.gate.detach(p)) static_cast<void>(w.gate.await_taker());
-        w.held = nullptr;
-        p->holder.store(nullptr, std::memory_order_relaxed);
-        p->order.thaw_first = frozen_count_.load(std::memory_order_relaxed) > 0;
-        idle_.begin_search_for_sleeper();
-        s->assigned.store(p, std::memory_order_release);  // [WAKE-1] take_assigned
-      }
+  while (!sleepers_.give_away(w, made)) {
+    made = threads_.make_spare();
+    if (made == nullptr) {
+      leave(w);
+      return false;
     }
-    if (s == nullptr) {
-      made = make_spare();
-      if (made == nullptr) {
-        leave(w);
-        return false;
-      }
-      continue;
-    }
-    if (made != nullptr) release_spare(*made);
-    trace::emit(trace::event::handoff_processor, 0, s->index);
-    if (in_poller)
-      poller_->interrupt();
-    else
-      kick(*s);
-    leave(w);
-    return true;
   }
+  if (made != nullptr) sleepers_.release(*made);
+  leave(w);
+  return true;
 }
 
 }  // namespace weft::detail

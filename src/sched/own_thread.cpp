@@ -2,25 +2,23 @@
 // sched/own_thread.cpp - a fiber with attributes::own_thread: a thread that runs no other fiber
 // until it ends.
 //
-//   start      the worker that finds the fiber becomes its thread [OWN-1], after another thread has
-//              taken its place among the workers [OWN-2]: a new one, or one that such a fiber left
-//   waits      the thread gives up its processor, deque and all, wakes a sleeper for it, and sleeps
-//              in a list of its own, where only send_to_bound_worker finds it
-//   continues  the worker that finds the fiber sends it by the bound queue, with a processor
-//              (send_to_bound_worker, SLEEP-3)
-//   ends       the thread is an ordinary worker again
-//
-// It is retaken from and frozen like any other. Its processor's queues are left to others, not run:
-// pick_local finds nothing on such a thread, because every step is one that has to check, which
-// only a worker's loop does, and this one's does not.
-// Rejected: a thread that is shared, but always the same (a neighbour that blocks or computes
-// delays the fiber, and leaves its traces in the thread's state); a thread outside the pool,
-// without a processor (more fibers run than there are CPUs).
-#include <mutex>
+//   start   whoever finds the fiber becomes its thread [OWN-1], after it has seen to it that
+//           another thread takes its place among everybody's [OWN-2]; made, or left over from such
+//           a fiber that has ended
+//   waits   the thread lays its processor down, deque and all, wakes somebody for it, and sleeps in
+//           a list of its own, where only send_to_bound_worker finds it
+//   goes on whoever finds the fiber sends it by the bound queue, with a processor
+//   (send_to_bound_worker, SLEEP-3)
+//   ends    the thread is everybody's again
+// Retaken and frozen it is as any other. Its processor's queues are left to others, not run:
+// pick_local finds nothing on such a thread, for every step is one that has to check, which only a
+// worker's loop does, and this one's does not.
+// Rejected: a thread that is shared, but always the same (a neighbour that blocks or computes holds
+// the fiber up, and leaves its traces in the thread's state); a thread outside the pool, without a
+// processor (more fibers run than there are CPUs).
 #include <system_error>
 
 #include "sched/runtime_entry.hpp"
-#include "trace/event.hpp"
 
 namespace weft::detail {
 
@@ -28,7 +26,7 @@ bool scheduler::run_bound(worker& w, fiber_record& f) noexcept {
   if (f.bound == nullptr)
     give_thread(w, f);
   else if (f.bound != &w)
-    send_to_bound_worker(w, f);
+    sleepers_.send_bound(w, f);
   else
     return true;
   return false;
@@ -36,24 +34,16 @@ bool scheduler::run_bound(worker& w, fiber_record& f) noexcept {
 
 // Runs it, too; nothing of `f` may be touched afterwards.
 void scheduler::give_thread(worker& w, fiber_record& f) noexcept {
-  bool replaced = false;
-  {
-    const std::lock_guard guard(idle_lock_);
-    if (own_ended_ > 0) {
-      --own_ended_;
-      replaced = true;
-    }
-  }
-  if (!replaced) {
-    worker* s = make_spare();
+  if (!sleepers_.replace_by_ended_own()) {
+    worker* s = threads_.make_spare();
     if (s == nullptr) {
       std::exception_ptr why;
       try {
         why = std::make_exception_ptr(std::system_error(
             std::make_error_code(std::errc::resource_unavailable_try_again),
             "weft: a fiber with attributes::own_thread found no thread: the runtime has " +
-                std::to_string(worker_count_.load(std::memory_order_relaxed)) +
-                " of options::max_threads, " + std::to_string(options_.max_threads) +
+                std::to_string(threads_.made()) + " of options::max_threads, " +
+                std::to_string(options_.max_threads) +
                 ", or the system gives none (`ulimit -u`, pids cgroup)"));
       } catch (...) {
         why = std::current_exception();
@@ -61,7 +51,7 @@ void scheduler::give_thread(worker& w, fiber_record& f) noexcept {
       end_unstarted(w, f, std::move(why));
       return;
     }
-    release_spare(*s);
+    sleepers_.release(*s);
   }
   f.bound = &w;
   w.own_fiber = &f;
@@ -73,19 +63,13 @@ void scheduler::give_thread(worker& w, fiber_record& f) noexcept {
 // Its fiber waits, or has given way. With a processor: the bound queue, or away with that.
 bool scheduler::wait_for_own(worker& w) noexcept {
   if (w.resched_requested.load(std::memory_order_acquire) != 0)  // [SLEEP-3] send_to_bound_worker
-    if (fiber_record* f = take_bound(w)) {
+    if (fiber_record* f = sleepers_.take_bound(w)) {
       if (w.searching) stop_searching(w);
       run(w, *f);
       return true;
     }
   w.held->share();  // [OWN-3]
   return retire(w);
-}
-
-void scheduler::end_own_thread(worker& w) noexcept {
-  const std::lock_guard guard(idle_lock_);
-  w.own_fiber = nullptr;
-  ++own_ended_;
 }
 
 }  // namespace weft::detail

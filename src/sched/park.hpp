@@ -18,6 +18,7 @@
 #include <weft/detail/export.hpp>
 
 #include "fiber/record.hpp"
+#include "sched/hooks.hpp"
 #include "sched/timer_queue.hpp"
 #include "sched/worker.hpp"
 
@@ -116,15 +117,9 @@ class stop_batch {
 /// Sets the stop flag of `f` and ends a stoppable wait. The caller keeps the record alive.
 void request_stop(fiber_record& f) noexcept;
 
-// ---- the end of a fiber, outside weft (src/api/tasks.cpp)
-void drop_locals(fiber_record& f) noexcept;  // it has extras
-/// Everything of the user's that must run before the result is published: fiber-local values, the
-/// scope's count; a result or an error that can no longer be taken.
-void finish_rare(fiber_record& f) noexcept;
+// ---- the end of a fiber, outside weft
 inline void finish_in_user_mode(fiber_record& f) noexcept {
-  if (!f.ends_plainly() || f.join.is_detached()) finish_rare(f);
+  if (!f.ends_plainly() || f.join.is_detached()) upper.finish_rare(f);
 }
-/// Destroys the result and reports the error of a detached fiber that has ended.
-void dispose_result(fiber_record& f) noexcept;
 
 }  // namespace weft::detail

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/preempt_request.hpp - what the monitor and a worker's signal handler say to each other
-// (preempt.cpp).
+// (watch/preempter.hpp).
 //
 //   monitor   1 provide: a spare, reserved   2 ask: the tick it saw, then the flag   3 the signal
 //             4 a later round, the tick has moved: take_back

@@ -2,10 +2,10 @@
 // sched/processor_counts.hpp - how many processors serve, and how many of them are to become
 // inactive.
 //
-//   service thread  shrink:  surplus + n
-//                   grow:    takes back the surplus that is left, then serving + 1
-//   worker          claim:   surplus - 1, serving - 1; then the processor it holds becomes inactive
-//                            (resize.cpp)
+//   service thread     shrink:    surplus + n                          grow: serving + 1, after it
+//                      took back what surplus was left
+//   worker   claim:     surplus - 1, serving - 1 - then the processor it holds becomes inactive
+//            (deactivate.cpp)
 //
 // One word, so that a claim is one step: a worker that claims a part of the surplus makes one
 // processor inactive, and no two claim the same part. It does not matter which processor it is,
@@ -49,7 +49,7 @@ class basic_processor_counts {
     return serving(w) - surplus(w);
   }
 
-  // ---- workers, and the monitor for idle processors
+  // ---- workers, and the service thread for idle processors
   bool try_claim() {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     while (surplus(w) > 0)

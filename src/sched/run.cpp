@@ -168,7 +168,7 @@ void scheduler::run(worker& w, fiber_record& f) noexcept {
 worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
   trace::emit_end(f.id);
   if (f.has(fiber_record::pinned) && w.own_fiber == &f) [[unlikely]]
-    end_own_thread(w);
+    sleepers_.end_own(w);
   f.word.set(fiber_state::dead);
   worker* now = &w;
   const std::uint64_t id = f.id;  // a joiner that gives up in this moment may free the record
@@ -189,7 +189,7 @@ worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
       // Detached in this very moment: what is the user's runs outside weft, and still on this
       // stack.
       leave(w);
-      dispose_result(f);
+      upper.dispose_result(f);
       now = enter();
     }
     release(now, f);

@@ -29,7 +29,7 @@ std::atomic<std::uint64_t> threads_seen{0};  // relaxed: only uniqueness matters
 void end_agent(void*) noexcept {
   fiber_record& r = *agent;
   if (fiber_extras* x = r.extras.load(std::memory_order_relaxed)) {
-    drop_locals(r);
+    upper.drop_locals(r);
     const std::lock_guard guard(r.lock);
     r.extras.store(nullptr, std::memory_order_relaxed);
     delete x;
@@ -95,7 +95,7 @@ worker* enter_to_park_slow(worker* w) noexcept {
   refuse_in_forked_child();
   w->held = w->gate.await_taker();
   w->detached.store(false, std::memory_order_relaxed);
-  if (w->held == nullptr) static_cast<void>(w->home->take_idle_processor(*w));
+  if (w->held == nullptr) static_cast<void>(w->home->sleeping().take_idle(*w));
   return w;
 }
 

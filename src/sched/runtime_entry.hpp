@@ -67,7 +67,7 @@ inline void finish_switch(worker& w, context from) noexcept {
   finish_switch_slow(w, from);
 }
 
-[[gnu::noinline, gnu::cold]] void sample_wake(worker& w, fiber_record& f) noexcept;  // metrics.cpp
+[[gnu::noinline, gnu::cold]] void sample_wake(worker& w, fiber_record& f) noexcept;
 
 inline stack_bounds bounds_of([[maybe_unused]] const fiber_record& f) noexcept {
 #if WEFT_ASAN || WEFT_TSAN
@@ -99,6 +99,18 @@ inline void trace_ready(worker* w, fiber_record& f, std::uint64_t by,
   else if (w->counters.wakes.add() == w->counters.sample_at) [[unlikely]]
     sample_wake(*w, f);
 }
+
+template <class Queue>
+std::size_t scheduler::take_ready(worker* w, poll_source::batch& ready, Queue&& queue) noexcept {
+  for (fiber_record* f : ready) {
+    trace_ready(w, *f, 0);
+    queue(*f);
+  }
+  const std::size_t n = ready.size();
+  ready.clear();
+  return n;
+}
+
 inline std::uint64_t id_of_current(const worker& w) noexcept {
   return w.current != nullptr ? w.current->id : 0;
 }

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "sched/fork.hpp"
+#include "sched/hooks.hpp"
 #include "sched/park.hpp"
 #include "sched/runtime_entry.hpp"
 
@@ -131,7 +132,7 @@ std::size_t scheduler::report_stragglers() noexcept {
   try {
     n = 0;
     for_each_record([&](fiber_record& f) {
-      if (f.lives_in(this) && ++n <= most_described) text += "  " + describe_(f);
+      if (f.lives_in(this) && ++n <= most_described) text += "  " + upper.describe_fiber(f);
     });
     if (n == 0) return 0;
     os::write_stderr(
@@ -149,14 +150,10 @@ std::size_t scheduler::report_stragglers() noexcept {
 }
 
 void scheduler::end_threads() noexcept {
-  {
-    const std::lock_guard spares(spare_lock_);
-    const std::lock_guard guard(idle_lock_);
-    threads_end_.store(true, std::memory_order_release);  // [LIFE-3] sleep
-  }
+  threads_.end();
+  sleepers_.end();
   offloads_.end(stragglers_ == 0 ? offload_pool::leftovers::join : offload_pool::leftovers::leave);
-  end_monitor();
-  end_service_thread();
+  watch_->end();
   poller_->interrupt();
   for_each_worker([&](worker& w) {
     // [PREEMPT-3] A frozen straggler may hold a lock that those left need. There is no thread left
@@ -165,27 +162,20 @@ void scheduler::end_threads() noexcept {
     w.runs_detached.store(1, std::memory_order_release);  // freeze
     // stragglers that still run: out at the next step
     w.resched_requested.store(1, std::memory_order_release);
-    kick(w);
+    sleepers::wake(w);
   });
   // A straggler in an endless loop, or in the kernel, never takes that step. Its thread is left
   // behind with it.
   const std::int64_t patience = os::now_ns() + 1'000'000'000;
-  while (stragglers_ > 0 && threads_running_.load(std::memory_order_acquire) > 0 &&  // [LIFE-3]
+  while (stragglers_ > 0 && threads_.running() > 0 &&  // [LIFE-3]
          os::now_ns() < patience) {
     const std::uint32_t seen = drained_.load(std::memory_order_acquire);
-    if (threads_running_.load(std::memory_order_acquire) == 0) break;
+    if (threads_.running() == 0) break;
     static_cast<void>(os::futex_wait_until(drained_, seen, steady_at(patience)));
   }
-  const bool all_ended = threads_running_.load(std::memory_order_acquire) == 0;
-  for_each_worker([&](worker& w) {
-    if (!w.thread.joinable()) return;
-    if (stragglers_ == 0 || all_ended)
-      w.thread.join();
-    else
-      w.thread.detach();
-  });
-  // Vacated slots have no thread any more; the last of their threads is not joined yet.
-  if (last_vacated_.joinable()) last_vacated_.join();
+  const bool all_ended = threads_.running() == 0;
+  threads_.join_or_leave(stragglers_ == 0 || all_ended ? worker_threads::ending::join
+                                                       : worker_threads::ending::leave);
   poller_->let_go();
   if (stragglers_ == 0 || all_ended) runtime_lost_threads();
 }

@@ -37,7 +37,7 @@ class scheduler::outside_spawn {
   explicit outside_spawn(scheduler* s) noexcept : s_(s) {
     if (s_ != nullptr)
       timed_ =
-          s_->outside_spawned_.fetch_add(1, std::memory_order_seq_cst) % spawns_per_sample == 0;
+          s_->outside_.spawned.fetch_add(1, std::memory_order_seq_cst) % spawns_per_sample == 0;
   }
   ~outside_spawn() {
     if (s_ != nullptr) s_->count_end(nullptr);

@@ -62,7 +62,7 @@ inline void scheduler::count_end(worker* w) noexcept {
   if (w != nullptr) [[likely]]
     w->count_end();
   else
-    outside_ended_.fetch_add(1, std::memory_order_release);
+    outside_.ended.fetch_add(1, std::memory_order_release);
   if (phase_.load(std::memory_order_relaxed) != phase::running) [[unlikely]]
     notify_drained();
 }

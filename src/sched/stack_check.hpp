@@ -15,10 +15,6 @@
 
 namespace weft::detail {
 
-/// Reports that the calling fiber has run off its stack, and ends the process (debug/overflow.cpp
-/// sets it).
-extern constinit std::atomic<void (*)(const fiber_record&) noexcept> report_overflow;
-
 /// On the fiber's stack, inside weft.
 [[gnu::noinline, gnu::cold]] void look_at_end(const fiber_record& f) noexcept;
 [[gnu::noinline, gnu::cold]] void look_at_parks() noexcept;

@@ -6,11 +6,10 @@
 #include <cstdlib>
 
 #include "os/os.hpp"
+#include "sched/hooks.hpp"
 #include "sched/park.hpp"
 
 namespace weft::detail {
-
-constinit std::atomic<void (*)(const fiber_record&) noexcept> report_overflow{nullptr};
 
 namespace {
 
@@ -18,8 +17,7 @@ namespace {
 std::atomic<void (*)(fiber_record&) noexcept> looked_before{nullptr};
 
 void report_ran_off(const fiber_record& f) noexcept {
-  // install_overflow_report
-  if (auto* tell = report_overflow.load(std::memory_order_acquire)) tell(f);
+  upper.report_overflow(f);
   std::abort();
 }
 

@@ -10,10 +10,8 @@ namespace {
 constinit std::atomic<wake_word*> words{nullptr};
 }  // namespace
 
-constinit std::atomic<void (*)() noexcept> service_callback{nullptr};
-
 void wake_word::ring() noexcept {
-  calls.fetch_add(1, std::memory_order_release);  // [SERVICE-1] service_main
+  calls.fetch_add(1, std::memory_order_release);  // [SERVICE-1] service_thread::main
   os::futex_wake(calls, 1);
 }
 

@@ -3,14 +3,13 @@
 // sched/wake_word.hpp - the futex that a service thread sleeps on. A signal handler wakes service
 // threads by it without knowing which runtimes there are.
 //
-//   handler         1 leaves its callback where the callback's function looks
-//                   2 wakes every wake word
-//   service thread  1 reads its count   2 runs the callback
-//                   3 sleeps while the count is what it read [SERVICE-1]
-//
-//   WAKEWORD-1  a wake word is never freed, only given to the next runtime: waking one whose
-//               service thread has ended costs at most a round. So a handler needs no lock to walk
-//               them.
+//   handler         1 leaves what it asks for where upper_layers::answer_tool_requests looks
+//                   2 rings every wake word
+//   service thread  1 reads its count   2 does what is asked   3 sleeps while the count is what it
+//                   read [SERVICE-1]
+// WAKEWORD-1  a wake word is never freed, only given to the next runtime: whoever rings one whose
+//             service thread has ended costs nobody more
+//         than a round. So a handler needs no lock to walk them.
 // Rejected: a thread of its own that waits for signals (one more in every process, for what is
 // asked once a day).
 
@@ -32,9 +31,5 @@ void take_down(wake_word& b) noexcept;
 /// AS-safe, both.
 void wake_all_service_threads() noexcept;
 [[nodiscard]] bool any_wake_word_registered() noexcept;
-
-/// What every service thread runs after each wake-up; it must be quick, because the runtime's
-/// threads wait for the service thread. Set once, by the layer above; null: nothing.
-extern constinit std::atomic<void (*)() noexcept> service_callback;
 
 }  // namespace weft::detail

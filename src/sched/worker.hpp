@@ -71,10 +71,10 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   alignas(base::cache_line) std::atomic<std::uint32_t> resched_requested{0};
   // told when a processor was assigned, or the runtime ends [WAKE-1]
   base::parker parker;
-  std::atomic<processor*> assigned{nullptr};  // given by its waker [WAKE-1]
-  worker* froze = nullptr;                    // comes with `assigned`: the thread preempted for it
-  std::int64_t stands_by_since_ns = 0;        // monitor: frozen, and a successor
-  // ---- monitor and the preempted thread's handler (preempt.cpp)
+  std::atomic<processor*> assigned{nullptr};  // given by whoever wakes it [WAKE-1]
+  worker* froze = nullptr;                    // comes with `assigned`: who was preempted for it
+  std::int64_t stands_by_since_ns = 0;        // monitor: frozen, and somebody's successor
+  // ---- monitor and the preempted thread's handler (watch/preempter.cpp)
   basic_preempt_request<worker> preemption;
   std::atomic<std::uint32_t> runs_detached{0};  // leave the handler without a processor
   frozen_context frozen_at;                     // where its fiber stands meanwhile, for reports
@@ -87,7 +87,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   bool can_freeze = false;                // has an alternate stack; set before `started`
   // set by retake and thaw_detached, cleared by its worker on its way back; relaxed
   std::atomic<bool> detached{false};
-  // monitor (stalls.cpp): the stretch without a call that goes on now
+  // monitor (watch/stalls.hpp): the stretch without a call that goes on now
   struct stall {
     fiber_record* record = nullptr;  // of it
     std::uint64_t fiber = 0;
@@ -104,12 +104,12 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
     stall_kind told_kind{};
     char told_name[64] = "";
   } stall;
-  // ---- under the scheduler's idle lock
+  // ---- under the idle lock (sleepers.hpp)
   bool frozen = false;  // in the list of the preempted, or reserved out of it
   // asleep, in no list but perhaps the poller: the monitor has plans for it
   bool reserved = false;
-  worker* next_made = nullptr;  // service_thread.cpp
-  // spare_lock_: its thread has ended, another may take its place
+  worker* next_made = nullptr;  // watch/spares.cpp
+  // worker_threads' lock: its thread has ended, another may take its place
   worker* next_ended = nullptr;
   fiber_record* bound_queue = nullptr;  // bound fibers to run, by `link`
 
@@ -124,10 +124,10 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
 
   [[nodiscard]] pid_t thread_id() const noexcept { return tid.load(std::memory_order_relaxed); }
   [[nodiscard]] os::thread_activity activity() const noexcept { return stat.look(thread_id()); }
-  std::thread thread;  // spare_lock_, once the runtime has started
+  std::thread thread;  // worker_threads' lock, once the runtime has started
 };
 
-/// The one accessor of thread-local state. Null on a thread that is no worker. Never inlined: a
+/// The calling thread's worker. Null on a thread that is no worker. Never inlined: a
 /// compiler may otherwise keep the address of the thread-local over a switch.
 WEFT_API [[gnu::noinline]] worker* this_worker() noexcept;
 void set_this_worker(worker* w) noexcept;  // once per thread

@@ -10,6 +10,7 @@
 
 #include "base/one_line.hpp"
 #include "os/os.hpp"
+#include "sched/hooks.hpp"
 #include "sync/lock_history.hpp"
 #include "sync/waiting.hpp"
 
@@ -29,7 +30,7 @@ namespace {
 
 void write_calls(const char* title, const void* const* frames, std::size_t n) {
   std::string text = std::string("weft: ") + title + "\n";
-  for (std::size_t i = 0; i < n; ++i) text += "      " + describe_code(frames[i]) + "\n";
+  for (std::size_t i = 0; i < n; ++i) text += "      " + upper.describe_code(frames[i]) + "\n";
   os::write_stderr(text);
 }
 

@@ -12,9 +12,6 @@ namespace weft::detail {
 /// `fiber 12 "name"`, or `thread 4711`.
 [[nodiscard]] std::string agent_name(fiber_record& r);
 
-/// An address of code in words (src/debug/code_location.cpp, a layer above).
-[[nodiscard]] std::string describe_code(const void* address);
-
 /// `what` on stderr, the calls that led here, then abort.
 [[noreturn]] void report_misuse(const std::string& what) noexcept;
 /// The same and, below `locked_by`, the calls that locked the mutex at `mutex`; at least

@@ -2,7 +2,7 @@
 // trace/threads.cpp - a ring for each thread that records, and a table of the threads.
 //
 // All of it stands ready in static memory (untouched pages cost nothing): a thread gets its ring at
-// its first event, which may happen in a signal handler (preempt.cpp), where nothing may be
+// its first event, which may happen in a signal handler (watch/preempter.cpp), where nothing may be
 // allocated.
 #include <cxxabi.h>
 

@@ -9,6 +9,7 @@ set(layer_sched 4)
 set(layer_sync 5)
 set(layer_net 5)
 set(layer_tls 6)
+set(layer_watch 5)
 set(layer_api 6)
 set(layer_debug 6)
 

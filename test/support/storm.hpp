@@ -17,28 +17,37 @@
 
 #include <weft/weft.hpp>
 
+#include "api/runtime_access.hpp"
 #include "base/sanitizers.hpp"
-#include "sched/scheduler.hpp"
 #include "support/runtimes.hpp"
+#include "watch/runtime_watch.hpp"
 
 namespace weft::detail {
 
+struct watch_probe {
+  static runtime_watch& of(scheduler& s) noexcept { return static_cast<runtime_watch&>(s.watch()); }
+  static std::uint64_t blind_looks(scheduler& s) noexcept { return of(s).thawer_.blind_looks(); }
+  static std::uint64_t retakes(scheduler& s) noexcept { return of(s).retaker_.count(); }
+  static std::uint64_t preemptions(scheduler& s) noexcept { return of(s).preempter_.count(); }
+  static void ask_for_cpus_every(scheduler& s, std::chrono::nanoseconds pause) noexcept {
+    of(s).resizer_.every_ns_.store(pause.count(), std::memory_order_relaxed);
+  }
+  static void stress(scheduler& s, std::uint32_t kinds) noexcept {
+    of(s).monitor_.stress_.store(kinds, std::memory_order_relaxed);
+    s.monitor_call().wake();
+  }
+};
+
 struct scheduler_probe {
-  static scheduler& of(runtime& rt) noexcept { return **reinterpret_cast<scheduler**>(&rt); }
-  static std::uint64_t retakes(runtime& rt) noexcept {
-    return of(rt).retakes_.load(std::memory_order_relaxed);
-  }
+  static scheduler& of(const runtime& rt) noexcept { return runtime_access::scheduler_of(rt); }
+  static std::uint64_t retakes(runtime& rt) noexcept { return watch_probe::retakes(of(rt)); }
   static std::uint64_t preemptions(runtime& rt) noexcept {
-    return of(rt).preemptions_.load(std::memory_order_relaxed);
+    return watch_probe::preemptions(of(rt));
   }
-  static std::size_t threads(runtime& rt) noexcept {
-    return of(rt).worker_count_.load(std::memory_order_relaxed);
-  }
-  static std::size_t threads_running(runtime& rt) noexcept {
-    return of(rt).threads_running_.load(std::memory_order_relaxed);
-  }
+  static std::size_t threads(runtime& rt) noexcept { return of(rt).threads().made(); }
+  static std::size_t threads_running(runtime& rt) noexcept { return of(rt).threads().running(); }
   static std::uint64_t blind_looks(runtime& rt) noexcept {
-    return of(rt).monitor_counters_.blind_looks.get();
+    return watch_probe::blind_looks(of(rt));
   }
   /// Those of workers that go to sleep from now on, and of offloads.
   static void end_idle_threads_after(runtime& rt, std::chrono::nanoseconds idle) noexcept {
@@ -47,17 +56,16 @@ struct scheduler_probe {
   }
   /// From now on it asks every so often how many CPUs it may use.
   static void ask_for_cpus_every(runtime& rt, std::chrono::nanoseconds pause) noexcept {
-    of(rt).cpus_every_ns_.store(pause.count(), std::memory_order_relaxed);
+    watch_probe::ask_for_cpus_every(of(rt), pause);
   }
-  static std::size_t processors_made(runtime& rt) noexcept { return of(rt).processor_count(); }
+  static std::size_t processors_made(runtime& rt) noexcept { return of(rt).processors().size(); }
   static bool monitor_sleeps(runtime& rt) noexcept {
-    return of(rt).monitor_asleep_.load(std::memory_order_relaxed) != 0;
+    return of(rt).monitor_call().asleep.load(std::memory_order_relaxed) != 0;
   }
-  static constexpr std::uint32_t preempts = scheduler::stress_preempts,
-                                 retake_all = scheduler::stress_retakes;
+  static constexpr std::uint32_t preempts = monitor::stress_preempts,
+                                 retake_all = monitor::stress_retakes;
   static void storm(runtime& rt, std::uint32_t kinds) noexcept {
-    of(rt).stress_.store(kinds, std::memory_order_relaxed);
-    of(rt).wake_monitor();
+    watch_probe::stress(of(rt), kinds);
   }
 };
 

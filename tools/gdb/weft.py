@@ -7,7 +7,7 @@
 #   fiber apply ID... | all COMMAND
 #   print of a channel, a mutex, a fiber handle
 #
-# The script is this file and weft_commands.py behind it, put together by the build as gdb/weft.py.
+# The script is this file and weft_commands.py behind it, put together by the build.
 # weft's library carries it in its section .debug_gdb_scripts, so gdb loads it by itself
 # wherever its auto-load safe-path allows (gdb says what to write into ~/.gdbinit where it does
 # not). `source weft.py` does the same. A parked fiber is shown by an unwinder: the caller of the
@@ -179,8 +179,8 @@ def workers():
             homes[int(fiber.record["home"])] = fiber.record["home"]
     for home in homes.values():
         s = home.dereference()
-        start = s["workers_"]["_M_impl"]["_M_start"]
-        for i in range(number(s["worker_count_"])):
+        start = s["threads_"]["workers_"]["_M_impl"]["_M_start"]
+        for i in range(number(s["threads_"]["count_"])):
             pointer = (start + i).cast(weft_type("worker").pointer().pointer())
             yield pointer.dereference().dereference()
 

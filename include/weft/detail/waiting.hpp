@@ -17,7 +17,7 @@
 namespace weft {
 namespace WEFT_API detail {
 
-/// How many runtimes have requested that one of their workers yields (src/sched/monitor.cpp). Read
+/// How many runtimes have requested that one of their workers yields (src/watch/monitor.cpp). Read
 /// relaxed: seeing it late is fine.
 extern constinit std::atomic<std::uint32_t> resched_requests;
 void resched_if_requested() noexcept;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/schedtrace.cpp - WEFT_SCHEDTRACE=ms: a line on stderr every so many ms, for each runtime,
-// by its service thread.
+// watch/schedtrace.cpp - see the header.
+#include "watch/schedtrace.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
 #include <string>
 #include <string_view>
 
-#include "sched/runtime_entry.hpp"
+#include "watch/metrics.hpp"
 
 namespace weft::detail {
 namespace {
@@ -50,17 +50,22 @@ std::string short_time(std::chrono::nanoseconds t) {
 
 }  // namespace
 
-void scheduler::begin_schedtrace() noexcept { schedtrace_every_ns_ = schedtrace_ms() * 1'000'000; }
+schedtrace::schedtrace(scheduler& s) noexcept : s_(s), every_ns_(schedtrace_ms() * 1'000'000) {}
 
-std::int64_t scheduler::print_schedtrace() noexcept try {
+std::int64_t schedtrace::print() noexcept {
+  if (every_ns_ != 0) at_ns_ = print_line();
+  return at_ns_;
+}
+
+std::int64_t schedtrace::print_line() noexcept try {
   const std::int64_t now = os::now_ns();
-  if (schedtrace_last_ == nullptr) {
-    schedtrace_last_ = std::make_unique<runtime_metrics>(measure());
-    return now + schedtrace_every_ns_;
+  if (last_ == nullptr) {
+    last_ = std::make_unique<runtime_metrics>(measure(s_));
+    return now + every_ns_;
   }
-  if (now < schedtrace_at_ns_) return schedtrace_at_ns_;
-  const runtime_metrics m = measure();
-  const runtime_metrics& before = *schedtrace_last_;
+  if (now < at_ns_) return at_ns_;
+  const runtime_metrics m = measure(s_);
+  const runtime_metrics& before = *last_;
   const double seconds =
       std::max(static_cast<double>((m.uptime - before.uptime).count()) / 1e9, 1e-9);
   const auto rate = [&](const char* what, std::uint64_t runtime_metrics::* field) {
@@ -94,11 +99,11 @@ std::int64_t scheduler::print_schedtrace() noexcept try {
     line += " wake-p50=" + short_time(wakes.quantile(0.5)) +
             " wake-p99=" + short_time(wakes.quantile(0.99));
   os::write_stderr(line + "\n");
-  *schedtrace_last_ = m;
-  const std::int64_t next = schedtrace_at_ns_ + schedtrace_every_ns_;
-  return next > now ? next : now + schedtrace_every_ns_;  // late lines are not made up for
-} catch (...) {  // no memory for a line: perhaps for the next one
-  return os::now_ns() + schedtrace_every_ns_;
+  *last_ = m;
+  const std::int64_t next = at_ns_ + every_ns_;
+  return next > now ? next : now + every_ns_;  // late lines are not made up for
+} catch (...) {                                // no memory for a line: perhaps for the next one
+  return os::now_ns() + every_ns_;
 }
 
 }  // namespace weft::detail

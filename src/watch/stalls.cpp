@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-// sched/stalls.cpp - reports fibers that keep their thread for long without calling weft, once
-// each, to the user.
-//
-//   computing   CPU time since the call it came from, its frozen time not counted: the monitor sees
-//               the same tick, or a tick that began with a thaw
-//   blocked     time since it was first seen; by then it has usually lost its processor, and is in
-//               `detached_`
-// The fiber's name is read while the monitor holds its worker's gate: then the worker is not
-// inside, and `current` becomes inactive. Its calls are found by the service thread, as for a dump:
-// a signal has the thread copy its stack, unless it sleeps in a call that would end early.
-// Rejected: looking up their names there, too (a second of reading debug information, and no spare
-// is made meanwhile).
+// watch/stalls.cpp - see the header.
+#include "watch/stalls.hpp"
+
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <string_view>
 
-#include "sched/runtime_entry.hpp"
+#include "sched/hooks.hpp"
 #include "trace/session.hpp"
 
 namespace weft::detail {
@@ -33,14 +25,18 @@ void note_fiber(worker& w) noexcept {
 
 }  // namespace
 
-bool scheduler::stalls_matter() const noexcept {
-  return options_.on_stall != nullptr || trace::wants_stalls();
+stalls::stalls(scheduler& s, service_thread& service) : s_(s), service_(service) {
+  detached_.reserve(s.settings().max_threads);
 }
 
-void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int64_t cpu,
-                            bool still) noexcept {
-  const std::int64_t limit = span_ns(options_.stall_after);
-  if (limit == 0 || !stalls_matter()) return;
+bool stalls::matter() const noexcept {
+  return s_.settings().on_stall != nullptr || trace::wants_stalls();
+}
+
+void stalls::watch(processor& p, worker& w, std::int64_t now, std::int64_t cpu,
+                   bool still) noexcept {
+  const std::int64_t limit = span_ns(s_.settings().stall_after);
+  if (limit == 0 || !matter()) return;
   const bool goes_on = p.thawed_ns.load(std::memory_order_relaxed) == p.seen.since_ns;
   if (w.stall.tick != p.seen.tick && !goes_on) {
     w.stall.since_ns = p.seen.since_ns;
@@ -55,11 +51,11 @@ void scheduler::watch_stall(processor& p, worker& w, std::int64_t now, std::int6
   if (!w.gate.try_take(&p)) return;
   note_fiber(w);
   w.gate.give_back(&p);
-  w.stall.told = report_stall(w, took, still ? stall_kind::blocked : stall_kind::computing);
+  w.stall.told = leave_report(w, took, still ? stall_kind::blocked : stall_kind::computing);
 }
 
 // The user's code is called by the service thread: it may take its time, and the monitor must not.
-bool scheduler::report_stall(worker& w, std::int64_t took, stall_kind kind) noexcept {
+bool stalls::leave_report(worker& w, std::int64_t took, stall_kind kind) noexcept {
   // [SERVICE-2] the one before is still being reported
   if (w.stall.to_report.load(std::memory_order_acquire)) return false;
   w.stall.told_record = w.stall.record;
@@ -67,15 +63,15 @@ bool scheduler::report_stall(worker& w, std::int64_t took, stall_kind kind) noex
   w.stall.told_ns = took;
   w.stall.told_kind = kind;
   std::memcpy(w.stall.told_name, w.stall.name, sizeof w.stall.name);
-  monitor_counters_.stalls.add();
-  w.stall.to_report.store(true, std::memory_order_release);  // [SERVICE-2] report_stalls
-  wake_service_thread();
+  count_.add();
+  w.stall.to_report.store(true, std::memory_order_release);  // [SERVICE-2] report
+  service_.wake();
   return true;
 }
 
-void scheduler::begin_detached(worker& w, std::int64_t since) noexcept {
+void stalls::begin_detached(worker& w, std::int64_t since) noexcept {
   w.detached.store(true, std::memory_order_relaxed);  // before it can look: its gate is taken
-  if (options_.stall_after.count() == 0 || !stalls_matter()) return;
+  if (s_.settings().stall_after.count() == 0 || !matter()) return;
   const bool told = w.stall.told && w.stall.since_ns == since;
   note_fiber(w);
   w.stall.since_ns = since;
@@ -83,12 +79,32 @@ void scheduler::begin_detached(worker& w, std::int64_t since) noexcept {
     detached_.push_back(&w);
 }
 
-void scheduler::watch_detached(std::int64_t now) noexcept {
-  const std::int64_t limit = span_ns(options_.stall_after);
+void stalls::watch_detached(std::int64_t now) noexcept {
+  const std::int64_t limit = span_ns(s_.settings().stall_after);
   std::erase_if(detached_, [&](worker* w) {
     if (!w->detached.load(std::memory_order_relaxed)) return true;
     if (now - w->stall.since_ns < limit) return false;
-    return report_stall(*w, now - w->stall.since_ns, stall_kind::blocked);
+    return leave_report(*w, now - w->stall.since_ns, stall_kind::blocked);
+  });
+}
+
+void stalls::report() noexcept {
+  s_.for_each_worker([&](worker& w) {
+    if (!w.stall.to_report.load(std::memory_order_acquire)) return;  // [SERVICE-2] leave_report
+    trace::note_stall(w.stall.told_fiber, static_cast<std::uint64_t>(w.stall.told_kind), w.index);
+    if (s_.settings().on_stall) {
+      fiber_record* const f = w.stall.told_record;
+      stall_report report{
+          w.stall.told_fiber, {}, std::chrono::nanoseconds(w.stall.told_ns), w.stall.told_kind, {}};
+      try {
+        report.fiber_name = w.stall.told_name;
+        if (f != nullptr) report.calls = upper.calls_of(*f, w.stall.told_fiber);
+      } catch (const std::bad_alloc&) {  // told without
+      }
+      s_.settings().on_stall(report);
+    }
+    // [SERVICE-2] the slot is the monitor's again
+    w.stall.to_report.store(false, std::memory_order_release);
   });
 }
 

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSL-1.0
+// watch/monitor.cpp - its rounds, and its sleep.
+#include "watch/monitor.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <weft/detail/waiting.hpp>
+
+#include "sched/park.hpp"
+#include "sched/runtime_entry.hpp"
+#include "trace/recorder.hpp"
+#include "watch/round_times.hpp"
+
+namespace weft::detail {
+
+monitor::monitor(scheduler& s, const monitor_helpers& h)
+    : s_(s),
+      service_(h.service),
+      spares_(h.spare),
+      stalls_(h.stall),
+      retaker_(h.retake),
+      preempter_(h.preempt),
+      thawer_(h.thaw),
+      resizer_(h.resize),
+      trimmer_(h.trim) {
+  ready_.reserve(poll_source::longest_batch);
+}
+
+void monitor::start() {
+  thread_ = std::thread([this] { main(); });
+}
+
+// How long a fiber runs before it is asked to give way.
+std::int64_t monitor::patience(const processor& p, std::int64_t slice) noexcept {
+  return p.somebody_is_ready() ? std::min(slice / urgent_share, ready_patience_ns)
+                               : slice / urgent_share;
+}
+
+std::int64_t monitor::delay(std::int64_t now, int quiet_rounds) const noexcept {
+  std::int64_t pause = shortest_round_ns;
+  for (int i = quiet_before_slowing; i < quiet_rounds && pause < longest_round_ns; ++i) pause *= 2;
+  std::int64_t next =
+      now + (quiet_rounds < quiet_before_quiet_rounds ? std::min(pause, longest_round_ns)
+                                                      : quiet_round_ns);
+  const bool vacant = s_.sleeping().is_poller_vacant();
+  const std::int64_t slice = span_ns(s_.settings().time_slice);
+  for (const auto& p : s_.processors()) {
+    if (vacant || p->holder.load(std::memory_order_relaxed) != nullptr)
+      if (const std::int64_t due = p->timers.earliest(); due != timer_queue::never)
+        next = std::min(next,
+                        std::max(due, now) +  // overdue: its holder is behind, but alive
+                            (p->seen.many_steps ? timer_grace_with_many_steps_ns : timer_grace_ns));
+    if (p->seen.read_again) next = std::min(next, now + shortest_round_ns);
+    if (p->seen.others_waited && slice > 0) {
+      const std::int64_t asks = p->seen.since_ns + patience(*p, slice);
+      const std::int64_t ends = p->seen.urgent || asks > now ? asks : p->seen.since_ns + slice;
+      next = std::min(next, std::max(ends, p->seen.ask_ns));
+    }
+  }
+  return std::max(next - now, shortest_round_ns);
+}
+
+void monitor::main() noexcept {
+  os::set_thread_name(s_.settings().name, "-mon");
+  trace::thread_begins(trace::thread_role::monitor, s_.number(), 0);
+  os::prefer_short_waits();
+  set_on_monitor();
+  int quiet = 0, idle = 0;
+  while (ends_.load(std::memory_order_acquire) == 0) {  // [LIFE-4] end
+    trace::time_has_passed();
+    resizer_.watch(os::now_ns());
+    trimmer_.watch();
+    const bool all_idle = s_.sleeping().idle() == s_.counts().serving();
+    idle = all_idle ? idle + 1 : 0;
+    if (all_idle) {
+      count_resched_request();
+      if (++quiet >= quiet_before_sleep && idle >= idle_before_sleep && may_sleep()) {
+        s_.monitor_call().asleep.store(1, std::memory_order_seq_cst);  // [MON-1]
+        base::real_sync::heavy_fence();
+        sleep_until_busy();
+        s_.monitor_call().asleep.store(0, std::memory_order_relaxed);
+        quiet = quiet_before_slowing;
+        continue;
+      }
+      watch_idle(os::now_ns());
+    } else if (watch(os::now_ns())) {
+      quiet = 0;
+    } else {
+      quiet = std::min(quiet + 1, quiet_before_quiet_rounds);
+    }
+    const std::int64_t now = os::now_ns();
+    static_cast<void>(os::futex_wait_until(ends_, 0, steady_at(now + delay(now, quiet))));
+  }
+  asks_for_resched_ = false;
+  count_resched_request();
+}
+
+// Once, if it takes long, it has the service thread check whether it ever will be.
+void monitor::sleep_until_busy() noexcept {
+  bool looks = s_.settings().on_deadlock != deadlock_policy::ignore;
+  const std::int64_t look_at = os::now_ns() + span_ns(s_.settings().deadlock_after);
+  while (s_.sleeping().idle() == s_.counts().serving() &&
+         ends_.load(std::memory_order_acquire) == 0 &&
+         s_.monitor_call().asleep.load(std::memory_order_acquire) != 0) {
+    if (!looks) {
+      os::futex_wait(s_.monitor_call().asleep, 1);
+    } else if (!os::futex_wait_until(s_.monitor_call().asleep, 1, steady_at(look_at))) {
+      looks = false;
+      if (s_.live_fibers() == 0) continue;
+      idle_too_long_.store(true, std::memory_order_release);  // take_idle_too_long
+      service_.wake();
+    }
+  }
+}
+
+// Everything is idle: true if a worker in the poller keeps the deadlines, and no stall is left to
+// report.
+bool monitor::may_sleep() noexcept {
+  if (s_.sleeping().is_poller_vacant()) {
+    s_.sleeping().appoint_poller();
+    return false;
+  }
+  spares_.release_prepared();
+  if (preempter_.any_successor()) return false;
+  // Nor while the service thread is about to answer: what it finds is acted on in rounds that
+  // follow [SERVICE-3].
+  return !stalls_.any_detached() && s_.counts().surplus() == 0 && !resizer_.is_due() &&
+         !service_.is_at_work();
+}
+
+bool monitor::watch(std::int64_t now) noexcept {
+  const std::uint64_t retakes = retaker_.count();
+  bool acted = stress_.load(std::memory_order_relaxed) != 0;
+  // Whatever the busy ones do: no other thread looks at the timers of an idle processor.
+  if (s_.sleeping().is_poller_vacant() && s_.sleeping().idle() > 0)
+    // a vacancy is no fiber's stall: no reason for quick rounds
+    s_.sleeping().appoint_poller();
+  for (const auto& p : s_.processors()) acted |= watch_processor(*p, now);
+  count_resched_request();
+  acted |= watch_idle(now);
+  if (thawer_.any_frozen() && service_.is_stuck(now))
+    acted |= thawer_.thaw_detached();  // [PREEMPT-3]
+  if (s_.poller().in_use() && now - s_.polled_at() > poll_at_least_ns &&
+      s_.sleeping().is_poller_vacant()) {
+    static_cast<void>(s_.poll(0, ready_, counters_));
+    if (s_.take_ready(nullptr, ready_, [this](fiber_record& f) { s_.inject(f); }) > 0) {
+      acted = true;
+      for (const auto& p : s_.processors()) {
+        p->seen.urgent = true;
+        if (p->holder.load(std::memory_order_relaxed) != nullptr) p->ask_to_check();
+      }
+    }
+  }
+  const auto retaken = static_cast<std::size_t>(retaker_.count() - retakes);
+  if (retaken > 0) {
+    rounds_after_retake_ = rounds_after_retake;
+    spares_.prepare(retaken);  // where one blocks, the next one will
+  } else if (rounds_after_retake_ > 0) {
+    --rounds_after_retake_;
+  }
+  watched_ns_ = now;
+  return acted;
+}
+
+// What sleepers and idle processors would look after if nothing had come between.
+bool monitor::watch_idle(std::int64_t now) noexcept {
+  stalls_.watch_detached(now);
+  preempter_.collect_successors();
+  if (s_.sleeping().idle() == 0) return false;
+  bool acted = false;
+  if (s_.sleeping().is_poller_vacant())
+    for (const auto& p : s_.processors())
+      if (p->holder.load(std::memory_order_relaxed) == nullptr) acted |= fire_late_timers(*p, now);
+  if (s_.sleeping().searching() == 0 &&
+      (s_.injected() > 0 || s_.sleeping().frozen_hint() > 0 || any_left_behind()))
+    s_.wake_one_if_needed();
+  return acted;
+}
+
+// [OWN-3] A thread with an own fiber gives up its processor with what is in its queues.
+bool monitor::any_left_behind() const noexcept {
+  return std::any_of(s_.processors().begin(), s_.processors().end(), [](const auto& p) {
+    return p->holder.load(std::memory_order_relaxed) == nullptr && p->stealable() > 0;
+  });
+}
+
+bool monitor::fire_late_timers(processor& p, std::int64_t now) noexcept {
+  if (p.timers.earliest() > now) return false;
+  fiber_record* woken[64];
+  std::size_t n = 0, fired, total = 0;
+  do {
+    n = 0;
+    fired = p.timers.try_fire(now, std::size(woken), [&](fiber_record& f) { woken[n++] = &f; });
+    for (std::size_t i = 0; i < n; ++i) enqueue(*woken[i]);
+    total += n;
+    timers_fired_.add(fired);
+  } while (fired == std::size(woken));
+  return total > 0;
+}
+
+// For what is inline in the public headers (check_resched): true if a worker of ours was requested
+// to yield in this round.
+void monitor::count_resched_request() noexcept {
+  const bool asks = std::exchange(asks_for_resched_, false);
+  if (asks == std::exchange(counted_as_asking_, asks)) return;
+  resched_requests.fetch_add(asks ? 1 : -1U, std::memory_order_relaxed);
+}
+
+void monitor::end() noexcept {
+  ends_.store(1, std::memory_order_release);  // [LIFE-4]
+  os::futex_wake(ends_, os::wake_all);
+  s_.monitor_call().asleep.store(0, std::memory_order_release);
+  os::futex_wake(s_.monitor_call().asleep, os::wake_all);
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace weft::detail

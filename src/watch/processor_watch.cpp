@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSL-1.0
+// watch/processor_watch.cpp - the monitor looks at one processor: is its holder blocked,
+// computing, or about to come back?
+#include "watch/monitor.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <weft/detail/waiting.hpp>
+
+#include "sched/park.hpp"
+#include "sched/runtime_entry.hpp"
+#include "sched/stack_check.hpp"
+#include "watch/round_times.hpp"
+
+namespace weft::detail {
+
+bool monitor::others_wait(processor& p) noexcept {
+  return p.has_waiting() || s_.injected() > 0 || s_.sleeping().frozen_hint() > 0;
+}
+
+bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
+  const std::uint32_t tick = p.tick.load(std::memory_order_relaxed);
+  p.round_ns.store(now, std::memory_order_relaxed);
+  worker* w = p.holder.load(std::memory_order_relaxed);
+  if (w == nullptr || tick != p.seen.tick) {
+    const std::int64_t thawed = p.thawed_ns.load(std::memory_order_relaxed);
+    const bool many_steps = w != nullptr && tick - p.seen.tick >= many_steps_a_round;
+    p.seen = {tick, thawed > watched_ns_ ? thawed : now};
+    p.seen.many_steps = many_steps;
+    p.seen.moved_ns = now;
+    // its steps have become longer
+    if (w != nullptr && p.timers.earliest() <= now) p.ask_to_check();
+    if (rounds_after_retake_ > 0 && w != nullptr && w->started.load(std::memory_order_acquire) &&
+        !w->gate.inside())
+      p.seen.cpu_ns = w->cpu.now_ns();
+    if (w != nullptr)
+      if (const std::uint32_t stress = stress_.load(std::memory_order_relaxed)) [[unlikely]]
+        return apply_stress(p, *w, stress);
+    return w != nullptr && blocks_briefly(p, *w, now);
+  }
+  if (const std::uint32_t stress = stress_.load(std::memory_order_relaxed)) [[unlikely]]
+    if (apply_stress(p, *w, stress)) return true;
+  if (w->gate.inside()) {  // for moments: it calls weft again and again, and never has to wait
+    if (fire_late_timers(p, now)) p.seen.urgent = true;
+    p.seen.others_waited = others_wait(p);
+    request_resched(p, *w, now);
+    return thawer_.stuck_inside(p, *w, now) && thawer_.thaw_detached();  // [PREEMPT-3]
+  }
+  p.seen.inside_looks = 0;
+  bool acted = false;
+  if (s_.sleeping().idle() > 0) acted |= share_out(p);
+  if (fire_late_timers(p, now)) {
+    p.seen.urgent = true;
+    p.ask_to_check();
+  }
+  if (!w->started.load(std::memory_order_acquire)) return acted;  // [MON-2] worker_main
+
+  // Blocked, or computing? Its CPU clock shows it; its state distinguishes a thread that merely
+  // waits for a CPU.
+  const std::int64_t cpu = w->cpu.now_ns();
+  const bool first_look = p.seen.cpu_ns < 0;
+  const bool stands_still = !first_look && cpu - p.seen.cpu_ns < 5'000;
+  p.seen.cpu_ns = cpu;
+  if (!stands_still) p.seen.moved_ns = now;
+  stalls_.watch(p, *w, now, cpu, stands_still);
+  if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]]
+    snapshot_running(p, *w);
+  p.seen.read_again = first_look;
+  if (first_look) return acted;
+  const std::int64_t held_for = now - p.seen.since_ns;
+  p.seen.others_waited = others_wait(p) || (p.index != 0 && s_.counts().surplus() > 0);
+  if (stands_still) {
+    const bool idle_elsewhere = s_.sleeping().idle() > 0 || s_.sleeping().searching() > 0;
+    const bool undisturbed = !p.seen.others_waited && idle_elsewhere &&
+                             held_for < undisturbed_block_ns &&
+                             p.timers.earliest() > now + 1'000'000;
+    if (undisturbed) return acted;
+    switch (thawer_.activity_of(*w, now - p.seen.moved_ns)) {
+      case os::thread_activity::sleeps:
+        return thawer_.unblock(p, *w, now) || acted;
+      case os::thread_activity::unknown:
+        return acted;  // not yet: a signal might strike its call
+      // it waits for a CPU: what is asked of it now it does when it gets one
+      case os::thread_activity::runs:
+        break;
+    }
+  }
+  const std::int64_t slice = span_ns(s_.settings().time_slice);
+  if (slice == 0 || !p.seen.others_waited) return acted;
+  request_resched(p, *w, now);
+  if (held_for < (p.seen.urgent ? slice / urgent_share : slice) || now < p.seen.ask_ns)
+    return acted;
+  p.seen.ask_pause = std::clamp(p.seen.ask_pause * 2, first_ask_pause_ns, longest_ask_pause_ns);
+  p.seen.ask_ns = now + p.seen.ask_pause;
+  // One that blocks again and again, for moments, would see EINTR from a signal.
+  if (w->activity() == os::thread_activity::sleeps) return thawer_.unblock(p, *w, now) || acted;
+  if (s_.settings().preempt_signal != 0 && !preempter_.ask(p, *w)) p.seen.ask_ns = now;
+  return acted;
+}
+
+// First without a signal: a fiber that makes calls that may park yields at the next one
+// (yield_if_requested), and is never stopped. At once, if a timer or a descriptor became ready, or
+// a fiber came from outside: it costs a yield. After a millisecond, if another's wait is over.
+void monitor::request_resched(processor& p, worker& w, std::int64_t now) noexcept {
+  const std::int64_t slice = span_ns(s_.settings().time_slice);
+  const bool soon = p.seen.urgent || s_.injected() > 0;
+  if (slice == 0 || !others_wait(p) || (!soon && now - p.seen.since_ns < patience(p, slice)))
+    return;
+  w.resched_requested.store(1, std::memory_order_relaxed);
+  asks_for_resched_ = true;
+}
+
+// A round in ten, so about a thousand times a second. Neither protocol asks whether it was worth
+// it: a retake takes the processor of any worker in user code, a preemption freezes any fiber that
+// may be.
+bool monitor::apply_stress(processor& p, worker& w, std::uint32_t stress) noexcept {
+  if (stress_random_.below(10) != 0 || !w.started.load(std::memory_order_acquire)) return false;
+  const bool takes =
+      stress == stress_retakes || (stress != stress_preempts && stress_random_.below(2) == 0);
+  if (takes) return retaker_.retake(p, w);
+  static_cast<void>(preempter_.ask(p, w));
+  return true;
+}
+
+// Rounds 4 ms apart never see the same tick twice of one that blocks for a millisecond at a time,
+// call after call. But its CPU clock has stood for much of the time, others wait, and it is asleep
+// in user code: that is no wait for a CPU. True, at most once in a while, in case its blocks turn
+// out too short to be retaken: quick rounds are worth a try.
+bool monitor::blocks_briefly(processor& p, worker& w, std::int64_t now) noexcept {
+  if (!s_.settings().retake || now < brief_blocks_not_before_ns_ ||
+      !w.started.load(std::memory_order_acquire))
+    return false;
+  if (w.gate.inside() || !others_wait(p)) return false;
+  if (p.stretch.of == &w && now - p.stretch.since_ns < longest_round_ns) return false;
+  const struct processor::stretch before = std::exchange(p.stretch, {&w, w.cpu.now_ns(), now});
+  if (before.of != &w || 4 * (p.stretch.cpu_ns - before.cpu_ns) > 3 * (now - before.since_ns))
+    return false;
+  if (w.activity() != os::thread_activity::sleeps) return false;
+  brief_blocks_not_before_ns_ = now + quick_rounds_again_ns;
+  rounds_after_retake_ = rounds_after_retake;
+  return true;
+}
+
+// The holder is busy in user code with a fiber or two that only it could run, while others are
+// idle.
+bool monitor::share_out(processor& p) noexcept {
+  worker* w = p.holder.load(std::memory_order_relaxed);
+  if (w == nullptr) return false;
+  if (p.next.load(std::memory_order_relaxed) == nullptr && p.claimed_hint() == 0) {
+    if (p.stealable() > 0) s_.wake_one_if_needed();
+    return false;
+  }
+  if (!w->gate.try_take(&p)) return false;  // LEASE-1: p is ours until give_back
+  p.share();
+  w->gate.give_back(&p);
+  s_.wake_one_if_needed();
+  return true;
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSL-1.0
+// watch/service_thread.cpp - see the header.
+#include "watch/service_thread.hpp"
+
+#include <weft/detail/deadline.hpp>
+
+namespace weft::detail {
+namespace {
+// longer: it may just wait for a new thread's first turn on a CPU
+constexpr std::int64_t stuck_service_ns = 20'000'000;
+}  // namespace
+
+void service_thread::start() {
+  thread_ = std::thread([this] { main(); });
+}
+
+void service_thread::main() noexcept {
+  os::set_thread_name(runtime_, "-svc");
+  id_.store(os::thread_id(), std::memory_order_relaxed);
+  stat_.open(os::thread_id());
+  for (;;) {
+    // [SERVICE-1] wake
+    const std::uint32_t heard = word_.calls.load(std::memory_order_acquire);
+    if (ends_.load(std::memory_order_acquire)) return;
+    busy_since_.store(os::now_ns(), std::memory_order_relaxed);
+    const std::int64_t next = turn_();
+    busy_since_.store(0, std::memory_order_relaxed);
+    if (next == INT64_MAX)
+      os::futex_wait(word_.calls, heard);
+    else
+      static_cast<void>(os::futex_wait_until(word_.calls, heard, steady_at(next)));
+  }
+}
+
+bool service_thread::is_stuck(std::int64_t now) noexcept {
+  std::int64_t since = busy_since_.load(std::memory_order_relaxed);
+  return since != 0 && now - since > stuck_service_ns &&
+         // one at a time
+         busy_since_.compare_exchange_strong(since, now, std::memory_order_relaxed) &&
+         // not for want of a CPU
+         stat_.look(id_.load(std::memory_order_relaxed)) != os::thread_activity::runs;
+}
+
+void service_thread::end() noexcept {
+  ends_.store(true, std::memory_order_release);
+  wake();
+  if (thread_.joinable()) thread_.join();
+  give_word_back();
+}
+
+}  // namespace weft::detail

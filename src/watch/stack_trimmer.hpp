@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// watch/stack_trimmer.hpp - this runtime's share in giving back the memory of idle stacks
+// (fiber/stack_trim.hpp): the monitor claims it, the service thread does it.
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "fiber/stack_trim.hpp"
+#include "os/os.hpp"
+#include "watch/service_thread.hpp"
+
+namespace weft::detail {
+
+class stack_trimmer {
+ public:
+  explicit stack_trimmer(service_thread& service) noexcept : service_(service) {}
+
+  void watch() noexcept {  // by the monitor
+    if (!claim_trim()) return;
+    claimed_.store(true, std::memory_order_relaxed);
+    service_.wake();
+  }
+  /// By the service thread; when next, INT64_MAX for never.
+  std::int64_t trim() noexcept {
+    // Taken back first: when trim_stacks has ended our claim, the next one may be the monitor's
+    // before we are here again.
+    if (!claimed_.exchange(false, std::memory_order_relaxed)) return INT64_MAX;
+    const std::int64_t next = trim_stacks(os::now_ns());
+    if (next != INT64_MAX) claimed_.store(true, std::memory_order_relaxed);
+    return next;
+  }
+  void end() noexcept {  // after both threads
+    if (claimed_.exchange(false, std::memory_order_relaxed)) unclaim_trim();
+  }
+
+ private:
+  service_thread& service_;
+  std::atomic<bool> claimed_{false};  // relaxed: before the service thread is called
+};
+
+}  // namespace weft::detail
