@@ -31,7 +31,8 @@ foreach(file IN LISTS files)
 
   # A compiler keeps errno's address over a switch, and a program built with LTO inlines across
   # files (os/errno_guard.hpp).
-  if(file MATCHES "^src/" AND NOT file MATCHES "^src/(os/errno|net/calls|tls/key_log|fiber/switch)\\.cpp$")
+  if(file MATCHES "^src/" AND
+     NOT file MATCHES "^src/(os/errno|net/calls|tls/key_log|fiber/switch)\\.cpp$")
     string(REGEX REPLACE "//[^\n]*|#include <cerrno>" "" code "${text}")
     if(code MATCHES "[^a-z_]errno[^a-z_.]")
       complain("${file}: names errno; os::error_number() reads that of the thread one is on")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """Every protocol tag (DEQ-1, PARK-2, ...) is stated once and cited at least once.
 
-The statement is a line of a comment that begins with the tag, below src/:
+The statement is a line of a comment that begins with the tag, below src/ or include/weft/detail/:
     // DEQ-1  an entry is handed out exactly once
 or, for what has no header of its own, a heading, paragraph or list item of a folder's README:
     ## DEQ-1  an entry ...      **DEQ-1 an entry ...**      * **DEQ-1** An entry ...
@@ -30,7 +30,7 @@ for path in tree.files(
     ["", "include", "src", "test/model", "test/unit", "test/stress"],
     (".hpp", ".cpp", ".def", ".md"),
 ):
-    within_src = tree.name(path).startswith("src/")
+    within_src = tree.name(path).startswith(("src/", "include/weft/detail/"))
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         for match in TAG.finditer(line):
             if match[1] in FOREIGN:
