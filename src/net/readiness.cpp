@@ -8,7 +8,6 @@
 #include <system_error>
 
 #include "net/calls.hpp"
-#include "sched/hooks.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
@@ -24,11 +23,6 @@ namespace {
   else if (error == ENOSPC)
     text += ": the user's limit of watches is reached, raise the sysctl fs.epoll.max_user_watches";
   throw std::system_error(error, std::generic_category(), text);
-}
-
-scheduler& watching_runtime() {
-  const worker* w = this_worker();
-  return w != nullptr ? *w->home : upper.default_scheduler();
 }
 
 }  // namespace
