@@ -21,7 +21,7 @@ struct barrier_state {
 
   std::atomic<std::uint64_t> phase{0};
   // Under the lock of the list.
-  std::ptrdiff_t expected, pending;  // under the lock of the list
+  std::ptrdiff_t expected, pending;
   wait_list waiters;
 };
 

@@ -22,7 +22,7 @@ namespace detail {
 
 struct condition_state {
   // How many waiters are in the list; written under the list's lock.
-  std::atomic<std::uint32_t> waiting{0};  // how many are in the list; written under its lock
+  std::atomic<std::uint32_t> waiting{0};
   wait_list waiters;
 };
 // The lock that is released once the caller is in the list.

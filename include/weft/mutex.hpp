@@ -17,7 +17,7 @@ struct mutex_state {
   static constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8, given = 16;
 
   // src/sync/mutex_core.hpp says which function writes which bit.
-  std::atomic<std::uint32_t> word{0};  // src/sync/mutex_core.hpp says who writes which bit
+  std::atomic<std::uint32_t> word{0};
   wait_list waiters;
   // While `owned` is set: written by builds with assertions, for reports.
   std::atomic<void*> owner{

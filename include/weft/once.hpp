@@ -37,7 +37,7 @@ class once_flag {
 
   std::atomic<detail::once_stage> stage_{detail::once_stage::idle};
   // For the report of a call from within the call.
-  std::atomic<void*> runner_{nullptr};  // for the report of a call from within
+  std::atomic<void*> runner_{nullptr};
   detail::wait_list waiters_;
 };
 

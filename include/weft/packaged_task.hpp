@@ -53,7 +53,8 @@ class packaged_function final : public packaged_state<R, A...> {
 template <class Signature>
 class packaged_task;
 
-/// A function that is called once, by anybody, and whose result or exception goes to a future.
+/// A function that is called once, by any fiber or thread. Its result or exception goes to a
+/// future.
 /// Example: test/unit/examples_futures_test.cpp [packaged_task]
 /// ```
 ///     weft::packaged_task<int(int)> square([](int n) { return n * n; });

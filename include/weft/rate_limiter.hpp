@@ -20,9 +20,9 @@ struct bucket {
   std::int64_t interval = 0;  // ns per token, in 1/1024
   std::int64_t burst = 0;
   // Steady clock, in ns/1024; under the lock.
-  wide full_at = 0;  // steady clock, ns/1024; under the lock
+  wide full_at = 0;
   // Wakes no one: it is for the report if the object is destroyed while callers wait.
-  wait_list waiters{};  // nobody is woken through it: it is for the report of a destruction
+  wait_list waiters{};
 };
 [[nodiscard]] bucket make_bucket(double per_second, std::int64_t burst);
 [[nodiscard]] bool bucket_acquire(bucket& b, std::int64_t n, const wait_limit& limit);

@@ -122,7 +122,7 @@ class recursive_mutex {
   mutex mutex_;
   std::atomic<void*> owner_{nullptr};
   // Touched only by the owner.
-  std::uint32_t depth_ = 0;  // the owner's
+  std::uint32_t depth_ = 0;
 };
 
 /// Every weft::recursive_mutex is a timed mutex.

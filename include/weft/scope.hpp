@@ -42,7 +42,7 @@ class scope_base {
   ~scope_base();
   void submit(task& t);  // may wait for the limit
   // Takes a place, without waiting. Then one of the next two is called.
-  [[nodiscard]] bool reserve();  // a place, without waiting; then one of the two
+  [[nodiscard]] bool reserve();
   void submit_reserved(task& t) noexcept;
   void unreserve() noexcept;
   void join_all();               // rethrows the first failure

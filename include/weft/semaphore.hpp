@@ -22,8 +22,7 @@ struct semaphore_state {
   constexpr explicit semaphore_state(std::ptrdiff_t n) noexcept : word(n * one) {}
 
   // Permits, and whether anyone waits; see src/sync/semaphore_core.hpp.
-  std::atomic<std::int64_t>
-      word;  // permits, and whether somebody waits; src/sync/semaphore_core.hpp
+  std::atomic<std::int64_t> word;
   wait_list waiters;
 };
 

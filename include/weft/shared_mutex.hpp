@@ -19,7 +19,7 @@ struct shared_mutex_state {
   static constexpr std::uint32_t writer = 1, waited_for = 2, owned = 4, reader = 8;
 
   // src/sync/shared_mutex_core.hpp says which function writes which bit.
-  std::atomic<std::uint32_t> word{0};  // src/sync/shared_mutex_core.hpp says who writes which bit
+  std::atomic<std::uint32_t> word{0};
   wait_list waiters;
   // While `owned` is set: written by builds with assertions, for reports.
   std::atomic<void*> writer_is{nullptr};

@@ -33,7 +33,7 @@ enum class wait_offer : std::uint8_t {
   accepted,  // park: an event or the closing will wake the ticket
   missed,    // an event came meanwhile: do not park, try the system call
   // Another agent waits in this direction: join_extra_waiters.
-  occupied,  // another agent waits in this direction: join_extra_waiters
+  occupied,
   closed,
 };
 

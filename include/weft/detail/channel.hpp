@@ -58,11 +58,11 @@ struct element_type {
   std::size_t size;
   std::size_t align;
   // Eight bytes that are copied without a call.
-  bool is_word;  // eight bytes, copied without asking
+  bool is_word;
   // From a sender's T into raw memory.
-  void (*construct)(void* slot, void* from);  // from a sender's T into raw memory
+  void (*construct)(void* slot, void* from);
   // From a sender's T to a receiver.
-  void (*deliver)(void* to, void* from);  // from a sender's T to a receiver
+  void (*deliver)(void* to, void* from);
   // From the buffer to a receiver; the slot is raw memory afterwards.
   void (*take)(void* to, void* slot);
   void (*destroy)(void* slot) noexcept;

@@ -19,7 +19,7 @@ struct countdown {
     return state.load(std::memory_order_acquire) / one;  // [COUNT-2] countdown_finish
   }
 
-  std::atomic<std::int64_t> state;  // the count, and whether somebody waits
+  std::atomic<std::int64_t> state;  // the count, and whether anyone waits
   wait_list waiters;
 };
 

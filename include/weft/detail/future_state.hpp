@@ -94,7 +94,7 @@ class future_state_base {
     provide_quietly(std::forward<Store>(store));
     publish();
   }
-  /// Without waking anybody: publish() follows at the end of the fiber or thread.
+  /// Wakes no waiter: publish() follows at the end of the fiber or thread.
   template <class Store>
   void provide_quietly(Store&& store) {
     begin();

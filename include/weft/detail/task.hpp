@@ -307,8 +307,8 @@ void store_callable(task& t, F&& f, A&&... a) {
   }
 }
 
-// Always inline, as all that calls submit_task or spawn_words: the tracer is told their return
-// address, and that has to be the application's code.
+// Always inline, as all that calls submit_task or spawn_words: the tracer gets their return
+// address, which has to be in the application's code.
 template <class C>
 [[gnu::always_inline]] inline task& spawn_in_words(const C& callable) {
   words bytes{};

@@ -4,10 +4,10 @@
 //
 //   weft::net::tcp_stream s = weft::net::connect("example.org", 443);
 //
-// The addresses of the host are tried in the resolver's order, IPv6 and IPv4 by turns. While one
-// does not answer, the next is tried beside it after 250 ms; when one fails, at once. The first
-// connection wins, the other attempts are given up. So a host whose IPv6 leads nowhere costs a
-// quarter of a second and not a minute.
+// The addresses of the host are tried in the resolver's order, IPv6 and IPv4 in turn. If one does
+// not answer, the next is tried beside it after 250 ms; if one fails, at once. The first connection
+// wins, and the other attempts are given up. So a host with a broken IPv6 route costs a quarter of
+// a second, not a minute.
 
 #include <chrono>
 #include <cstdint>

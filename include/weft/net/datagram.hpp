@@ -2,8 +2,8 @@
 #pragma once
 // weft/net/datagram.hpp - sockets whose messages stay whole: UDP and Unix datagrams.
 //
-// A message arrives as it was sent, or not at all; of one that is larger than the buffer the rest
-// is dropped, and the result says so. Waits end as those of streams do, see weft/net/tcp.hpp.
+// A message arrives as it was sent, or not at all. If it is larger than the buffer, the rest is
+// dropped, and the result says so. Waits end as those of streams do, see weft/net/tcp.hpp.
 
 #include <chrono>
 #include <cstddef>

@@ -5,16 +5,16 @@
 //   for (const weft::net::endpoint& at : weft::net::resolve("example.org", 443)) ...
 // To connect to a name, see weft/net/connect.hpp.
 //
-// The system's resolver (getaddrinfo: hosts file, DNS, whatever nsswitch.conf says) is asked by
-// threads of the process's own, 16 at most; they come when they are needed and go when they are
-// not. If a name is being looked up already, that lookup is shared. A deadline or a stop request
-// ends the wait, not the lookup: its thread goes on until the system's resolver gives up
-// (/etc/resolv.conf, options timeout and attempts). So that a slow name server does not stop
-// everybody, one domain - the last two labels of the name - has 4 threads and 256 places in the
-// line of 1024 at most; beyond that the answer is resolver_busy, at once.
+// The system's resolver (getaddrinfo: hosts file, DNS, as nsswitch.conf says) is called by threads
+// of weft's own, at most 16, which are made when needed and end when idle. If a name is being
+// looked up already, that lookup is shared. A deadline or a stop request ends the wait, not the
+// lookup: its thread goes on until the system's resolver gives up (/etc/resolv.conf, options
+// timeout and attempts). So that a slow name server does not stop all lookups, one domain (the last
+// two labels of the name) has at most 4 threads and 256 of the 1024 places in the line; beyond that
+// the answer is resolver_busy, at once.
 //
-// Nothing is cached: each answer is asked for anew. A cache that knows how long an answer holds is
-// the system's (nscd, systemd-resolved), or the application's.
+// Nothing is cached: each call looks up anew. Use the system's cache (nscd, systemd-resolved) or
+// one of the application's, which know how long an answer is valid.
 
 #include <chrono>
 #include <cstdint>

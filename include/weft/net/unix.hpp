@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/net/unix.hpp - Unix sockets: streams and datagrams within a machine, with the descriptors
-// that can travel on them, and who is at the other end.
+// weft/net/unix.hpp - Unix sockets: streams and datagrams within a machine, with descriptors that
+// travel on them, and the credentials of the peer.
 //
 //   weft::net::unix_listener listener(weft::net::unix_endpoint("/run/app.sock"));
 //   weft::net::unix_stream client = listener.accept();
@@ -96,9 +96,10 @@ class unix_stream : public stream_socket {
       : unix_stream(connect(peer, deadline)) {}
 
   /// Connects to `peer`. The deadline is that of connecting only. While the listener's backlog is
-  /// full it tries again, after pauses that grow to 50 ms: the kernel tells nobody of a free place.
+  /// full it tries again, after pauses that grow to 50 ms, because the kernel does not report a
+  /// free place.
   /// Blocks: the fiber; on a plain thread, that thread.
-  /// Throws: std::system_error: connection_refused (a socket nobody listens at any more),
+  /// Throws: std::system_error: connection_refused (a socket without a listener),
   /// no_such_file_or_directory, permission_denied, timed_out, operation_canceled.
   /// Example: test/unit/net_unix_test.cpp
   [[nodiscard]] static unix_stream connect(const unix_endpoint& peer,
@@ -162,7 +163,7 @@ enum class unlink_policy : std::uint8_t {
   keep,
   /// It is removed when this listener is closed, if it is still this one's.
   at_close,
-  /// As at_close; and a file that nobody listens at any more is removed before.
+  /// As at_close; a file without a listener is also removed before.
   replace
 };
 
@@ -249,8 +250,8 @@ class unix_datagram : public datagram_socket<unix_endpoint> {
   unix_datagram(unix_datagram&&) noexcept = default;
   /// Closes this one; the other one is closed afterwards.
   unix_datagram& operator=(unix_datagram&&) noexcept = default;
-  /// Receives at `at`; the default has no name: it can send, and be answered by nobody. Its file
-  /// stays. Throws: std::system_error: address_in_use, ...   Example: test/unit/net_unix_test.cpp
+  /// Receives at `at`. A socket without a name can send, but cannot be answered. Its file stays.
+  /// Throws: std::system_error: address_in_use, ...   Example: test/unit/net_unix_test.cpp
   explicit unix_datagram(const unix_endpoint& at);
   /// A socket without a name: it can send. Throws: std::system_error.
   [[nodiscard]] static unix_datagram unnamed();

@@ -29,7 +29,7 @@ class transport {
                            std::error_code& ec) noexcept = 0;
   virtual std::size_t write(std::span<const std::byte> from, const wait_limit& limit,
                             std::error_code& ec) noexcept = 0;
-  /// Can a limit be given at all?
+  /// True if a limit can be given.
   [[nodiscard]] virtual bool has_limits() const noexcept = 0;
 
  protected:
@@ -38,7 +38,7 @@ class transport {
 
 struct engine_state;
 
-/// One connection's TLS. src/tls/README.md says who may be in it at the same time.
+/// One connection's TLS. src/tls/README.md says which calls may be in it at the same time.
 class engine {
  public:
   engine(const context& c, std::string_view peer);

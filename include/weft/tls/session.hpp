@@ -23,7 +23,7 @@ class engine;
 class session {
  public:
   session() noexcept = default;
-  /// Is there one?
+  /// True if there is one.
   [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
   /// The name the peer was verified for; a session resumes nothing else.
   [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
