@@ -2,12 +2,14 @@
 #pragma once
 // weft/select.hpp - waits for the first of several things. The machinery is in src/sync/select.cpp.
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <stop_token>
 #include <type_traits>
 #include <utility>
@@ -338,9 +340,17 @@ std::size_t select(Cases&&... cases) {
 /// ```
 class selector {
  public:
-  /// Adds a case and returns its index.
+  /// Adds a case and returns its index: the lowest one that was removed, or else size().
   template <std::derived_from<select_alternative> Case>
   std::size_t add(Case c) {
+    if (removed_ != 0) {
+      const auto place = std::find(cases_.begin(), cases_.end(), nullptr);
+      *place = std::make_unique<Case>(std::move(c));
+      const auto index = static_cast<std::size_t>(place - cases_.begin());
+      enabled_[index] = true;
+      --removed_;
+      return index;
+    }
     // The case comes last, so that an exception leaves the selector as it was.
     raw_.resize(cases_.size() + 1);
     enabled_.resize(cases_.size() + 1, true);
@@ -353,7 +363,20 @@ class selector {
   /// Makes a disabled case take part again.
   /// Throws: std::out_of_range.
   void enable(std::size_t index) { enabled_.at(index) = true; }
-  /// The number of cases.
+  /// Drops the case: what it refers to may be destroyed then. The others keep their index. May be
+  /// called from the function of a case; if of this case, the case is dropped after the function.
+  /// Throws: std::out_of_range; std::invalid_argument if it was removed already.
+  /// Example: test/unit/selector_test.cpp
+  void remove(std::size_t index) {
+    if (cases_.at(index) == nullptr)
+      throw std::invalid_argument("weft::selector::remove: that case was removed already");
+    enabled_[index] = false;
+    if (index == running_)
+      drop_running_ = true;
+    else
+      drop(index);
+  }
+  /// One more than the highest index in use so far.
   [[nodiscard]] std::size_t size() const noexcept { return cases_.size(); }
 
   /// As weft::select, over the enabled cases.
@@ -365,12 +388,34 @@ class selector {
       raw_[i] = &cases_[i]->raw_;
     }
     const std::size_t taken = detail::select_one({raw_.data(), cases_.size()});
+    const call_under_way mark(*this, taken);
     cases_[taken]->finish();
     return taken;
   }
 
  private:
+  static constexpr std::size_t none = static_cast<std::size_t>(-1);
+  struct call_under_way {
+    call_under_way(selector& running, std::size_t index) noexcept : s(running) {
+      s.running_ = index;
+    }
+    call_under_way(const call_under_way&) = delete;
+    call_under_way& operator=(const call_under_way&) = delete;
+    ~call_under_way() {
+      const std::size_t index = std::exchange(s.running_, none);
+      if (std::exchange(s.drop_running_, false)) s.drop(index);
+    }
+    selector& s;
+  };
+  void drop(std::size_t index) noexcept {
+    cases_[index].reset();
+    ++removed_;
+  }
+
   detail::select_case never_;
+  std::size_t removed_ = 0;
+  std::size_t running_ = none;
+  bool drop_running_ = false;
   std::vector<std::unique_ptr<select_alternative>> cases_;
   std::vector<detail::select_case*> raw_;
   std::vector<bool> enabled_;

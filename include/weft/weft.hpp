@@ -22,6 +22,7 @@
 #include <weft/once.hpp>
 #include <weft/options.hpp>
 #include <weft/packaged_task.hpp>
+#include <weft/process.hpp>
 #include <weft/profile.hpp>
 #include <weft/rate_limiter.hpp>
 #include <weft/recursive_mutex.hpp>
@@ -30,6 +31,7 @@
 #include <weft/select.hpp>
 #include <weft/semaphore.hpp>
 #include <weft/shared_mutex.hpp>
+#include <weft/signal_set.hpp>
 #include <weft/stop_callback.hpp>
 #include <weft/this_fiber.hpp>
 #include <weft/timer.hpp>

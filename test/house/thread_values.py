@@ -44,6 +44,8 @@ MAY_ENTER = {"enter", "enter_slow", "enter_to_park", "enter_to_park_slow"}
 # By name these are too common to be followed, or they never leave while the caller is inside (the
 # argument is the worker).
 NOT_FOLLOWED = {
+    "size",
+    "resize",
     "lock",
     "unlock",
     "wait",

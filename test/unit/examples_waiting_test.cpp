@@ -6,11 +6,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <optional>
 #include <queue>
 #include <string>
 #include <vector>
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -100,6 +102,31 @@ TEST_CASE("example: descriptor") {
     poster.join();
     CHECK(sum == 3);
     ::close(number);
+  });
+}
+
+TEST_CASE("example: file") {
+  weft::run([] {
+    const std::string path = "/tmp/weft_example_" + std::to_string(::getpid());
+
+    weft::io::file numbers(path, O_RDWR | O_CREAT | O_TRUNC);
+    numbers.write_at("one two three", 0);
+    char word[3];
+    const std::size_t n = numbers.read_at(word, 4);
+
+    CHECK(std::string(word, n) == "two");
+    ::unlink(path.c_str());
+  });
+}
+
+TEST_CASE("example: signal_set") {
+  weft::run([] {
+    weft::signal_set end{SIGUSR1, SIGTERM};
+    auto waiter = weft::spawn([&] { return end.wait(); });
+    ::kill(::getpid(), SIGTERM);
+    const int signal = waiter.join();
+
+    CHECK(signal == SIGTERM);
   });
 }
 

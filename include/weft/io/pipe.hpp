@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// weft/io/pipe.hpp - one end of a pipe as a stream (weft/net/stream.hpp): reads or writes that park
+// the fiber, with deadlines and several buffers in one call. Also for FIFOs and terminals.
+
+#include <chrono>
+#include <cstddef>
+#include <system_error>
+#include <utility>
+
+#include <weft/detail/export.hpp>
+#include <weft/io/descriptor.hpp>
+#include <weft/net/stream.hpp>
+
+namespace weft {
+namespace WEFT_API io {
+
+/// One end of a pipe. Move-only. The destructor closes it: the other end then reads the end of the
+/// stream, or fails with broken_pipe. SIGPIPE is never raised.
+///
+/// A call that can go on does; deadlines, a stop request to the fiber and a close end waits. Errors
+/// are those of weft::net: timed_out, operation_canceled, bad_file_descriptor, broken_pipe.
+class pipe_end : public net::stream_forms<pipe_end> {
+ public:
+  using time_point = descriptor::time_point;
+  static constexpr time_point no_deadline = descriptor::no_deadline;
+
+  /// None.
+  pipe_end() noexcept = default;
+  /// Takes over a pipe's end, a FIFO or a terminal, and makes it non-blocking, for everybody who
+  /// has it open. Throws: std::system_error; then it is still the caller's.
+  [[nodiscard]] static pipe_end adopt(int number);
+  pipe_end(pipe_end&&) noexcept = default;
+  pipe_end& operator=(pipe_end&&) noexcept = default;
+
+  [[nodiscard]] bool is_open() const noexcept { return watched_.is_open(); }
+  /// As net::socket::close.
+  void close() noexcept { watched_.close(); }
+  /// -1 if closed.
+  [[nodiscard]] int native_handle() const noexcept { return watched_.native_handle(); }
+  /// Gives it away, non-blocking; -1 if it was closed already.
+  [[nodiscard]] int release() noexcept { return watched_.release(); }
+  /// For weft::on_readable and on_writable.
+  [[nodiscard]] const descriptor& watched() const noexcept { return watched_; }
+
+  /// Until when a wait for reading (writing, either) may last. It holds for waits that begin
+  /// afterwards, and not while another fiber is inside a call.
+  void set_read_deadline(time_point deadline) noexcept { deadlines_[0] = deadline; }
+  void set_write_deadline(time_point deadline) noexcept { deadlines_[1] = deadline; }
+  void set_deadline(time_point deadline) noexcept { deadlines_[0] = deadlines_[1] = deadline; }
+  /// As close: a pipe has one direction.
+  void shutdown_send(std::error_code& ec) noexcept {
+    ec.clear();
+    close();
+  }
+
+ private:
+  friend class net::stream_forms<pipe_end>;
+  explicit pipe_end(descriptor d) noexcept : watched_(std::move(d)) {}
+  std::size_t read_within(const net::mutable_buffers& to, std::size_t skip,
+                          const detail::wait_limit& l, std::error_code& ec) noexcept;
+  std::size_t write_within(const net::const_buffers& from, std::size_t skip,
+                           const detail::wait_limit& l, std::error_code& ec) noexcept;
+  [[noreturn]] void fail(const char* what, std::error_code why) const;
+
+  descriptor watched_;
+  time_point deadlines_[2] = {no_deadline, no_deadline};
+};
+
+/// Both ends of a new pipe, close-on-exec.
+struct pipe_pair {
+  pipe_end read;
+  pipe_end write;
+};
+/// Throws: std::system_error, too_many_files_open.
+/// Example: test/unit/io_pipe_test.cpp
+[[nodiscard]] pipe_pair make_pipe();
+
+}  // namespace WEFT_API io
+}  // namespace weft
