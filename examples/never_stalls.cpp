@@ -25,24 +25,23 @@ using namespace std::chrono_literals;
 class record {
  public:
   void add(clock_type::duration late) {
-    no_alloc_list_.push_back(std::chrono::duration<double, std::milli>(late).count());
+    late_.push_back(std::chrono::duration<double, std::milli>(late).count());
   }
   /// Prints, and starts afresh. False if there was no tick at all.
   bool report(const std::string& beside) {
-    std::sort(no_alloc_list_.begin(), no_alloc_list_.end());
-    if (no_alloc_list_.empty()) {
+    std::sort(late_.begin(), late_.end());
+    if (late_.empty()) {
       fmt::print("{:<44} no tick\n", beside);
       return false;
     }
     fmt::print("{:<44} {:>5} ticks, late by {:.2f} ms (median) {:.2f} ms (worst)\n", beside,
-               no_alloc_list_.size(), no_alloc_list_[no_alloc_list_.size() / 2],
-               no_alloc_list_.back());
-    no_alloc_list_.clear();
+               late_.size(), late_[late_.size() / 2], late_.back());
+    late_.clear();
     return true;
   }
 
  private:
-  std::vector<double> no_alloc_list_;
+  std::vector<double> late_;
 };
 
 void endless_loop(const std::atomic<bool>& stop) {

@@ -58,7 +58,7 @@ def late_workloads():
     )
     watched = ("ticker", "pair", "spawn", "socket")
     return {
-        f"no_alloc_list_{what}_{kind.split()[0].strip('_')}": Workload(
+        f"late_{what}_{kind.split()[0].strip('_')}": Workload(
             f"a {what}, beside three fibers: {kind}",
             (3, hog, which, 1_000),
             (3, hog, which, 100),

@@ -134,21 +134,21 @@ inline void use_cpus(std::size_t count) {
 class lateness {
  public:
   void add(clock::time_point asked, clock::time_point got) {
-    no_alloc_list_.push_back(std::chrono::duration<float, std::milli>(got - asked).count());
+    late_.push_back(std::chrono::duration<float, std::milli>(got - asked).count());
   }
   /// `expected` ticks fitted into the window; fewer than one in a hundred of them is starving.
   void report(double expected) {
-    metric("late_p50", percentile(no_alloc_list_, 0.50), "ms");
-    metric("late_p99", percentile(no_alloc_list_, 0.99), "ms");
-    metric("late_max", percentile(no_alloc_list_, 1), "ms");
-    metric("ticks", double(no_alloc_list_.size()), "ticks");
-    if (double(no_alloc_list_.size()) < expected / 100) {
-      std::printf("starves=%zu of %.0f ticks\n", no_alloc_list_.size(), expected);
+    metric("late_p50", percentile(late_, 0.50), "ms");
+    metric("late_p99", percentile(late_, 0.99), "ms");
+    metric("late_max", percentile(late_, 1), "ms");
+    metric("ticks", double(late_.size()), "ticks");
+    if (double(late_.size()) < expected / 100) {
+      std::printf("starves=%zu of %.0f ticks\n", late_.size(), expected);
     }
   }
 
  private:
-  std::vector<float> no_alloc_list_;
+  std::vector<float> late_;
 };
 
 /// The pseudo-random sleeps of sleep20, the same in every language (and in workloads.py).

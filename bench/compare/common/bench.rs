@@ -119,6 +119,7 @@ impl Lateness {
     pub fn report(&mut self, expected: f64) {
         metric("late_p50", percentile(&mut self.late, 0.50), "ms");
         metric("late_p99", percentile(&mut self.late, 0.99), "ms");
+        metric("late_max", percentile(&mut self.late, 1.0), "ms");
         metric("ticks", self.late.len() as f64, "ticks");
         if (self.late.len() as f64) < expected / 100.0 {
             println!("starves={} of {expected:.0} ticks", self.late.len());

@@ -101,6 +101,7 @@ func (l *Lateness) Add(late time.Duration) {
 func (l *Lateness) Report(expected float64) {
 	Metric("late_p50", Percentile(l.late, 0.50), "ms")
 	Metric("late_p99", Percentile(l.late, 0.99), "ms")
+	Metric("late_max", Percentile(l.late, 1), "ms")
 	Metric("ticks", float64(len(l.late)), "ticks")
 	if float64(len(l.late)) < expected/100 {
 		fmt.Printf("starves=%d of %.0f ticks\n", len(l.late), expected)
