@@ -155,6 +155,23 @@ std::invoke_result_t<F, A...> offload_for(const std::chrono::duration<Rep, Perio
   return detail::offload_within(detail::wait_limit(detail::deadline_after(timeout)),
                                 std::forward<F>(f), std::forward<A>(args)...);
 }
+/// The same, unless a stop is requested, or the time is over, before `f` has begun.
+template <class Clock, class Duration, class F, class... A>
+  requires std::invocable<F, A...>
+std::invoke_result_t<F, A...> offload_until(
+    const std::stop_token& stop, const std::chrono::time_point<Clock, Duration>& deadline, F&& f,
+    A&&... args) {
+  return detail::offload_within(detail::wait_limit(stop, detail::to_steady(deadline)),
+                                std::forward<F>(f), std::forward<A>(args)...);
+}
+template <class Rep, class Period, class F, class... A>
+  requires std::invocable<F, A...>
+std::invoke_result_t<F, A...> offload_for(const std::stop_token& stop,
+                                          const std::chrono::duration<Rep, Period>& timeout, F&& f,
+                                          A&&... args) {
+  return detail::offload_within(detail::wait_limit(stop, detail::deadline_after(timeout)),
+                                std::forward<F>(f), std::forward<A>(args)...);
+}
 
 /// Gives the processor to another thread, then calls f(args...) on this thread. For calls that
 /// block and need this thread's state (thread_local, locks). On a plain thread it is a plain call.

@@ -100,7 +100,7 @@ TEST_CASE("in line: a deadline and a stop request end the wait; running: they do
   o.offload_threads = 1;
   weft::runtime rt(o);
   latch_pipe pipe;
-  auto first = rt.spawn([&] { return weft::offload_for(1ms, [&] { return pipe.wait(); }); });
+  auto first = rt.spawn([&] { return weft::offload_for(1min, [&] { return pipe.wait(); }); });
   while (rt.offloads().running != 1) std::this_thread::yield();
   bool called = false;
   std::stop_source stop;
@@ -109,9 +109,20 @@ TEST_CASE("in line: a deadline and a stop request end the wait; running: they do
   auto stopped = rt.spawn(
       [&] { return thrown_by([&] { weft::offload(stop.get_token(), [&] { called = true; }); }); });
   CHECK(late.join() == std::errc::timed_out);
-  while (rt.offloads().queued != 1) std::this_thread::yield();
+  auto both = rt.spawn([&] {
+    return thrown_by([&] { weft::offload_for(stop.get_token(), 5ms, [&] { called = true; }); });
+  });
+  CHECK(both.join() == std::errc::timed_out);
+  both = rt.spawn([&] {
+    return thrown_by([&] {
+      const auto never = std::chrono::system_clock::time_point::max();
+      weft::offload_until(stop.get_token(), never, [&] { called = true; });
+    });
+  });
+  while (rt.offloads().queued != 2) std::this_thread::yield();
   stop.request_stop();
   CHECK(stopped.join() == std::errc::operation_canceled);
+  CHECK(both.join() == std::errc::operation_canceled);
   CHECK(rt.offloads().queued == 0);
   pipe.open();
   CHECK(first.join() == 1);
