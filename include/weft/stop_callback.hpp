@@ -9,6 +9,12 @@
 // would wait for itself. If such a function parks during fiber<T>::request_stop, a scope's
 // request_stop or a shutdown, weft ends the process with a report. (weft does not see a request
 // made by std::stop_source itself.)
+//
+// Nothing outside the standard library can mend that. The requester's thread id is kept in the stop
+// state and compared in code that is compiled into the application; no hook leads there, and the id
+// is pthread_self(), which all else needs as it is. But the class is right wherever the thread
+// stays the requester's alone: a request made by a plain thread, within weft::offload, or by a
+// fiber with attributes::own_thread may run functions that wait.
 
 #include <optional>
 #include <stop_token>

@@ -186,6 +186,67 @@ TEST_CASE(
   });
 }
 
+namespace {
+// A function that waits, of a std::stop_callback that another fiber destroys meanwhile. True: the
+// destructor returned after the function's end.
+template <class Request>
+bool destroyed_after_its_end(Request&& request) {
+  std::stop_source source;
+  weft::event registered, in_callback;
+  std::atomic<bool> ended{false};
+  bool after = false;
+  auto owner = weft::spawn([&] {
+    {
+      const std::stop_callback cb(source.get_token(), [&] {
+        in_callback.set();
+        weft::this_fiber::sleep_for(5ms);
+        ended = true;
+      });
+      registered.set();
+      in_callback.wait();
+    }
+    after = ended;
+  });
+  registered.wait();
+  request(source);
+  owner.join();
+  return after;
+}
+}  // namespace
+
+TEST_CASE("a std::stop_callback may wait where the thread is the requester's alone") {
+  each_fiber([] {
+    CHECK(destroyed_after_its_end([](std::stop_source& source) {
+      weft::spawn({.own_thread = true}, [&] { source.request_stop(); }).join();
+    }));
+    CHECK(destroyed_after_its_end(
+        [](std::stop_source& source) { weft::offload([&] { source.request_stop(); }); }));
+    CHECK(destroyed_after_its_end([](std::stop_source& source) {
+      std::thread outside([&] { source.request_stop(); });
+      weft::offload([&] { outside.join(); });
+    }));
+  });
+}
+
+TEST_CASE("CB-1: a fiber with a thread of its own may wait in one, by request_stop") {
+  each_fiber([] {
+    weft::event registered;
+    bool ended = false;
+    auto asked = weft::spawn([&] {
+      const std::stop_callback cb(weft::this_fiber::stop_token(), [&] {
+        weft::this_fiber::sleep_for(1ms);
+        ended = true;
+      });
+      registered.set();
+      park_until_stopped();
+    });
+    registered.wait();
+    weft::spawn({.own_thread = true}, [&] { asked.request_stop(); }).join();
+    CHECK(ended);
+    asked.join();
+  });
+}
+
 // Last: it starts the default runtime, which stays.
 TEST_CASE("weft::stop_callback: plain threads have them, too") {
   std::stop_source source;
