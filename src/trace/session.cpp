@@ -9,12 +9,14 @@
 #include "trace/session.hpp"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <new>
 #include <thread>
+#include <utility>
 
 #include <pthread.h>
 
@@ -31,8 +33,9 @@ namespace weft::detail::trace {
 constinit session_words words;
 
 session_data& session() noexcept {
-  // outlives every static object; reachable, for leak checkers
-  static session_data& s = *new session_data;
+  // outlives every static object, and needs no memory
+  alignas(session_data) static std::byte place[sizeof(session_data)];
+  static session_data& s = *::new (static_cast<void*>(place)) session_data;
   return s;
 }
 
@@ -215,6 +218,7 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
     return ec;
   }
   const bool flight = o.kind == session_kind::flight;
+  session_options kept = o;  // while nothing is open yet: it may find no memory
   if (!flight) {
     if (const int error = s.file.open(o.path.c_str())) {
       what = "cannot write " + o.path;
@@ -227,7 +231,7 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
       what = "no handler for signal " + std::to_string(o.signal) + " could be installed";
       return ec;
     }
-  s.options = o;
+  s.options = std::move(kept);
   std::snprintf(words.path, sizeof words.path, "%s", o.path.c_str());
   s.fibers = fibers;
   s.fibers_not_before = 0;
@@ -253,6 +257,10 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
     static_cast<void>(s.file.close());
     what = "no thread for the recorder";
     return e.code();
+  } catch (...) {  // no memory for one
+    shared.blocks.close();
+    static_cast<void>(s.file.close());
+    throw;
   }
   words.kind.store(o.kind, std::memory_order_seq_cst);
   set_listener(&record);
