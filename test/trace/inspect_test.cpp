@@ -197,6 +197,21 @@ TEST_CASE("DIAG-3: tools that die in the middle") {
   CHECK(ask("version").starts_with("weft "));
 }
 
+// Each byte came in time for the next read; the question as a whole never did.
+TEST_CASE("DIAG-3: a tool that sends a byte now and then is left alone in the end") {
+  const weft::runtime rt(two_workers());
+  weft::test::until([] { return answering_threads() == 0; });
+  const raw_tool slow;
+  slow.tool_request();
+  const int s = slow.accepted();
+  weft::test::until([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    return send(s, "x", 1, MSG_NOSIGNAL) != 1;  // it has closed its end
+  });
+  close(s);
+  weft::test::until([] { return answering_threads() == 0; });
+}
+
 TEST_CASE("DIAG-1: nothing is told to another user") {
   if (geteuid() != 0) {
     MESSAGE("only root can be two users");

@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
@@ -160,6 +161,14 @@ TEST_CASE("a signal not blocked where the runtime was made reaches its workers")
   CHECK(end.exit_code == 0);
 }
 
+namespace {
+// Not a null pointer: UndefinedBehaviorSanitizer would end the process before the access does.
+void touch_forbidden_page() {
+  void* const page = mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  *static_cast<volatile int*>(page) = 1;
+}
+}  // namespace
+
 TEST_CASE("an application's handler that chains, installed between two runtimes, is called once") {
   const child_end urgent = in_child([] {
     run_a_runtime();
@@ -175,7 +184,7 @@ TEST_CASE("an application's handler that chains, installed between two runtimes,
       run_a_runtime();
       install(SIGSEGV, handler);
       run_a_runtime();
-      *static_cast<volatile int*>(nullptr) = 1;
+      touch_forbidden_page();
       return 1;
     });
     CHECK(crash.signal == SIGSEGV);
