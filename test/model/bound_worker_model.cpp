@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/bound_worker_model.cpp - the lists of sched/idle.cpp over sched/idle_state.hpp:
+// test/model/bound_worker_model.cpp - the lists of sched/sleepers.hpp over sched/idle_state.hpp:
 // workers lie down, in the poller or parked, and are woken with a processor: for work (wake_one),
 // for a fiber that is bound to their thread (send_to_bound_worker), or by the monitor, which
-// reserves sleepers and puts them back (reserve_spare, release_spare). What the idle lock guards is
-// one word, which is the lock, too: who has locked it has read it. Each worker function here is
-// named after the one it repeats; `mistake` leaves one step of one of them out.
+// reserves sleepers and puts them back (spares::reserve, sleepers::release). What the idle lock
+// guards is one word, which is the lock, too: who has locked it has read it. Each worker function
+// here is named after the one it repeats; `mistake` leaves one step of one of them out.
 #include <doctest/doctest.h>
 
 #include <utility>
@@ -234,7 +234,7 @@ model::program scenario(setting with, mistake wrong = mistake::none) {
         m.reserved |= 1U << spare;
         s->unlock(m);
         if (polls) s->interrupt();
-        m = s->lock();  // release_spare
+        m = s->lock();  // sleepers::release
         m.reserved &= ~(1U << spare);
         const bool leaves = m.in_poller == spare && wrong != mistake::put_back_twice;
         if (!leaves) m.parked |= 1U << spare;

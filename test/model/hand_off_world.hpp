@@ -28,8 +28,8 @@ enum class mistake {
   not_counted,          // send_to_bound_worker wakes a sleeper that nobody counts as searching
   role_ends_with_wake,  // the next one may wait in the poller before the woken one has left it
   blind_second_look,    // retire takes a processor though it has been given one
-  put_back_silently,    // release_spare wakes nobody for what came meanwhile
-  // release_spare puts a sleeper into the list that has not left the poller yet
+  put_back_silently,    // sleepers::release wakes nobody for what came meanwhile
+  // sleepers::release puts a sleeper into the list that has not left the poller yet
   put_back_twice,
   // who finds nobody to wake says so after the lock, when the next one has looked in vain
   undone_late,
