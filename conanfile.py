@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
+# weft for Conan 2. Consumers get weft's own CMake package, with all its targets and flags; those
+# without CMake get the same from package_info().
 import re
 from pathlib import Path
 
@@ -16,9 +18,21 @@ class WeftConan(ConanFile):
     topics = ("fibers", "concurrency", "scheduler", "work-stealing")
     package_type = "library"
     settings = "os", "compiler", "build_type", "arch"
-    options = {"shared": [True, False], "fPIC": [True, False], "with_tls": [True, False]}
-    default_options = {"shared": False, "fPIC": True, "with_tls": False}
-    exports_sources = "CMakeLists.txt", "cmake/*", "include/*", "src/*", "LICENSE"
+    options = {
+        "shared": [True, False],
+        "fPIC": [True, False],
+        "tools": [True, False],
+        "tls": [True, False],
+        "asio": [True, False],
+    }
+    default_options = {
+        "shared": False,
+        "fPIC": True,
+        "tools": False,
+        "tls": False,
+        "asio": False,
+    }
+    exports_sources = "CMakeLists.txt", "cmake/*", "include/*", "src/*", "tools/*", "LICENSE"
 
     def set_version(self):
         header = Path(self.recipe_folder, "include/weft/version.hpp").read_text(encoding="utf-8")
@@ -31,23 +45,32 @@ class WeftConan(ConanFile):
     def validate(self):
         if self.settings.os != "Linux":
             raise ConanInvalidConfiguration("weft runs on Linux only")
+        if self.settings.arch not in ("x86_64", "armv8"):
+            raise ConanInvalidConfiguration("weft knows x86_64 and armv8 only")
         check_min_cppstd(self, 20)
 
     def layout(self):
         cmake_layout(self)
 
     def requirements(self):
-        self.requires("boost/[>=1.74 <2]")
+        # Boost.Context for a static weft; users of the bridge to Asio need Boost's headers, too.
+        self.requires("boost/[>=1.74 <2]", transitive_headers=bool(self.options.asio))
         self.requires("concurrentqueue/[>=1.0.3 <2]", visible=False)
-        if self.options.with_tls:
+        if self.options.tls:
             self.requires("openssl/[>=3 <4]")
+        if self.options.tools:
+            self.requires("cli11/[>=2.1 <3]", visible=False)
+            self.requires("fmt/[>=9 <12]", visible=False)
+            self.requires("nlohmann_json/[>=3.11 <4]", visible=False)
+            self.requires("elfutils/[>=0.186 <1]", visible=False)
 
     def generate(self):
         CMakeDeps(self).generate()
         toolchain = CMakeToolchain(self)
-        for part in ("TESTS", "EXAMPLES", "TOOLS"):
+        for part in ("TESTS", "EXAMPLES"):
             toolchain.cache_variables[f"WEFT_BUILD_{part}"] = False
-        toolchain.cache_variables["WEFT_TLS"] = "ON" if self.options.with_tls else "OFF"
+        toolchain.cache_variables["WEFT_BUILD_TOOLS"] = bool(self.options.tools)
+        toolchain.cache_variables["WEFT_TLS"] = bool(self.options.tls)
         toolchain.generate()
 
     def build(self):
@@ -60,14 +83,22 @@ class WeftConan(ConanFile):
         CMake(self).install()
 
     def package_info(self):
-        self.cpp_info.set_property("cmake_file_name", "weft")
-        base = self.cpp_info.components["core"]
-        base.set_property("cmake_target_name", "weft::weft")
-        base.libs = ["weft"]
-        base.requires = ["boost::context", "concurrentqueue::concurrentqueue"]
-        base.system_libs = ["pthread"]
-        if self.options.with_tls:
+        self.cpp_info.set_property("cmake_find_mode", "none")  # weft's own weftConfig.cmake
+        probes = ["-fstack-clash-protection"]
+        weft = self.cpp_info.components["weft"]
+        weft.set_property("pkg_config_name", "weft")
+        weft.libs = ["weft"]
+        weft.builddirs = ["lib/cmake/weft"]
+        weft.cflags = weft.cxxflags = probes
+        weft.system_libs = ["pthread"]
+        weft.requires = ["boost::context"]
+        detector = self.cpp_info.components["lock_detector"]
+        detector.libs = ["weft_lock_detector"]
+        detector.requires = ["weft"]
+        detector.exelinkflags = ["-Wl,--undefined=weft_lock_detector_linked"]
+        if self.options.tls:
             tls = self.cpp_info.components["tls"]
-            tls.set_property("cmake_target_name", "weft::tls")
             tls.libs = ["weft_tls"]
-            tls.requires = ["core", "openssl::ssl", "openssl::crypto"]
+            tls.requires = ["weft", "openssl::ssl"]
+        if self.options.asio:
+            self.cpp_info.components["asio"].requires = ["weft", "boost::headers"]

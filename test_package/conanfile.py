@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSL-1.0
-# The consumer is test/package, the one that tools/test builds against the installed tree.
+# The consumer is a copy of test/package/consumer, which is built against the installed tree, too.
 from pathlib import Path
 
 from conan import ConanFile
 from conan.tools.build import can_run
-from conan.tools.cmake import CMake, cmake_layout
+from conan.tools.cmake import CMake, CMakeToolchain, cmake_layout
 
 
 class WeftTestConan(ConanFile):
     settings = "os", "compiler", "build_type", "arch"
-    generators = "CMakeDeps", "CMakeToolchain"
+    generators = ("CMakeDeps",)
 
     def requirements(self):
         self.requires(self.tested_reference_str)
@@ -17,11 +17,21 @@ class WeftTestConan(ConanFile):
     def layout(self):
         cmake_layout(self)
 
+    def generate(self):
+        weft = self.dependencies["weft"]
+        toolchain = CMakeToolchain(self)
+        toolchain.cache_variables["WEFT_CONSUMER_VERSION"] = str(weft.ref.version)
+        if weft.options.tls:
+            toolchain.cache_variables["WEFT_CONSUMER_COMPONENTS"] = "tls"
+        toolchain.cache_variables["WEFT_CONSUMER_SHARED"] = bool(weft.options.shared)
+        toolchain.generate()
+
     def build(self):
         cmake = CMake(self)
-        cmake.configure(build_script_folder=str(Path(self.recipe_folder, "../test/package")))
+        cmake.configure(build_script_folder="../test/package/consumer")
         cmake.build()
 
     def test(self):
         if can_run(self):
-            self.run(str(Path(self.cpp.build.bindir, "consumer")), env="conanrun")
+            for program in ("consumer", "consumer_with_lock_detector"):
+                self.run(str(Path(self.build_folder, program)), env="conanrun")

@@ -12,10 +12,12 @@ weft_build_packages=(
 weft_example_packages=(libcli11-dev libfmt-dev libhttp-parser-dev)
 weft_tool_packages=(libdw-dev nlohmann-json3-dev)
 weft_test_packages=(
-  gdb doctest-dev doxygen libboost-dev openssl python3 python3-prometheus-client python3-venv
+  gdb doctest-dev doxygen libboost-dev openssl pkg-config python3 python3-prometheus-client
+  python3-venv
   apache2-utils curl wrk libpq-dev libhiredis-dev postgresql redis-server  # the examples' clients
 )
 weft_browser_packages=(chromium)  # looks at the timeline page; 400 MB, 15 s
+weft_package_packages=(debhelper dpkg-dev lintian)  # make and check the Debian packages
 weft_clang_packages=(clang llvm libclang-rt-dev)
 weft_bench_packages=(libbenchmark-dev)
 
