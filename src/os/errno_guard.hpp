@@ -8,9 +8,11 @@
 // named only in functions that nothing is inlined into that can park: these two, and those of
 // net/calls.hpp.
 
+#include <weft/detail/export.hpp>
+
 namespace weft::os {
 
-[[nodiscard, gnu::noinline]] int error_number() noexcept;
+WEFT_API [[nodiscard, gnu::noinline]] int error_number() noexcept;
 [[gnu::noinline]] void set_error_number(int error) noexcept;
 
 class errno_guard {

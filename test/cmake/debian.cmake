@@ -55,7 +55,7 @@ else()  # then by its rule only: weft's own, and of the lower layers what weft::
   string(REPLACE "\n" ";" symbols "${symbols}")
   foreach(symbol IN LISTS symbols)
     if(NOT symbol MATCHES "weft" OR (symbol MATCHES "weft::(os|base)::" AND
-       NOT symbol MATCHES "write_stderr|lock_section|weft::base::[a-z_]*<"))
+       NOT symbol MATCHES "write_stderr|error_number|lock_section|weft::base::[a-z_]*<"))
       message(SEND_ERROR "exported, and no public header declares it: ${symbol}")
     endif()
   endforeach()
