@@ -23,6 +23,14 @@ struct unhandled_exception {
   std::string fiber_name;
   /// What it threw.
   std::exception_ptr exception;
+  /// The calls that led to the throw, as addresses, innermost first, 60 at most. Empty if there was
+  /// no memory for them, and for an exception that weft itself made, such as that of a fiber
+  /// without a stack.
+  std::vector<const void*> calls{};
+  /// Returns `calls` in words, a line each: function, file, line.
+  ///
+  /// Blocks: while it reads debug information, up to a second at first.
+  [[nodiscard]] std::string stack() const;
 };
 
 /// What keeps a fiber from calling weft.

@@ -96,10 +96,15 @@ std::string describe(fiber_record& f) {
 
 namespace weft {
 
-std::string stall_report::stack() const {
+namespace {
+std::string in_words(const std::vector<const void*>& calls) {
   std::string text;
   for (const void* call : calls) text += "  " + detail::describe_code(call) + "\n";
   return text;
 }
+}  // namespace
+
+std::string stall_report::stack() const { return in_words(calls); }
+std::string unhandled_exception::stack() const { return in_words(calls); }
 
 }  // namespace weft

@@ -56,6 +56,8 @@ struct fiber_extras {
   std::string name;
   std::stop_source stop{std::nostopstate};
   std::vector<local_value> locals;  // fiber_local values, in the order they were made
+  // the calls that led to the exception it ended with; the fiber's, then whoever has its end
+  std::vector<const void*> thrown_by;
 };
 
 /// Hears of a stop request on a fiber that does not wait itself but runs others on its stack.

@@ -7,17 +7,10 @@
 //   finish_switch_slow   what the arriving side owes to the stack that was left
 // A fiber's end publishes its result first and frees its stack after: the stack is still in use
 // until the next one has been arrived at.
-#include <cstdio>
-#include <cstdlib>
 #include <exception>
-#include <memory>
-#include <string>
-#include <typeinfo>
-
-#include <cxxabi.h>
+#include <utility>
 
 #include "base/check.hpp"
-#include "base/one_line.hpp"
 #include "sched/park.hpp"
 #include "sched/runtime_entry.hpp"
 #include "sched/spawn.hpp"
@@ -221,45 +214,6 @@ void scheduler::end_unstarted(worker& w, fiber_record& f, std::exception_ptr why
   f.word.set(fiber_state::running);
   finish_in_user_mode(f);
   static_cast<void>(end_fiber(*enter(), f));
-}
-
-namespace {
-// Of the exception that the calling catch clause has.
-std::string type_in_flight() {
-  const std::type_info* const type = abi::__cxa_current_exception_type();
-  if (type == nullptr) return "an exception of another language";
-  int status = -1;
-  const std::unique_ptr<char, decltype(&std::free)> demangled(
-      abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
-  return status == 0 ? demangled.get() : type->name();
-}
-}  // namespace
-
-void scheduler::unhandled(fiber_record& f) noexcept {
-  unhandled_exception what{f.id, {}, std::exchange(f.error, nullptr)};
-  if (const fiber_extras* x = f.extras.load(std::memory_order_relaxed)) try {
-      what.fiber_name = x->name;
-    } catch (const std::bad_alloc&) {  // the exception is what counts
-    }
-  if (exists(f.home) && f.home->options_.on_unhandled_exception) {
-    f.home->options_.on_unhandled_exception(what);
-    return;
-  }
-  std::string text = "weft: fiber " + std::to_string(what.fiber_id);
-  if (!what.fiber_name.empty()) text += " \"" + one_line(what.fiber_name) + "\"";
-  text +=
-      " ended with an exception that nobody can observe, because its handle was detached or "
-      "destroyed";
-  try {
-    std::rethrow_exception(what.exception);
-  } catch (const std::exception& e) {
-    text += ": " + type_in_flight() + ": " + e.what();
-  } catch (...) {
-    text += ": " + type_in_flight() + " (not a std::exception)";
-  }
-  text += "\nweft: join the fiber, or set options::on_unhandled_exception; terminating\n";
-  os::write_stderr(text);
-  std::terminate();
 }
 
 }  // namespace weft::detail

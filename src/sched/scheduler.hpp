@@ -10,6 +10,7 @@
 //   find.cpp       a worker looks for a fiber: its own queues in the order of service_order.hpp,
 //                  inject queue, timers, poller, steal
 //   run.cpp        onto its stack; to the next one; its end
+//   unhandled.cpp  an exception that nobody can observe, and where it was thrown
 //   park.cpp       a fiber waits; somebody readies it
 //   handoff_processor.cpp  gives its processor away before it blocks
 //   thaw.cpp       a preempted thread goes on; deactivate.cpp: a processor leaves service
@@ -29,6 +30,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <typeinfo>
 #include <vector>
 
 #include <weft/options.hpp>
@@ -158,7 +160,10 @@ class scheduler {
   /// Inside weft; the worker it returns on may be another one.
   worker* end_fiber(worker& w, fiber_record& f) noexcept;
   void fail_start(worker& w, fiber_record& f, std::error_code why) noexcept;
-  static void unhandled(fiber_record& f) noexcept;  // outside weft
+  // ---- unhandled.cpp, outside weft
+  static void unhandled(fiber_record& f) noexcept;
+  /// An exception is about to leave the calling fiber's function.
+  static void witness_throw(const std::type_info& type, void* object) noexcept;
 
  private:
   static bool exists(const scheduler* s) noexcept;

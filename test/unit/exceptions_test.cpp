@@ -4,13 +4,20 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include <unwind.h>
+
 #include <doctest/doctest.h>
+
+#include <weft/scope.hpp>
 
 #include "support/in_child.hpp"
 #include "support/runtimes.hpp"
@@ -240,6 +247,100 @@ TEST_CASE("the type is named, of whatever is thrown") {
   });
   CHECK(end.signal == SIGABRT);
   CHECK(end.errors.find("::no_standard_one (not a std::exception)") != std::string::npos);
+}
+
+namespace {
+// Each with an object to unwind: a process that ends after that shows nothing of them.
+struct unwound {
+  ~unwound() { asm volatile(""); }
+};
+[[gnu::noinline]] void throws_for_all_to_see() {
+  const unwound here;
+  throw std::runtime_error("origin");
+}
+[[gnu::noinline]] void leads_to_the_throw() {
+  const unwound here;
+  throws_for_all_to_see();
+  asm volatile("");
+}
+
+// Is that function among the calls of whoever asks?
+bool is_called_by(void (*function)()) {
+  struct search {
+    void* function;
+    bool found;
+  } s{reinterpret_cast<void*>(function), false};
+  _Unwind_Backtrace(
+      [](_Unwind_Context* at, void* to) {
+        auto& look = *static_cast<search*>(to);
+        void* const ip = reinterpret_cast<void*>(_Unwind_GetIP(at) - 1);
+        look.found |= _Unwind_FindEnclosingFunction(ip) == look.function;
+        return _URC_NO_REASON;
+      },
+      &s);
+  return s.found;
+}
+}  // namespace
+
+TEST_CASE("a detached fiber's exception ends the process where it is thrown, and shows the calls") {
+  const child_end end = in_child([] {
+    std::set_terminate([] {
+      std::fprintf(stderr, "on the stack: %d\n", is_called_by(&throws_for_all_to_see));
+      std::abort();
+    });
+    weft::options o;
+    o.dump_on_crash = false;
+    weft::runtime rt(o);
+    rt.spawn([] {
+        weft::spawn(weft::attributes{.name = "origin"}, &leads_to_the_throw).detach();
+        weft::this_fiber::yield();
+      }).join();
+    for (;;) std::this_thread::sleep_for(1s);
+    return 0;
+  });
+  CHECK(end.signal == SIGABRT);
+  CHECK_MESSAGE(end.errors.find("on the stack: 1") != std::string::npos, end.errors);
+  CHECK(end.errors.find("std::runtime_error: origin\nweft: it was thrown by\n") !=
+        std::string::npos);
+  const auto thrower = end.errors.find("throws_for_all_to_see");
+  const auto caller = end.errors.find("leads_to_the_throw");
+  CHECK(thrower < caller);
+  CHECK(caller != std::string::npos);
+}
+
+TEST_CASE("a handler of the application's is told the calls, also of a fiber dropped later") {
+  for (const bool later : {false, true}) {
+    CAPTURE(later);
+    std::atomic<bool> told{false};
+    weft::options o;
+    o.on_unhandled_exception = [&](const weft::unhandled_exception& what) {
+      CHECK_MESSAGE(what.stack().find("throws_for_all_to_see") != std::string::npos, what.stack());
+      CHECK(!what.calls.empty());
+      told = true;
+    };
+    with_runtime(o, [&](weft::runtime& rt) {
+      auto f = rt.spawn(&leads_to_the_throw);
+      if (later) until([&] { return f.join_for(0s); });
+      f.detach();
+      until([&] { return told.load(); });
+    });
+  }
+}
+
+TEST_CASE("whoever joins gets the exception as ever, inlined or not, nested or not") {
+  each_fiber([] {
+    CHECK_THROWS_WITH(weft::spawn(&leads_to_the_throw).join(), "origin");
+    auto started = weft::spawn([] {
+      weft::this_fiber::yield();
+      CHECK_THROWS_WITH(weft::spawn(&leads_to_the_throw).join(), "origin");
+      throw 7;
+    });
+    weft::this_fiber::yield();
+    CHECK_THROWS_AS(started.join(), int);
+    weft::scope s;
+    s.spawn(&leads_to_the_throw);
+    CHECK_THROWS_WITH(s.join(), "origin");
+  });
 }
 
 TEST_CASE("a failed fiber dropped after its runtime is reported, too") {

@@ -147,6 +147,15 @@ struct heap_callable {
   ~heap_callable() noexcept(std::is_nothrow_destructible_v<F>) { delete callable; }
 };
 
+/// Is never thrown. A handler for it is asked whether it matches while the calls that led to a
+/// throw are still on the stack, and notes them (src/sched/unhandled.cpp). Its destructor is
+/// nowhere: so its std::type_info is made there. Visible in any case: a program compiled with
+/// -fvisibility=hidden would else look for it in itself.
+struct [[gnu::visibility("default")]] throw_witness {
+  throw_witness() = delete;
+  virtual ~throw_witness();
+};
+
 /// Whatever the call throws, or the destructor of the callable after it, becomes the fiber's
 /// exception.
 template <class F>
@@ -192,6 +201,7 @@ void run_callable(task& t, start how) noexcept {
       }
       if constexpr (!std::is_nothrow_destructible_v<F>) has_result = !std::is_void_v<R>;
     }
+  } catch (const throw_witness&) {
   } catch (...) {
     if constexpr (!std::is_nothrow_destructible_v<F> && !std::is_void_v<R>)
       if (has_result) t.template destroy<S>();
