@@ -14,7 +14,8 @@ namespace WEFT_API weft {
 namespace detail {
 
 struct mutex_state {
-  static constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8, given = 16;
+  static constexpr std::uint32_t locked = 1, waited_for = 2, woken = 4, owned = 8, given = 16,
+                                 hurry = 32;
 
   // src/sync/mutex_core.hpp says which function writes which bit.
   std::atomic<std::uint32_t> word{0};
@@ -28,6 +29,7 @@ struct mutex_state {
 };
 
 bool mutex_lock(mutex_state& m, const wait_limit& limit);
+void mutex_lock_politely(mutex_state& m);  // taken, but one in a hurry is on its way
 void mutex_unlock(mutex_state& m) noexcept;
 // In builds with assertions: the same, and the owner is recorded.
 bool mutex_lock_checked(mutex_state& m, const wait_limit& limit);
@@ -73,8 +75,14 @@ class mutex {
   /// Waits until the mutex is free, then locks it.
   void lock() {
     detail::check_resched();
-    if (!take()) [[unlikely]]
-      detail::mutex_lock(state_, {});
+    const std::uint32_t before =
+        state_.word.fetch_or(state::locked, std::memory_order_acquire);  // [MUTEX-1]
+    if ((before & (state::locked | state::hurry)) != 0) [[unlikely]] {
+      if ((before & state::locked) != 0)
+        detail::mutex_lock(state_, {});
+      else
+        detail::mutex_lock_politely(state_);
+    }
     leave_trace();
   }
   /// Locks the mutex if it is free; true if it did.

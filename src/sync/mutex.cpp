@@ -39,6 +39,12 @@ bool mutex_lock(mutex_state& m, const wait_limit& limit) {
   return wait_or_throw(me, [&] { return lock_contended<waiting_env>(m, me, limit); });
 }
 
+void mutex_lock_politely(mutex_state& m) {
+  mutex_unlock(m);
+  yield_if_requested();  // MUTEX-4: whether or not anybody asked
+  mutex_lock(m, {});
+}
+
 void mutex_unlock(mutex_state& m) noexcept {
   WEFT_ASSERT((m.word.load(std::memory_order_relaxed) & locked) != 0,
               "unlock of a mutex that nobody has locked");
@@ -56,7 +62,13 @@ void mutex_unlock(mutex_state& m) noexcept {
 [[gnu::noinline]] bool mutex_lock_checked(mutex_state& m, const wait_limit& limit) {
   yield_if_requested_slow();
   fiber_record& self = this_agent();
-  if ((m.word.fetch_or(locked, std::memory_order_acquire) & locked) != 0) {  // [MUTEX-1]
+  std::uint32_t before = m.word.fetch_or(locked, std::memory_order_acquire);  // [MUTEX-1]
+  if ((before & (locked | mutex_state::hurry)) == mutex_state::hurry) {
+    unlock_contended<waiting_env>(m);
+    yield_if_requested();                                         // MUTEX-4
+    before = m.word.fetch_or(locked, std::memory_order_acquire);  // [MUTEX-1]
+  }
+  if ((before & locked) != 0) {
     const bool known =
         (m.word.load(std::memory_order_acquire) & owned) != 0;  // [MUTEX-5] take_note
     if (known && limit.deadline == wait_limit::time_point::max() && limit.stop == nullptr &&

@@ -9,13 +9,15 @@
 //               front
 //   owned       `owner` is valid; the owner's, in builds with assertions
 //   given       the owner got it from the unlock of the one before; cleared with `locked`
-// |
+//   hurry       the woken waiter has waited longer than `patience`; set and cleared with `woken`
+//
 //   unlock: if there are no waiters, or one is on its way: just clear `locked`.
 //           Else, under the guard, look at the first waiter. If it has waited longer than
 //           `patience`, it is given the mutex, which stays locked, unless the caller was given it,
 //           too. Otherwise it is woken and the mutex freed: it competes with later callers.
-//   lock:   if it is free, take it. Else, under the guard, queue: at the end, or at the front if it
-//           was woken and lost.
+//   lock:   if it is free, take it; but with `hurry` set, unlock it, yield, and try again, once:
+//           the woken waiter runs then, and not at the end of the caller's turn.
+//           Else, under the guard, queue: at the end, or at the front if it was woken and lost.
 //
 //   MUTEX-1  one owner at a time; the next one sees what the last one did.
 //   MUTEX-2  if an agent waits and the mutex has no owner, a woken waiter is on its way: no waiter
@@ -40,12 +42,12 @@ inline constexpr std::int64_t mutex_patience_ns = 1'000'000;
 template <class Env, class State>
 bool lock_contended(State& m, typename Env::waiter& me, const typename Env::limit& limit) {
   constexpr auto locked = mutex_state::locked, waited_for = mutex_state::waited_for,
-                 woken = mutex_state::woken;
+                 woken = mutex_state::woken, hurry = mutex_state::hurry;
   bool was_woken = false;
   me.since = Env::now();
   for (;;) {
     const bool over = Env::is_over(limit);
-    const std::uint32_t clear = was_woken ? woken : 0;
+    const std::uint32_t clear = was_woken ? woken | hurry : 0;
     typename Env::guard g(&m);
     std::uint32_t w = m.word.load(std::memory_order_relaxed);
     for (;;) {
@@ -78,7 +80,8 @@ bool lock_contended(State& m, typename Env::waiter& me, const typename Env::limi
 template <class Env, class State>
 void unlock_contended(State& m) noexcept {
   constexpr auto locked = mutex_state::locked, waited_for = mutex_state::waited_for,
-                 woken = mutex_state::woken, owned = mutex_state::owned, given = mutex_state::given;
+                 woken = mutex_state::woken, owned = mutex_state::owned, given = mutex_state::given,
+                 hurry = mutex_state::hurry;
   std::uint32_t w = m.word.load(std::memory_order_relaxed);
   while ((w & (waited_for | woken)) != waited_for)
     if (m.word.compare_exchange_weak(w, w & ~(locked | owned | given),
@@ -92,12 +95,14 @@ void unlock_contended(State& m) noexcept {
   const std::int64_t impatient = Env::now() - mutex_patience_ns;
   while (auto* first = pop_front<typename Env::waiter>(m.waiters)) {
     const std::uint32_t rest = m.waiters.empty() ? 0 : waited_for;
-    if ((w & given) == 0 && first->since <= impatient) {
+    const bool hurries = first->since <= impatient;
+    if ((w & given) == 0 && hurries) {
       first->given = true;
       m.word.store(locked | given | rest, std::memory_order_relaxed);
       if (out.claim(*first)) return;  // MUTEX-4; the claim orders
     } else if (out.claim(*first)) {
-      m.word.store(woken | rest, std::memory_order_release);  // [MUTEX-1]; MUTEX-3
+      m.word.store(woken | (hurries ? hurry : 0) | rest,
+                   std::memory_order_release);  // [MUTEX-1]; MUTEX-3
       return;
     }
   }

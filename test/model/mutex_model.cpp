@@ -21,7 +21,7 @@ namespace {
 using model::holds;
 using model::holds_in_sample;
 
-constexpr std::uint32_t locked = 1;
+constexpr std::uint32_t locked = 1, hurry = 32;
 constexpr std::int64_t for_ever = 2 * detail::mutex_patience_ns;
 
 struct mutex {
@@ -29,7 +29,9 @@ struct mutex {
   detail::wait_list waiters;
 
   bool lock(agent& s, env::limit l = {}) {
-    if ((word.fetch_or(locked, std::memory_order_acquire) & locked) == 0) return true;
+    const std::uint32_t before = word.fetch_or(locked, std::memory_order_acquire);
+    if ((before & (locked | hurry)) == 0) return true;
+    if ((before & locked) == 0) unlock();  // mutex_lock_politely
     env::waiter me(s);
     return detail::lock_contended<env>(*this, me, l);
   }
