@@ -77,6 +77,20 @@ def special(parameters):
     return None
 
 
+def without_foreign(lines):
+    """The lines without specialisations of Boost's classes, which are no names of weft's."""
+    out, foreign = [], False
+    for line in lines:
+        if line.startswith("class boost::"):
+            foreign = True
+            while out and out[-1].startswith("template"):
+                out.pop()
+        if not foreign:
+            out.append(line)
+        foreign = foreign and line != "};"
+    return out
+
+
 def with_forms(lines):
     """The lines, with a sentence at each form that has none."""
     out, documented, comment, owner = [], None, False, None
@@ -126,7 +140,7 @@ def main():
         root = root.parent
     lines = header.read_text(encoding="utf-8").splitlines()
     if header.suffix == ".hpp":
-        lines = with_forms(lines)
+        lines = with_forms(without_foreign(lines))
     in_block = False
     for number, line in enumerate(lines):
         label, example = LABEL.match(line), EXAMPLE.match(line)

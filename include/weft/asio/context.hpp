@@ -79,23 +79,25 @@ class job_of final : public job {
 
 /// An execution context. Make I/O objects of get_executor(), in fibers or plain threads.
 ///
-/// Each handler runs as a fiber of its own, and may wait; it counts on no order, except behind a
-/// boost::asio::strand, where it must not wait (Asio keeps a list of strands per thread). A handler
-/// that throws is an unhandled exception of its fiber.
+/// Each handler runs as a fiber of its own and may wait. Handlers run in no particular order,
+/// except behind a boost::asio::strand, where a handler must not wait (Asio keeps a list of strands
+/// per thread). A handler that throws is an unhandled exception of its fiber.
 /// Lifetime: made and destroyed in a fiber. The destructor ends what is under way: handlers that
-/// were not called are destroyed, use_fiber fails with operation_aborted; it waits for the fibers
-/// of handlers, which start nothing new meanwhile. I/O objects end before it.
-/// Example: test/unit/asio_context_test.cpp
+/// were not called are destroyed, and use_fiber fails with operation_aborted. It waits for the
+/// fibers of handlers, which start nothing new meanwhile. I/O objects end before it.
+/// Example: test/unit/asio_context_test.cpp [an echo by use_fiber]
 class context {
  public:
   class executor_type;
 
+  /// Starts the fiber that polls.
   context() : work_(boost::asio::make_work_guard(io_)) {
     boost::asio::use_service<boost::asio::detail::reactor>(io_).init_task();
     poller_ = weft::spawn({.name = "asio"}, [this] { poll(); });
   }
   context(const context&) = delete;
   context& operator=(const context&) = delete;
+  /// Ends what is under way, and waits for the fibers of handlers.
   ~context() {
     poller_.request_stop();
     poller_.join();
@@ -104,6 +106,7 @@ class context {
     handlers_.wait();
   }
 
+  /// The executor, for I/O objects.
   [[nodiscard]] executor_type get_executor() noexcept;
 
  private:
@@ -184,22 +187,27 @@ class context {
 /// Runs functions as fibers.
 class context::executor_type {
  public:
+  /// Runs `f` as a fiber.
   template <class F>
   void execute(F&& f) const {
     context_->submit(std::make_unique<detail::job_of<std::decay_t<F>>>(std::forward<F>(f)));
   }
 
+  /// The context, as Asio asks for it.
   [[nodiscard]] boost::asio::execution_context& query(
       boost::asio::execution::context_t) const noexcept {
     return context_->io_;
   }
+  /// Never blocks, as Asio asks for it.
   [[nodiscard]] static constexpr boost::asio::execution::blocking_t query(
       boost::asio::execution::blocking_t) noexcept {
     return boost::asio::execution::blocking.never;
   }
+  /// Itself: it never blocks.
   [[nodiscard]] executor_type require(boost::asio::execution::blocking_t::never_t) const noexcept {
     return *this;
   }
+  /// True if both are of the same context.
   friend bool operator==(const executor_type&, const executor_type&) noexcept = default;
 
  private:

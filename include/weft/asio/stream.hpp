@@ -23,33 +23,41 @@ enum class role_type;  // Beast need not be there
 
 namespace weft::asio {
 
-/// Any stream with read_some and write_some as net::tcp_stream has them, for everything of Asio
-/// and Beast that is written for blocking streams: boost::asio::read and write, Beast's HTTP and
-/// WebSocket, boost::asio::ssl::stream. It owns an `S`; stream<S&> borrows one.
+/// Makes a stream with read_some and write_some, such as net::tcp_stream, usable by everything of
+/// Asio and Beast that is written for blocking streams: boost::asio::read and write, Beast's HTTP
+/// and WebSocket, boost::asio::ssl::stream. It owns an `S`; stream<S&> borrows one.
 ///
-/// Waits park the fiber; they end by deadlines and stop requests as those of `S` do:
+/// Waits park the fiber. They end by deadlines and stop requests as those of `S` do:
 /// next_layer().set_deadline(...). The end of the stream is boost::asio::error::eof. The executor
-/// is there because layers above make timers of it; nothing runs on it.
-/// Example: test/unit/asio_stream_test.cpp
+/// exists because layers above make timers of it; nothing runs on it.
+/// Example: test/unit/asio_stream_test.cpp [Beast's HTTP, both sides]
 template <class S>
 class stream {
  public:
+  /// The stream below.
   using next_layer_type = std::remove_reference_t<S>;
+  /// This class.
   using lowest_layer_type = stream;
+  /// What layers above make timers of.
   using executor_type = boost::asio::system_executor;
 
+  /// Takes or borrows the stream below.
   stream(S below) : below_(static_cast<S&&>(below)) {}
+  /// Constructs the stream below.
   template <class... Args>
     requires(sizeof...(Args) > 1 && std::is_constructible_v<S, Args...>)
   explicit stream(Args&&... args) : below_(std::forward<Args>(args)...) {}
+  /// Takes over the other one.
   stream(stream&&) = default;
+  /// Takes over the other one.
   stream& operator=(stream&&) = default;
+  /// Destroys the stream below, if it owns it.
   ~stream() = default;
 
-  /// Reads at least one byte, into several buffers by one call where `S` has such. Returns 0 if all
-  /// buffers are empty.
-  ///
-  /// Blocks: as `S` does.   Throws: boost::system::system_error; eof at the end.
+  /// Reads at least one byte, into several buffers by one call if `S` can. Returns 0 if all buffers
+  /// are empty.
+  /// Blocks: as `S` does.
+  /// Throws: boost::system::system_error; eof at the end.
   template <class Buffers>
   std::size_t read_some(const Buffers& buffers) {
     boost::system::error_code ec;
@@ -72,10 +80,10 @@ class stream {
     return n;
   }
 
-  /// Writes at least one byte of them. Several buffers go down by one call: as they are where `S`
-  /// writes many parts at once, else joined up to 8 KiB.
-  ///
-  /// Blocks: as `S` does.   Throws: boost::system::system_error.
+  /// Writes at least one byte. Several buffers are one call: as they are if `S` writes many parts
+  /// at once, otherwise joined up to 8 KiB.
+  /// Blocks: as `S` does.
+  /// Throws: boost::system::system_error.
   template <class Buffers>
   std::size_t write_some(const Buffers& buffers) {
     boost::system::error_code ec;
@@ -95,10 +103,15 @@ class stream {
     return n;
   }
 
+  /// What layers above make timers of.
   [[nodiscard]] executor_type get_executor() const noexcept { return {}; }
+  /// The stream below.
   [[nodiscard]] next_layer_type& next_layer() noexcept { return below_; }
+  /// The stream below.
   [[nodiscard]] const next_layer_type& next_layer() const noexcept { return below_; }
+  /// This object.
   [[nodiscard]] lowest_layer_type& lowest_layer() noexcept { return *this; }
+  /// This object.
   [[nodiscard]] const lowest_layer_type& lowest_layer() const noexcept { return *this; }
 
  private:

@@ -59,26 +59,29 @@ void cancel_on(const Executor& executor, const std::shared_ptr<cancellation>& st
 
 }  // namespace asio::detail
 
-/// The token. Each function returns one with a setting more.
+/// The completion token that makes an asynchronous operation of Asio a call. Each function returns
+/// a token with one more setting.
 ///
 /// The operation's result is the call's: nothing, the value, or a tuple of values. A leading
-/// error_code, or exception_ptr, is thrown (boost::system::system_error), or stored by `[ec]`. An
-/// operation that is dropped with its context has failed with operation_aborted.
+/// error_code or exception_ptr is thrown (boost::system::system_error), or stored by `[ec]`. An
+/// operation that is dropped with its context fails with operation_aborted.
 ///
-/// Blocks: the fiber, or plain thread, until the handler is called, on whatever thread, at whatever
-/// moment. Orders: the handler's call before the return.
-/// Stop: a stop request on the fiber cancels the operation: with Boost 1.77 and later by its
-/// cancellation slot; with any version by the object's cancel(), if cancelling() names it (which
-/// cancels all operations of that object). Without either the wait goes on. Then the operation's
-/// own result counts, operation_aborted as a rule.
-/// Example: test/unit/asio_use_fiber_test.cpp
+/// A stop request on the fiber cancels the operation: with Boost 1.77 and later by its cancellation
+/// slot; with any version by the object's cancel(), if cancelling() names it (which cancels all
+/// operations of that object). Without either the wait goes on. Then the operation's own result
+/// counts, as a rule operation_aborted.
+/// Blocks: the fiber or plain thread, until the handler is called, on any thread.
+/// Orders: the handler's call, before the return.
+/// Example: test/unit/asio_use_fiber_test.cpp [timers, sockets and names]
 class use_fiber_t {
  public:
+  /// The type of deadlines.
   using time_point = std::chrono::steady_clock::time_point;
 
+  /// A token without settings.
   constexpr use_fiber_t() noexcept = default;
 
-  /// Errors into `ec`.
+  /// Stores errors in `ec`.
   [[nodiscard]] constexpr use_fiber_t operator[](boost::system::error_code& ec) const noexcept {
     use_fiber_t t = *this;
     t.ec_ = &ec;
@@ -95,26 +98,31 @@ class use_fiber_t {
     };
     return t;
   }
-  /// Cancels then, and fails with boost::asio::error::timed_out. Throws: std::system_error,
-  /// operation_not_supported, when used, if nothing can cancel.
+  /// Cancels at `t`, and fails with boost::asio::error::timed_out.
+  /// Throws: when used, std::system_error with operation_not_supported if nothing can cancel.
   [[nodiscard]] use_fiber_t expires_at(time_point t) const noexcept {
     use_fiber_t token = *this;
     token.deadline_ = t;
     return token;
   }
+  /// The same after `d`.
   template <class Rep, class Period>
   [[nodiscard]] use_fiber_t expires_after(
       const std::chrono::duration<Rep, Period>& d) const noexcept {
     return expires_at(weft::detail::deadline_after(d));
   }
 
-  // For async_result only.
+  /// For async_result only, as all below.
   boost::system::error_code* ec_ = nullptr;
+  /// For async_result only.
   void* object_ = nullptr;
+  /// For async_result only.
   asio::detail::canceller cancel_ = nullptr;
+  /// For async_result only.
   time_point deadline_ = time_point::max();
 };
 
+/// The token: `timer.async_wait(weft::use_fiber)`.
 inline constexpr use_fiber_t use_fiber;
 
 namespace asio::detail {
