@@ -47,6 +47,7 @@ bool on_crash(int, siginfo_t*, void* context) {
   std::optional<frozen_context::stay> here;
   if (w != nullptr) {
     here.emplace(w->frozen_at, registers::of(context));
+    // same thread: registers::of reads the context and waits for nothing
     crashed.store(w, std::memory_order_release);
   }
   constexpr std::chrono::seconds patience{2};
