@@ -8,17 +8,14 @@
 //   --mode offload         the call is made by a thread of the offload pool
 //   --mode descriptor      libpq's asynchronous calls; the fiber waits for the socket
 //
-// Connections to the database are few (--pool): a request waits for a free one, and answers 503 if
-// none comes in time. One that broke is made anew by its next user.
+// Connections are few (--pool): a request waits for a free one, and answers 503 if none comes in
+// time. One that broke is made anew by its next user.
 #include <libpq-fe.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cctype>
 #include <chrono>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -30,14 +27,15 @@ namespace {
 
 enum class how { blocking, block_in_place, offload, descriptor };
 
-struct clear_result {
-  void operator()(PGresult* r) const { ::PQclear(r); }
+template <auto Release>
+struct releaser {
+  void operator()(auto* what) const { Release(what); }
 };
-using result = std::unique_ptr<PGresult, clear_result>;
-struct finish_connection {
-  void operator()(PGconn* c) const { ::PQfinish(c); }
+using result = std::unique_ptr<PGresult, releaser<&::PQclear>>;
+struct database {
+  std::unique_ptr<PGconn, releaser<&::PQfinish>> connection;
+  weft::io::descriptor socket;  // watches libpq's; ends before it
 };
-using database = std::unique_ptr<PGconn, finish_connection>;
 
 class pool {
  public:
@@ -52,26 +50,30 @@ class pool {
     if (!taken) return {503, "All connections to the database are busy\n"};
     database db = std::move(*taken);
     auto answer = query(db, id);
-    if (db != nullptr && ::PQstatus(db.get()) != CONNECTION_OK) db.reset();
+    if (::PQstatus(db.connection.get()) != CONNECTION_OK) {
+      db.socket.close();
+      db.connection.reset();
+    }
     free_.send(std::move(db));
     return answer;
   }
 
  private:
   std::pair<int, std::string> query(database& db, const std::string& id) {
-    if (db == nullptr) {  // rare, and it looks up names: always on the pool of threads
-      db.reset(weft::offload([&] { return connected(); }));
-      if (::PQstatus(db.get()) != CONNECTION_OK) return {503, ::PQerrorMessage(db.get())};
+    if (db.connection == nullptr) {  // rare, and it looks up names: always on the pool of threads
+      db.connection.reset(weft::offload([&] { return connected(); }));
+      PGconn* const fresh = db.connection.get();
+      if (::PQstatus(fresh) != CONNECTION_OK) return {503, ::PQerrorMessage(fresh)};
+      db.socket = weft::io::descriptor::borrow(::PQsocket(fresh));
     }
+    PGconn* const c = db.connection.get();
     const char* const values[] = {id.c_str()};
-    const auto ask = [&] {
-      return ::PQexecPrepared(db.get(), "name_of", 1, values, nullptr, nullptr, 0);
-    };
-    result r(mode_ == how::descriptor       ? ask_and_wait(db.get(), values)
+    const auto ask = [&] { return ::PQexecPrepared(c, "name_of", 1, values, nullptr, nullptr, 0); };
+    result r(mode_ == how::descriptor       ? ask_and_wait(c, db.socket, values)
              : mode_ == how::offload        ? weft::offload(ask)
              : mode_ == how::block_in_place ? weft::block_in_place(ask)
                                             : ask());
-    if (::PQresultStatus(r.get()) != PGRES_TUPLES_OK) return {503, ::PQerrorMessage(db.get())};
+    if (::PQresultStatus(r.get()) != PGRES_TUPLES_OK) return {503, ::PQerrorMessage(c)};
     if (::PQntuples(r.get()) == 0) return {404, "Nobody has this id\n"};
     return {200, std::string(::PQgetvalue(r.get(), 0, 0)) + "\n"};
   }
@@ -88,15 +90,15 @@ class pool {
   }
 
   // Null: the connection failed.
-  static PGresult* ask_and_wait(PGconn* c, const char* const* values) {
+  static PGresult* ask_and_wait(PGconn* c, const weft::io::descriptor& socket,
+                                const char* const* values) {
     if (::PQsendQueryPrepared(c, "name_of", 1, values, nullptr, nullptr, 0) == 0) return nullptr;
     for (int unsent; (unsent = ::PQflush(c)) != 0 || ::PQisBusy(c) != 0;) {
-      const int socket = ::PQsocket(c);
-      if (unsent < 0 || socket < 0) return nullptr;
-      if (unsent > 0)
+      if (unsent < 0) return nullptr;
+      if (unsent > 0)  // what comes meanwhile must be read, or the server waits for us, too
         weft::select(weft::on_readable(socket, [] {}), weft::on_writable(socket, [] {}));
       else
-        weft::select(weft::on_readable(socket, [] {}));
+        socket.wait_readable();
       if (::PQconsumeInput(c) == 0) return nullptr;
     }
     PGresult* const first = ::PQgetResult(c);
@@ -111,8 +113,7 @@ class pool {
 
 void answer(http::connection<weft::net::tcp_stream>& c, const http::request& r, pool& people) {
   const std::string id = http::url(r.target).parameter("id");
-  const auto digit = [](unsigned char d) { return std::isdigit(d) != 0; };
-  if (id.empty() || id.size() > 9 || !std::all_of(id.begin(), id.end(), digit))
+  if (id.empty() || id.size() > 9 || id.find_first_not_of("0123456789") != id.npos)
     return c.respond(400, "text/plain", "id is a number\n");
   const auto [status, text] = people.name_of(id);
   c.respond(status, "text/plain; charset=utf-8", text);
@@ -135,9 +136,7 @@ int main(int argc, char** argv) {
       ->required();
   app.add_option("--mode", mode, "how queries are waited for (descriptor)")
       ->transform(CLI::CheckedTransformer(modes));
-  app.add_option("--pool", size, "connections to the database")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
+  app.add_option("--pool", size, "connections to the database (16)")->check(CLI::Range(1, 1000));
   CLI11_PARSE(app, argc, argv);
 
   pool people(conninfo, size, mode);

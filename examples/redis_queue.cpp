@@ -6,8 +6,8 @@
 //
 // A job that was handed out stays pending at Redis until it is acknowledged, together with its
 // result, in one script. What a process that died had in hand, others claim after --claim-ms.
-// So nothing is lost; a job may be begun twice, but its result is there once.
-// hiredis formats and parses; a fiber waits for its socket, and no thread.
+// So nothing is lost; a job may be begun twice, but its result is there once. hiredis formats and
+// parses; a fiber waits for its socket, and no thread.
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
 #include <unistd.h>
@@ -35,18 +35,19 @@ class redis {
   redis(const std::string& host, int port)
       : context_(::redisConnectNonBlock(host.c_str(), port), &::redisFree) {
     if (context_ == nullptr || context_->err != 0) fail();
+    socket_ = weft::io::descriptor::borrow(context_->fd);
   }
   // Throws what Redis calls an error, too.
   template <class... A>
   reply command(const char* format, A... arguments) {
     if (::redisAppendCommand(context_.get(), format, arguments...) != REDIS_OK) fail();
     for (int sent = 0; sent == 0;) {
-      weft::select(weft::on_writable(context_->fd, [] {}));
+      socket_.wait_writable();
       if (::redisBufferWrite(context_.get(), &sent) != REDIS_OK) fail();
     }
     void* got = nullptr;
     while (::redisReaderGetReply(context_->reader, &got) == REDIS_OK && got == nullptr) {
-      weft::select(weft::on_readable(context_->fd, [] {}));
+      socket_.wait_readable();
       if (::redisBufferRead(context_.get()) != REDIS_OK) fail();
     }
     reply r(static_cast<redisReply*>(got), &::freeReplyObject);
@@ -61,6 +62,7 @@ class redis {
                              (context_ == nullptr ? "no memory" : context_->errstr));
   }
   std::unique_ptr<redisContext, decltype(&::redisFree)> context_;
+  weft::io::descriptor socket_;  // ends before it
 };
 
 struct settings {
@@ -127,9 +129,8 @@ int main(int argc, char** argv) {
   app.add_option("--host", s.host, "Redis's address (127.0.0.1)");
   app.add_option("--port", s.port, "Redis's port (6379)");
   app.add_option("--stream", s.stream, "the stream's key (jobs); results are at KEY:results");
-  app.add_subcommand("add", "put jobs into the queue")
-      ->add_option("--count", s.count, "how many")
-      ->check(CLI::PositiveNumber);
+  CLI::App* const adds = app.add_subcommand("add", "put jobs into the queue");
+  adds->add_option("--count", s.count, "how many")->check(CLI::PositiveNumber);
   CLI::App* const works = app.add_subcommand("work", "do jobs until SIGTERM");
   works->add_option("--fibers", s.fibers, "jobs at once")->check(CLI::PositiveNumber);
   works->add_option("--work-ms", s.work_ms, "what a job takes")->check(CLI::NonNegativeNumber);

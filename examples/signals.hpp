@@ -2,7 +2,6 @@
 #pragma once
 // signals.hpp - SIGTERM and SIGINT as something a fiber waits for.
 #include <sys/signalfd.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -21,19 +20,15 @@ class end_signals {
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    descriptor_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
+    const int number = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (number < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
+    descriptor_ = weft::io::descriptor::adopt(number);
   }
-  ~end_signals() { ::close(descriptor_); }
-  end_signals(const end_signals&) = delete;
-  end_signals& operator=(const end_signals&) = delete;
 
-  void wait() const {
-    weft::select(weft::on_readable(descriptor_, [] {}));
-  }
+  void wait() const { descriptor_.wait_readable(); }
 
  private:
-  int descriptor_;
+  weft::io::descriptor descriptor_;
 };
 
 }  // namespace examples
