@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
-# Every namespace of a public header says WEFT_API, or only declares incomplete classes: a
-# shared weft exports nothing else (include/weft/detail/export.hpp). weft::tls hides nothing, and the
+# Every namespace of a public header says WEFT_API, or only declares incomplete classes: a shared
+# weft exports nothing else (include/weft/detail/export.hpp). weft::tls hides nothing, and the
 # bridge to Asio is headers only.
 file(GLOB_RECURSE headers RELATIVE ${ROOT} ${ROOT}/include/weft/*.hpp)
 list(FILTER headers EXCLUDE REGEX "^include/weft/(asio|tls)/")
