@@ -10,8 +10,8 @@
 
 #include "net/netpoller.hpp"
 #include "os/os.hpp"
-#include "sched/park.hpp"
 #include "sched/hooks.hpp"
+#include "sched/park.hpp"
 #include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
 

@@ -226,8 +226,7 @@ void context::add_server_name(std::string_view name, const context& other) {
 
 void context::log_keys(const std::string& path) {
   const int f = detail::open_key_log(path.c_str());
-  if (f < 0)
-    throw std::system_error(-f, std::generic_category(), "weft: tls: key log " + path);
+  if (f < 0) throw std::system_error(-f, std::generic_category(), "weft: tls: key log " + path);
   if (state_->key_log >= 0) ::close(state_->key_log);
   state_->key_log = f;
 }
