@@ -21,7 +21,8 @@ ROOT = HERE.parent.parent
 WITHOUT = re.compile(
     r"result|metrics|statistics|options|report|histogram|fiber_id|attributes|exception|once_flag|"
     r"iterator|token|scope_|deadlock|stuck_fiber|keep_alive|alternative|buffer|forms|promise|"
-    r"credentials|session|executor_type|watch::receiver|service|received_descriptor|read_with_descriptors|ing_datagram|"
+    r"credentials|session|executor_type|watch::receiver|service|received_descriptor|"
+    r"read_with_descriptors|ing_datagram|"
     r"(^|::)(socket|\w+_socket|unix_endpoint|datagram|unix_datagram)$|^std::"
 )
 
