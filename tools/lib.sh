@@ -14,7 +14,8 @@ weft_tool_packages=(libdw-dev nlohmann-json3-dev)
 weft_test_packages=(
   gdb doctest-dev doxygen libboost-dev openssl pkg-config python3 python3-prometheus-client
   python3-venv
-  apache2-utils curl wrk libpq-dev libhiredis-dev postgresql redis-server  # the examples' clients
+  # the examples' clients
+  apache2-utils bind9-dnsutils curl wrk libpq-dev libhiredis-dev postgresql redis-server
 )
 weft_browser_packages=(chromium)  # looks at the timeline page; 400 MB, 15 s
 weft_package_packages=(debhelper dpkg-dev lintian)  # make and check the Debian packages

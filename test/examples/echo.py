@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""examples/echo: what goes in comes out, for many at once; who resets or never reads harms nobody."""
+"""examples/echo: what goes in comes out; a client that resets or never reads harms no other."""
 
 import os
 import sys

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""examples/http_postgres on a PostgreSQL instance of its own, in each mode: answers, and failures."""
+"""examples/http_postgres on an instance of PostgreSQL of its own, in each mode."""
 
 import glob
 import os
@@ -99,7 +99,10 @@ try:
             text = run(WRK, "-t1", "-c64", "-d1", server.url("/?id=500"))
             assert "Non-2xx" not in text and "Socket errors" not in text, (mode, text)
             assert float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]) > 0, text
-            backends = "from pg_stat_activity where application_name = '' and backend_type = 'client backend'"
+            backends = (
+                "from pg_stat_activity"
+                " where application_name = '' and backend_type = 'client backend'"
+            )
             assert 1 <= int(sql(f"select count(*) {backends}")) <= 8, mode
 
             # backends that die cost a request each at most

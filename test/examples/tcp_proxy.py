@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""examples/tcp_proxy before examples/echo and http_server: bytes, ends and failures pass through."""
+"""examples/tcp_proxy before examples/echo and http_server: bytes and ends pass through."""
 
 import os
 import sys
