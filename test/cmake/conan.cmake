@@ -38,6 +38,8 @@ compiler.cppstd=20
 build_type=Release
 [conf]
 tools.cmake.cmaketoolchain:generator=${GENERATOR}
+tools.cmake.cmaketoolchain:user_presets=
+tools.cmake.cmake_layout:test_folder=${WORK_DIR}/test
 [platform_requires]
 boost/1.74.0
 concurrentqueue/1.0.3
