@@ -267,7 +267,7 @@ void class_pool::put_back(stack_class c, refill_space& space,
           .warm.push(limit);
     for (const shelf& s : shelves_) excess |= s.warm.size() > kept_warm;
   }
-  if (excess) want_trim();
+  if (excess) trim_claim.want();
 }
 
 // In a forked child, under the lock: its idle stacks are bare again. Those that threads had which

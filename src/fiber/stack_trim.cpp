@@ -11,7 +11,7 @@
 
 namespace weft::detail {
 
-constinit std::atomic<trim_state> trimming{trim_state::none};
+constinit basic_trim_claim<> trim_claim;
 constinit std::atomic<std::int64_t> trim_period_ns{2'000'000'000};
 
 namespace {
@@ -101,11 +101,7 @@ std::int64_t trim_stacks(std::int64_t now_ns) noexcept {
     if (trim.at_work) return now_ns;
     if (!any_excess()) {
       trim.period_ends = 0;
-      trimming.store(trim_state::none, std::memory_order_seq_cst);  // [TRIM-1] want_trim
-      trim_state none = trim_state::none;
-      if (!any_excess() ||
-          !trimming.compare_exchange_strong(none, trim_state::served, std::memory_order_seq_cst))
-        return INT64_MAX;
+      if (trim_claim.end(&any_excess)) return INT64_MAX;
     }
   }
   trim.period_ends = now_ns + trim_period_ns.load(std::memory_order_relaxed);

@@ -3,8 +3,8 @@
 // fiber/stack_trim.hpp - the memory of a burst goes back: stacks that were idle for a while lose
 // their pages.
 //
-//   giving back     more than class_pool::kept_warm idle: want_trim
-//   monitor         claim_trim, once: has its service thread do it
+//   giving back     more than class_pool::kept_warm idle: want
+//   monitor         claim, once: has its service thread do it
 //   service thread  trim_stacks, from then on every period, in pieces of two milliseconds, until
 //                   there is nothing left to do
 //
@@ -20,27 +20,49 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/sync_policy.hpp"
+
 namespace weft::detail {
 
-enum class trim_state : std::uint32_t { none, wanted, served };
-extern constinit std::atomic<trim_state> trimming;          // [TRIM-1]
-extern constinit std::atomic<std::int64_t> trim_period_ns;  // relaxed; only tests change it
+template <class Sync = base::real_sync>
+class basic_trim_claim {
+ public:
+  constexpr basic_trim_claim() noexcept = default;
 
-inline void want_trim() noexcept {
-  trim_state none = trim_state::none;
-  if (trimming.load(std::memory_order_seq_cst) == none)  // [TRIM-1] trim_stacks
-    trimming.compare_exchange_strong(none, trim_state::wanted, std::memory_order_seq_cst);
-}
-/// True: the caller sees to it that trim_stacks is called, until that says INT64_MAX, or
-/// unclaim_trim.
-[[nodiscard]] inline bool claim_trim() noexcept {
-  trim_state wanted = trim_state::wanted;
-  return trimming.load(std::memory_order_relaxed) == wanted &&
-         trimming.compare_exchange_strong(wanted, trim_state::served, std::memory_order_seq_cst);
-}
-inline void unclaim_trim() noexcept {
-  trimming.store(trim_state::wanted, std::memory_order_seq_cst);
-}
+  // ---- whoever has left an excess behind
+  void want() noexcept {
+    state none = state::none;
+    if (word_.load(std::memory_order_seq_cst) == none)  // [TRIM-1] end
+      word_.compare_exchange_strong(none, state::wanted, std::memory_order_seq_cst);
+  }
+
+  // ---- whoever looks whether it is wanted
+  /// True: the caller sees to it that trim_stacks is called, until that says INT64_MAX, or unclaim.
+  [[nodiscard]] bool claim() noexcept {
+    state wanted = state::wanted;
+    return word_.load(std::memory_order_relaxed) == wanted &&
+           word_.compare_exchange_strong(wanted, state::served, std::memory_order_seq_cst);
+  }
+  void unclaim() noexcept { word_.store(state::wanted, std::memory_order_seq_cst); }
+
+  // ---- who has the claim
+  /// Ends it, if `any_excess` finds none after that. False: there is one, and the claim is the
+  /// caller's as before.
+  template <class AnyExcess>
+  [[nodiscard]] bool end(AnyExcess&& any_excess) noexcept {
+    state none = state::none;
+    word_.store(none, std::memory_order_seq_cst);  // [TRIM-1] want
+    return !any_excess() ||
+           !word_.compare_exchange_strong(none, state::served, std::memory_order_seq_cst);
+  }
+
+ private:
+  enum class state : std::uint32_t { none, wanted, served };
+  typename Sync::template atomic<state> word_{state::none};
+};
+
+extern constinit basic_trim_claim<> trim_claim;
+extern constinit std::atomic<std::int64_t> trim_period_ns;  // relaxed; only tests change it
 
 /// Takes up to two milliseconds. When to call it again; INT64_MAX: there is nothing to do, and the
 /// claim has ended.

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "sched/no_alloc_list.hpp"
 #include "sched/park.hpp"
 #include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
@@ -193,15 +194,9 @@ bool scheduler::bring_injected(worker& w, processor& p) noexcept {
 
 // All of them: there are few, and they have waited. In the order they came.
 std::size_t scheduler::bring_late(worker& w, processor& p) noexcept {
-  // push_no_alloc
-  fiber_record* newest = no_alloc_list_.exchange(nullptr, std::memory_order_acquire);
-  fiber_record* oldest = nullptr;
+  fiber_record* const oldest = take_all<fiber_record>(no_alloc_list_);
   std::size_t n = 0;
-  while (newest != nullptr) {
-    fiber_record* next = std::exchange(newest->link, oldest);
-    oldest = std::exchange(newest, next);
-    ++n;
-  }
+  for (const fiber_record* f = oldest; f != nullptr; f = f->link) ++n;
   if (n == 0) return 0;
   injected_size_.fetch_sub(static_cast<std::int64_t>(n), std::memory_order_relaxed);
   w.counters.injected.add(n);

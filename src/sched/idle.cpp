@@ -14,6 +14,7 @@
 // a thread of their own (a second timeout mechanism is how wake-ups get lost).
 #include <algorithm>
 
+#include "sched/no_alloc_list.hpp"
 #include "sched/park.hpp"
 #include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
@@ -32,11 +33,7 @@ void scheduler::inject(fiber_record& f) noexcept {
 // The inject queue for callers that must not allocate, or get no memory: the monitor [MON-3], a
 // holder of the idle lock, and pushes that found no room [LOST-1].
 void scheduler::push_no_alloc(fiber_record& f) noexcept {
-  f.link = no_alloc_list_.load(std::memory_order_relaxed);
-  // acquire in bring_late
-  while (!no_alloc_list_.compare_exchange_weak(f.link, &f, std::memory_order_release,
-                                               std::memory_order_relaxed)) {
-  }
+  push_without_memory(no_alloc_list_, f);
   injected_size_.fetch_add(1, std::memory_order_seq_cst);  // [IDLE-1]
 }
 

@@ -30,8 +30,8 @@ namespace {
 // CB-1  A fiber does not wait in the std::stop_callbacks that its stop request runs. That class
 //       recognises the caller by its thread, and while the fiber waits, others run on that thread;
 //       one of them that destroys the callback would not wait for its end. So a wait there ends the
-//       process, with a report. A fiber with a thread of its own may wait. Fibers that run callbacks
-//       are few, and in a list.
+//       process, with a report. A fiber with a thread of its own may wait. Fibers that run
+//       callbacks are few, and in a list.
 constinit std::atomic<std::uint32_t> in_callbacks{0};  // how many. Relaxed: a fiber sees its own
 constinit base::futex_lock callbacks_lock;             // the list
 

@@ -18,7 +18,7 @@ class stack_trimmer {
   explicit stack_trimmer(service_thread& service) noexcept : service_(service) {}
 
   void watch() noexcept {  // by the monitor
-    if (!claim_trim()) return;
+    if (!trim_claim.claim()) return;
     claimed_.store(true, std::memory_order_relaxed);
     service_.wake();
   }
@@ -32,7 +32,7 @@ class stack_trimmer {
     return next;
   }
   void end() noexcept {  // after both threads
-    if (claimed_.exchange(false, std::memory_order_relaxed)) unclaim_trim();
+    if (claimed_.exchange(false, std::memory_order_relaxed)) trim_claim.unclaim();
   }
 
  private:
