@@ -4,6 +4,7 @@
 
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "base/futex_lock.hpp"
 #include "os/errno_guard.hpp"
@@ -62,11 +63,13 @@ bool preempter::ask(processor& p, worker& w) noexcept {
 // after a while, since others may have a turn for it.
 void preempter::collect_successors() noexcept {
   if (successors_ == 0) return;
-  successors_ = standing_by_ = 0;
+  int taken = std::exchange(successors_, 0);
+  standing_by_ = 0;
   const std::int64_t now = os::now_ns();
   s_.for_each_worker([&](worker& w) {
     const worker* const provided = w.preemption.provided();
     if (provided == nullptr) return;
+    --taken;
     const processor* p = w.gate.held();
     const std::int64_t stands_by = provided->stands_by_since_ns;
     const bool patient = stands_by == 0 || now - stands_by < longest_stand_by_ns;
@@ -77,6 +80,9 @@ void preempter::collect_successors() noexcept {
     }
     if (worker* s = w.preemption.take_back()) s_.sleeping().release(*s);  // PREEMPT-1
   });
+  // The next ones are made meanwhile: on a busy machine a thread needs many times a slice to come
+  // up, and the fiber that computes now would have all that for itself.
+  if (taken > 0) spares_.prepare(static_cast<std::size_t>(taken));
 }
 
 worker* preempter::take_back_standing_by() noexcept {
