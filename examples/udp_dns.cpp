@@ -4,10 +4,10 @@
 //   udp_dns --port 5353 --name printer.lan=192.168.0.9 --upstream 9.9.9.9:53
 //   dig -p 5353 @127.0.0.1 printer.lan
 //
-// One fiber receives. Each question that is passed on is a fiber with a socket of its own, connected
-// to the upstream: the kernel chooses its port and takes answers from there only, and the number is
-// random, so that others can hardly answer in its place. The upstream is asked twice; then the
-// client gets SERVFAIL. Questions beyond --in-flight are dropped: clients ask again.
+// One fiber receives. Each question that is passed on is a fiber with a socket of its own,
+// connected to the upstream: the kernel chooses its port and takes answers from there only, and the
+// number is random, so that others can hardly answer in its place. The upstream is asked twice;
+// then the client gets SERVFAIL. Questions beyond --in-flight are dropped: clients ask again.
 // libresolv reads messages.
 #include <arpa/inet.h>
 #include <arpa/nameser.h>

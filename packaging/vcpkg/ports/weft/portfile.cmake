@@ -1,5 +1,6 @@
 # An overlay port: vcpkg install weft --overlay-ports=packaging/vcpkg/ports. It builds the sources
-# it lies in; in the registry, vcpkg_from_github with the release's hash takes the first line's place.
+# it lies in; in the registry, vcpkg_from_github with the release's hash takes the first line's
+# place.
 get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../../.." ABSOLUTE)
 
 vcpkg_check_features(OUT_FEATURE_OPTIONS FEATURE_OPTIONS
