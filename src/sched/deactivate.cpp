@@ -15,13 +15,7 @@ namespace weft::detail {
 bool scheduler::rest(worker& w) noexcept {
   processor& p = *w.held;
   if (p.index == 0 || !counts_.try_claim()) return false;
-  if (fiber_record* f = std::exchange(p.set_aside, nullptr)) inject(*f);
-  p.share();
-  while (fiber_record* f = p.ready.take()) inject(*f);
-  while (fiber_record* f = p.local.take()) inject(*f);
-  p.share();     // the hints
-  p.order = {};  // whoever looks at the inject queue next looks at the frozen ones, too
-  move_timers(p);
+  drain(p);
   sleepers_.add_inactive(sleepers::detach(w));
   trace::emit(trace::event::processor_deactivate, 0, p.index);
   if (std::exchange(w.searching, false)) static_cast<void>(sleepers_.end_search());
@@ -30,6 +24,18 @@ bool scheduler::rest(worker& w) noexcept {
   // there is none, the busy ones look before they retire.
   base::real_sync::heavy_fence();  // [IDLE-1] light_fence in must_wake
   return true;
+}
+
+// By its holder, or by the thread that has taken it from the idle ones: a thread of one fiber leaves
+// its processor idle with what lies in its queues [OWN-3].
+void scheduler::drain(processor& p) noexcept {
+  if (fiber_record* f = std::exchange(p.set_aside, nullptr)) inject(*f);
+  p.share();
+  while (fiber_record* f = p.ready.take()) inject(*f);
+  while (fiber_record* f = p.local.take()) inject(*f);
+  p.share();     // the hints
+  p.order = {};  // whoever looks at the inject queue next looks at the frozen ones, too
+  move_timers(p);
 }
 
 // To the first processor, held or not. Its holder and the monitor look at its heap; so does the

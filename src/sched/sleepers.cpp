@@ -299,7 +299,7 @@ void sleepers::end_own(worker& w) noexcept {
   ++own_ended_;
 }
 
-// An idle processor needs no drain but for its deadlines. IDLE-1: it is uncounted by a claim, as if
+// IDLE-1: it is uncounted by a claim, as if
 // it had been woken; a submitter that finds no idle processor now finds every other holder busy,
 // and each looks before it retires.
 processor* sleepers::deactivate_idle(processor_counts& counts) noexcept {

@@ -35,11 +35,10 @@ void resizer::resize() noexcept {
   while (s_.counts().surplus() > 0 && deactivate_idle()) continue;
 }
 
-// An idle processor needs no drain but for its deadlines.
 bool resizer::deactivate_idle() noexcept {
   processor* p = s_.sleeping().deactivate_idle(s_.counts());
   if (p == nullptr) return false;
-  s_.move_timers(*p);
+  s_.drain(*p);
   trace::emit(trace::event::processor_deactivate, 0, p->index);
   return true;
 }

@@ -25,7 +25,7 @@
 
 #include "base/sanitizers.hpp"
 #include "support/agents.hpp"
-#include "support/descriptors.hpp"
+#include "support/pipes.hpp"
 #include "support/net.hpp"
 #include "support/runtimes.hpp"
 
