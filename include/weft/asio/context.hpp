@@ -27,12 +27,16 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/detail/reactor.hpp>
-#include <boost/asio/detail/scheduler.hpp>
 #include <boost/asio/execution.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+
+// These stand after io_context.hpp: the reactor needs the scheduler, which includes the reactor.
+#include <boost/asio/detail/scheduler.hpp>
+
+#include <boost/asio/detail/reactor.hpp>
+
 #include <weft/fiber.hpp>
 #include <weft/select.hpp>
 #include <weft/this_fiber.hpp>
