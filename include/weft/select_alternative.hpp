@@ -13,7 +13,8 @@ namespace WEFT_API weft {
 
 /// One thing that a select waits for, and the function to call if it is taken.
 ///
-/// The on_... functions of weft/select.hpp make it. It refers to the channel, fiber, timer or socket.
+/// The on_... functions of weft/select.hpp make it. It refers to the channel, fiber, timer or
+/// socket.
 /// Lifetime: what it refers to must outlive it.
 class select_alternative {
  public:

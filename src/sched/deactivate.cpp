@@ -26,8 +26,8 @@ bool scheduler::rest(worker& w) noexcept {
   return true;
 }
 
-// By its holder, or by the thread that has taken it from the idle ones: a thread of one fiber leaves
-// its processor idle with what lies in its queues [OWN-3].
+// By its holder, or by the thread that has taken it from the idle ones: a thread of one fiber
+// leaves its processor idle with what lies in its queues [OWN-3].
 void scheduler::drain(processor& p) noexcept {
   if (fiber_record* f = std::exchange(p.set_aside, nullptr)) inject(*f);
   p.share();

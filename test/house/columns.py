@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """Code and the prose of Markdown files end at column 100.
 
-A line of Markdown may be longer where it cannot be broken: a table's row, a link, code.
+A line of Markdown may be longer where it cannot be broken: a table's row, a link, code, a comment.
 """
 
 import tree
@@ -31,7 +31,10 @@ for path in tree.files(FOLDERS, CODE + (".md",)):
         if len(line) <= WIDTH:
             continue
         if path.suffix == ".md" and (
-            fenced or line.lstrip().startswith("|") or " " not in line.strip() or "](" in line
+            fenced
+            or line.lstrip().startswith(("|", "<!--"))
+            or " " not in line.strip()
+            or "](" in line
         ):
             continue
         tree.fault(path, number, f"{len(line)} columns, {WIDTH} are allowed")

@@ -100,7 +100,7 @@ def is_view(lines):
     for pattern in (
         r"weft-trace top - http_server \(PID \d+\), CPU \d+ %",
         r'runtime 1 "weft", up \S+: 2 processors, \d busy',
-        r"fibers +6 alive: \d waiting, \d runnable, \d running; \S+/s new",
+        r"fibers +7 alive: \d waiting, \d runnable, \d running; \S+/s new",
         r"latency +wake p50 \S+ p99 \S+; start p50 \S+ p99 \S+",
         r"rates +steps \S+/s",
         r"threads +\d serving, \d+ asleep",

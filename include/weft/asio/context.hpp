@@ -32,7 +32,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
-// These stand after io_context.hpp: the reactor needs the scheduler, which includes the reactor.
+// These stand after the io_context: the reactor needs the scheduler, which includes the reactor.
 #include <boost/asio/detail/scheduler.hpp>
 
 #include <boost/asio/detail/reactor.hpp>
