@@ -114,6 +114,7 @@ int main(int argc, char** argv) {
     weft::scope writer;
     writer.spawn([&] { write_queue(*me, patience); });
     room.say(number, fmt::format("{} has come\n", number));
+    me->queue.send(std::make_shared<const std::string>(fmt::format("you are {}\n", number)));
     read_lines(room, number, me->stream);
     room.leave(number);
     me->queue.close();

@@ -23,7 +23,7 @@ WITHOUT = re.compile(
     r"iterator|token|scope_|deadlock|stuck_fiber|keep_alive|alternative|buffer|forms|promise|"
     r"credentials|session|executor_type|watch::receiver|service|received_descriptor|"
     r"read_with_descriptors|ing_datagram|"
-    r"(^|::)(socket|\w+_socket|unix_endpoint|datagram|unix_datagram)$|^std::"
+    r"(^|::)(exit_status|pipe_pair|socket|\w+_socket|unix_endpoint|datagram|unix_datagram)$|^std::"
 )
 
 

@@ -43,8 +43,11 @@ struct process_options {
   std::optional<std::vector<std::string>> environment = std::nullopt;
   /// Where it starts; empty: where this process is. `program`, if relative, is looked for there.
   std::string directory = {};
+  /// What its standard input is.
   stdio input = stdio::inherit;
+  /// What its standard output is.
   stdio output = stdio::inherit;
+  /// What its standard error is.
   stdio error = stdio::inherit;
 };
 
@@ -59,7 +62,9 @@ class exit_status {
   [[nodiscard]] int code() const noexcept { return exited() ? value_ : 128 + value_; }
   /// The signal that ended it; 0: none did.
   [[nodiscard]] int signal() const noexcept { return exited() ? 0 : value_; }
+  /// True if a signal ended it and a core file was written.
   [[nodiscard]] bool dumped_core() const noexcept;
+  /// True if it exited with code 0.
   [[nodiscard]] bool success() const noexcept { return exited() && value_ == 0; }
 
  private:
@@ -71,7 +76,17 @@ class exit_status {
 /// signal mask is empty, and signals with a handler here have their default action there.
 ///
 /// Waits may go on from several fibers and threads; all are told.
-/// Example: test/unit/process_test.cpp
+/// Example: test/unit/examples_api_test.cpp [process]
+/// ```
+///     weft::process sort({.program = "sort",
+///                         .input = weft::stdio::pipe,
+///                         .output = weft::stdio::pipe});
+///     sort.input().write_all("b\na\n");
+///     sort.input().close();
+///     std::array<std::byte, 64> text;
+///     const std::size_t n = sort.output().read_some(text);
+///     const bool sorted = sort.wait().success();
+/// ```
 class process {
  public:
   /// Starts it. Blocks: the fiber, until it runs.
@@ -84,10 +99,13 @@ class process {
   /// on, call detach.
   ~process();
 
+  /// The process id.
   [[nodiscard]] pid_t id() const noexcept { return id_; }
   /// This process's ends of the pipes; closed ones, if there are none.
   [[nodiscard]] io::pipe_end& input() noexcept { return input_; }
+  /// As input(): to read what it writes.
   [[nodiscard]] io::pipe_end& output() noexcept { return output_; }
+  /// As output(), for its standard error.
   [[nodiscard]] io::pipe_end& error() noexcept { return error_; }
 
   /// Waits for its end. Read the pipes first, or beside it: a child that writes more than a pipe
@@ -117,7 +135,9 @@ class process {
   /// Sends a signal; nothing happens if it has ended. SIGTERM asks it to end, SIGKILL ends it.
   /// Blocks: never.
   void send_signal(int signal) const noexcept;
+  /// Sends SIGTERM. Does nothing if it has ended.
   void terminate() const noexcept;
+  /// Sends SIGKILL. Does nothing if it has ended.
   void kill() const noexcept;
   /// The destructor leaves it alone. It becomes a zombie when it ends, until this process does.
   void detach() noexcept { detached_ = true; }

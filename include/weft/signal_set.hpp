@@ -82,9 +82,11 @@ class signal_set {
   [[nodiscard]] std::optional<int> try_wait();
 
   // For weft::select only.
+  /// What on_signal waits for.
   [[nodiscard]] detail::poll_descriptor* native_descriptor() const noexcept {
     return ready_.native_descriptor();
   }
+  /// For on_signal: begins to watch, if other code has taken the signals since.
   void watch() noexcept;
 
  private:

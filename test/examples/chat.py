@@ -10,7 +10,10 @@ with Server(sys.argv[1], "--patience-ms", 300) as server:
 
     def enter():
         client = server.connect()
-        return client, client.makefile("r")
+        lines = client.makefile("r")
+        while not lines.readline().startswith("you are "):
+            pass
+        return client, lines
 
     ann, from_ann = enter()
     bob, to_bob = enter()

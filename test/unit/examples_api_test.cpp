@@ -169,3 +169,28 @@ TEST_CASE("example: metrics") {
     CHECK(!page.empty());
   });
 }
+
+TEST_CASE("example: process") {
+  weft::run([] {
+    weft::process sort(
+        {.program = "sort", .input = weft::stdio::pipe, .output = weft::stdio::pipe});
+    sort.input().write_all("b\na\n");
+    sort.input().close();
+    std::array<std::byte, 64> text;
+    const std::size_t n = sort.output().read_some(text);
+    const bool sorted = sort.wait().success();
+    CHECK(sorted);
+    CHECK(std::string(reinterpret_cast<const char*>(text.data()), n) == "a\nb\n");
+  });
+}
+
+TEST_CASE("example: pipe") {
+  weft::run([] {
+    weft::io::pipe_pair ends = weft::io::make_pipe();
+    auto writer = weft::spawn([&] { ends.write.write_all("through a pipe"); });
+    std::array<std::byte, 64> text;
+    const std::size_t n = ends.read.read_some(text);
+    writer.join();
+    CHECK(n == 14);
+  });
+}

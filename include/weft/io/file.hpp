@@ -46,6 +46,7 @@ class file {
   ///   const std::size_t n = numbers.read_at(word, 4);
   /// ```
   file(const std::string& path, int flags, unsigned mode = 0666);
+  /// As the constructor; sets `ec` instead of throwing.
   [[nodiscard]] static file open(const std::string& path, int flags, unsigned mode,
                                  std::error_code& ec) noexcept;
   /// Takes over an open descriptor of a regular file or a block device.
@@ -65,6 +66,7 @@ class file {
   }
   ~file() { drop(); }
 
+  /// True until close() or release().
   [[nodiscard]] bool is_open() const noexcept;
   /// Later calls fail with bad_file_descriptor. Those under way complete; the last one closes the
   /// kernel's descriptor. An error of writing that only close(2) reports is lost: call sync before.

@@ -20,9 +20,19 @@ namespace WEFT_API io {
 ///
 /// A call that can go on does; deadlines, a stop request to the fiber and a close end waits. Errors
 /// are those of weft::net: timed_out, operation_canceled, bad_file_descriptor, broken_pipe.
+/// Example: test/unit/examples_api_test.cpp [pipe]
+/// ```
+///     weft::io::pipe_pair ends = weft::io::make_pipe();
+///     auto writer = weft::spawn([&] { ends.write.write_all("through a pipe"); });
+///     std::array<std::byte, 64> text;
+///     const std::size_t n = ends.read.read_some(text);
+///     writer.join();
+/// ```
 class pipe_end : public net::stream_forms<pipe_end> {
  public:
+  /// Moments of the steady clock.
   using time_point = descriptor::time_point;
+  /// A deadline that never comes.
   static constexpr time_point no_deadline = descriptor::no_deadline;
 
   /// None.
@@ -33,6 +43,7 @@ class pipe_end : public net::stream_forms<pipe_end> {
   pipe_end(pipe_end&&) noexcept = default;
   pipe_end& operator=(pipe_end&&) noexcept = default;
 
+  /// True until close() or release().
   [[nodiscard]] bool is_open() const noexcept { return watched_.is_open(); }
   /// As net::socket::close.
   void close() noexcept { watched_.close(); }
@@ -46,7 +57,9 @@ class pipe_end : public net::stream_forms<pipe_end> {
   /// Until when a wait for reading (writing, either) may last. It holds for waits that begin
   /// afterwards, and not while another fiber is inside a call.
   void set_read_deadline(time_point deadline) noexcept { deadlines_[0] = deadline; }
+  /// As set_read_deadline, for writing.
   void set_write_deadline(time_point deadline) noexcept { deadlines_[1] = deadline; }
+  /// As set_read_deadline, for both.
   void set_deadline(time_point deadline) noexcept { deadlines_[0] = deadlines_[1] = deadline; }
   /// As close: a pipe has one direction.
   void shutdown_send(std::error_code& ec) noexcept {
@@ -69,7 +82,9 @@ class pipe_end : public net::stream_forms<pipe_end> {
 
 /// Both ends of a new pipe, close-on-exec.
 struct pipe_pair {
+  /// The end to read from.
   pipe_end read;
+  /// The end to write to.
   pipe_end write;
 };
 /// Throws: std::system_error, too_many_files_open.
