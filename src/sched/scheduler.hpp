@@ -145,7 +145,7 @@ class scheduler {
   [[nodiscard]] const outside_counts& outside() const noexcept { return outside_; }
 
   // ---- deactivate.cpp, thaw.cpp
-  void drain(processor& p) noexcept;  // into the inject queue, its timers into the first
+  void drain(processor& p) noexcept;           // into the inject queue, its timers into the first
   void move_timers(processor& from) noexcept;  // to the first processor
   void begin_turn(processor& p) noexcept;      // of a thread that was frozen
 

@@ -24,8 +24,8 @@
 
 #include "base/sanitizers.hpp"
 #include "support/agents.hpp"
-#include "support/pipes.hpp"
 #include "support/net.hpp"
+#include "support/pipes.hpp"
 #include "support/runtimes.hpp"
 
 using namespace std::chrono_literals;
