@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// chat - a room: each line a client sends reaches all others. `nc 127.0.0.1 8080` is a client.
+// chat - a room: each line a client sends reaches all others. `nc 127.0.0.1 8080` is a client. The
+// room tells each client its number when it has entered.
 //
 //   reader   (a fiber per client)  takes lines, and puts them into everybody's queue
 //   writer   (a fiber per client)  takes from its queue, and writes

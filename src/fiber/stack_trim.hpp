@@ -29,14 +29,14 @@ class basic_trim_claim {
  public:
   constexpr basic_trim_claim() noexcept = default;
 
-  // ---- whoever has left an excess behind
+  // ---- the side that has left an excess behind
   void want() noexcept {
     state none = state::none;
     if (word_.load(std::memory_order_seq_cst) == none)  // [TRIM-1] end
       word_.compare_exchange_strong(none, state::wanted, std::memory_order_seq_cst);
   }
 
-  // ---- whoever looks whether it is wanted
+  // ---- the side that looks whether it is wanted
   /// True: the caller sees to it that trim_stacks is called, until that says INT64_MAX, or unclaim.
   [[nodiscard]] bool claim() noexcept {
     state wanted = state::wanted;

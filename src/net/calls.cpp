@@ -20,20 +20,11 @@
 #include <unistd.h>
 
 #include "net/message_window.hpp"
+#include "net/retry.hpp"
 #include "os/direct_call.hpp"
 
 namespace weft::detail {
 namespace {
-
-template <class Call>
-auto retry(Call&& call) noexcept -> decltype(call()) {
-  for (;;) {
-    const auto n = call();
-    if (n >= 0) return n;
-    const int error = errno;
-    if (error != EINTR) return -error;
-  }
-}
 
 // The calls that a request is made of (os/direct_call.hpp).
 ssize_t retry_direct(long number, int s, const void* data, std::size_t size, int flags) noexcept {

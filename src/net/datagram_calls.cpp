@@ -9,20 +9,10 @@
 #include <netinet/in.h>
 
 #include "net/message_window.hpp"
-#include "os/errno_guard.hpp"
+#include "net/retry.hpp"
 
 namespace weft::detail {
 namespace {
-
-template <class Call>
-auto retry(Call&& call) noexcept -> decltype(call()) {
-  for (;;) {
-    const auto n = call();
-    if (n >= 0) return n;
-    const int error = os::error_number();
-    if (error != EINTR) return -error;
-  }
-}
 
 sockaddr* native(const native_address& a) noexcept {
   return reinterpret_cast<sockaddr*>(const_cast<sockaddr_storage*>(&a.storage));

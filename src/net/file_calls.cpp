@@ -12,20 +12,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "net/retry.hpp"
 #include "os/errno_guard.hpp"
 
 namespace weft::detail {
 namespace {
-
-template <class Call>
-auto retry(Call&& call) noexcept -> decltype(call()) {
-  for (;;) {
-    const auto n = call();
-    if (n >= 0) return n;
-    const int error = os::error_number();
-    if (error != EINTR) return -error;
-  }
-}
 
 int parts_of(const message_window& w) noexcept { return static_cast<int>(w.message.msg_iovlen); }
 

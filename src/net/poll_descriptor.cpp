@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "net/accept.hpp"
+#include "net/calls.hpp"
 #include "net/netpoller.hpp"
 #include "os/os.hpp"
 #include "sched/park.hpp"
@@ -111,6 +112,20 @@ poll_descriptor* descriptor_at(std::uint32_t index) noexcept {
 }
 std::uint32_t descriptor_count() noexcept {
   return table.count.load(std::memory_order_acquire);  // [NET-1]
+}
+
+poll_descriptor* make_descriptor_or_close(int number, std::error_code& ec) noexcept {
+  if (number < 0) {
+    ec.assign(-number, std::generic_category());
+    return nullptr;
+  }
+  try {
+    return &make_descriptor(number);
+  } catch (const std::system_error& e) {
+    call_close(number);
+    ec = e.code();
+    return nullptr;
+  }
 }
 
 poll_descriptor& make_descriptor(int number, descriptor_kind kind) {

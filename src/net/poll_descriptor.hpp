@@ -97,6 +97,9 @@ struct alignas(base::cache_line) poll_descriptor {
 /// not_enough_memory.
 [[nodiscard]] poll_descriptor& make_descriptor(int number,
                                                descriptor_kind kind = descriptor_kind::socket);
+/// The same for what a system call returned: -errno, or a number, which is closed if there is no
+/// memory. Null: `ec` says why.
+[[nodiscard]] poll_descriptor* make_descriptor_or_close(int number, std::error_code& ec) noexcept;
 /// The socket object releases it, and closes it if that has not happened.
 void abandon(poll_descriptor& d) noexcept;
 /// New operations fail; those under way end with operation_canceled. False: it was closed already.

@@ -15,17 +15,9 @@ tcp_listener tcp_listener::listen(const endpoint& at, const listen_options& opti
   ec.clear();
   const int number = detail::call_socket(at);
   const int result = number < 0 ? number : detail::call_listen(number, at, options);
-  if (result < 0) {
-    ec.assign(-result, std::generic_category());
-  } else {
-    try {
-      return tcp_listener(detail::make_descriptor(number));
-    } catch (const std::system_error& e) {
-      ec = e.code();
-    }
-  }
-  if (number >= 0) detail::call_close(number);
-  return {};
+  if (number >= 0 && result < 0) detail::call_close(number);
+  auto* const made = detail::make_descriptor_or_close(result < 0 ? result : number, ec);
+  return made != nullptr ? tcp_listener(*made) : tcp_listener();
 }
 
 tcp_listener::tcp_listener(const endpoint& at, int backlog)
@@ -58,17 +50,12 @@ tcp_stream tcp_listener::accept_within(const detail::wait_limit& l, std::error_c
   endpoint from;
   const int number = detail::accept_connection(use, l, from, ec);
   if (number < 0) return {};
-  try {
-    tcp_stream s(detail::make_descriptor(number));
-    s.descriptor()->remote = from;
-    s.descriptor()->short_read_proves = true;
-    if (peer != nullptr) *peer = from;
-    return s;
-  } catch (const std::system_error& e) {
-    detail::call_close(number);
-    ec = e.code();
-    return {};
-  }
+  auto* const made = detail::make_descriptor_or_close(number, ec);
+  if (made == nullptr) return {};
+  made->remote = from;
+  made->short_read_proves = true;
+  if (peer != nullptr) *peer = from;
+  return tcp_stream(*made);
 }
 
 tcp_stream tcp_listener::accepted(tcp_stream s, std::error_code ec) const {

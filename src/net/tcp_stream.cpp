@@ -22,19 +22,9 @@ tcp_stream::tcp_stream(const endpoint& peer, time_point deadline)
     : tcp_stream(connect(peer, deadline)) {}
 
 tcp_stream tcp_stream::begin_connect(const endpoint& peer, std::error_code& ec) noexcept {
-  const int number = detail::call_socket(peer);
-  if (number < 0) {
-    ec.assign(-number, std::generic_category());
-    return {};
-  }
-  tcp_stream s;
-  try {
-    s = tcp_stream(detail::make_descriptor(number));
-  } catch (const std::system_error& e) {
-    detail::call_close(number);
-    ec = e.code();
-    return {};
-  }
+  auto* const made = detail::make_descriptor_or_close(detail::call_socket(peer), ec);
+  if (made == nullptr) return {};
+  tcp_stream s(*made);
   s.descriptor()->remote = peer;
   s.descriptor()->short_read_proves = true;
   s.continue_connect(ec);

@@ -47,17 +47,9 @@ udp_socket udp_socket::open(const endpoint& at, const udp_options& options,
   ec.clear();
   const int number = detail::call_datagram_socket(at.is_v6() ? AF_INET6 : AF_INET);
   const int result = number < 0 ? number : set_up(number, at, options);
-  if (result < 0) {
-    ec.assign(-result, std::generic_category());
-  } else {
-    try {
-      return udp_socket(detail::make_descriptor(number));
-    } catch (const std::system_error& e) {
-      ec = e.code();
-    }
-  }
-  if (number >= 0) detail::call_close(number);
-  return {};
+  if (number >= 0 && result < 0) detail::call_close(number);
+  auto* const made = detail::make_descriptor_or_close(result < 0 ? result : number, ec);
+  return made != nullptr ? udp_socket(*made) : udp_socket();
 }
 udp_socket::udp_socket(const endpoint& at, const udp_options& options) {
   std::error_code ec;

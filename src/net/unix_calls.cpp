@@ -12,20 +12,10 @@
 #include <unistd.h>
 
 #include "net/message_window.hpp"
-#include "os/errno_guard.hpp"
+#include "net/retry.hpp"
 
 namespace weft::detail {
 namespace {
-
-template <class Call>
-auto retry(Call&& call) noexcept -> decltype(call()) {
-  for (;;) {
-    const auto n = call();
-    if (n >= 0) return n;
-    const int error = os::error_number();
-    if (error != EINTR) return -error;
-  }
-}
 
 int get_int(int s, int option, int& value) noexcept {
   socklen_t size = sizeof value;

@@ -125,13 +125,8 @@ unix_stream unix_listener::accept_within(const detail::wait_limit& l,
   endpoint none;
   const int number = detail::accept_connection(use, l, none, ec);
   if (number < 0) return {};
-  try {
-    return unix_stream(detail::make_descriptor(number));
-  } catch (const std::system_error& e) {
-    detail::call_close(number);
-    ec = e.code();
-    return {};
-  }
+  auto* const made = detail::make_descriptor_or_close(number, ec);
+  return made != nullptr ? unix_stream(*made) : unix_stream();
 }
 unix_stream unix_listener::accept() {
   std::error_code ec;

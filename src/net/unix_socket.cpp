@@ -75,24 +75,14 @@ void received_descriptor::reset(int number) noexcept {
 unix_stream unix_stream::connect_within(const unix_endpoint& peer, const detail::wait_limit& l,
                                         std::error_code& ec) noexcept {
   ec.clear();
-  const int number = detail::call_unix_socket(SOCK_STREAM);
-  if (number < 0) {
-    ec.assign(-number, std::generic_category());
-    return {};
-  }
-  unix_stream s;
-  try {
-    s = unix_stream(detail::make_descriptor(number));
-  } catch (const std::system_error& e) {
-    detail::call_close(number);
-    ec = e.code();
-    return {};
-  }
+  auto* const made = detail::make_descriptor_or_close(detail::call_unix_socket(SOCK_STREAM), ec);
+  if (made == nullptr) return {};
+  unix_stream s(*made);
   const descriptor_use use(s.descriptor());
   std::int64_t pause_ns = 1'000'000;
   for (;;) {
     const poll_word::edge_count seen = use->word.edges();
-    const int result = detail::call_unix_connect(number, peer);
+    const int result = detail::call_unix_connect(use.number(), peer);
     if (result == 0) break;
     ec.assign(-result, std::generic_category());
     if (!would_block(result)) return {};
@@ -222,17 +212,10 @@ unix_datagram::unix_datagram(const unix_endpoint& at) : unix_datagram(unnamed())
                             "weft: open a Unix datagram socket at " + at.to_string());
 }
 unix_datagram unix_datagram::unnamed() {
-  const int number = detail::call_unix_socket(SOCK_DGRAM);
-  if (number < 0) {
-    const std::error_code ec(-number, std::generic_category());
-    throw std::system_error(ec, "weft: open a Unix datagram socket" + detail::remedy_for(ec));
-  }
-  try {
-    return unix_datagram(detail::make_descriptor(number));
-  } catch (...) {
-    detail::call_close(number);
-    throw;
-  }
+  std::error_code ec;
+  auto* const made = detail::make_descriptor_or_close(detail::call_unix_socket(SOCK_DGRAM), ec);
+  if (made != nullptr) return unix_datagram(*made);
+  throw std::system_error(ec, "weft: open a Unix datagram socket" + detail::remedy_for(ec));
 }
 std::pair<unix_datagram, unix_datagram> unix_datagram::pair() {
   return pair_of<unix_datagram>(

@@ -3,7 +3,7 @@
 // go to the inject queue, deadlines to the first processor, which never becomes inactive. It is
 // held by nobody then, not counted idle, in the list of the inactive; the thread becomes a spare.
 // Fibers do not notice: bound ones need their thread, not its processor, and are handed one by
-// whoever finds them. Who asks for it is watch/resizer.hpp.
+// the worker that finds them. watch/resizer.hpp asks for it, and empties idle processors.
 #include <utility>
 
 #include "sched/runtime_entry.hpp"
@@ -34,7 +34,7 @@ void scheduler::drain(processor& p) noexcept {
   while (fiber_record* f = p.ready.take()) inject(*f);
   while (fiber_record* f = p.local.take()) inject(*f);
   p.share();     // the hints
-  p.order = {};  // whoever looks at the inject queue next looks at the frozen ones, too
+  p.order = {};  // the next look at the inject queue is one at the frozen ones, too
   move_timers(p);
 }
 

@@ -118,7 +118,7 @@ struct scheduler::check_env {
   processor& p;
 
   [[nodiscard]] processor& queues() noexcept { return p; }
-  // [SLEEP-3] send_to_bound_worker
+  // [SLEEP-3] send_bound
   [[nodiscard]] bool asked() const noexcept {
     return w.resched_requested.load(std::memory_order_acquire) != 0;
   }

@@ -77,7 +77,7 @@ bool scheduler::sleep(worker& w) noexcept {
     const place in = sleepers_.find_place(w, left, [this] { return work_in_sight(); });
     if (in == place::none) return true;
     if (in == place::ended) return false;
-    while (left != nullptr) {  // whoever finds it there hands us a processor
+    while (left != nullptr) {  // the worker that finds it there hands us a processor
       fiber_record* next = left->link;
       inject(*left);
       left = next;

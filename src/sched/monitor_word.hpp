@@ -10,7 +10,7 @@ namespace weft::detail {
 struct monitor_word {
   std::atomic<std::uint32_t> asleep{0};  // futex: 1 = asleep until a processor is busy
 
-  /// By whoever makes a processor busy, or has a timer that the monitor does not know.
+  /// Called by the side that makes a processor busy, or has a timer that the monitor does not know.
   void wake() noexcept {
     // relaxed: read late, it costs the monitor a round, and it looks again before it sleeps
     // [MON-1].

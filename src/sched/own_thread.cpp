@@ -2,14 +2,14 @@
 // sched/own_thread.cpp - a fiber with attributes::own_thread: a thread that runs no other fiber
 // until it ends.
 //
-//   start   whoever finds the fiber becomes its thread [OWN-1], after it has seen to it that
-//           another thread takes its place among everybody's [OWN-2]; made, or left over from such
-//           a fiber that has ended
+//   start   the worker that finds the fiber becomes its thread [OWN-1], after it has seen to it
+//           that another thread takes its place among the ordinary ones [OWN-2]; made, or left
+//           over from such a fiber that has ended
 //   waits   the thread lays its processor down, deque and all, wakes somebody for it, and sleeps in
-//           a list of its own, where only send_to_bound_worker finds it
-//   goes on whoever finds the fiber sends it by the bound queue, with a processor
-//   (send_to_bound_worker, SLEEP-3)
-//   ends    the thread is everybody's again
+//           a list of its own, where only send_bound finds it
+//   goes on the worker that finds the fiber sends it by the bound queue, with a processor
+//           (sleepers::send_bound, SLEEP-3)
+//   ends    the thread is an ordinary worker again
 // Retaken and frozen it is as any other. Its processor's queues are left to others, not run:
 // pick_local finds nothing on such a thread, for every step is one that has to check, which only a
 // worker's loop does, and this one's does not.
@@ -62,7 +62,7 @@ void scheduler::give_thread(worker& w, fiber_record& f) noexcept {
 
 // Its fiber waits, or has given way. With a processor: the bound queue, or away with that.
 bool scheduler::wait_for_own(worker& w) noexcept {
-  if (w.resched_requested.load(std::memory_order_acquire) != 0)  // [SLEEP-3] send_to_bound_worker
+  if (w.resched_requested.load(std::memory_order_acquire) != 0)  // [SLEEP-3] send_bound
     if (fiber_record* f = sleepers_.take_bound(w)) {
       if (w.searching) stop_searching(w);
       run(w, *f);

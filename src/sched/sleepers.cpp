@@ -299,9 +299,8 @@ void sleepers::end_own(worker& w) noexcept {
   ++own_ended_;
 }
 
-// IDLE-1: it is uncounted by a claim, as if
-// it had been woken; a submitter that finds no idle processor now finds every other holder busy,
-// and each looks before it retires.
+// [IDLE-1] It is uncounted by a claim, as if it had been woken. A submitter that finds no idle
+// processor now finds every other holder busy, and each looks before it retires.
 processor* sleepers::deactivate_idle(processor_counts& counts) noexcept {
   const std::lock_guard guard(lock_);
   const auto it = std::find_if(processors_.begin(), processors_.end(),

@@ -92,8 +92,9 @@ class sleepers {
   bool may_end(worker& w, std::size_t serving) noexcept;
 
   // ---- the poller's role
-  /// [TIMER-1] A sleeper in the poller publishes until when, then reads the heaps; whoever leaves a
-  /// timer behind fences, then reads until when. Both seq_cst: one of the two sees the other.
+  /// [TIMER-1] A sleeper in the poller publishes until when, then reads the heaps; a worker that
+  /// leaves a timer behind fences, then reads until when. Both seq_cst: one of the two sees the
+  /// other.
   static constexpr std::int64_t vacant = INT64_MIN;  // nobody sleeps there
   void set_poll_until(std::int64_t t) noexcept { poll_until_.store(t, std::memory_order_seq_cst); }
   [[nodiscard]] bool is_poller_vacant() const noexcept {

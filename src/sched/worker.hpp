@@ -71,7 +71,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   alignas(base::cache_line) std::atomic<std::uint32_t> resched_requested{0};
   // told when a processor was assigned, or the runtime ends [WAKE-1]
   base::parker parker;
-  std::atomic<processor*> assigned{nullptr};  // given by whoever wakes it [WAKE-1]
+  std::atomic<processor*> assigned{nullptr};  // given by its waker [WAKE-1]
   worker* froze = nullptr;                    // comes with `assigned`: who was preempted for it
   std::int64_t stands_by_since_ns = 0;        // monitor: frozen, and somebody's successor
   // ---- monitor and the preempted thread's handler (watch/preempter.cpp)

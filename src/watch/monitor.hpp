@@ -73,7 +73,7 @@ class monitor {
   [[nodiscard]] const poll_counters& polled() const noexcept { return counters_; }
   [[nodiscard]] std::uint64_t timers_fired() const noexcept { return timers_fired_.get(); }
 
-  // Tests only: it preempts and retakes at random instants, whoever deserves it; relaxed.
+  // Tests only: it preempts and retakes at random instants, deserved or not; relaxed.
   static constexpr std::uint32_t stress_preempts = 1, stress_retakes = 2;
 
  private:

@@ -57,7 +57,7 @@ void spares::make_asked_for() noexcept {
     worker* s = s_.threads().make_spare();
     if (s == nullptr) {
       hopeless_until_.store(os::now_ns() + pause_after_failure_ns, std::memory_order_relaxed);
-      asked_.store(0, std::memory_order_relaxed);  // whoever still needs one asks again
+      asked_.store(0, std::memory_order_relaxed);  // a thread that still needs one asks again
       return;
     }
     s->next_made = made_.load(std::memory_order_relaxed);

@@ -25,11 +25,11 @@ foreach(name libweft0.2 libweft-dev weft-tools libweft0.2-dbgsym weft-tools-dbgs
   if(NOT package)
     message(FATAL_ERROR "there is no package ${name}: ${packages}")
   endif()
-  run(dpkg-deb -x ${package} ${WORK_DIR}/root)
+  run(dpkg-deb -x ${package} ${WORK_DIR}/unpacked)
 endforeach()
 
 # ---- what it exports
-file(GLOB library ${WORK_DIR}/root/usr/lib/*/libweft.so.${VERSION})
+file(GLOB library ${WORK_DIR}/unpacked/usr/lib/*/libweft.so.${VERSION})
 cmake_path(GET library PARENT_PATH libdir)
 execute_process(COMMAND readelf -d ${library} OUTPUT_VARIABLE dynamic COMMAND_ERROR_IS_FATAL ANY)
 if(NOT dynamic MATCHES "SONAME[^\n]*\\[libweft.so.0.2\\]")
@@ -64,16 +64,16 @@ endif()
 # ---- and is used
 set(ENV{LD_LIBRARY_PATH} ${libdir})
 run(${CMAKE_COMMAND} -S ${SOURCE_DIR}/consumer -B ${WORK_DIR}/build -G ${GENERATOR}
-    -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_PREFIX_PATH=${WORK_DIR}/root/usr
+    -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_PREFIX_PATH=${WORK_DIR}/unpacked/usr
     -DWEFT_CONSUMER_VERSION=${VERSION} -DWEFT_CONSUMER_SHARED=ON)
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK_DIR}/build --output-on-failure --no-tests=error)
-set(trace ${WORK_DIR}/root/usr/bin/weft-trace)
+set(trace ${WORK_DIR}/unpacked/usr/bin/weft-trace)
 run(${trace} record -o ${WORK_DIR}/a.trace -- ${WORK_DIR}/build/consumer)
 run(${trace} report ${WORK_DIR}/a.trace)
 foreach(file share/man/man1/weft-trace.1.gz share/man/man1/weft-trace-record.1.gz
         share/bash-completion/completions/weft-trace)
-  if(NOT EXISTS ${WORK_DIR}/root/usr/${file})
+  if(NOT EXISTS ${WORK_DIR}/unpacked/usr/${file})
     message(FATAL_ERROR "weft-tools lacks ${file}")
   endif()
 endforeach()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // unit/port_go_select_test.cpp - what Go's runtime asks of select in its own tests, by
-// renaming: `go f()` -> a execution agent, `ch <- v` -> send, `<-ch` -> receive, `select` ->
+// renaming: `go f()` -> an execution agent, `ch <- v` -> send, `<-ch` -> receive, `select` ->
 // weft::select. Written after the ideas of those tests. What differs: a send into a closed channel
 // returns false (Go panics), and so does closing twice.
 #include <doctest/doctest.h>

@@ -162,7 +162,7 @@ struct result_of;
 template <class... T>
 struct result_of<std::tuple<T...>> : result_of_values<T...> {};
 
-/// One operation, on the stack of whoever waits for it.
+/// One operation, on the stack of the agent that waits for it.
 template <class... Values>
 class operation {
  public:

@@ -16,7 +16,7 @@ struct countdown {
 
   constexpr explicit countdown(std::int64_t n) noexcept : state(n * one) {}
   [[nodiscard]] std::int64_t count() const noexcept {
-    return state.load(std::memory_order_acquire) / one;  // [COUNT-2] countdown_finish
+    return state.load(std::memory_order_acquire) / one;  // [COUNT-2] take_from_count
   }
 
   std::atomic<std::int64_t> state;  // the count, and whether anyone waits
