@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
 # Builds the Debian packages, has lintian look at them, unpacks them into a folder of their own and
 # uses them there: a consumer by CMake, weft-trace on what it does. Compares what the shared library
-# exports with test/package/exports.txt, if that is there (UPDATE=ON writes it).
+# exports with test/package/exports.txt (exported_symbols.cmake writes it).
+include(${CMAKE_CURRENT_LIST_DIR}/exported_symbols.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 foreach(program dpkg-buildpackage dh lintian)
   find_program(${program} ${program})
@@ -35,31 +36,9 @@ execute_process(COMMAND readelf -d ${library} OUTPUT_VARIABLE dynamic COMMAND_ER
 if(NOT dynamic MATCHES "SONAME[^\n]*\\[libweft.so.0.2\\]")
   message(FATAL_ERROR "the soname is not libweft.so.0.2:\n${dynamic}")
 endif()
-execute_process(COMMAND nm -DC --defined-only ${library} OUTPUT_VARIABLE symbols
-                COMMAND_ERROR_IS_FATAL ANY)
-# Weak ones are templates and inline functions: they depend on what the compiler left of them.
-string(REGEX MATCHALL "[0-9a-f]+ [TDBRu] [^\n]+" symbols "${symbols}")
-list(TRANSFORM symbols REPLACE "^[0-9a-f]+ [TDBRu] " "")
-list(SORT symbols)
-list(REMOVE_DUPLICATES symbols)
-list(JOIN symbols "\n" symbols)
-set(list ${ROOT}/test/package/exports.txt)
-if(UPDATE)
-  file(WRITE ${list} "${symbols}\n")
-endif()
+exported_symbols(${library} symbols)
 file(WRITE ${WORK_DIR}/exports.txt "${symbols}\n")
-if(EXISTS ${list})
-  run(diff -u ${list} ${WORK_DIR}/exports.txt)
-else()  # then by its rule only: weft's own, and of the lower layers what weft::lock_detector calls
-  string(REPLACE ";" "," symbols "${symbols}")
-  string(REPLACE "\n" ";" symbols "${symbols}")
-  foreach(symbol IN LISTS symbols)
-    if(NOT symbol MATCHES "weft" OR (symbol MATCHES "weft::(os|base)::" AND
-       NOT symbol MATCHES "write_stderr|error_number|lock_section|weft::base::[a-z_]*<"))
-      message(SEND_ERROR "exported, and no public header declares it: ${symbol}")
-    endif()
-  endforeach()
-endif()
+run(diff -u ${ROOT}/test/package/exports.txt ${WORK_DIR}/exports.txt)
 
 # ---- and is used
 set(ENV{LD_LIBRARY_PATH} ${libdir})

@@ -31,10 +31,12 @@ enum class channel_status : std::uint8_t {
 
 }  // namespace WEFT_API weft
 
+namespace weft::detail {
+class channel_core;
+}
+
 namespace weft {
 namespace WEFT_API detail {
-
-class channel_core;
 
 /// A trivially copyable value arrives as bytes, and the receiver makes its std::optional of them in
 /// registers. Other values are made in the std::optional they arrive in: one move, and one place

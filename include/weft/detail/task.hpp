@@ -37,10 +37,13 @@ namespace WEFT_API this_fiber {
 }  // namespace WEFT_API this_fiber
 }  // namespace weft
 
+// Not in a namespace that is exported: its members are not.
+namespace weft::detail {
+class scheduler;
+}
+
 namespace weft {
 namespace WEFT_API detail {
-
-class scheduler;
 
 enum class start : std::uint8_t {
   run,      // run the callable; leave a result or an error
