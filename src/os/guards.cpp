@@ -19,7 +19,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <mutex>
 
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -29,9 +28,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/futex_lock.hpp"
 #include "os/advice.hpp"
 #include "os/errno_guard.hpp"
+#include "os/exclusive.hpp"
 #include "os/os.hpp"
 
 namespace weft::os {
@@ -75,7 +74,7 @@ constexpr int not_asked = -2, not_there = -1;
 constinit std::atomic<int> descriptor{not_asked};  // release by ask, acquire by its users
 // relaxed: a child changes it while it has one thread
 constinit std::atomic<std::uint32_t> generation{1};
-constinit base::futex_lock asking;
+constinit std::atomic_flag asking;
 
 bool write_protect(int fd, range page) noexcept {
   uffdio_writeprotect w{};
@@ -126,7 +125,7 @@ int userfault() noexcept {
   int fd = descriptor.load(std::memory_order_acquire);
   if (fd != not_asked) return fd;
   const errno_guard keep;
-  const std::lock_guard hold(asking);
+  const exclusive hold(asking);
   fd = descriptor.load(std::memory_order_relaxed);
   if (fd != not_asked) return fd;
   fd = open_descriptor();

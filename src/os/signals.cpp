@@ -27,7 +27,6 @@
 
 #include <array>
 #include <cerrno>
-#include <mutex>
 #include <utility>
 
 #include <dlfcn.h>
@@ -36,8 +35,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "base/futex_lock.hpp"
 #include "os/errno_guard.hpp"
+#include "os/exclusive.hpp"
 #include "os/os.hpp"
 #include "os/signal_context.hpp"
 
@@ -50,11 +49,11 @@ constexpr std::size_t most_handlers = 4;
 struct entry {
   // null ones last; asked in order
   std::array<std::atomic<signal_handler>, most_handlers> handlers{};
-  struct sigaction previous{};  // written under the lock, before handler is published [SIG-1]
-  bool installed = false;       // under the lock: dispatch was, once [SIG-2]
+  struct sigaction previous{};  // written under `changing`, before handler is published [SIG-1]
+  bool installed = false;       // under `changing`: dispatch was, once [SIG-2]
 };
 constinit std::array<entry, 65> table{};
-constinit base::futex_lock lock;
+constinit std::atomic_flag changing;
 constexpr int own_signal_code = -119;  // negative: a sender's own; none of those that have a name
 
 bool default_is_ignore(int signal) {
@@ -157,13 +156,13 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
     return std::make_error_code(std::errc::invalid_argument);
   }
   entry& e = table[static_cast<std::size_t>(signal)];
-  const std::lock_guard hold(lock);
+  const exclusive hold(changing);
   struct sigaction current{};
   if (sigaction(signal, nullptr, &current) != 0) return {error_number(), std::generic_category()};
   const bool in_front = !ours(current) && (!e.installed || calls_nobody(current) ||
                                            same_handler(current, e.previous));
   std::size_t n = 0;
-  // relaxed: written under the lock only.
+  // relaxed: written under `changing` only.
   for (; n < most_handlers; ++n) {
     const signal_handler installed = e.handlers[n].load(std::memory_order_relaxed);
     if (installed == handler || installed == nullptr) break;
@@ -193,7 +192,7 @@ bool has_signal_handler(int signal) noexcept {
 void restore_signal_handler(int signal) noexcept {
   if (signal <= 0 || signal >= static_cast<int>(table.size())) return;
   entry& e = table[static_cast<std::size_t>(signal)];
-  const std::lock_guard hold(lock);
+  const exclusive hold(changing);
   struct sigaction current{};
   if (sigaction(signal, nullptr, &current) != 0 || !ours(current)) return;
   sigaction(signal, &e.previous, nullptr);
