@@ -8,10 +8,8 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,19 +20,12 @@
 
 #include "base/rng.hpp"
 #include "base/sanitizers.hpp"
+#include "support/seed.hpp"
 
 using namespace std::chrono_literals;
 using weft::base::rng;
 
 namespace {
-
-std::uint64_t seed_of_run() {
-  const char* given = std::getenv("WEFT_SEED");
-  const std::uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  MESSAGE("WEFT_SEED=" << seed);
-  return seed;
-}
 
 constexpr std::uint32_t senders = WEFT_TSAN ? 200 : 1500, receivers = WEFT_TSAN ? 100 : 700,
                         each = 50;
@@ -133,7 +124,7 @@ TEST_CASE("channel stress: alone for long, then with others, and alone again") {
 }
 
 TEST_CASE("channel stress: against an oracle") {
-  const std::uint64_t seed = seed_of_run();
+  const std::uint64_t seed = weft::test::seed();
   for (const std::size_t workers : {1, 2, 8}) {
     CAPTURE(workers);
     weft::options options;

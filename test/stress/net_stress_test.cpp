@@ -6,12 +6,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "support/net.hpp"
+#include "support/seed.hpp"
 
 using namespace std::chrono_literals;
 using namespace weft::test;
@@ -19,14 +19,6 @@ using weft::net::tcp_listener;
 using weft::net::tcp_stream;
 
 namespace {
-
-std::uint64_t seed() {
-  static const std::uint64_t value = [] {
-    const char* given = std::getenv("WEFT_TEST_SEED");
-    return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  }();
-  return value;
-}
 
 using generator = std::mt19937_64;
 
@@ -72,7 +64,6 @@ std::size_t receive_pattern(tcp_stream& s, std::size_t total, generator r) {
 }  // namespace
 
 TEST_CASE("stress: random pieces and deadlines over many connections") {
-  MESSAGE("seed " << seed() << " (WEFT_TEST_SEED)");
   at_worker_counts([] {
     constexpr int connections = 40;
     generator r(seed());
@@ -106,7 +97,6 @@ TEST_CASE("stress: random pieces and deadlines over many connections") {
 }
 
 TEST_CASE("stress: closes, stops and readiness race, and every wait ends") {
-  MESSAGE("seed " << seed() << " (WEFT_TEST_SEED)");
   at_worker_counts([] {
     generator r(seed());
     for (int round = 0; round < 300; ++round) {
@@ -138,7 +128,6 @@ TEST_CASE("stress: closes, stops and readiness race, and every wait ends") {
 }
 
 TEST_CASE("stress: connections are made and dropped as fast as they come") {
-  MESSAGE("seed " << seed() << " (WEFT_TEST_SEED)");
   at_worker_counts([] {
     constexpr int clients = 8, each = 200;
     tcp_listener listener(any_port);

@@ -36,7 +36,7 @@ TEST_CASE("processors come and go while others are preempted and retaken") {
 TEST_CASE("processors come and go in a runtime that falls asleep and wakes up") {
   const eight_cpus most;
   weft::runtime rt;
-  std::minstd_rand random(std::random_device{}());
+  std::minstd_rand random(static_cast<unsigned>(seed()));
   const auto end = std::chrono::steady_clock::now() + soak_time();
   std::uint64_t sum = 0, expected = 0;
   while (std::chrono::steady_clock::now() < end) {

@@ -6,9 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <memory>
-#include <random>
 #include <thread>
 #include <vector>
 
@@ -17,6 +15,7 @@
 
 #include "base/rng.hpp"
 #include "base/sanitizers.hpp"
+#include "support/seed.hpp"
 
 using namespace std::chrono_literals;
 using weft::base::rng;
@@ -25,14 +24,6 @@ namespace {
 
 constexpr std::uint32_t channels = 5, peers = WEFT_TSAN ? 60 : 300, rounds = WEFT_TSAN ? 60 : 250;
 constexpr int plain_threads = 3;
-
-std::uint64_t seed_of_run() {
-  const char* given = std::getenv("WEFT_SEED");
-  const std::uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-  MESSAGE("WEFT_SEED=" << seed);
-  return seed;
-}
 
 struct field {
   explicit field(std::size_t values) : sent(values), received(values) {
@@ -62,7 +53,7 @@ void play(rng random, field& f, std::uint32_t first) {
 }  // namespace
 
 TEST_CASE("select stress: selects against selects, against an oracle") {
-  const std::uint64_t seed = seed_of_run();
+  const std::uint64_t seed = weft::test::seed();
   for (const std::size_t workers : {1, 2, 8}) {
     CAPTURE(workers);
     weft::options options;

@@ -8,10 +8,8 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
-#include <random>
 #include <shared_mutex>
 #include <stop_token>
 
@@ -30,6 +28,7 @@
 #include "base/rng.hpp"
 #include "base/sanitizers.hpp"
 #include "support/agents.hpp"
+#include "support/seed.hpp"
 
 using namespace std::chrono_literals;
 using weft::test::agents;
@@ -194,11 +193,6 @@ void step(stage& s, weft::base::rng& random) {
   }
 }
 
-std::uint64_t seed() {
-  if (const char* given = std::getenv("WEFT_SEED")) return std::strtoull(given, nullptr, 0);
-  return std::random_device{}();
-}
-
 void run(agents::kind kind, std::uint64_t seed) {
   auto s = std::make_unique<stage>();
   {
@@ -243,8 +237,7 @@ void run(agents::kind kind, std::uint64_t seed) {
 }  // namespace
 
 TEST_CASE("stress: random operations on every object, on every kind of agent") {
-  const std::uint64_t s = seed();
-  MESSAGE("WEFT_SEED=" << s);
+  const std::uint64_t s = weft::test::seed();
   for (const agents::kind k : agents::all) {
     CAPTURE(agents::name(k));
     run(k, s);
@@ -252,8 +245,7 @@ TEST_CASE("stress: random operations on every object, on every kind of agent") {
 }
 
 TEST_CASE("stress: barrier, phase after phase, with agents that drop out") {
-  const std::uint64_t s = seed();
-  MESSAGE("WEFT_SEED=" << s);
+  const std::uint64_t s = weft::test::seed();
   for (const agents::kind k : agents::all) {
     CAPTURE(agents::name(k));
     constexpr int n = 40;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // support/failing_memory.hpp - operator new, malloc and realloc that fail at the nth call of a
-// thread. Include it in one file of a test, which is linked with -Wl,--wrap=malloc,--wrap=realloc:
-// what weft's own code calls is meant, not the C library's.
+// thread, or now and then in every thread. Include it in one file of a test, which is linked with
+// -Wl,--wrap=malloc,--wrap=realloc: what weft's own code calls is meant, not the C library's.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -32,7 +33,11 @@ class memory {
     nth_ = 0;
     return failed;
   }
+  /// One call in `n` fails from now on, whichever thread makes it; 0: none.
+  static void fail_one_in(std::uint64_t n) noexcept { one_in_.store(n, std::memory_order_relaxed); }
   [[gnu::noinline]] static bool fails_now() noexcept {
+    if (const std::uint64_t n = one_in_.load(std::memory_order_relaxed))
+      return made_.fetch_add(1, std::memory_order_relaxed) % n == 0;
     if (nth_ == 0) return false;
     ++calls_;
     return calls_ == nth_ || (calls_ > nth_ && how_ == failing::from_then_on);
@@ -41,6 +46,7 @@ class memory {
  private:
   static inline thread_local constinit std::uint64_t nth_ = 0, calls_ = 0;  // nth_ 0: none fails
   static inline thread_local constinit failing how_ = failing::once;
+  static inline constinit std::atomic<std::uint64_t> one_in_{0}, made_{0};
 };
 
 }  // namespace weft::test

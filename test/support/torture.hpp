@@ -22,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/seed.hpp"
 #include "support/storm.hpp"
 
 namespace weft::test {
@@ -152,9 +153,8 @@ inline bool torture_job(torture_state& s, unsigned k, std::uint64_t local) {
 inline void torture(
     std::size_t n, std::uint32_t storm,
     const std::function<void(weft::runtime&, std::minstd_rand&)>& beside = nullptr) {
-  const unsigned seed = std::random_device{}();
-  INFO("seed " << seed << ", workers " << n);
-  std::printf("torture: seed %u, %zu workers\n", seed, n);
+  const auto chosen = static_cast<unsigned>(seed());
+  INFO("seed " << seed() << ", workers " << n);
   torture_state s;
   weft::runtime rt(workers(n));
   std::atomic<bool> stop{false};
@@ -162,7 +162,7 @@ inline void torture(
   std::vector<fiber<void>> fibers;
   for (unsigned i = 0; i < 24; ++i)
     fibers.push_back(rt.spawn([&, i] {
-      std::minstd_rand random(seed + i);
+      std::minstd_rand random(chosen + i);
       *torture_local() = i;
       while (!stop.load(std::memory_order_relaxed)) {
         const auto k = static_cast<unsigned>(random());
@@ -172,7 +172,7 @@ inline void torture(
       }
     }));
   probe::storm(rt, storm);
-  std::minstd_rand random(seed + 99);
+  std::minstd_rand random(chosen + 99);
   const auto go_on = [&](std::chrono::milliseconds time) {
     if (!beside) return std::this_thread::sleep_for(time);
     for (const auto end = std::chrono::steady_clock::now() + time;
