@@ -238,6 +238,7 @@ void sleepers::release(worker& s) noexcept {
   }
   if (in_poller_ == &s) return;  // on its way out: it finds its place by itself
   if (s.linked()) return;
+  if (has_ended()) return;  // [LIFE-3] its thread has ended, or will in find_place, by end_threads
   parked_.push_back(s);
   // What could not reach it while it was reserved: bound fibers, the poller's role.
   if (s.bound_queue != nullptr || in_poller_ == nullptr) wake(s);
