@@ -30,7 +30,13 @@ PACKAGES = {
     "asio": ["libboost-dev"],
     "go": ["golang-go"],
     "tokio": ["cargo"],
-    "wrk": ["wrk"],
+}
+# What a workload needs besides, by its folder.
+WORKLOAD_PACKAGES = {
+    "beast": ["libboost-dev"],
+    "http_postgres": ["libpq-dev"],
+    "https": ["libssl-dev", "libboost-dev"],
+    "requests": ["libhttp-parser-dev"],
 }
 BROKEN = "does not build"
 CARGO_NEEDED = (1, 85)  # Cargo.toml's rust-version
@@ -61,12 +67,13 @@ def language(folder, subject):
     return None
 
 
-def missing_packages(subjects, served):
-    """The Debian packages the subjects need and the machine lacks; nothing on other systems."""
+def missing_packages(folders, subjects, loads):
+    """The Debian packages they need and the machine lacks; nothing on other systems."""
     wanted = list(BASE_PACKAGES)
     for subject in subjects:
         wanted += PACKAGES.get(subject.split("-")[0], [])
-    wanted += PACKAGES["wrk"] if served else []
+    wanted += [p for folder in folders for p in WORKLOAD_PACKAGES.get(folder, [])]
+    wanted += [p for load in loads for p in load.packages]
     if not shutil.which("dpkg-query"):
         return []
     # A toolchain that came from elsewhere is as good as the package.
@@ -77,6 +84,7 @@ def missing_packages(subjects, served):
         "golang-go": "go",
         "cargo": "cargo",
         "wrk": "wrk",
+        "openssl": "openssl",
     }
     return [
         p
@@ -115,12 +123,12 @@ def run(command, cwd, log, quiet=False):
     return False
 
 
-def load_program():
-    """The load of the workloads that wrk does not load; built with their C++ programs."""
-    return OUT / "cmake" / "bench" / "compare" / "weft_compare_echo_load"
+def load_program(name):
+    """A load of ours, such as echo_load; built with the C++ programs."""
+    return OUT / "cmake" / "bench" / "compare" / f"weft_compare_{name}"
 
 
-def build_cpp(wanted):
+def build_cpp(wanted, loads=()):
     if not shutil.which("cmake"):
         return {pair: "no cmake" for pair in wanted}
     tree = OUT / "cmake"
@@ -149,11 +157,11 @@ def build_cpp(wanted):
         text=True,
         check=False,
     ).stdout
-    known = set(re.findall(r"weft_compare_\w+", targets))
+    known = set(re.findall(r"weft_compare_[\w-]+", targets))
     problems, possible = {}, []
     for folder, subject in wanted:
         target = f"weft_compare_{folder}_{subject}"
-        package = PACKAGES.get(subject)
+        package = WORKLOAD_PACKAGES.get(folder) or PACKAGES.get(subject.split("-")[0])
         if target in known:
             possible.append((folder, subject, target))
         elif package:
@@ -161,9 +169,7 @@ def build_cpp(wanted):
         else:
             problems[folder, subject] = "this weft lacks a header it includes"
     build = ["cmake", "--build", str(tree), "-j", str(os.cpu_count() or 1), "--target"]
-    names = [target for _, _, target in possible]
-    if any(folder == "echo" for folder, _ in wanted):
-        names.append("weft_compare_echo_load")
+    names = [target for _, _, target in possible] + [f"weft_compare_{load}" for load in loads]
     if names and not run(build + names, ROOT, OUT / "build.log"):
         # One that does not compile must not take the others with it.
         for folder, subject, target in possible:
@@ -177,15 +183,14 @@ def build_go(wanted):
         return {pair: "apt-get install golang-go" for pair in wanted}
     problems = {}
     for folder, subject in wanted:
-        command = [
-            "go",
-            "build",
-            "-buildvcs=false",
-            "-o",
-            str(program(folder, subject)),
-            f"./{folder}/{subject}",
-        ]
-        if not run(command, HERE, OUT / "go.log"):
+        source = HERE / folder / subject
+        # One that needs more than the standard library is a module of its own.
+        where, package = (
+            (source, ".") if (source / "go.mod").exists() else (HERE, f"./{folder}/{subject}")
+        )
+        built = str(program(folder, subject))
+        command = ["go", "build", "-buildvcs=false", "-o", built, package]
+        if not run(command, where, OUT / "go.log"):
             problems[folder, subject] = BROKEN
     return problems
 
@@ -218,15 +223,16 @@ def program(folder, subject):
     return OUT / "cmake" / "bench" / "compare" / f"weft_compare_{folder}_{subject}"
 
 
-def build(wanted):
-    """Builds (folder, subject) pairs; returns why for those that could not be."""
+def build(wanted, loads=()):
+    """Builds (folder, subject) pairs and loads; returns why for the pairs that could not be."""
     by_language = {"c++": [], "go": [], "rust": []}
     for pair in wanted:
         by_language[language(*pair)].append(pair)
-    if not by_language["c++"] and any(folder == "echo" for folder, _ in wanted):
-        by_language["c++"] = [("echo", "epoll")]  # for the load that comes with it
     problems = {}
-    for kind, how in (("c++", build_cpp), ("go", build_go), ("rust", build_rust)):
+    if by_language["c++"] or loads:
+        say(f"building {len(by_language['c++'])} c++ programs and {len(loads)} loads")
+        problems.update(build_cpp(by_language["c++"], loads))
+    for kind, how in (("go", build_go), ("rust", build_rust)):
         if by_language[kind]:
             say(f"building {len(by_language[kind])} {kind} programs")
             problems.update(how(by_language[kind]))

@@ -42,8 +42,10 @@ class Workload:
     fewer: dict = field(default_factory=dict)
     only: dict = field(default_factory=dict)
     timeout: int = 60  # seconds after which a run counts as hung
-    served: Optional[str] = None  # a server; who loads it: wrk, or echo_load
+    served: Optional[str] = None  # a server; its load is a name in serve.py
     connections: dict = field(default_factory=dict)  # by subject, or None for the others
+    few: tuple = (10,)  # connections, when quick
+    beside: Optional[tuple] = None  # (folder, subject) of a server that the program asks
 
 
 def late_workloads():
@@ -68,6 +70,20 @@ def late_workloads():
         )
         for hog, kind in enumerate(hogs)
         for which, what in enumerate(watched)
+    }
+
+
+def requests_workloads():
+    return {
+        f"requests_{in_flight}": Workload(
+            f"a client: 1000 requests that take the server 10 ms each, {in_flight} in flight",
+            (1_000, in_flight, 3),
+            (20, 10, 2),
+            lambda count, in_flight, rounds: count * rounds,
+            folder="requests",
+            beside=("http10k", "epoll"),
+        )
+        for in_flight in (10, 100, 1_000)
     }
 
 
@@ -124,12 +140,68 @@ WORKLOADS = {
         connections={None: (100, 1000), "thread": (100,)},
         only={"epoll": (1,)},
     ),
+    "http10k": Workload(
+        "10,000 connections to wrk, each request waits 10 ms",
+        (),
+        (),
+        served="wrk_waiting",
+        connections={None: (10_000,)},
+        only={"epoll": (1,)},
+    ),
     "echo": Workload(
         "64 bytes and back on 100, 1000 and 10,000 connections, one message at a time on each",
         (),
         (),
         served="echo_load",
-        connections={None: (100, 1000, 10_000), "thread": (100, 1000)},
+        connections={None: (100, 1000, 10_000)},
+        only={"epoll": (1,)},
+    ),
+    "udp_echo": Workload(
+        "64 bytes and back by UDP: one message under way; of 64 clients one each, four each",
+        (),
+        (),
+        served="udp_load",
+        connections={None: ("1x1", "64x1", "64x4")},
+        few=("2x2",),
+        only={"epoll": (1,), "thread": (1,)},
+    ),
+    "http_postgres": Workload(
+        "each request a query on PostgreSQL, 16 connections to it for 100, 1000 and 10,000 clients",
+        (16,),
+        (2,),
+        served="people_load",
+        connections={None: (100, 1000, 10_000)},
+    ),
+    "https": Workload(
+        "http by TLS 1.3 with keep-alive at 100 and 1000 connections",
+        (0,),
+        (0,),
+        served="wrk_https",
+        connections={None: (100, 1000)},
+    ),
+    "https_handshake": Workload(
+        "the same, and each request has a connection of its own",
+        (1,),
+        (1,),
+        folder="https",
+        served="wrk_https_once",
+        connections={None: (100,)},
+    ),
+    "beast": Workload(
+        "http by Beast, its blocking functions on a stream, at 100 and 1000 connections",
+        (),
+        (),
+        served="wrk",
+        connections={None: (100, 1000)},
+    ),
+    **requests_workloads(),
+    "idle_connections": Workload(
+        "20,000 connections that do nothing: memory, CPU, and what is left 10 s after their end",
+        (),
+        (),
+        folder="echo",
+        served="idle",
+        connections={None: (20_000,), "thread": (10_000,)},
         only={"epoll": (1,)},
     ),
     "pingpong": Workload(
@@ -219,6 +291,11 @@ WORKLOADS = {
 # In the order of the report; a workload has the subjects it has a program for.
 SUBJECTS = {
     "weft": "this library, executables linked with jemalloc",
+    "weft-batch": "weft by receive_batch and send_batch",
+    "weft-undeclared": "weft, blocking calls as they are",
+    "weft-offload": "weft, blocking calls by offload",
+    "weft-in-place": "weft, blocking calls by block_in_place",
+    "weft-asio": "weft, Asio's layers on its streams",
     "go": "goroutines, GOMAXPROCS workers",
     "go-raw": "goroutines on net.Conn",
     "go-nethttp": "net/http",

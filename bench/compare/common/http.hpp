@@ -20,6 +20,10 @@ namespace bench {
 
 inline constexpr std::string_view http_response =
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 14\r\n\r\nHello, World!\n";
+/// The last of a connection.
+inline constexpr std::string_view last_http_response =
+    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 14\r\n\r\n"
+    "Hello, World!\n";
 
 class head_scanner {
  public:
@@ -50,22 +54,27 @@ inline void print_port(unsigned port) {
   std::fflush(stdout);
 }
 
-/// A listening socket on a port of the kernel's choice, for the subjects without a network library.
-inline int listen_somewhere(int flags) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+/// A socket on a port of the kernel's choice, which it says, for the subjects without a network
+/// library.
+inline int bind_somewhere(int type) {
+  const int fd = socket(AF_INET, SOCK_CLOEXEC | type, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof address;
+  const bool listens = (type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) == SOCK_STREAM;
   if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-      listen(fd, SOMAXCONN) != 0 ||
+      (listens && listen(fd, SOMAXCONN) != 0) ||
       getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    std::perror("listen");
+    std::perror("bind");
     std::exit(1);
   }
   print_port(ntohs(address.sin_port));
   return fd;
 }
+
+/// The same, and it listens.
+inline int listen_somewhere(int flags) { return bind_somewhere(SOCK_STREAM | flags); }
 
 inline void no_delay(int fd) {
   const int on = 1;

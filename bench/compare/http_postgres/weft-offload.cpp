@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSL-1.0
+// http_postgres: libpq as it is, called by a thread of the offload pool.
+#include "http_postgres/weft.hpp"
+
+int main(int argc, char** argv) {
+  return bench::run_people(argc, argv, [](bench::database& db, const std::string& id) {
+    return weft::offload(bench::ask, db.connection.get(), id);
+  });
+}
