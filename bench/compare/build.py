@@ -123,19 +123,31 @@ def run(command, cwd, log, quiet=False):
     return False
 
 
+def launcher():
+    """common/launch.cpp, or None without a compiler: nothing tells CPU and memory then."""
+    source, built = HERE / "common" / "launch.cpp", OUT / "launch"
+    if built.exists() and built.stat().st_mtime > source.stat().st_mtime:
+        return built
+    compiler = shutil.which("c++")
+    command = [compiler, "-O2", "-std=c++20", "-o", str(built), str(source)]
+    return built if compiler and run(command, HERE, OUT / "launch.log") else None
+
+
 def load_program(name):
     """A load of ours, such as echo_load; built with the C++ programs."""
     return OUT / "cmake" / "bench" / "compare" / f"weft_compare_{name}"
 
 
-def build_cpp(wanted, loads=()):
+def build_cpp(wanted, loads=(), root=ROOT, out=None):
+    """Builds them from the sources in `root`, in `out`."""
+    out = out or OUT
     if not shutil.which("cmake"):
         return {pair: "no cmake" for pair in wanted}
-    tree = OUT / "cmake"
+    tree = out / "cmake"
     configure = [
         "cmake",
         "-S",
-        str(ROOT),
+        str(root),
         "-B",
         str(tree),
         "-DCMAKE_BUILD_TYPE=Release",
@@ -149,7 +161,7 @@ def build_cpp(wanted, loads=()):
         configure += ["-G", "Ninja"]
     if shutil.which("ccache"):
         configure.append("-DCMAKE_CXX_COMPILER_LAUNCHER=ccache")
-    if not run(configure, ROOT, OUT / "configure.log"):
+    if not run(configure, root, out / "configure.log"):
         return {pair: "cmake could not configure" for pair in wanted}
     targets = subprocess.run(
         ["cmake", "--build", str(tree), "--target", "help"],
@@ -167,13 +179,13 @@ def build_cpp(wanted, loads=()):
         elif package:
             problems[folder, subject] = f"apt-get install {' '.join(package)}"
         else:
-            problems[folder, subject] = "this weft lacks a header it includes"
+            problems[folder, subject] = "this weft has no such program, or lacks what it needs"
     build = ["cmake", "--build", str(tree), "-j", str(os.cpu_count() or 1), "--target"]
     names = [target for _, _, target in possible] + [f"weft_compare_{load}" for load in loads]
-    if names and not run(build + names, ROOT, OUT / "build.log"):
+    if names and not run(build + names, root, out / "build.log"):
         # One that does not compile must not take the others with it.
         for folder, subject, target in possible:
-            if not run(build + [target], ROOT, OUT / f"{target}.log", quiet=True):
+            if not run(build + [target], root, out / f"{target}.log", quiet=True):
                 problems[folder, subject] = BROKEN
     return problems
 
@@ -214,13 +226,14 @@ def build_rust(wanted):
     return {pair: BROKEN for pair in wanted}
 
 
-def program(folder, subject):
+def program(folder, subject, out=None):
+    out = out or OUT
     kind = language(folder, subject)
     if kind == "go":
-        return OUT / "go" / f"{folder}_{subject}"
+        return out / "go" / f"{folder}_{subject}"
     if kind == "rust":
-        return OUT / "rust" / "release" / f"{folder}_{subject}"
-    return OUT / "cmake" / "bench" / "compare" / f"weft_compare_{folder}_{subject}"
+        return out / "rust" / "release" / f"{folder}_{subject}"
+    return out / "cmake" / "bench" / "compare" / f"weft_compare_{folder}_{subject}"
 
 
 def build(wanted, loads=()):

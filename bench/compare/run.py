@@ -1,13 +1,24 @@
 # SPDX-License-Identifier: BSL-1.0
 """Runs one program once that ends by itself, and judges its answer. Servers: serve.py.
 
-A result is (version, {metric: (value, unit)}, note); a subject that gives none raises Failed, or
-Hung past its time.
+A result is (version, {metric: Figure}, note); a subject that gives none raises Failed, or Hung past
+its time.
 """
 
+import os
 import re
 import signal
 import subprocess
+from typing import NamedTuple, Optional
+
+
+class Figure(NamedTuple):
+    """A metric, and what the process used of the machine meanwhile."""
+
+    value: float
+    unit: str
+    cpu: Optional[float] = None  # seconds: of the whole program; of a server, under this load
+    peak: Optional[float] = None  # MiB resident, at most, since it was started
 
 
 class Failed(Exception):
@@ -42,18 +53,30 @@ def stop(process):
     process.communicate()
 
 
-def run_program(command, expected, timeout):
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
-    )
-    try:
-        out, err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        stop(process)
-        raise Hung(f"did not end in {timeout} s") from None
-    except BaseException:
-        stop(process)
-        raise
+def run_program(command, expected, timeout, launcher=None):
+    """Runs `command` by common/launch.cpp's program, which tells what it used, if there is one."""
+    readable, writable = os.pipe()
+    with os.fdopen(readable, "rb") as report:
+        try:
+            process = subprocess.Popen(
+                [str(launcher), str(writable), *command] if launcher else command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                pass_fds=(writable,) if launcher else (),
+            )
+        finally:
+            os.close(writable)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            stop(process)
+            raise Hung(f"did not end in {timeout} s") from None
+        except BaseException:
+            stop(process)
+            raise
+        used = report.read().split()
     if process.returncode != 0:
         last = err.strip().splitlines()[-1:] or ["no message"]
         how = (
@@ -67,5 +90,7 @@ def run_program(command, expected, timeout):
         raise Failed(f"wrong answer: {words.get('answer')}, not {expected}")
     if not metrics:
         raise Failed("printed no metric")
+    cpu, peak = (float(used[0]), int(used[1]) / 1024) if used else (None, None)
+    metrics = {name: Figure(*metric, cpu, peak) for name, metric in metrics.items()}
     starves = words.get("starves")
     return words.get("version", "?"), metrics, f"starves: {starves}" if starves else None

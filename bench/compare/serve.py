@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 import services
-from run import Failed, Hung, parse, stop
+from run import Failed, Figure, Hung, parse, stop
 
 RESPONSE_END = b"\r\n\r\nHello, World!\n"
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -175,6 +175,11 @@ class Server:
         with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
             fields = stat.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak_mib(self):
+        """The most memory it has had so far."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return int(re.search(r"^VmHWM:\s+(\d+) kB", status.read(), re.M).group(1)) / 1024
 
     def resident(self):
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as statm:
@@ -343,7 +348,10 @@ def run_server(command, load, program, connections, seconds):
         load.check(server.port)
         metrics = {}
         for count in connections:
-            metrics.update(load.measure(load, program, server, count, seconds))
+            before = server.cpu()
+            found = load.measure(load, program, server, count, seconds)
+            used = server.cpu() - before, server.peak_mib()
+            metrics.update((name, Figure(*metric, *used)) for name, metric in found.items())
         load.check(server.port)
         if server.process.poll() is not None:
             raise Failed(f"the server ended by itself with {server.process.returncode}")

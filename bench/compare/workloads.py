@@ -46,6 +46,9 @@ class Workload:
     connections: dict = field(default_factory=dict)  # by subject, or None for the others
     few: tuple = (10,)  # connections, when quick
     beside: Optional[tuple] = None  # (folder, subject) of a server that the program asks
+    # Sizes (of a server: connections) for --baseline, for runs of about half a second; one that has
+    # them is among its workloads if none is named.
+    guard: Optional[tuple] = None
 
 
 def late_workloads():
@@ -95,6 +98,7 @@ WORKLOADS = {
         lambda tasks, rounds: tasks * (rounds + 1),
         # 128 KiB of stack for each Boost fiber, and a kernel object for each thread
         fewer={"boost": (20_000, 3), "thread": (10_000, 3)},
+        guard=(1_000_000, 3),
     ),
     "yield": Workload(
         "1000 tasks x 5000 yields",
@@ -102,9 +106,15 @@ WORKLOADS = {
         (50, 20),
         lambda tasks, yields: tasks * yields,
         fewer={"thread": (1_000, 500)},
+        guard=(1_000, 15_000),
     ),
     "fib": Workload(
-        "fib(30), a task per call", (30,), (10,), fib, fewer={"boost": (22,), "thread": (16,)}
+        "fib(30), a task per call",
+        (30,),
+        (10,),
+        fib,
+        fewer={"boost": (22,), "thread": (16,)},
+        guard=(35,),
     ),
     "skynet": Workload(
         "a task tree of 1M leaves, fan-out 10",
@@ -129,7 +139,11 @@ WORKLOADS = {
         fewer={"boost": (50_000,), "thread": (10_000,)},
     ),
     "idle": Workload(
-        "10k parked tasks for 5 s: CPU time", (10_000, 5_000), (200, 100), lambda tasks, ms: tasks
+        "10k parked tasks for 5 s: CPU time",
+        (10_000, 5_000),
+        (200, 100),
+        lambda tasks, ms: tasks,
+        guard=(10_000, 1_000),
     ),
     "http": Workload(
         "the same small response to wrk at 100 and 1000 connections",
@@ -139,6 +153,7 @@ WORKLOADS = {
         # A thread per connection is asked for what threads are used for.
         connections={None: (100, 1000), "thread": (100,)},
         only={"epoll": (1,)},
+        guard=(100,),
     ),
     "http10k": Workload(
         "10,000 connections to wrk, each request waits 10 ms",
@@ -210,6 +225,7 @@ WORKLOADS = {
         (500,),
         lambda rounds: below(rounds + 1),
         fewer={"thread": (100_000,)},
+        guard=(2_000_000,),
     ),
     "channel4x4": Workload(
         "4 producers, 4 consumers, one channel of 128",
