@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSL-1.0
-"""What comments and Markdown files name exists: files, and where relative links lead to.
+"""What comments and Markdown files name exists: files, and where relative links lead to: a file,
+and in a Markdown file a heading.
 
 A file is named by its path from the top, from src/, include/ or test/, from the folder of the file
 that names it, or by its own name if the tree has one of that name.
 """
 
+import functools
+import itertools
 import re
 
 import tree
@@ -14,7 +17,7 @@ TEXT = (".cpp", ".hpp", ".h", ".def", ".py", ".cmake", "CMakeLists.txt", ".md")
 NAMED = re.compile(
     r"(?<![\w/.<\"*-])((?:[a-z_][\w-]*/)*[a-z_][\w-]*\.(?:cpp|hpp|def|py|md|cmake))" r"(?![\w/*])"
 )
-LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\(([^)#:]*)(?:#([^)]*))?\)")
 COMMENT = {".py": "#", ".cmake": "#", ".txt": "#"}
 # Names of other people's files, and of those a reader is to make.
 FOREIGN = {"main.cpp", "awaitable.hpp", "app.cpp", "portfile.cmake", "file.cpp", "weftConfig.cmake"}
@@ -25,6 +28,24 @@ everything = tree.files(
 )
 known = {tree.name(path) for path in everything}
 bases = {path.name for path in everything}
+
+
+@functools.cache
+def anchors(path):
+    """Those of a Markdown file's headings, as GitHub makes them."""
+    found = set()
+    fenced = False
+    for line in path.read_text(encoding="utf-8").splitlines():
+        fenced ^= line.lstrip().startswith("```")
+        if fenced or not line.startswith("#"):
+            continue
+        text = line.lstrip("#").strip().lower()
+        anchor = re.sub(r"[^\w -]", "", text).replace(" ", "-")
+        copies = itertools.count(1)
+        while anchor in found:
+            anchor = f"{anchor}-{next(copies)}"
+        found.add(anchor)
+    return found
 
 
 def exists(path, text):
@@ -52,12 +73,15 @@ for path in tree.files(FOLDERS, TEXT):
         if path.suffix == ".md":
             fenced ^= line.lstrip().startswith("```")
             prose = line
-            for match in LINK.finditer(line):
-                checked += 1
-                if not (path.parent / match[1]).exists():
-                    tree.fault(path, number, f"the link leads nowhere: {match[1]}")
             if fenced:
                 continue
+            for match in LINK.finditer(line):
+                checked += 1
+                target = path.parent / match[1] if match[1] else path
+                if not target.exists():
+                    tree.fault(path, number, f"the link leads nowhere: {match[1]}")
+                elif match[2] and target.suffix == ".md" and match[2] not in anchors(target):
+                    tree.fault(path, number, f"{match[1]} has no heading #{match[2]}")
         else:
             at = line.find(mark)
             if at < 0:
