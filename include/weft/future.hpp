@@ -14,6 +14,7 @@
 
 #include <weft/detail/export.hpp>
 #include <weft/detail/future_state.hpp>
+#include <weft/detail/unless_run.hpp>
 #include <weft/fiber.hpp>
 
 namespace WEFT_API weft {
@@ -113,7 +114,14 @@ class promise_base {
 template <class T>
 struct async_state final : future_state<T> {
   ~async_state() override {
-    if (worker.joinable()) worker.join();
+    if (worker.joinable()) try {
+        worker.join();
+      } catch (const std::exception&) {  // it has told the state
+      }
+  }
+  // Its fiber had no memory for a stack.
+  void never_run() noexcept {
+    this->set_error(no_stack_error("weft::async: there is no stack for the fiber"));
   }
   fiber<void> worker;
 };
@@ -255,7 +263,7 @@ auto detail::promise_base<T>::get_future() {
 /// or in the first wait() or get() (std::launch::deferred). Arguments are copied or moved, as by
 /// spawn().
 /// Lifetime: the last future waits for the fiber in its destructor.
-/// Throws: as spawn().
+/// Throws: as spawn(). If there is no memory for the fiber's stack, the future has that error.
 /// Example: test/unit/examples_futures_test.cpp [async]
 /// ```
 ///     auto words = weft::async([] { return std::string("from a fiber"); });
@@ -271,7 +279,9 @@ template <class F, class... A>
   if ((policy & std::launch::async) != std::launch::async)
     return future<R>(std::make_shared<detail::deferred_state<R, decltype(call)>>(std::move(call)));
   auto s = std::make_shared<detail::async_state<R>>();
-  s->worker = spawn([state = s.get(), call = std::move(call)]() mutable {
+  detail::unless_run tell([state = s.get()]() noexcept { state->never_run(); });
+  s->worker = spawn([state = s.get(), call = std::move(call), tell = std::move(tell)]() mutable {
+    tell.runs();
     state->provide_result(std::move(call));
   });
   return future<R>(std::move(s));

@@ -11,6 +11,7 @@
 
 #include <weft/detail/export.hpp>
 #include <weft/detail/task.hpp>
+#include <weft/detail/unless_run.hpp>
 #include <weft/options.hpp>
 
 namespace WEFT_API weft {
@@ -29,7 +30,6 @@ struct scope_deadline {
 
 namespace detail {
 class scope_core;
-[[nodiscard]] int uncaught_now() noexcept;
 
 // The scope's state, laid out in src/api/scope.cpp.
 class scope_base {

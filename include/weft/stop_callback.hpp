@@ -16,6 +16,7 @@
 // stays the requester's alone: a request made by a plain thread, within weft::offload, or by a
 // fiber with attributes::own_thread may run functions that wait.
 
+#include <exception>
 #include <optional>
 #include <stop_token>
 #include <type_traits>
@@ -41,7 +42,8 @@ namespace WEFT_API weft {
 /// Orders: everything before the request, before the call; the call, before the return of the
 /// destructor.
 /// Throws: the constructor, what weft::spawn and moving the function throw. A function that throws
-/// ends the process.
+/// ends the process. If there is no memory for the fiber's stack, the destructor calls the
+/// function.
 /// Costs: a fiber that waits. If the function cannot wait, std::stop_callback costs nothing.
 /// Example: test/unit/examples_waiting_test.cpp [stop_callback]
 /// ```
@@ -67,20 +69,28 @@ class [[nodiscard]] stop_callback {
       call(F(std::forward<C>(function)));
       return;
     }
-    waits_ =
-        spawn([this, stop = std::move(stop), f = F(std::forward<C>(function))]() mutable noexcept {
-          static_cast<void>(taken_back_.wait(stop));
-          if (stop.stop_requested()) call(std::move(f));
-        });
+    stop_ = std::move(stop);
+    function_.emplace(std::forward<C>(function));
+    waits_ = spawn([this]() noexcept {
+      static_cast<void>(taken_back_.wait(stop_));
+      if (!stop_.stop_requested()) return;
+      F f = std::move(*function_);  // it may destroy *this
+      call(std::move(f));
+    });
   }
   /// Takes the function back, or waits for its end.
   ~stop_callback() {
     if (!waits_.joinable()) return;
     taken_back_.set();
-    if (waits_.get_id() == this_fiber::get_id())
+    if (waits_.get_id() == this_fiber::get_id()) {
       waits_.detach();
-    else
+      return;
+    }
+    try {
       waits_.join();
+    } catch (const std::exception&) {  // there was no stack to wait on
+      if (stop_.stop_requested()) call(std::move(*function_));
+    }
   }
   stop_callback(const stop_callback&) = delete;
   stop_callback& operator=(const stop_callback&) = delete;
@@ -88,6 +98,8 @@ class [[nodiscard]] stop_callback {
  private:
   static void call(F&& f) noexcept { std::forward<F>(f)(); }
 
+  std::stop_token stop_;
+  std::optional<F> function_;
   event taken_back_;
   fiber<void> waits_;
 };

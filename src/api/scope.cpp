@@ -49,7 +49,10 @@ class scope_core {
   ~scope_core() {
     if (!watcher_.joinable()) return;
     watcher_.request_stop();
-    watcher_.join();
+    try {
+      watcher_.join();
+    } catch (const std::exception&) {  // fail_unwatched
+    }
   }
   scope_core(const scope_core&) = delete;
   scope_core& operator=(const scope_core&) = delete;
@@ -168,7 +171,9 @@ class scope_core {
     try {
       attributes a;
       a.name = "scope deadline";
-      watcher_ = weft::spawn(a, [this] {
+      unless_run unwatched([this]() noexcept { fail_unwatched(); });
+      watcher_ = weft::spawn(a, [this, unwatched = std::move(unwatched)]() mutable {
+        unwatched.runs();
         if (sleep_until(deadline_) == wait_result::timeout) stop();
       });
     } catch (...) {
@@ -176,6 +181,17 @@ class scope_core {
       watched_ = false;
       throw;
     }
+  }
+
+  // The fiber that would keep the deadline has found no stack: as if it were a child, or the
+  // children would go on past the deadline.
+  void fail_unwatched() noexcept {
+    {
+      const std::lock_guard guard(lock_);
+      if (!failure_)
+        failure_ = no_stack_error("weft::scope: no stack for the fiber that keeps the deadline");
+    }
+    stop();
   }
 
   // Under the lock, with a place for it.

@@ -8,7 +8,9 @@
 // so the event lives until set() has returned.
 #include <weft/weighted_semaphore.hpp>
 
+#include <exception>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -48,11 +50,19 @@ bool weighted_semaphore::take(std::int64_t n, const detail::wait_limit& limit) {
     while (*end != nullptr) end = &(*end)->next;
     *end = &me;
   }
-  static_cast<void>(detail::event_wait(me.granted, limit));
-  const std::lock_guard lock(mutex_);
-  if (me.granted.is_set()) return true;
-  remove(me);
-  grant();
+  std::exception_ptr starved;  // no memory to wait
+  try {
+    static_cast<void>(detail::event_wait(me.granted, limit));
+  } catch (const std::bad_alloc&) {
+    starved = std::current_exception();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (me.granted.is_set()) return true;
+    remove(me);
+    grant();
+  }
+  if (starved) std::rethrow_exception(starved);
   return false;
 }
 

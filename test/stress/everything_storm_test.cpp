@@ -1,153 +1,152 @@
 // SPDX-License-Identifier: BSL-1.0
-// Lives of a runtime in which everything happens at once: processors taken away and fibers
-// preempted at random instants, stops, deadlines, closes, exceptions, memory that runs out, and a
-// shutdown in the middle. The books must balance. WEFT_SOAK_SECONDS makes it a soak.
-#include "support/failing_memory.hpp"
+// Channels, locks, permits and scopes while everything happens at once: stops, deadlines, closes
+// and exceptions, too. The books must balance. WEFT_SOAK_SECONDS makes it a soak.
+#include "support/lives.hpp"
 
-#include <atomic>
-#include <chrono>
-#include <cstdint>
 #include <mutex>
-#include <new>
+#include <optional>
 #include <shared_mutex>
-#include <system_error>
-#include <thread>
-
-#include <doctest/doctest.h>
-
-#include <weft/weft.hpp>
-
-#include "support/seed.hpp"
-#include "support/storm.hpp"
 
 using namespace weft::test;
 using namespace std::chrono_literals;
 
 namespace {
 
-using counter = std::atomic<std::uint64_t>;
-
 struct failure {};  // what children throw
 
 /// What the fibers of one life share, and the books they keep. Written after the deed.
-struct world {
-  explicit world(std::size_t capacity, bool will_close) : numbers(capacity), closes(will_close) {}
-  weft::channel<std::uint64_t> numbers;
-  const bool closes;  // before the shutdown: only then does a wait without a limit end
-  counter sent{0}, received{0};
-  weft::mutex lock;
-  weft::shared_mutex shared;
-  std::uint64_t under_lock = 0, under_shared = 0;
-  counter locked{0}, locked_shared{0};
-  weft::counting_semaphore<> permits{2};
-  std::atomic<int> holders{0};
-  counter started{0}, ended{0}, wrong{0}, deeds{0};
+class world {
+ public:
+  explicit world(choices& pick) : numbers_(pick.below(4)), closes_(pick.below(2) == 0) {}
+  void deed(choices& pick, int depth);
+  void before_shutdown() {
+    if (closes_) numbers_.close();
+  }
+  void settle();
+
+ private:
+  void send(choices& pick, const std::stop_token& stop);
+  void receive(choices& pick, const std::stop_token& stop);
+  void lock(choices& pick, const std::stop_token& stop);
+  void lock_shared(choices& pick);
+  void hold_permit(choices& pick, const std::stop_token& stop);
+  void start_children(choices& pick, int depth);
+  void expect(bool right) noexcept { add(wrong_, right ? 0 : 1); }
+
+  weft::channel<std::uint64_t> numbers_;
+  const bool closes_;  // before the shutdown: only then does a wait without a limit end
+  count sent_{0}, received_{0};
+  weft::mutex lock_;
+  weft::shared_mutex shared_;
+  std::uint64_t under_lock_ = 0, under_shared_ = 0;
+  count locked_{0}, locked_shared_{0};
+  weft::counting_semaphore<> permits_{2};
+  std::atomic<int> holders_{0};
+  count wrong_{0};
 };
 
-void expect(world& w, bool right) {
-  if (!right) w.wrong.fetch_add(1);
-}
-
-void add(counter& to, std::uint64_t n) { to.fetch_add(n, std::memory_order_relaxed); }
-
-void send(world& w, choices& pick, const std::stop_token& stop) {
+void world::send(choices& pick, const std::stop_token& stop) {
   const std::uint64_t n = 1 + pick.below(1000);
   bool sent = false;
-  switch (pick.below(w.closes ? 5 : 4)) {
+  switch (pick.below(closes_ ? 5 : 4)) {
     case 0:
-      sent = w.numbers.try_send(n);
+      sent = numbers_.try_send(n);
       break;
     case 1:
-      sent = static_cast<bool>(w.numbers.send(n, stop));
+      sent = static_cast<bool>(numbers_.send(n, stop));
       break;
     case 2:
-      sent = static_cast<bool>(w.numbers.send_for(n, std::chrono::microseconds(pick.below(500))));
+      sent = static_cast<bool>(numbers_.send_for(n, std::chrono::microseconds(pick.below(500))));
       break;
     case 3:
-      weft::select(weft::on_send(w.numbers, n, [&](bool done) { sent = done; }),
+      weft::select(weft::on_send(numbers_, n, [&](bool done) { sent = done; }),
                    weft::on_stop(stop, [] {}), weft::on_timeout(300us, [] {}));
       break;
     default:
-      sent = w.numbers.send(n);
+      sent = numbers_.send(n);
   }
-  if (sent) add(w.sent, n);
+  if (sent) add(sent_, n);
 }
 
-void receive(world& w, choices& pick, const std::stop_token& stop) {
+void world::receive(choices& pick, const std::stop_token& stop) {
   std::uint64_t got = 0;
-  switch (pick.below(w.closes ? 5 : 4)) {
+  switch (pick.below(closes_ ? 5 : 4)) {
     case 0:
-      got = w.numbers.try_receive().value_or(0);
+      got = numbers_.try_receive().value_or(0);
       break;
     case 1:
-      if (auto r = w.numbers.receive(stop)) got = *r;
+      if (auto r = numbers_.receive(stop)) got = *r;
       break;
     case 2:
-      if (auto r = w.numbers.receive_for(std::chrono::microseconds(pick.below(500)))) got = *r;
+      if (auto r = numbers_.receive_for(std::chrono::microseconds(pick.below(500)))) got = *r;
       break;
     case 3:
       weft::select(
-          weft::on_receive(w.numbers, [&](std::optional<std::uint64_t> n) { got = n.value_or(0); }),
+          weft::on_receive(numbers_, [&](std::optional<std::uint64_t> n) { got = n.value_or(0); }),
           weft::on_stop(stop, [] {}), weft::on_timeout(300us, [] {}));
       break;
     default:
-      got = w.numbers.receive().value_or(0);
+      got = numbers_.receive().value_or(0);
   }
-  add(w.received, got);
+  add(received_, got);
 }
 
-void lock(world& w, choices& pick, const std::stop_token& stop) {
-  std::unique_lock hold(w.lock, std::defer_lock);
-  if (pick.below(2) == 0)
-    hold.lock();
-  else if (pick.below(2) == 0 ? !hold.try_lock_for(200us) : !w.lock.lock(stop))
-    return;
-  else if (!hold.owns_lock())
-    hold = std::unique_lock(w.lock, std::adopt_lock);
-  ++w.under_lock;
+void world::lock(choices& pick, const std::stop_token& stop) {
+  switch (pick.below(4)) {
+    case 0:
+      if (!lock_.try_lock_for(200us)) return;
+      break;
+    case 1:
+      if (!lock_.lock(stop)) return;
+      break;
+    default:
+      lock_.lock();
+  }
+  const std::unique_lock hold(lock_, std::adopt_lock);
+  ++under_lock_;
   if (pick.below(4) == 0) weft::this_fiber::yield();
-  add(w.locked, 1);
+  add(locked_, 1);
 }
 
-void lock_shared(world& w, choices& pick) {
+void world::lock_shared(choices& pick) {
   if (pick.below(3) != 0) {
-    const std::shared_lock hold(w.shared);
-    const std::uint64_t before = w.under_shared;
+    const std::shared_lock hold(shared_);
+    const std::uint64_t before = under_shared_;
     weft::this_fiber::yield();
-    expect(w, w.under_shared == before);
+    expect(under_shared_ == before);
     return;
   }
-  const std::unique_lock hold(w.shared);
-  ++w.under_shared;
-  add(w.locked_shared, 1);
+  const std::unique_lock hold(shared_);
+  ++under_shared_;
+  add(locked_shared_, 1);
 }
 
-void hold_permit(world& w, choices& pick, const std::stop_token& stop) {
-  if (pick.below(2) == 0 ? !w.permits.try_acquire_for(200us) : !w.permits.acquire(stop)) return;
-  expect(w, w.holders.fetch_add(1) < 2);
+void world::hold_permit(choices& pick, const std::stop_token& stop) {
+  if (pick.below(2) == 0 ? !permits_.try_acquire_for(200us) : !permits_.acquire(stop)) return;
+  expect(holders_.fetch_add(1) < 2);
   if (pick.below(2) == 0) weft::this_fiber::yield();
-  w.holders.fetch_sub(1);
-  w.permits.release();
+  holders_.fetch_sub(1);
+  permits_.release();
 }
-
-void deed(world& w, choices& pick, int depth);
 
 /// Children that send, throw, run late and are stopped; all have ended when the scope is left.
-void children(world& w, choices& pick, int depth) {
-  counter alive{0};
-  const auto deadline =
-      std::chrono::steady_clock::now() + std::chrono::microseconds(pick.below(2000));
+void world::start_children(choices& pick, int depth) {
+  count alive{0};
+  const auto until = std::chrono::microseconds(pick.below(2000));
   try {
-    weft::scope all(weft::scope_limit{1 + pick.below(4)}, weft::scope_deadline{deadline});
+    weft::scope all(weft::scope_limit{1 + pick.below(4)},
+                    weft::scope_deadline{std::chrono::steady_clock::now() + until});
     for (std::uint64_t i = pick.below(6); i > 0; --i) {
-      all.spawn([&w, &alive, depth, stream = pick.below(~0ULL)] {
-        struct count {
-          explicit count(counter& c) : c_(c) { c_.fetch_add(1); }
-          ~count() { c_.fetch_sub(1); }
-          counter& c_;
+      all.spawn([this, &alive, depth, stream = pick.below(~0ULL)] {
+        struct counted {
+          explicit counted(count& c) : c_(c) { c_.fetch_add(1); }
+          ~counted() { c_.fetch_sub(1); }
+          counted(const counted&) = delete;
+          counted& operator=(const counted&) = delete;
+          count& c_;
         } const here(alive);
         choices own(stream);
-        deed(w, own, depth + 1);
+        deed(own, depth + 1);
         if (own.below(8) == 0) throw failure{};
       });
       if (pick.below(12) == 0) all.request_stop();
@@ -155,108 +154,50 @@ void children(world& w, choices& pick, int depth) {
     if (pick.below(8) == 0) throw failure{};
   } catch (const failure&) {
   }
-  expect(w, alive == 0);
+  expect(alive == 0);
 }
 
-void deed(world& w, choices& pick, int depth) {
+void world::deed(choices& pick, int depth) {
   const auto stop = weft::this_fiber::stop_token();
+  const std::uint64_t n = pick.below(1000);
   switch (pick.below(11)) {
     case 0:
     case 1:
-      return send(w, pick, stop);
+      return send(pick, stop);
     case 2:
     case 3:
-      return receive(w, pick, stop);
+      return receive(pick, stop);
     case 4:
-      return lock(w, pick, stop);
+      return lock(pick, stop);
     case 5:
-      return lock_shared(w, pick);
+      return lock_shared(pick);
     case 6:
-      return hold_permit(w, pick, stop);
+      return hold_permit(pick, stop);
     case 7:
-      static_cast<void>(weft::this_fiber::sleep_for(std::chrono::microseconds(pick.below(300))));
+      static_cast<void>(weft::this_fiber::sleep_for(std::chrono::microseconds(n / 4)));
       return;
-    case 8: {
-      const std::uint64_t n = pick.below(1000);
-      return expect(w, weft::spawn([n] { return n + 1; }).join() == n + 1);
-    }
-    case 9: {
-      const std::uint64_t n = pick.below(1000);
-      return expect(w, weft::offload([n] { return n + 1; }) == n + 1);
-    }
+    case 8:
+      return expect(weft::spawn([n] { return n + 1; }).join() == n + 1);
+    case 9:
+      return expect(weft::offload([n] { return n + 1; }) == n + 1);
     default:
-      if (depth < 2) children(w, pick, depth);
+      if (depth < 2) start_children(pick, depth);
   }
 }
 
-/// Does one thing after the other, until it is asked to stop.
-void live(world& w, std::uint64_t stream) {
-  choices pick(stream);
-  while (!weft::this_fiber::stop_requested()) {
-    try {
-      deed(w, pick, 0);
-    } catch (const std::bad_alloc&) {  // it was not done
-    } catch (const std::system_error&) {
-    }
-    add(w.deeds, 1);
-  }
-  add(w.ended, 1);
-}
-
-std::uint64_t one_life(std::size_t n, std::uint64_t stream) {
-  choices pick(stream);
-  world w(pick.below(4), pick.below(2) == 0);
-  const bool starves = pick.below(2) == 0;
-  std::size_t left_behind = 0;
-  {
-    weft::options o;
-    o.workers = n;
-    o.on_deadlock = weft::deadlock_policy::ignore;
-    o.shutdown_timeout = 100s;  // what needs that long hangs
-    // there was no stack to start it on
-    o.on_unhandled_exception = [&](const weft::unhandled_exception&) { add(w.ended, 1); };
-    weft::runtime rt(o);
-    probe::storm(rt, (WEFT_TSAN != 0 ? 0 : probe::preempts) | probe::retake_all);
-    if (starves) memory::fail_one_in(50 + pick.below(500));
-    for (int i = 0; i < 12; ++i) {
-      try {
-        rt.spawn([&w, s = pick.below(~0ULL)] { live(w, s); }).detach();
-        add(w.started, 1);
-      } catch (const std::bad_alloc&) {
-      } catch (const std::system_error&) {
-      }
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1 + pick.below(30)));
-    if (w.closes) w.numbers.close();
-    left_behind = rt.shutdown();
-    memory::fail_one_in(0);
-  }
-  w.numbers.close();
-  while (const auto n_left = w.numbers.try_receive()) add(w.received, *n_left);
-  CAPTURE(stream);
-  CAPTURE(n);
-  CHECK(left_behind == 0);
-  CHECK(w.wrong == 0);
-  CHECK(w.ended == w.started);
-  CHECK(w.received == w.sent);
-  CHECK(w.under_lock == w.locked);
-  CHECK(w.under_shared == w.locked_shared);
-  CHECK(w.holders == 0);
-  CHECK(w.permits.try_acquire());
-  CHECK(w.permits.try_acquire());
-  CHECK(!w.permits.try_acquire());
-  return w.deeds;
+void world::settle() {
+  numbers_.close();
+  while (const auto n = numbers_.try_receive()) add(received_, *n);
+  CHECK(wrong_ == 0);
+  CHECK(received_ == sent_);
+  CHECK(under_lock_ == locked_);
+  CHECK(under_shared_ == locked_shared_);
+  CHECK(holders_ == 0);
+  CHECK(permits_.try_acquire());
+  CHECK(permits_.try_acquire());
+  CHECK(!permits_.try_acquire());
 }
 
 }  // namespace
 
-TEST_CASE("everything at once, and a shutdown in the middle: the books balance") {
-  for (const std::size_t n : {1, 2, 8}) {
-    std::uint64_t lives = 0, deeds = 0;
-    const auto end = std::chrono::steady_clock::now() + soak_time() / 2;
-    do deeds += one_life(n, n * 1'000'000'000 + lives++);
-    while (std::chrono::steady_clock::now() < end);
-    std::printf("%zu workers: %llu lives, %llu deeds\n", n, static_cast<unsigned long long>(lives),
-                static_cast<unsigned long long>(deeds));
-  }
-}
+TEST_CASE("everything at once, and a shutdown in the middle: the books balance") { lives<world>(); }

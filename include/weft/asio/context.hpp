@@ -37,6 +37,8 @@
 
 #include <boost/asio/detail/reactor.hpp>
 
+#include <weft/detail/unless_run.hpp>
+#include <weft/event.hpp>
 #include <weft/fiber.hpp>
 #include <weft/select.hpp>
 #include <weft/this_fiber.hpp>
@@ -97,7 +99,16 @@ class context {
   /// Starts the fiber that polls.
   context() : work_(boost::asio::make_work_guard(io_)) {
     boost::asio::use_service<boost::asio::detail::reactor>(io_).init_task();
-    poller_ = weft::spawn({.name = "asio"}, [this] { poll(); });
+    weft::event begun;
+    weft::detail::unless_run tell([&begun]() noexcept { begun.set(); });
+    poller_ = weft::spawn({.name = "asio"}, [this, &begun, tell = std::move(tell)]() mutable {
+      tell.runs();
+      me_.store(weft::this_fiber::get_id(), std::memory_order_relaxed);
+      begun.set();
+      poll();
+    });
+    begun.wait();
+    if (me_.load(std::memory_order_relaxed) == weft::fiber_id{}) poller_.join();  // there is none
   }
   context(const context&) = delete;
   context& operator=(const context&) = delete;
@@ -121,7 +132,6 @@ class context {
   using reactor = boost::asio::detail::reactor;
 
   void poll() {
-    me_.store(weft::this_fiber::get_id(), std::memory_order_relaxed);
     const std::stop_token stop = weft::this_fiber::stop_token();
     const int descriptor =
         boost::asio::use_service<reactor>(io_).*revealed(detail::reactor_descriptor());
@@ -154,7 +164,16 @@ class context {
     handlers_.add();
     detail::job* const one = j.release();
     try {
-      weft::spawn([this, one] { run(one); }).detach();
+      // No stack for it: it is not called, as at the end of the context, and the runtime reports
+      // an exception that nobody can observe.
+      weft::detail::unless_run dropped([this, one]() noexcept {
+        delete one;
+        handlers_.done();
+      });
+      weft::spawn([this, one, dropped = std::move(dropped)]() mutable {
+        dropped.runs();
+        run(one);
+      }).detach();
     } catch (...) {  // no fiber is to be had: here, then
       run(one);
     }
