@@ -263,14 +263,14 @@ def idle(_load, _program, server, connections, seconds):
         for peer in peers:
             peer.close()
     time.sleep(10)
-    metrics = {
+    return {
+        "connections": (connections, "connections"),
         "bytes": ((full - begin) / connections, "B/conn"),
         "idle_cpu": (used * 1e3 / seconds, "ms/s"),
         "before": (begin / 2**20, "MiB"),
         "full": (full / 2**20, "MiB"),
         "after_10s": (server.resident() / 2**20, "MiB"),
     }
-    return {f"c{connections}_{name}": metric for name, metric in metrics.items()}
 
 
 LOADS = {
@@ -325,6 +325,13 @@ def raise_descriptor_limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def within_descriptors(connections):
+    """As many as the limit allows; the metrics are named after them."""
+    if isinstance(connections, str):
+        return connections
+    return min(connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200)
+
+
 @contextmanager
 def running(command, environment):
     """Starts a server; yields it when it can be asked, and ends it."""
@@ -347,7 +354,7 @@ def run_server(command, load, program, connections, seconds):
     with running(command, load.environment()) as server:
         load.check(server.port)
         metrics = {}
-        for count in connections:
+        for count in map(within_descriptors, connections):
             before = server.cpu()
             found = load.measure(load, program, server, count, seconds)
             used = server.cpu() - before, server.peak_mib()
