@@ -27,12 +27,11 @@ namespace weft::detail {
 namespace {
 
 // The calls that a request is made of (os/direct_call.hpp).
-ssize_t retry_direct(long number, int s, const void* data, std::size_t size, int flags) noexcept {
-  for (;;) {
-    const long n = os::direct_call(number, s, reinterpret_cast<long>(data), static_cast<long>(size),
-                                   flags, 0, 0);
-    if (n != -EINTR) return n;
-  }
+ssize_t transfer(long number, int s, const void* data, std::size_t size, int flags) noexcept {
+  return retry_direct([&] {
+    return os::direct_call(number, s, reinterpret_cast<long>(data), static_cast<long>(size), flags,
+                           0, 0);
+  });
 }
 
 // What is no IP address - a socket pair's end - reads as 0.0.0.0:0.
@@ -83,14 +82,14 @@ class no_sigpipe {
 
 ssize_t call_recv(int s, void* to, std::size_t size) noexcept {
   if constexpr (os::has_direct_calls)
-    return retry_direct(SYS_recvfrom, s, to, size, MSG_DONTWAIT);
+    return transfer(SYS_recvfrom, s, to, size, MSG_DONTWAIT);
   else
     return retry([&] { return ::recv(s, to, size, MSG_DONTWAIT); });
 }
 ssize_t call_send(int s, const void* from, std::size_t size) noexcept {
   constexpr int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
   if constexpr (os::has_direct_calls)
-    return retry_direct(SYS_sendto, s, from, size, flags);
+    return transfer(SYS_sendto, s, from, size, flags);
   else
     return retry([&] { return ::send(s, from, size, flags); });
 }

@@ -7,15 +7,46 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/syscall.h>
 
 #include "net/message_window.hpp"
 #include "net/retry.hpp"
+#include "os/direct_call.hpp"
 
 namespace weft::detail {
 namespace {
 
 sockaddr* native(const native_address& a) noexcept {
   return reinterpret_cast<sockaddr*>(const_cast<sockaddr_storage*>(&a.storage));
+}
+
+// A message in one buffer, as most are, needs no header, which the kernel copies and checks.
+ssize_t receive_one(int s, const net::mutable_buffer& to, int flags,
+                    native_address& from) noexcept {
+  socklen_t size = sizeof from.storage;
+  const ssize_t n = retry_direct([&]() -> long {
+    size = sizeof from.storage;
+    if constexpr (os::has_direct_calls)
+      return os::direct_call(SYS_recvfrom, s, reinterpret_cast<long>(to.data()),
+                             static_cast<long>(to.size()), flags,
+                             reinterpret_cast<long>(&from.storage), reinterpret_cast<long>(&size));
+    else
+      return retry([&] { return ::recvfrom(s, to.data(), to.size(), flags, native(from), &size); });
+  });
+  from.size = n < 0 ? 0 : size;
+  return n;
+}
+ssize_t send_one(int s, const net::const_buffer& from, int flags,
+                 const native_address& to) noexcept {
+  sockaddr* const peer = to.size == 0 ? nullptr : native(to);
+  return retry_direct([&]() -> long {
+    if constexpr (os::has_direct_calls)
+      return os::direct_call(SYS_sendto, s, reinterpret_cast<long>(from.data()),
+                             static_cast<long>(from.size()), flags, reinterpret_cast<long>(peer),
+                             static_cast<long>(to.size));
+    else
+      return retry([&] { return ::sendto(s, from.data(), from.size(), flags, peer, to.size); });
+  });
 }
 
 // The headers of a batch; what they point to lives in the messages.
@@ -65,11 +96,13 @@ int call_prepare_datagram(int s, int family, int or_family) noexcept {
 }
 
 ssize_t call_recv_message(int s, const net::mutable_buffers& to, native_address& from) noexcept {
+  constexpr int flags = MSG_DONTWAIT | MSG_TRUNC;
+  if (to.size() == 1) return receive_one(s, to.front(), flags, from);
   message_window w(to, 0);
   w.message.msg_name = &from.storage;
   const ssize_t n = retry([&] {
     w.message.msg_namelen = sizeof from.storage;
-    return ::recvmsg(s, &w.message, MSG_DONTWAIT | MSG_TRUNC);
+    return ::recvmsg(s, &w.message, flags);
   });
   from.size = n < 0 ? 0 : w.message.msg_namelen;
   return n;
@@ -77,13 +110,15 @@ ssize_t call_recv_message(int s, const net::mutable_buffers& to, native_address&
 
 ssize_t call_send_message(int s, const net::const_buffers& from,
                           const native_address& to) noexcept {
+  constexpr int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  if (from.size() == 1) return send_one(s, from.front(), flags, to);
   message_window w(from, 0);
   if (w.more) return -EMSGSIZE;
   if (to.size != 0) {
     w.message.msg_name = native(to);
     w.message.msg_namelen = to.size;
   }
-  return retry([&] { return ::sendmsg(s, &w.message, MSG_DONTWAIT | MSG_NOSIGNAL); });
+  return retry([&] { return ::sendmsg(s, &w.message, flags); });
 }
 
 int call_recv_batch(int s, native_message* batch, std::size_t count) noexcept {

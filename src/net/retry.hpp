@@ -19,4 +19,13 @@ auto retry(Call&& call) noexcept -> decltype(call()) {
   }
 }
 
+/// The same for a call that returns -errno itself, such as os::direct_call.
+template <class Call>
+long retry_direct(Call&& call) noexcept {
+  for (;;) {
+    const long n = call();
+    if (n != -EINTR) return n;
+  }
+}
+
 }  // namespace weft::detail
