@@ -21,6 +21,7 @@ function(weft_component_library name)
 endfunction()
 
 weft_component(jemalloc)
+weft_component(asio)
 
 # For weft's own executables: jemalloc where it exists and no sanitizer owns malloc.
 function(weft_link_executable target)

@@ -21,8 +21,8 @@ class WeftTestConan(ConanFile):
         weft = self.dependencies["weft"]
         toolchain = CMakeToolchain(self)
         toolchain.cache_variables["WEFT_CONSUMER_VERSION"] = str(weft.ref.version)
-        if weft.options.tls:
-            toolchain.cache_variables["WEFT_CONSUMER_COMPONENTS"] = "tls"
+        components = [name for name in ("asio", "tls") if weft.options.get_safe(name)]
+        toolchain.cache_variables["WEFT_CONSUMER_COMPONENTS"] = ",".join(components)
         toolchain.cache_variables["WEFT_CONSUMER_SHARED"] = bool(weft.options.shared)
         toolchain.generate()
 
@@ -33,5 +33,9 @@ class WeftTestConan(ConanFile):
 
     def test(self):
         if can_run(self):
-            for program in ("consumer", "consumer_with_lock_detector"):
+            programs = ["consumer", "consumer_with_lock_detector"]
+            for name in ("asio", "tls"):
+                if self.dependencies["weft"].options.get_safe(name):
+                    programs.append(f"consumer_with_{name}")
+            for program in programs:
                 self.run(str(Path(self.build_folder, program)), env="conanrun")

@@ -7,4 +7,7 @@ run(${CMAKE_COMMAND} -S ${SOURCE_DIR}/around -B ${WORK_DIR} -G ${GENERATOR} -DWE
 if(BUILD)
   run(${CMAKE_COMMAND} --build ${WORK_DIR})
   run(${WORK_DIR}/around)
+  if(EXISTS ${WORK_DIR}/around_with_asio)
+    run(${WORK_DIR}/around_with_asio)
+  endif()
 endif()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # conan create, with Debian's packages as the platform's: no remote is asked, nor is there one. HOW:
-# load (the recipe is read), create (made, and used by test_package).
+# load (the recipe is read), create (made with OPTIONS, NAME=VALUE,..., and used by test_package).
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 if(NOT CONAN)
   message(FATAL_ERROR "SKIPPED: there is no Conan; tools/test installs it")
@@ -49,6 +49,7 @@ fmt/9.1.0
 nlohmann_json/3.11.2
 elfutils/0.188
 ")
+string(REPLACE "," ";" OPTIONS "${OPTIONS}")
 set(options)
 foreach(option IN LISTS OPTIONS)
   list(APPEND options -o &:${option})

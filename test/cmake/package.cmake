@@ -7,11 +7,12 @@ include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 file(REMOVE_RECURSE ${WORK_DIR})
 run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${WORK_DIR}/installed)
 file(RENAME ${WORK_DIR}/installed ${WORK_DIR}/moved)
+string(REPLACE "," ";" EMULATOR "${EMULATOR}")
 # By the environment: as an argument, a list such as "setarch;-R" would come apart on its way.
 set(ENV{WEFT_CONSUMER_EMULATOR} "${EMULATOR}")
 run(${CMAKE_COMMAND} -S ${SOURCE_DIR}/consumer -B ${WORK_DIR}/build -G ${GENERATOR}
     -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_PREFIX_PATH=${WORK_DIR}/moved
-    -DWEFT_CONSUMER_VERSION=${VERSION} "-DWEFT_CONSUMER_COMPONENTS=${COMPONENTS}"
+    -DWEFT_CONSUMER_VERSION=${VERSION} -DWEFT_CONSUMER_COMPONENTS=${COMPONENTS}
     -DWEFT_CONSUMER_SANITIZED=${SANITIZED} -DWEFT_CONSUMER_SHARED=${SHARED})
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK_DIR}/build --output-on-failure --no-tests=error)
