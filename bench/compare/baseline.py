@@ -7,8 +7,8 @@ median of the pairs' ratios, and the interval that has the true one in it with 9
 statistics of the pairs; the smallest and the largest ratio if there are fewer than six).
 
 A metric is a regression if the median ratio is worse than the bound and the whole interval is worse
-than 1: both large and no accident. Latencies are shown and not judged: on few CPUs the load and the
-machine make most of them.
+than 1: both large and no accident; fewer than six pairs judge nothing. Latencies are shown and not
+judged: on few CPUs the load and the machine make most of them.
 Rejected: all runs of one, then all of the other (they would compare two times of day).
 """
 
@@ -36,8 +36,11 @@ class Row(NamedTuple):
     ratio: float
     low: float
     high: float
+    pairs: int
 
     def verdict(self, bound):
+        if self.pairs < 6:
+            return "too few pairs"
         if UNJUDGED.search(self.metric):
             return "not judged"
         better_is_more = HIGHER_IS_BETTER.search(self.metric)
@@ -113,6 +116,7 @@ def rows_of(workload, workers, runs):
             statistics.median(now for _, now in pairs),
             statistics.median(ratios),
             *interval(ratios),
+            len(ratios),
         )
 
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSL-1.0
 """Builds the subjects with what the machine has; says in one line each what could not be, and why.
 
-A subject is found by its source: <workload>/<subject>.cpp, .rs or <workload>/<subject>/main.go.
+A subject is found by its source: <workload>/<subject>.cpp, .rs, <workload>/<subject>/main.go or
+Main.java. weft-glibc and the -jemalloc ones are other subjects' programs with another allocator.
 Rejected: asking for every toolchain before starting (a machine without Go still compares others).
 """
 
+import ctypes.util
+import functools
 import os
 import re
 import shutil
@@ -15,6 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OUT = ROOT / "build" / "compare"
+PREBUILT = None  # a CMake build folder whose programs are taken as they are
 
 BASE_PACKAGES = [
     "g++",
@@ -30,6 +34,7 @@ PACKAGES = {
     "asio": ["libboost-dev"],
     "go": ["golang-go"],
     "tokio": ["cargo"],
+    "java": ["openjdk-21-jdk-headless"],
 }
 # What a workload needs besides, by its folder.
 WORKLOAD_PACKAGES = {
@@ -38,8 +43,10 @@ WORKLOAD_PACKAGES = {
     "https": ["libssl-dev", "libboost-dev"],
     "requests": ["libhttp-parser-dev"],
 }
+JEMALLOC = ctypes.util.find_library("jemalloc")  # for the -jemalloc subjects
 BROKEN = "does not build"
 CARGO_NEEDED = (1, 85)  # Cargo.toml's rust-version
+JAVA_NEEDED = 21  # virtual threads
 
 
 def say(text):
@@ -56,14 +63,37 @@ def installed(package):
     return query.stdout == "installed"
 
 
+def source_subject(subject):
+    """Whose program it is: that of another one if it differs by its allocator only."""
+    return subject.removesuffix("-glibc").removesuffix("-jemalloc")
+
+
 def language(folder, subject):
+    subject = source_subject(subject)
     for kind, source in (
         ("c++", f"{subject}.cpp"),
         ("rust", f"{subject}.rs"),
         ("go", f"{subject}/main.go"),
+        ("java", f"{subject}/Main.java"),
     ):
         if (HERE / folder / source).exists():
             return kind
+    return None
+
+
+@functools.cache
+def java_home():
+    """A JDK that is new enough: JAVA_HOME, the one in PATH, or the newest in Debian's folder."""
+    homes = [Path(os.environ["JAVA_HOME"])] if "JAVA_HOME" in os.environ else []
+    if found := shutil.which("javac"):
+        homes.append(Path(found).resolve().parent.parent)
+    homes += sorted(Path("/usr/lib/jvm").glob("*"), reverse=True)
+    for home in homes:
+        release = home / "release"
+        if (home / "bin" / "javac").exists() and release.exists():
+            version = re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.M)
+            if version and int(version[1]) >= JAVA_NEEDED:
+                return home
     return None
 
 
@@ -86,6 +116,8 @@ def missing_packages(folders, subjects, loads):
         "wrk": "wrk",
         "openssl": "openssl",
     }
+    if java_home():
+        wanted = [p for p in wanted if p not in PACKAGES["java"]]
     return [
         p
         for p in dict.fromkeys(wanted)
@@ -135,7 +167,16 @@ def launcher():
 
 def load_program(name):
     """A load of ours, such as echo_load; built with the C++ programs."""
-    return OUT / "cmake" / "bench" / "compare" / f"weft_compare_{name}"
+    return (PREBUILT or OUT / "cmake") / "bench" / "compare" / f"weft_compare_{name}"
+
+
+def missing_load(load):
+    """Why a load cannot run here, or None."""
+    if load.program and not load_program(load.program).exists():
+        return f"{load.program} is not built"
+    missing = missing_packages((), (), [load]) if shutil.which("dpkg-query") else ()
+    missing = [package for package in missing if package in load.packages]
+    return f"apt-get install {' '.join(missing)}" if missing else None
 
 
 def build_cpp(wanted, loads=(), root=ROOT, out=None):
@@ -226,27 +267,70 @@ def build_rust(wanted):
     return {pair: BROKEN for pair in wanted}
 
 
+def build_java(wanted):
+    home = java_home()
+    if not home:
+        return {pair: f"needs a JDK of {JAVA_NEEDED} or newer (JAVA_HOME)" for pair in wanted}
+    problems = {}
+    for folder, subject in wanted:
+        to = program(folder, subject)
+        sources = [str(HERE / "common" / "Bench.java"), str(HERE / folder / subject / "Main.java")]
+        command = [str(home / "bin" / "javac"), "-d", str(to), *sources]
+        if not run(command, HERE, OUT / "java.log"):
+            problems[folder, subject] = BROKEN
+    return problems
+
+
 def program(folder, subject, out=None):
+    """The program of a subject; of a Java one the folder of its classes."""
     out = out or OUT
     kind = language(folder, subject)
-    if kind == "go":
-        return out / "go" / f"{folder}_{subject}"
+    if kind in ("go", "java"):
+        return out / kind / f"{folder}_{source_subject(subject)}"
     if kind == "rust":
-        return out / "rust" / "release" / f"{folder}_{subject}"
-    return out / "cmake" / "bench" / "compare" / f"weft_compare_{folder}_{subject}"
+        return out / "rust" / "release" / f"{folder}_{source_subject(subject)}"
+    name = subject.removesuffix("-jemalloc")
+    return (PREBUILT or out / "cmake") / "bench" / "compare" / f"weft_compare_{folder}_{name}"
+
+
+def command(folder, subject, workers, out=None):
+    """How a subject is called, but for its sizes."""
+    built = str(program(folder, subject, out))
+    if language(folder, subject) == "java":
+        java = str(java_home() / "bin" / "java")
+        parallelism = f"-Djdk.virtualThreadScheduler.parallelism={workers}"
+        return [java, parallelism, "-cp", built, "Main", str(workers)]
+    if subject.endswith("-jemalloc"):
+        return ["/usr/bin/env", f"LD_PRELOAD={JEMALLOC}", built, str(workers)]
+    return [built, str(workers)]
 
 
 def build(wanted, loads=()):
     """Builds (folder, subject) pairs and loads; returns why for the pairs that could not be."""
-    by_language = {"c++": [], "go": [], "rust": []}
-    for pair in wanted:
-        by_language[language(*pair)].append(pair)
+    if PREBUILT:
+        return {pair: "is not built here" for pair in wanted if not program(*pair).exists()}
+    by_language = {"c++": [], "go": [], "rust": [], "java": []}
     problems = {}
-    if by_language["c++"] or loads:
-        say(f"building {len(by_language['c++'])} c++ programs and {len(loads)} loads")
-        problems.update(build_cpp(by_language["c++"], loads))
-    for kind, how in (("go", build_go), ("rust", build_rust)):
-        if by_language[kind]:
-            say(f"building {len(by_language[kind])} {kind} programs")
-            problems.update(how(by_language[kind]))
+    for folder, subject in wanted:
+        if subject.endswith("-jemalloc") and not JEMALLOC:
+            problems[folder, subject] = "apt-get install libjemalloc2"
+        else:
+            name = subject.removesuffix("-jemalloc")
+            by_language[language(folder, subject)].append((folder, name))
+    hows = {"c++": build_cpp, "go": build_go, "rust": build_rust, "java": build_java}
+    for kind, how in hows.items():
+        some = list(dict.fromkeys(by_language[kind]))
+        if kind == "c++" and (some or loads):
+            say(f"building {len(some)} c++ programs and {len(loads)} loads")
+            found = build_cpp(some, loads)
+        elif some:
+            say(f"building {len(some)} {kind} programs")
+            found = how(some)
+        else:
+            continue
+        problems.update(
+            (pair, found[pair[0], pair[1].removesuffix("-jemalloc")])
+            for pair in wanted
+            if (pair[0], pair[1].removesuffix("-jemalloc")) in found
+        )
     return problems

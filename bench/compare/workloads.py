@@ -31,6 +31,34 @@ def slept(tasks, sleeps):
     return total
 
 
+def primes_below(n):
+    sieve = bytearray([1]) * n
+    for i in range(2, n):
+        if sieve[i]:
+            sieve[i * i :: i] = bytes(len(range(i * i, n, i)))
+    return sum(sieve[2:])
+
+
+def product_sum(n):
+    """common/matrix.hpp's weighted sum, by vectors instead of by the product."""
+    weights = [j % 10 + 1 for j in range(n)]
+    b = [sum(k * j % 5 * weights[j] for j in range(n)) for k in range(n)]
+    return sum(weights[i] * sum((i + k) % 7 * b[k] for k in range(n)) for i in range(n))
+
+
+def piped(items):
+    """pipeline/stages.hpp's hash of what ten stages make of 0, 1, ... items - 1."""
+    total = 0
+    for item in range(items):
+        for stage in range(10):
+            item = item * 3 + stage
+        total = (total * 31 + item) % 1_000_000_007
+    return total
+
+
+QUEENS = {6: 4, 7: 40, 8: 92, 11: 2680, 12: 14200}  # ways to put N queens on a board
+
+
 @dataclass
 class Workload:
     about: str
@@ -49,6 +77,7 @@ class Workload:
     # Sizes (of a server: connections) for --baseline, for runs of about half a second; one that has
     # them is among its workloads if none is named.
     guard: Optional[tuple] = None
+    shown: Optional[str] = None  # the metric in the plot of all; none: it is not in it
 
 
 def late_workloads():
@@ -99,6 +128,7 @@ WORKLOADS = {
         # 128 KiB of stack for each Boost fiber, and a kernel object for each thread
         fewer={"boost": (20_000, 3), "thread": (10_000, 3)},
         guard=(1_000_000, 3),
+        shown="spawn_join",
     ),
     "yield": Workload(
         "1000 tasks x 5000 yields",
@@ -107,6 +137,7 @@ WORKLOADS = {
         lambda tasks, yields: tasks * yields,
         fewer={"thread": (1_000, 500)},
         guard=(1_000, 15_000),
+        shown="yield",
     ),
     "fib": Workload(
         "fib(30), a task per call",
@@ -115,6 +146,7 @@ WORKLOADS = {
         fib,
         fewer={"boost": (22,), "thread": (16,)},
         guard=(35,),
+        shown="spawn",
     ),
     "skynet": Workload(
         "a task tree of 1M leaves, fan-out 10",
@@ -123,6 +155,22 @@ WORKLOADS = {
         below,
         fewer={"boost": (100_000,)},
         only={"boost": (1,)},
+        shown="leaf",
+    ),
+    "matmul": Workload(
+        "the product of two 512 x 512 matrices, a task per half down to 16 x 16 tiles",
+        (512, 16),
+        (64, 16),
+        lambda n, leaf: product_sum(n),
+        shown="total",
+    ),
+    "nqueens": Workload(
+        "11 queens on a board, a task per queen that can stand: 166,925 tasks",
+        (11, 166_925),
+        (6, 152),
+        lambda n, tasks: QUEENS[n],
+        fewer={"boost": (8, 2_056), "thread": (7, 551)},
+        shown="task",
     ),
     "sleepers": Workload(
         "100k tasks sleeping 100 ms",
@@ -130,6 +178,7 @@ WORKLOADS = {
         (500, 5),
         lambda tasks, ms: tasks,
         fewer={"thread": (10_000, 100)},
+        shown="cpu",
     ),
     "memory": Workload(
         "1M parked tasks: resident bytes, time to spawn, mappings",
@@ -137,6 +186,7 @@ WORKLOADS = {
         (500,),
         lambda tasks: tasks,
         fewer={"boost": (50_000,), "thread": (10_000,)},
+        shown="resident",
     ),
     "idle": Workload(
         "10k parked tasks for 5 s: CPU time",
@@ -154,6 +204,7 @@ WORKLOADS = {
         connections={None: (100, 1000), "thread": (100,)},
         only={"epoll": (1,)},
         guard=(100,),
+        shown="c100_rate",
     ),
     "http10k": Workload(
         "10,000 connections to wrk, each request waits 10 ms",
@@ -162,6 +213,7 @@ WORKLOADS = {
         served="wrk_waiting",
         connections={None: (10_000,)},
         only={"epoll": (1,)},
+        shown="c10000_cpu",
     ),
     "echo": Workload(
         "64 bytes and back on 100, 1000 and 10,000 connections, one message at a time on each",
@@ -170,6 +222,7 @@ WORKLOADS = {
         served="echo_load",
         connections={None: (100, 1000, 10_000)},
         only={"epoll": (1,)},
+        shown="c1000_cpu",
     ),
     "udp_echo": Workload(
         "64 bytes and back by UDP: one message under way; of 64 clients one each, four each",
@@ -226,18 +279,36 @@ WORKLOADS = {
         lambda rounds: below(rounds + 1),
         fewer={"thread": (100_000,)},
         guard=(2_000_000,),
+        shown="round_trip",
     ),
     "channel4x4": Workload(
         "4 producers, 4 consumers, one channel of 128",
         (4_000_000, 128),
         (4_000, 128),
         lambda items, capacity: below(items),
+        shown="item",
+    ),
+    "pipeline": Workload(
+        "500k items through ten stages, channels of 64 between them",
+        (500_000, 64),
+        (2_000, 64),
+        lambda items, capacity: piped(items),
+        shown="item",
+    ),
+    "mixed": Workload(
+        "100 connections with 200 round trips each, beside 16 countings of primes",
+        (100, 200, 16, 400_000),
+        (5, 5, 2, 1_000),
+        lambda clients, rounds, jobs, limit: clients * below(rounds + 1)
+        + jobs * primes_below(limit),
+        shown="wall",
     ),
     "mutex": Workload(
         "8 tasks x 500k lock/unlock of one mutex",
         (8, 500_000),
         (8, 500),
         lambda tasks, ops: tasks * ops,
+        shown="lock",
     ),
     "mutex_uncontended": Workload(
         "one task x 5M lock/unlock",
@@ -252,12 +323,14 @@ WORKLOADS = {
         (200, 3),
         slept,
         fewer={"thread": (10_000, 20)},
+        shown="cpu",
     ),
     "select8": Workload(
         "one task selecting over 8 channels of 16",
         (2_000_000, 16),
         (800, 16),
         lambda items, capacity: below(items // 8 * 8),
+        shown="item",
     ),
     "ticker_loop": Workload(
         "one worker: a 1 ms ticker beside an endless loop",
@@ -301,12 +374,24 @@ WORKLOADS = {
         (100_000,),
         (200,),
         lambda calls: below(calls + 1),
+        shown="round_trip",
     ),
+}
+
+# Why weft is behind somewhere, for the page; the metric None stands for the others of a workload.
+LOSSES = {
+    (
+        "memory",
+        "resident",
+    ): "A parked fiber keeps a page of its stack; a task or a frame is smaller.",
+    ("memory", "spawn"): "The first touch of a stack is a page fault.",
+    ("select8", "item"): "Two workers compete for the locks of the same eight channels.",
 }
 
 # In the order of the report; a workload has the subjects it has a program for.
 SUBJECTS = {
     "weft": "this library, executables linked with jemalloc",
+    "weft-glibc": "weft, with glibc's malloc",
     "weft-batch": "weft by receive_batch and send_batch",
     "weft-undeclared": "weft, blocking calls as they are",
     "weft-offload": "weft, blocking calls by offload",
@@ -317,9 +402,14 @@ SUBJECTS = {
     "go-nethttp": "net/http",
     "tokio": "tasks of a multi_thread runtime, default allocator",
     "tokio-undeclared": "Tokio, blocking without spawn_blocking",
+    "tokio-jemalloc": "tokio, with jemalloc",
+    "java": "virtual threads of a JDK >= 21",
     "boost": "Boost.Fiber: round_robin on one worker, work_stealing (suspending) on more",
-    "tbb": "oneTBB task_group",
+    "boost-jemalloc": "Boost.Fiber, with jemalloc",
+    "tbb": "oneTBB task_group; pipeline: parallel_pipeline",
+    "tbb-jemalloc": "oneTBB, with jemalloc",
     "asio": "Boost.Asio's coroutines, one io_context run by WORKERS threads",
+    "asio-jemalloc": "asio, with jemalloc",
     "thread": "std::thread, WORKERS CPUs",
     "epoll": "one thread, one epoll loop",
 }

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSL-1.0
+// matmul: a task of a task_group per half of the longer side of the product, down to LEAF x LEAF
+// tiles.
+#include "common/tbb.hpp"
+#include "common/matrix.hpp"
+
+namespace {
+
+void multiply(bench::product& product, const bench::tile& part, std::size_t leaf) {
+  if (part.is_leaf(leaf)) return product.compute(part);
+  const auto [first, second] = part.halves();
+  tbb::task_group child;
+  child.run([&, first = first] { multiply(product, first, leaf); });
+  multiply(product, second, leaf);
+  child.wait();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto size = bench::parse(argc, argv, {"N", "LEAF"});
+  bench::product product{std::size_t(size[0])};
+  const auto round = [&] { multiply(product, product.whole(), std::size_t(size[1])); };
+  bench::run_tbb(size.workers, [&] {
+    round();  // warm-up
+    const auto start = bench::clock::now();
+    round();
+    bench::metric("total", bench::ns_since(start) * 1e-6, "ms");
+  });
+  bench::answer(product.weighted_sum());
+}
