@@ -6,64 +6,25 @@
 //
 // A job that was handed out stays pending at Redis until it is acknowledged, together with its
 // result, in one script. What a process that died had in hand, others claim after --claim-ms.
-// So nothing is lost; a job may be begun twice, but its result is there once. hiredis formats and
-// parses; a fiber waits for its socket, and no thread.
+// So nothing is lost; a job may be begun twice, but its result is there once.
 #include <fmt/format.h>
-#include <hiredis/hiredis.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <exception>
-#include <memory>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
 
 #include <weft/weft.hpp>
 
-#include "signals.hpp"
+#include "redis.hpp"
 
 namespace {
-
-using reply = std::unique_ptr<redisReply, decltype(&::freeReplyObject)>;
-
-class redis {
- public:
-  redis(const std::string& host, int port)
-      : context_(::redisConnectNonBlock(host.c_str(), port), &::redisFree) {
-    if (context_ == nullptr || context_->err != 0) fail();
-    socket_ = weft::io::descriptor::borrow(context_->fd);
-  }
-  // Throws what Redis calls an error, too.
-  template <class... A>
-  reply command(const char* format, A... arguments) {
-    if (::redisAppendCommand(context_.get(), format, arguments...) != REDIS_OK) fail();
-    for (int sent = 0; sent == 0;) {
-      socket_.wait_writable();
-      if (::redisBufferWrite(context_.get(), &sent) != REDIS_OK) fail();
-    }
-    void* got = nullptr;
-    while (::redisReaderGetReply(context_->reader, &got) == REDIS_OK && got == nullptr) {
-      socket_.wait_readable();
-      if (::redisBufferRead(context_.get()) != REDIS_OK) fail();
-    }
-    reply r(static_cast<redisReply*>(got), &::freeReplyObject);
-    if (r == nullptr) throw std::runtime_error("redis: what came is no answer");
-    if (r->type == REDIS_REPLY_ERROR) throw std::runtime_error(std::string("redis: ") + r->str);
-    return r;
-  }
-
- private:
-  [[noreturn]] void fail() const {
-    throw std::runtime_error(std::string("redis: ") +
-                             (context_ == nullptr ? "no memory" : context_->errstr));
-  }
-  std::unique_ptr<redisContext, decltype(&::redisFree)> context_;
-  weft::io::descriptor socket_;  // ends before it
-};
 
 struct settings {
   std::string host = "127.0.0.1", stream = "jobs";
@@ -78,7 +39,7 @@ constexpr const char* finish =
     " end";
 
 // entries: {{id, {"job", value}}, ...}
-void work_through(redis& db, const settings& s, const redisReply& entries) {
+void work_through(redis::client& db, const settings& s, const redisReply& entries) {
   for (std::size_t i = 0; i < entries.elements; ++i) {
     const redisReply& entry = *entries.element[i];
     if (entry.elements != 2 || entry.element[1]->elements != 2) continue;  // deleted meanwhile
@@ -89,32 +50,31 @@ void work_through(redis& db, const settings& s, const redisReply& entries) {
 }
 
 void work(const settings& s, int number, const std::stop_token& stop) {
-  redis db(s.host, s.port);
+  redis::client db(s.host, s.port);
   const std::string me = std::to_string(::getpid()) + "-" + std::to_string(number);
   while (!stop.stop_requested()) {
-    const reply left = db.command("XAUTOCLAIM %s workers %s %d 0 COUNT 4", s.stream.c_str(),
-                                  me.c_str(), s.claim_ms);
+    const redis::reply left = db.command("XAUTOCLAIM %s workers %s %d 0 COUNT 4", s.stream.c_str(),
+                                         me.c_str(), s.claim_ms);
     work_through(db, s, *left->element[1]);
-    const reply fresh = db.command("XREADGROUP GROUP workers %s COUNT 4 BLOCK 300 STREAMS %s >",
-                                   me.c_str(), s.stream.c_str());
+    const redis::reply fresh = db.command(
+        "XREADGROUP GROUP workers %s COUNT 4 BLOCK 300 STREAMS %s >", me.c_str(), s.stream.c_str());
     if (fresh->type == REDIS_REPLY_ARRAY) work_through(db, s, *fresh->element[0]->element[1]);
   }
 }
 
-int work_until_signal(const settings& s, const examples::end_signals& signals) {
+int work_until_signal(const settings& s, weft::signal_set& end) {
   try {
-    redis(s.host, s.port).command("XGROUP CREATE %s workers 0 MKSTREAM", s.stream.c_str());
+    redis::client(s.host, s.port).command("XGROUP CREATE %s workers 0 MKSTREAM", s.stream.c_str());
   } catch (const std::runtime_error& e) {
     if (std::string(e.what()).find("BUSYGROUP") == std::string::npos) throw;  // it is there already
   }
   std::puts("working");
   std::fflush(stdout);
   std::stop_source stop;
-  weft::spawn([&] {
-    signals.wait();
-    stop.request_stop();
-  }).detach();
   weft::scope workers;
+  workers.spawn([&] {  // ends, too, if a worker fails
+    if (end.wait(weft::this_fiber::stop_token())) stop.request_stop();
+  });
   for (int i = 0; i < s.fibers; ++i) workers.spawn([&, i] { work(s, i, stop.get_token()); });
   workers.join();
   return 0;
@@ -138,10 +98,10 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   CLI11_PARSE(app, argc, argv);
   try {
-    const examples::end_signals signals;
+    weft::signal_set end{SIGTERM, SIGINT};
     return weft::run([&] {
-      if (*works) return work_until_signal(s, signals);
-      redis db(s.host, s.port);
+      if (*works) return work_until_signal(s, end);
+      redis::client db(s.host, s.port);
       for (int i = 0; i < s.count; ++i) db.command("XADD %s * job %d", s.stream.c_str(), i);
       fmt::print("{} jobs added\n", s.count);
       return 0;

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -21,8 +22,6 @@
 #include <utility>
 
 #include <weft/weft.hpp>
-
-#include "signals.hpp"
 
 namespace examples {
 
@@ -59,7 +58,7 @@ inline void raise_descriptor_limit() {
 }
 
 template <class Serve>
-int accept_until_signal(const server_options& o, const end_signals& signals, Serve& serve) {
+int accept_until_signal(const server_options& o, weft::signal_set& signals, Serve& serve) {
   weft::net::tcp_listener listener(weft::net::endpoint(o.address, o.port));
   std::printf("listening on %s port %u\n", o.address.c_str(),
               static_cast<unsigned>(listener.local_endpoint().port()));
@@ -69,7 +68,7 @@ int accept_until_signal(const server_options& o, const end_signals& signals, Ser
   weft::scope connections;
   auto end = weft::spawn([&] {
     try {
-      signals.wait();
+      static_cast<void>(signals.wait());
     } catch (const std::exception& e) {  // a server that no signal reaches must not go on
       std::fprintf(stderr, "signals: %s\n", e.what());
     }
@@ -110,7 +109,7 @@ int accept_until_signal(const server_options& o, const end_signals& signals, Ser
 template <class Serve>
 int run_server(const char* program, const server_options& o, Serve serve) try {
   detail::raise_descriptor_limit();
-  const end_signals signals;
+  weft::signal_set signals{SIGTERM, SIGINT};
   return weft::run(o.runtime, [&] { return detail::accept_until_signal(o, signals, serve); });
 } catch (const std::exception& e) {
   std::fprintf(stderr, "%s: %s\n", program, e.what());

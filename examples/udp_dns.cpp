@@ -8,15 +8,12 @@
 // connected to the upstream: the kernel chooses its port and takes answers from there only, and the
 // number is random, so that others can hardly answer in its place. The upstream is asked twice;
 // then the client gets SERVFAIL. Questions beyond --in-flight are dropped: clients ask again.
-// libresolv reads messages.
-#include <arpa/inet.h>
-#include <arpa/nameser.h>
 #include <fmt/format.h>
-#include <strings.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -31,48 +28,13 @@
 
 #include <weft/weft.hpp>
 
-#include "signals.hpp"
+#include "dns.hpp"
 
 namespace {
 
-using message = std::vector<unsigned char>;
+using dns::message;
+using dns::question;
 using weft::net::endpoint;
-constexpr std::size_t largest = 4096;
-
-// The one question of a query.
-struct question {
-  bool whole = false;
-  std::string name;
-  int type = 0;
-
-  explicit question(const message& m) {
-    ns_msg parsed;
-    ns_rr record;
-    if (::ns_initparse(m.data(), static_cast<int>(m.size()), &parsed) != 0) return;
-    if (ns_msg_count(parsed, ns_s_qd) != 1 || ::ns_parserr(&parsed, ns_s_qd, 0, &record) != 0)
-      return;
-    name = ns_rr_name(record);
-    type = ns_rr_type(record);
-    whole = true;
-  }
-  [[nodiscard]] bool is(const question& other) const {
-    return whole && other.whole && type == other.type &&
-           ::strcasecmp(name.c_str(), other.name.c_str()) == 0;
-  }
-};
-
-bool is_answer(const message& m) { return m.size() >= NS_HFIXEDSZ && (m[2] & 0x80) != 0; }
-
-// The query with its header made an answer's. What follows the question (EDNS) is left out.
-message answer_to(const message& query, int code) {
-  std::size_t end = NS_HFIXEDSZ;
-  while (query[end] != 0) end += query[end] + 1u;  // the name, whose form libresolv has checked
-  message m(query.begin(), query.begin() + static_cast<std::ptrdiff_t>(end + 5));
-  m[2] = static_cast<unsigned char>((m[2] & 0x79) | 0x80);  // an answer; what was asked, as asked
-  m[3] = static_cast<unsigned char>(0x80 | code);           // recursion is available
-  for (std::size_t i = 6; i < NS_HFIXEDSZ; ++i) m[i] = 0;   // no records yet
-  return m;
-}
 
 class name_server {
  public:
@@ -81,7 +43,7 @@ class name_server {
 
   void serve(weft::net::udp_socket& socket, const std::stop_token& stop) {
     weft::scope questions;
-    message room(largest);
+    message room(dns::largest);
     while (!stop.stop_requested()) {
       std::error_code ec;
       const auto got = socket.receive(stop, room, ec);
@@ -89,9 +51,9 @@ class name_server {
       if (ec || got.truncated()) continue;
       const message query(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(got.size));
       const question q(query);
-      if (!q.whole || is_answer(query)) continue;
+      if (!q.whole || dns::is_answer(query)) continue;
       if (const auto own = names_.find(q.name); own != names_.end()) {
-        socket.send_to(own_answer(query, q, own->second), got.from, ec);
+        socket.send_to(dns::address_answer(query, q, own->second), got.from, ec);
       } else if (places_.try_acquire()) {
         questions.spawn([this, &socket, query, q, from = got.from] {
           std::error_code lost;
@@ -103,36 +65,21 @@ class name_server {
   }
 
  private:
-  static message own_answer(const message& query, const question& q, const std::string& address) {
-    message m = answer_to(query, ns_r_noerror);
-    m[2] |= 0x04;  // authoritative
-    if (q.type != ns_t_a) return m;
-    m[7] = 1;
-    // the name of the question, type A, class IN, a minute, four bytes
-    for (const int byte : {0xc0, NS_HFIXEDSZ, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4})
-      m.push_back(static_cast<unsigned char>(byte));
-    in_addr four{};
-    ::inet_pton(AF_INET, address.c_str(), &four);
-    const auto* bytes = reinterpret_cast<const unsigned char*>(&four);
-    m.insert(m.end(), bytes, bytes + sizeof four);
-    return m;
-  }
-
   message forwarded(const message& query, const question& q) const {
     using namespace std::chrono_literals;
     std::random_device random;
     for (int attempt = 0; attempt < 2; ++attempt) try {
         weft::net::udp_socket socket(endpoint(upstream_.is_v6() ? "::" : "0.0.0.0", 0));
         socket.connect(upstream_);
-        message asked = query, answer(largest);
+        message asked = query, answer(dns::largest);
         asked[0] = static_cast<unsigned char>(random());
         asked[1] = static_cast<unsigned char>(random());
         socket.send(asked);
         socket.set_read_deadline(std::chrono::steady_clock::now() + 1s);
         for (;;) {
-          answer.resize(largest);
+          answer.resize(dns::largest);
           answer.resize(socket.receive(answer).size);
-          if (!is_answer(answer) || answer[0] != asked[0] || answer[1] != asked[1]) continue;
+          if (!dns::is_answer(answer) || answer[0] != asked[0] || answer[1] != asked[1]) continue;
           if (!question(answer).is(q)) continue;
           answer[0] = query[0];
           answer[1] = query[1];
@@ -140,7 +87,7 @@ class name_server {
         }
       } catch (const std::system_error&) {  // no answer in time, nobody there, no descriptor left
       }
-    return answer_to(query, ns_r_servfail);
+    return dns::answer_to(query, ns_r_servfail);
   }
 
   std::map<std::string, std::string> names_;
@@ -171,16 +118,16 @@ int main(int argc, char** argv) {
       own[n.substr(0, at)] = endpoint(n.substr(at + 1), 0).address();  // throws if it is none
     }
     name_server server(own, endpoint::parse(upstream), in_flight);
-    const examples::end_signals signals;
+    weft::signal_set end{SIGTERM, SIGINT};
     return weft::run([&] {
       weft::net::udp_socket socket(endpoint(address, port));
       fmt::print("listening on {} port {}\n", address, socket.local_endpoint().port());
       std::fflush(stdout);
       std::stop_source stop;
-      weft::spawn([&] {
-        signals.wait();
-        stop.request_stop();
-      }).detach();
+      weft::scope ender;
+      ender.spawn([&] {
+        if (end.wait(weft::this_fiber::stop_token())) stop.request_stop();
+      });
       server.serve(socket, stop.get_token());
       return 0;
     });

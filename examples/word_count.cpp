@@ -7,17 +7,14 @@
 // order afterwards.
 //
 // A scope with a limit keeps the number of open files bounded: spawn() parks the walking fiber
-// while
-// `--limit` files are in work. The fibers call plain open(2) and read(2).
+// while `--limit` files are in work. The fibers call plain open(2) and read(2).
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 #include <weft/weft.hpp>
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <cerrno>
-#include <cstdint>
 #include <cstdio>
 #include <deque>
 #include <filesystem>
@@ -26,52 +23,15 @@
 #include <string>
 #include <system_error>
 
+#include "words.hpp"
+
 namespace fs = std::filesystem;
 
 namespace {
 
-// What a byte means to a word. wc of GNU coreutils before 9.5 does not let a byte that the C locale
-// cannot print begin a word; POSIX and later versions do.
-enum byte_kind : std::uint8_t { neutral = 0, part = 1, space = 2 };
-enum class word_rule { printable, any_byte };
-using byte_table = std::array<byte_kind, 256>;
-
-byte_table make_table(word_rule rule) {
-  byte_table table{};
-  for (int c = 0; c < 256; ++c) {
-    const bool is_space = c == ' ' || (c >= '\t' && c <= '\r');
-    const bool begins = rule == word_rule::any_byte || (c > ' ' && c < 0x7f);
-    table[static_cast<std::size_t>(c)] = is_space ? space : begins ? part : neutral;
-  }
-  return table;
-}
-
-struct counts {
-  std::uint64_t lines = 0, words = 0, bytes = 0;
-  bool starts_in_word = false;  // the run before the first space is (part of) a word
-  bool has_space = false;
-  bool ends_in_word = false;
-  int error = 0;  // errno: the file could not be read to its end
-
-  void add(const char* data, std::size_t size, const byte_table& table) {
-    bytes += size;
-    for (std::size_t i = 0; i < size; ++i) {
-      const byte_kind kind = table[static_cast<unsigned char>(data[i])];
-      lines += data[i] == '\n';
-      words += (kind == part) & !ends_in_word;
-      starts_in_word |= (kind == part) & !has_space;
-      has_space |= kind == space;
-      ends_in_word = (ends_in_word | (kind == part)) & (kind != space);
-    }
-  }
-
-  void append(const counts& next) {
-    lines += next.lines;
-    bytes += next.bytes;
-    words += next.words - (ends_in_word && next.starts_in_word);
-    ends_in_word = next.ends_in_word || (ends_in_word && !next.has_space);
-  }
-};
+using examples::byte_table;
+using examples::counts;
+using examples::word_rule;
 
 counts count_file(const std::string& path, const byte_table& table) {
   counts result;
@@ -106,7 +66,8 @@ struct settings {
 };
 
 int count_tree(const settings& s) {
-  const byte_table table = make_table(s.any_byte ? word_rule::any_byte : word_rule::printable);
+  const byte_table table =
+      examples::make_table(s.any_byte ? word_rule::any_byte : word_rule::printable);
   std::deque<std::string> paths;  // deques: the fibers keep references while these grow
   std::deque<counts> results;
   const auto options = s.skip_unreadable ? fs::directory_options::skip_permission_denied

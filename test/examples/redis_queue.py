@@ -60,6 +60,11 @@ with Redis() as server:
     started = []
     try:
         work_through(server, started)
+        # a worker whose Redis goes away says so
+        left = worker(server)
+        started.append(left)
+        server.process.kill()
+        assert left.wait(60) == 1
     finally:
         for one in started:
             one.kill()

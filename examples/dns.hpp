@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// dns.hpp - messages of the domain name system, read by libresolv and made by hand.
+#include <arpa/inet.h>
+#include <arpa/nameser.h>
+#include <strings.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace dns {
+
+using message = std::vector<unsigned char>;
+inline constexpr std::size_t largest = 4096;
+
+/// The one question of a query; not whole, if there is none or more than one.
+struct question {
+  bool whole = false;
+  std::string name;
+  int type = 0;
+
+  explicit question(const message& m) {
+    ns_msg parsed;
+    ns_rr record;
+    if (::ns_initparse(m.data(), static_cast<int>(m.size()), &parsed) != 0) return;
+    if (ns_msg_count(parsed, ns_s_qd) != 1 || ::ns_parserr(&parsed, ns_s_qd, 0, &record) != 0)
+      return;
+    name = ns_rr_name(record);
+    type = ns_rr_type(record);
+    whole = true;
+  }
+  [[nodiscard]] bool is(const question& other) const {
+    return whole && other.whole && type == other.type &&
+           ::strcasecmp(name.c_str(), other.name.c_str()) == 0;
+  }
+};
+
+inline bool is_answer(const message& m) { return m.size() >= NS_HFIXEDSZ && (m[2] & 0x80) != 0; }
+
+/// An answer without records. What follows the question in the query (EDNS) is left out.
+inline message answer_to(const message& query, int code) {
+  std::size_t end = NS_HFIXEDSZ;
+  while (query[end] != 0) end += query[end] + 1u;  // the name, whose form libresolv has checked
+  message m(query.begin(), query.begin() + static_cast<std::ptrdiff_t>(end + 5));
+  m[2] = static_cast<unsigned char>((m[2] & 0x79) | 0x80);  // an answer; what was asked, as asked
+  m[3] = static_cast<unsigned char>(0x80 | code);           // recursion is available
+  for (std::size_t i = 6; i < NS_HFIXEDSZ; ++i) m[i] = 0;   // no records yet
+  return m;
+}
+
+/// An authoritative answer: the IPv4 address, or no record if another type was asked for.
+inline message address_answer(const message& query, const question& q, const std::string& address) {
+  message m = answer_to(query, ns_r_noerror);
+  m[2] |= 0x04;  // authoritative
+  if (q.type != ns_t_a) return m;
+  m[7] = 1;
+  // the name of the question, type A, class IN, a minute, four bytes
+  for (const int byte : {0xc0, NS_HFIXEDSZ, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4})
+    m.push_back(static_cast<unsigned char>(byte));
+  in_addr four{};
+  ::inet_pton(AF_INET, address.c_str(), &four);
+  const auto* bytes = reinterpret_cast<const unsigned char*>(&four);
+  m.insert(m.end(), bytes, bytes + sizeof four);
+  return m;
+}
+
+}  // namespace dns
