@@ -40,7 +40,7 @@
 #include <weft/detail/unless_run.hpp>
 #include <weft/event.hpp>
 #include <weft/fiber.hpp>
-#include <weft/select.hpp>
+#include <weft/io/descriptor.hpp>
 #include <weft/this_fiber.hpp>
 #include <weft/wait_group.hpp>
 
@@ -133,15 +133,15 @@ class context {
 
   void poll() {
     const std::stop_token stop = weft::this_fiber::stop_token();
-    const int descriptor =
-        boost::asio::use_service<reactor>(io_).*revealed(detail::reactor_descriptor());
+    const auto events = weft::io::descriptor::borrow(boost::asio::use_service<reactor>(io_).*
+                                                     revealed(detail::reactor_descriptor()));
     while (!stop.stop_requested()) {
       polling_ = true;
       io_.poll();
       polling_ = false;
       for (auto& j : std::exchange(ready_, {})) start(std::move(j));
       if (may_wait())
-        weft::select(weft::on_readable(descriptor, [] {}), weft::on_stop(stop, [] {}));
+        static_cast<void>(events.wait_readable(stop));
       else
         weft::this_fiber::yield();
     }
