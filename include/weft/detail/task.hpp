@@ -285,7 +285,10 @@ struct spawn_call {
   }
 };
 
+/// Constrained, although spawn() is: a compiler without CWG 2369 (clang) forms its return type, and
+/// meets the assertions above, before it looks at spawn's constraint.
 template <class F, class... A>
+  requires(!std::is_same_v<std::decay_t<F>, attributes>)
 using spawn_result = typename decltype(spawn_call<F, A...>::result())::type;
 
 /// Calls `f` with the fiber's stop token before the arguments.
