@@ -20,8 +20,7 @@ constexpr std::uint64_t canary = 0x77656674'2e746f70;  // not zero
 constexpr std::size_t canary_words = 8;
 
 // Words of a stack that may be in use again by now: not for sanitizers.
-[[gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] bool canary_holds(
-    const std::byte* top) noexcept {
+__attribute__((no_sanitize("address", "thread"))) bool canary_holds(const std::byte* top) noexcept {
   const auto* const words = reinterpret_cast<const std::uint64_t*>(top) - canary_words;
   for (std::size_t i = 0; i < canary_words; ++i)
     if (const std::uint64_t now = __atomic_load_n(words + i, __ATOMIC_RELAXED);
@@ -54,8 +53,7 @@ bool ran_off(const std::byte* limit) noexcept {
   return i > 0 && !canary_holds(slab->stack(i - 1).top());
 }
 
-[[gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] void write_canary(
-    std::byte* top) noexcept {
+__attribute__((no_sanitize("address", "thread"))) void write_canary(std::byte* top) noexcept {
   auto* const words = reinterpret_cast<std::uint64_t*>(top) - canary_words;
   for (std::size_t i = 0; i < canary_words; ++i)
     __atomic_store_n(words + i, canary, __ATOMIC_RELAXED);

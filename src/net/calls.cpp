@@ -26,8 +26,9 @@
 namespace weft::detail {
 namespace {
 
-// The calls that a request is made of (os/direct_call.hpp).
-ssize_t transfer(long number, int s, const void* data, std::size_t size, int flags) noexcept {
+// The calls that a request is made of (os/direct_call.hpp); unused if there are no direct calls.
+[[maybe_unused]] ssize_t transfer(long number, int s, const void* data, std::size_t size,
+                                  int flags) noexcept {
   return retry_direct([&] {
     return os::direct_call(number, s, reinterpret_cast<long>(data), static_cast<long>(size), flags,
                            0, 0);

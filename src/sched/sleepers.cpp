@@ -21,7 +21,7 @@ void sleepers::reserve(std::size_t processors) {
 
 void sleepers::attach(worker& w, processor& p) noexcept {
   w.held = &p;
-  p.holder.store(&w, std::memory_order_relaxed);
+  p.holder.store(&w, std::memory_order_release);  // [LIFE-5] watch_processor
   p.round_ns.store(os::now_ns(), std::memory_order_relaxed);
   if (w.own_fiber != nullptr) [[unlikely]]
     p.ask_to_check();  // [OWN-1] pick_local finds nothing here

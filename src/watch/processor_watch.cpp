@@ -23,7 +23,7 @@ bool monitor::others_wait(processor& p) noexcept {
 bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
   const std::uint32_t tick = p.tick.load(std::memory_order_relaxed);
   p.round_ns.store(now, std::memory_order_relaxed);
-  worker* w = p.holder.load(std::memory_order_relaxed);
+  worker* w = p.holder.load(std::memory_order_acquire);  // [LIFE-5] attach
   if (w == nullptr || tick != p.seen.tick) {
     const std::int64_t thawed = p.thawed_ns.load(std::memory_order_relaxed);
     const bool many_steps = w != nullptr && tick - p.seen.tick >= many_steps_a_round;
@@ -146,7 +146,7 @@ bool monitor::blocks_briefly(processor& p, worker& w, std::int64_t now) noexcept
 // The holder is busy in user code with a fiber or two that only it could run, while others are
 // idle.
 bool monitor::share_out(processor& p) noexcept {
-  worker* w = p.holder.load(std::memory_order_relaxed);
+  worker* w = p.holder.load(std::memory_order_acquire);  // [LIFE-5] attach
   if (w == nullptr) return false;
   if (p.next.load(std::memory_order_relaxed) == nullptr && p.claimed_hint() == 0) {
     if (p.stealable() > 0) s_.wake_one_if_needed();

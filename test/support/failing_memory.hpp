@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // support/failing_memory.hpp - operator new, malloc and realloc that fail at the nth call of a
-// thread, or now and then in every thread. Include it in one file of a test, which is linked with
-// -Wl,--wrap=malloc,--wrap=realloc: what weft's own code calls is meant, not the C library's.
+// thread, or now and then in every thread. Include it in one file of a test, which is linked as
+// test/CMakeLists.txt says.
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <new>
+
+#include "base/sanitizers.hpp"
 
 extern "C" {
 void* __real_malloc(std::size_t);
@@ -60,6 +62,31 @@ void* __wrap_realloc(void* p, std::size_t n) {
 }
 }
 
+#if defined(__clang__) && (WEFT_ASAN || WEFT_TSAN)
+// clang's sanitizers have these operators in the program, and allow no second ones. Wrapped, they
+// fail for weft's code and the test's, but not for what the standard library has compiled itself.
+#define WEFT_FAILING_NEW(name, parameters, arguments)            \
+  void* __real_##name parameters;                                \
+  void* __wrap_##name parameters {                               \
+    if (weft::test::memory::fails_now()) throw std::bad_alloc(); \
+    return __real_##name arguments;                              \
+  }
+#define WEFT_FAILING_NOTHROW_NEW(name)                                      \
+  void* __real_##name(std::size_t, const std::nothrow_t&) noexcept;         \
+  void* __wrap_##name(std::size_t n, const std::nothrow_t& t) noexcept {    \
+    return weft::test::memory::fails_now() ? nullptr : __real_##name(n, t); \
+  }
+extern "C" {
+WEFT_FAILING_NEW(_Znwm, (std::size_t n), (n))
+WEFT_FAILING_NEW(_Znam, (std::size_t n), (n))
+WEFT_FAILING_NEW(_ZnwmSt11align_val_t, (std::size_t n, std::align_val_t a), (n, a))
+WEFT_FAILING_NEW(_ZnamSt11align_val_t, (std::size_t n, std::align_val_t a), (n, a))
+WEFT_FAILING_NOTHROW_NEW(_ZnwmRKSt9nothrow_t)
+WEFT_FAILING_NOTHROW_NEW(_ZnamRKSt9nothrow_t)
+}
+#undef WEFT_FAILING_NEW
+#undef WEFT_FAILING_NOTHROW_NEW
+#else
 // GCC takes the free in a replaced operator delete for one of memory that new gave.
 #pragma GCC diagnostic push
 #if !defined(__clang__)
@@ -93,3 +120,4 @@ void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 #pragma GCC diagnostic pop
+#endif

@@ -23,12 +23,11 @@ constexpr std::size_t looked_at = 12 * 1024;
 constexpr std::byte paint{0xa5};
 
 // Not instrumented, not inlined: what lies below the stack pointer is nobody's between two calls.
-[[gnu::noinline, gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] void paint_below() {
+__attribute__((noinline, no_sanitize("address", "thread"))) void paint_below() {
   auto* const here = static_cast<volatile std::byte*>(__builtin_frame_address(0)) - 512;
   for (std::size_t i = 0; i < looked_at; ++i) here[-static_cast<std::ptrdiff_t>(i)] = paint;
 }
-[[gnu::noinline, gnu::no_sanitize("address"), gnu::no_sanitize("thread")]] std::size_t
-used_below() {
+__attribute__((noinline, no_sanitize("address", "thread"))) std::size_t used_below() {
   const auto* const here = static_cast<const volatile std::byte*>(__builtin_frame_address(0)) - 512;
   std::size_t i = looked_at;
   while (i > 0 && here[-static_cast<std::ptrdiff_t>(i - 1)] == paint) --i;
