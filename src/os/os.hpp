@@ -146,19 +146,24 @@ enum class thread_activity : std::uint8_t {
   return look_at_thread(thread) == thread_activity::sleeps;
 }
 /// The same, through a descriptor that is kept: it needs none to be free. Opened and closed by one
-/// thread, asked by any.
+/// thread at a time, asked by any. The last one that reads from a closed one closes it, so nobody
+/// reads from a number that is another file's by then, and nobody waits.
 class thread_stat {
  public:
   thread_stat() = default;
   ~thread_stat() { close(); }
   thread_stat(const thread_stat&) = delete;
   thread_stat& operator=(const thread_stat&) = delete;
-  void open(pid_t thread) noexcept;  // if it can be: else each look opens one
+  // If it can be, and nobody reads from the old one: else each look opens one.
+  void open(pid_t thread) noexcept;
   void close() noexcept;
   [[nodiscard]] thread_activity look(pid_t thread) const noexcept;
 
  private:
-  std::atomic<int> fd_{-1};
+  // The descriptor + 1, or 0, in the upper half; `closing`; how many read from it.
+  static constexpr std::uint64_t closing = std::uint64_t{1} << 31, one_kept = closing << 1;
+  void close_if_last(std::uint64_t now) const noexcept;
+  mutable std::atomic<std::uint64_t> word_{0};
 };
 
 // --- processors

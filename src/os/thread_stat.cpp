@@ -51,23 +51,42 @@ thread_activity look_at_thread(pid_t thread) noexcept {
 void thread_stat::open(pid_t thread) noexcept {
   const errno_guard keep;
   close();
-  // a number: with an old one the answer is about another thread
-  fd_.store(open_stat(thread), std::memory_order_relaxed);
+  const int fd = open_stat(thread);
+  if (fd < 0) return;
+  std::uint64_t now = word_.load(std::memory_order_relaxed);
+  while (now < one_kept)  // those who read meanwhile are counted, and read from none
+    if (word_.compare_exchange_weak(now, now + (static_cast<std::uint64_t>(fd) + 1) * one_kept,
+                                    std::memory_order_release,  // look
+                                    std::memory_order_relaxed))
+      return;
+  ::close(fd);
 }
 
 void thread_stat::close() noexcept {
+  if (word_.load(std::memory_order_relaxed) < one_kept) return;
+  // acq_rel, as the decrement in look: the last one closes after what the others have read.
+  close_if_last(word_.fetch_or(closing, std::memory_order_acq_rel) | closing);
+}
+
+void thread_stat::close_if_last(std::uint64_t now) const noexcept {
+  if (now % one_kept != closing) return;
+  // Fails if another has begun to look: then that one closes.
+  if (!word_.compare_exchange_strong(now, 0, std::memory_order_acq_rel, std::memory_order_relaxed))
+    return;
   const errno_guard keep;
-  if (const int fd = fd_.exchange(-1, std::memory_order_relaxed); fd >= 0) ::close(fd);
+  ::close(static_cast<int>(now / one_kept) - 1);
 }
 
 thread_activity thread_stat::look(pid_t thread) const noexcept {
-  const int fd = fd_.load(std::memory_order_relaxed);
-  if (fd >= 0 && !test_hooks.no_proc.load(std::memory_order_relaxed)) {
+  thread_activity found = thread_activity::unknown;
+  const std::uint64_t kept = word_.fetch_add(1, std::memory_order_acquire);  // open
+  if (kept >= one_kept && (kept & closing) == 0 &&
+      !test_hooks.no_proc.load(std::memory_order_relaxed)) {
     const errno_guard keep;
-    if (const thread_activity found = read_stat(fd, thread); found != thread_activity::unknown)
-      return found;
+    found = read_stat(static_cast<int>(kept / one_kept) - 1, thread);
   }
-  return look_at_thread(thread);
+  close_if_last(word_.fetch_sub(1, std::memory_order_acq_rel) - 1);
+  return found != thread_activity::unknown ? found : look_at_thread(thread);
 }
 
 }  // namespace weft::os

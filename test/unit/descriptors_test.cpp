@@ -112,3 +112,24 @@ TEST_CASE("what a kept descriptor says is believed only if it is of that thread"
   pipe.open();
   sleeper.join();
 }
+
+TEST_CASE("a kept descriptor is closed once, and by nobody while it is read from") {
+  weft::os::thread_stat stat;
+  std::atomic<bool> ends{false};
+  const pid_t self = weft::os::thread_id();
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i)
+    readers.emplace_back([&] {
+      while (!ends.load(std::memory_order_relaxed))
+        CHECK(stat.look(self) != weft::os::thread_activity::unknown);
+    });
+  for (std::size_t i = 0; i < scaled(20'000); ++i) {
+    stat.open(self);
+    // Takes the number if it is free, and loses it if `stat` closes twice.
+    const int other = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    stat.close();
+    REQUIRE(::close(other) == 0);
+  }
+  ends.store(true, std::memory_order_relaxed);
+  for (auto& reader : readers) reader.join();
+}
