@@ -16,6 +16,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable
 
 import services
@@ -230,15 +231,37 @@ def wrk(load, _program, server, connections, seconds):
     return with_cpu(server, connections, seconds, measure)
 
 
+def connected_load(command):
+    """Starts a load of ours; returns when it has made its connections, which is not measured."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        bufsize=0,  # select() must see what has not been read
+    )
+    ready = select.select([process.stdout], [], [], 60)[0]
+    if ready and process.stdout.readline() == b"connected\n":
+        return process
+    process.kill()
+    error = process.communicate()[1].decode().strip()
+    raise Failed(f"{Path(command[0]).name}: {error}") if ready else Hung("the load did not begin")
+
+
 def own(load, program, server, connections, seconds):
     """A load of ours: PROGRAM PORT CONNECTIONS SECONDS."""
+    process = connected_load([str(program), str(server.port), str(connections), str(seconds)])
 
     def measure():
-        command = [str(program), str(server.port), str(connections), str(seconds)]
-        done = run_load(command, seconds)
-        if done.returncode != 0:
-            raise Failed(f"{load.program} {connections}: {done.stderr.strip()}")
-        return parse(done.stdout)[1]
+        try:
+            out, err = process.communicate(timeout=seconds + 60)
+        except subprocess.TimeoutExpired:
+            raise Hung("the load did not end") from None
+        finally:
+            stop(process)
+        if process.returncode != 0:
+            raise Failed(f"{load.program} {connections}: {err.decode().strip()}")
+        return parse(out.decode())[1]
 
     return with_cpu(server, connections, seconds, measure)
 
@@ -277,12 +300,8 @@ def idle(_load, _program, server, connections, seconds):
 LOADS = {
     "wrk": Load(wrk, check_http, packages=("wrk",)),
     "wrk_waiting": Load(wrk, check_waiting, packages=("wrk",)),
-    "wrk_https": Load(
-        wrk,
-        check_https,
-        packages=("wrk", "openssl"),
-        environment=services.certificate,
-        scheme="https",
+    "https_load": Load(
+        own, check_https, "https_load", packages=("openssl",), environment=services.certificate
     ),
     "wrk_https_once": Load(
         wrk,

@@ -241,10 +241,10 @@ WORKLOADS = {
         connections={None: (100, 1000, 10_000)},
     ),
     "https": Workload(
-        "http by TLS 1.3 with keep-alive at 100 and 1000 connections",
+        "http by TLS 1.3 at 100 and 1000 connections, whose handshakes are not measured",
         (0,),
         (0,),
-        served="wrk_https",
+        served="https_load",
         connections={None: (100, 1000)},
     ),
     "https_handshake": Workload(

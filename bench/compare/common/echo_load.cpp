@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   std::vector<connection> all(static_cast<std::size_t>(std::atoi(to.connections)));
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
   for (connection& c : all) c.fd = bench::connected_socket(to, SOCK_STREAM, epoll, &c);
+  bench::say_connected();
   bench::answer_times times;
   const auto start = bench::clock::now();
   for (connection& c : all) send_next(c);

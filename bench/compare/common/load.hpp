@@ -2,7 +2,8 @@
 // common/load.hpp - what the loads share: sockets to the server, the time of each answer, the lines
 // that tools/compare reads.
 //
-//   load PORT CONNECTIONS SECONDS   prints rate=, p50=, p99= and seconds=, how long it really was
+//   load PORT CONNECTIONS SECONDS   prints "connected" when all connections are there; in the end
+//                                   rate=, p50=, p99= and seconds=, how long it really was
 //
 // One thread and an epoll loop: a load must not cost more than what it loads.
 #pragma once
@@ -66,6 +67,12 @@ inline int connected_socket(const load_arguments& to, int type, int epoll, void*
   e.data.ptr = owner;
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) != 0) fail("epoll_ctl");
   return fd;
+}
+
+/// All connections are there: from here on tools/compare counts the server's CPU.
+inline void say_connected() {
+  std::puts("connected");
+  std::fflush(stdout);
 }
 
 /// How long answers took.

@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
     c.fd = bench::connected_socket(to, SOCK_STREAM, epoll, &c);
     c.person = std::uint32_t(&c - all.data());
   }
+  bench::say_connected();
   bench::answer_times times;
   const auto start = bench::clock::now();
   for (connection& c : all) ask_next(c);

@@ -63,6 +63,7 @@ int main(int argc, char** argv) {
     c.fd = bench::connected_socket(to, SOCK_DGRAM, epoll, &c);
     c.messages.resize(outstanding);
   }
+  bench::say_connected();
   bench::answer_times times;
   std::int64_t again = 0;
   const auto start = bench::clock::now();

@@ -5,7 +5,7 @@
 namespace {
 
 bench::asio::awaitable<void> serve(bench::tcp::socket client) try {
-  char buffer[4096];
+  char buffer[512];
   for (;;) {
     const std::size_t n =
         co_await client.async_read_some(bench::asio::buffer(buffer), bench::asio::use_awaitable);

@@ -27,7 +27,7 @@ int main(int argc, char** argv) {
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
   watch(epoll, listener);
   epoll_event events[512];
-  char buffer[4096];
+  char buffer[512];
   for (;;) {
     const int ready = epoll_wait(epoll, events, 512, -1);
     for (int i = 0; i < ready; ++i) {

@@ -7,7 +7,7 @@ namespace {
 
 void serve(int fd) {
   bench::no_delay(fd);
-  char buffer[4096];
+  char buffer[512];
   for (ssize_t n; (n = read(fd, buffer, sizeof buffer)) > 0;)
     for (ssize_t done = 0, more; done < n; done += more)
       if ((more = send(fd, buffer + done, std::size_t(n - done), MSG_NOSIGNAL)) < 0) {

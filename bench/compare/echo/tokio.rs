@@ -7,7 +7,7 @@ use weft_compare as bench;
 
 async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut buffer = [0; 4096];
+    let mut buffer = [0; 512];
     loop {
         let n = stream.read(&mut buffer).await?;
         if n == 0 {

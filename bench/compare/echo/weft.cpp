@@ -13,7 +13,7 @@
 namespace {
 
 void serve(weft::net::tcp_stream stream) {
-  std::array<std::byte, 4096> buffer;
+  std::array<std::byte, 512> buffer;
   std::error_code ec;
   while (!ec) {
     const std::size_t n = stream.read_some(std::span(buffer), ec);

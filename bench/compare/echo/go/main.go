@@ -13,7 +13,7 @@ import (
 
 func serve(connection net.Conn) {
 	defer connection.Close()
-	buffer := make([]byte, 4096)
+	buffer := make([]byte, 512)
 	for {
 		n, err := connection.Read(buffer)
 		if err != nil {
