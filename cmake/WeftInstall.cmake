@@ -72,9 +72,20 @@ configure_file(cmake/weft.pc.in weft.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weft.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
         COMPONENT weft_development)
 
-# the library carries it, too
+# gdb's script, for `source`. The library carries it, too, until it is stripped; and gdb loads it by
+# the name of a shared one, from below its own share/gdb/auto-load: with the prefix /usr at once,
+# with others after `add-auto-load-scripts-directory PREFIX/share/gdb/auto-load`.
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/gdb/weft.py
         DESTINATION ${CMAKE_INSTALL_DATADIR}/weft/gdb COMPONENT weft_development)
+if(BUILD_SHARED_LIBS)
+  set(weft_libdir ${CMAKE_INSTALL_LIBDIR})
+  if(NOT IS_ABSOLUTE ${weft_libdir})
+    string(PREPEND weft_libdir "\${CMAKE_INSTALL_PREFIX}/")  # known when it is installed
+  endif()
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/gdb/weft.py
+          DESTINATION "${CMAKE_INSTALL_DATADIR}/gdb/auto-load${weft_libdir}"
+          RENAME libweft.so.${PROJECT_VERSION}-gdb.py COMPONENT weft_development)
+endif()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT weft_development)
 
 if(PROJECT_IS_TOP_LEVEL)

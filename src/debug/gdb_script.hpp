@@ -6,7 +6,8 @@
 
 namespace weft::detail {
 
-/// Does nothing; a program that calls it is linked with the script.
+/// Does nothing; a program that calls it is linked with the script, and with the table that the
+/// script reads (debug_offsets.hpp).
 void carry_gdb_script() noexcept;
 
 }  // namespace weft::detail

@@ -12,23 +12,17 @@
 #include <system_error>
 #include <utility>
 
+#include "fiber/record_table.hpp"
 #include "os/os.hpp"
 
 namespace weft::detail {
+
+constinit record_table all_records{};
+
 namespace {
 
-constexpr std::uint32_t slab_bits = 10;
+constexpr std::uint32_t slab_bits = record_table::slab_bits;
 constexpr std::uint32_t slab_records = 1u << slab_bits;
-constexpr std::uint32_t max_slabs = 1u << 16;
-
-struct record_table {
-  std::atomic<fiber_record*> slabs[max_slabs];  // release by carve, acquire by record_at [REC-1]
-  // one past the last index handed out; 0 is no record
-  std::atomic<std::uint32_t> count{1};
-  base::ranked_futex_lock<base::lock_rank::stack_pool> lock;
-  std::uint32_t carved = 0;  // slabs; under lock
-};
-constinit record_table all_records{};  // tools/gdb/weft.py looks for this name
 
 // Chains of free records, linked through their first ones: `context` leads to the next chain,
 // `ready_ns` is the count. So giving one back asks for no memory, and cannot fail. Under
@@ -55,7 +49,7 @@ constinit record_chain outside{};  // shared by the threads without a cache; und
 
 // Under the lock. Throws before anything has changed.
 void carve() {
-  if (all_records.carved == max_slabs)
+  if (all_records.carved == record_table::max_slabs)
     throw std::system_error(
         std::make_error_code(std::errc::not_enough_memory),
         "weft: 67 million fiber records are in use, the most a process can have");

@@ -227,6 +227,7 @@ class scheduler {
 
   class outside_spawn;
   friend struct scheduler_probe;  // tests look
+  friend struct debug_offsets;
 
   const std::uint32_t number_;  // of this runtime in the process, for the tracer
   const options options_;

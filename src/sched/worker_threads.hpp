@@ -58,6 +58,8 @@ class worker_threads {
   void join_or_leave(ending how) noexcept;
 
  private:
+  friend struct debug_offsets;
+
   const options& options_;
   scheduler& home_;
   void (*const run_)(worker&) noexcept;

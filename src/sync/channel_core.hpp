@@ -113,6 +113,8 @@ class waiter_queue {
   }
 
  private:
+  friend struct debug_offsets;
+
   std::atomic<channel_waiter*> first_{nullptr};  // written under the lock
   channel_waiter* last_ = nullptr;
 };
@@ -187,6 +189,8 @@ class channel_core {
   const element_type& type() const noexcept { return type_; }
 
  private:
+  friend struct debug_offsets;
+
   void* slot(std::size_t i) noexcept { return ring_ + i * type_.size; }
   static void copy_word(void* to, const void* from) noexcept {
     std::memcpy(to, from, sizeof(std::uint64_t));

@@ -6,6 +6,27 @@ include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 
 file(REMOVE_RECURSE ${WORK_DIR})
 run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${WORK_DIR}/installed)
+
+# What gdb says, with the files of this test as its safe path and with its scripts for libraries.
+find_program(GDB gdb)
+function(gdb_says wanted file)
+  if(NOT GDB OR SANITIZED)
+    message(STATUS "gdb is not there, or not to be used: its script is not tried on ${file}")
+    return()
+  endif()
+  execute_process(COMMAND ${GDB} -nx -batch -iex "set auto-load safe-path ${WORK_DIR}"
+    -iex "add-auto-load-scripts-directory ${WORK_DIR}/installed/share/gdb/auto-load"
+    -ex "info auto-load python-scripts" -ex "help info fibers" ${file}
+    OUTPUT_VARIABLE said ERROR_VARIABLE said)
+  if(NOT said MATCHES "${wanted}" OR NOT said MATCHES "Lists weft's fibers")
+    message(FATAL_ERROR "gdb has not loaded weft's script with ${file}: ${said}")
+  endif()
+endfunction()
+if(SHARED)
+  file(GLOB library ${WORK_DIR}/installed/lib*/libweft.so.${VERSION}
+       ${WORK_DIR}/installed/lib/*/libweft.so.${VERSION})
+  gdb_says("libweft.so.${VERSION}-gdb.py" ${library})
+endif()
 file(RENAME ${WORK_DIR}/installed ${WORK_DIR}/moved)
 string(REPLACE "," ";" EMULATOR "${EMULATOR}")
 # By the environment: as an argument, a list such as "setarch;-R" would come apart on its way.
@@ -16,6 +37,10 @@ run(${CMAKE_COMMAND} -S ${SOURCE_DIR}/consumer -B ${WORK_DIR}/build -G ${GENERAT
     -DWEFT_CONSUMER_SANITIZED=${SANITIZED} -DWEFT_CONSUMER_SHARED=${SHARED})
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK_DIR}/build --output-on-failure --no-tests=error)
+
+if(NOT SHARED)
+  gdb_says("inlined-script-weft" ${WORK_DIR}/build/consumer)
+endif()
 
 # No path of this machine in what is installed.
 file(GLOB_RECURSE installed ${WORK_DIR}/moved/*)

@@ -57,23 +57,29 @@ bool has(const std::string& text, const std::string& what) {
   return text.find(what) != std::string::npos;
 }
 
-const std::vector<std::string> questions = {"info fibers",
-                                            "fiber 2",
-                                            "bt",
-                                            "print local",
-                                            "print numbers",
-                                            "print lock",
-                                            "fiber 3",
-                                            "bt 9",
-                                            "fiber none",
-                                            "bt 1",
-                                            "info fibers locker",
-                                            "fiber apply 2 3 bt 20",
-                                            "fiber 1",
-                                            "fiber 77"};
+// An error ends gdb's command file: the question that brings one is the last.
+const std::vector<std::string> about_fibers = {"info fibers",
+                                               "fiber 2",
+                                               "bt",
+                                               "fiber 3",
+                                               "bt 9",
+                                               "fiber none",
+                                               "bt 1",
+                                               "info fibers locker",
+                                               "fiber apply 2 3 bt 20",
+                                               "fiber 1",
+                                               "fiber 77"};
+const std::vector<std::string> about_variables = {"fiber 2", "print local", "print numbers",
+                                                  "print lock", "print *reader_handle"};
 
-void check(const std::string& all) {
-  CAPTURE(all);
+std::vector<std::string> with(std::vector<std::string> first,
+                              const std::vector<std::string>& more) {
+  first.insert(first.end(), more.begin(), more.end());
+  return first;
+}
+
+/// What needs no debug information.
+void check_fibers(const std::string& all) {
   const std::string list = said(all, "info fibers");
   CHECK(has(list, "fiber 2 \"reader\", parked: channel_receive 0x"));
   CHECK(has(list, "fiber 3 \"locker\", parked: mutex 0x"));
@@ -83,10 +89,6 @@ void check(const std::string& all) {
   CHECK(!has(said(all, "bt"), "jump_balanced"));
   CHECK(has(said(all, "bt"), "fiber_entry"));
   CHECK(!has(said(all, "bt"), "corrupt stack"));
-  CHECK(has(said(all, "print local"), "= 42"));
-  CHECK(has(said(all, "print numbers"), "0 of 4 items, 1 waiting receivers"));
-  CHECK(has(said(all, "print lock"), "locked"));
-  CHECK(has(said(all, "print lock"), "waited for"));
   CHECK(has(said(all, "bt 9"), "lock_in_here"));
   CHECK(!has(said(all, "bt 1"), "lock_in_here"));
   CHECK(has(said(all, "info fibers locker"), "1 fibers"));
@@ -96,25 +98,60 @@ void check(const std::string& all) {
   CHECK(has(said(all, "fiber 77"), "there is no fiber 77"));
 }
 
-}  // namespace
-
-TEST_CASE("gdb: fibers of a live process") {
-  const directory d;
-  std::vector<std::string> commands = {"run"};
-  commands.insert(commands.end(), questions.begin(), questions.end());
-  check(gdb(d, WEFT_STUCK_PROGRAM, commands));
+void check_variables(const std::string& all) {
+  CHECK(has(said(all, "print local"), "= 42"));
+  CHECK(has(said(all, "print numbers"), "0 of 4 items, 1 waiting receivers"));
+  CHECK(has(said(all, "print lock"), "locked"));
+  CHECK(has(said(all, "print lock"), "waited for"));
+  CHECK(has(said(all, "print *reader_handle"), "fiber 2 \"reader\", parked: channel_receive"));
 }
 
-TEST_CASE("gdb: fibers of a core file") {
-  const directory d;
-  static_cast<void>(
-      run("cd " + d.path.string() + " && ulimit -c unlimited && " WEFT_STUCK_PROGRAM));
-  std::string core;
+/// A core file of `program` in `d`; empty: the system keeps none.
+std::string core_of(const directory& d, const std::string& program) {
+  static_cast<void>(run("cd " + d.path.string() + " && ulimit -c unlimited && " + program));
   for (const auto& entry : std::filesystem::directory_iterator(d.path))
-    if (entry.path().filename().string().starts_with("core")) core = entry.path().string();
-  if (core.empty()) {
-    MESSAGE("the system keeps no core files here (kernel.core_pattern, ulimit -c)");
-    return;
+    if (entry.path().filename().string().starts_with("core")) return entry.path().string();
+  MESSAGE("the system keeps no core files here (kernel.core_pattern, ulimit -c)");
+  return "";
+}
+
+const std::string stuck_program = WEFT_STUCK_PROGRAM, without_debug = stuck_program + "_release";
+
+}  // namespace
+
+TEST_CASE("gdb: fibers of a live process, and variables of weft's types") {
+  const directory d;
+  std::string all = gdb(d, stuck_program, with({"run"}, about_fibers));
+  CAPTURE(all);
+  check_fibers(all);
+  all = gdb(d, stuck_program, with({"run"}, about_variables));
+  check_variables(all);
+}
+
+TEST_CASE("gdb: fibers of a program without debug information") {
+  const directory d;
+  std::string all = gdb(d, without_debug, with({"run"}, about_fibers));
+  CAPTURE(all);
+  check_fibers(all);
+  all = gdb(d, without_debug, {"info fibers"});
+  CHECK(has(all, "there is no process, and no core file"));
+}
+
+TEST_CASE("gdb: fibers of a core file, with debug information and without") {
+  const directory d;
+  for (const std::string& program : {stuck_program, without_debug}) {
+    const std::string core = core_of(d, program);
+    if (core.empty()) return;
+    const std::string all = gdb(d, program + " " + core, about_fibers);
+    CAPTURE(all);
+    check_fibers(all);
+    std::filesystem::remove(core);
   }
-  check(gdb(d, WEFT_STUCK_PROGRAM " " + core, questions));
+}
+
+TEST_CASE("gdb: a program that does not use weft") {
+  const directory d;
+  const std::string all = gdb(d, "/bin/true", {"source " WEFT_GDB_SCRIPT, "starti", "info fibers"});
+  CAPTURE(all);
+  CHECK(has(all, "the program does not use weft, or its symbol table was stripped"));
 }

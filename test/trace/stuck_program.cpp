@@ -11,6 +11,7 @@ namespace {
 
 weft::mutex lock;
 weft::channel<int> numbers(4);
+weft::fiber<int>* volatile reader_handle = nullptr;
 
 [[gnu::noinline]] int wait_in_here() {
   volatile int local = 42;
@@ -32,6 +33,7 @@ int main() {
     weft::attributes a;
     a.name = "reader";
     auto reader = weft::spawn(a, [] { return wait_in_here(); });
+    reader_handle = &reader;
     const std::lock_guard guard(lock);
     int count = 0;
     a.name = "locker";

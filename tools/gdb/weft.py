@@ -12,23 +12,18 @@
 # wherever its auto-load safe-path allows (gdb says what to write into ~/.gdbinit where it does
 # not). `source weft.py` does the same. A parked fiber is shown by an unwinder: the caller of the
 # selected thread's innermost frame is then what the fiber's saved context says. No register is
-# written, so it works on a core file, and `continue` continues what was there. Needs weft's debug
-# information (-g), which tells where its fields are. Stacks of fibers that do not run: x86-64.
+# written, so it works on a core file, and `continue` continues what was there. Where weft's fields
+# are is read from a table in the library, so neither the program nor weft needs debug information
+# for all this (printing a variable does). Stacks of fibers that do not run: x86-64.
+import re
 from types import SimpleNamespace
 
 import gdb
 import gdb.printing
 import gdb.unwinder
+from gdb.FrameDecorator import FrameDecorator
 
-STATES = ("unused", "not started", "runnable", "running", "parking", "parked", "woken", "dead")
-UNUSED, FRESH, RUNNABLE, RUNNING, PARKING, PARKED, WOKEN, DEAD = range(8)
-IS_THREAD, INLINED = 2, 4
-SLAB_BITS = 10
 THREAD_BIT = 1 << 63
-
-
-def weft_type(name):
-    return gdb.lookup_type("weft::detail::" + name)
 
 
 def plain(value):
@@ -43,64 +38,126 @@ def number(value):
     return int(plain(value))
 
 
-def offset_of(type_, name):
-    return next(f.bitpos // 8 for f in type_.fields() if f.name == name)
+def read_bytes(address, size):
+    return bytes(gdb.selected_inferior().read_memory(address, size))
 
 
 def read_number(address, size):
-    memory = gdb.selected_inferior().read_memory(address, size)
-    return int.from_bytes(bytes(memory), "little")
+    return int.from_bytes(read_bytes(address, size), "little")
+
+
+class Layout:
+    """Where the fields are: the library's table (src/debug/debug_offsets.hpp)."""
+
+    VERSION, ENTRY = 1, 40
+
+    def __init__(self, address):
+        version, count = read_number(address, 4), read_number(address + 4, 4)
+        if version != self.VERSION:
+            raise gdb.GdbError(
+                "weft's table of offsets has the version %d, this script reads %d; "
+                "the library carries the script that fits" % (version, self.VERSION)
+            )
+        self.records = read_number(address + 8, 8)
+        self.entries = {}
+        memory = read_bytes(address + 16, count * self.ENTRY)
+        for at in range(0, len(memory), self.ENTRY):
+            name = memory[at : at + 32].rstrip(b"\0").decode()
+            numbers = memory[at + 32 : at + 40]
+            self.entries[name] = tuple(int.from_bytes(numbers[i : i + 4], "little") for i in (0, 4))
+        self.states = self.names("state.")
+        self.reasons = self.names("reason.")
+
+    def names(self, kind):
+        found = {n[len(kind) :]: v[0] for n, v in self.entries.items() if n.startswith(kind)}
+        return {value: name for name, value in found.items()}
+
+    def constant(self, name):
+        return self.entries[name][0]
+
+    def member(self, address, name):
+        """The address of a member of the object at `address`."""
+        return address + self.entries[name][0]
+
+    def read(self, address, name):
+        offset, size = self.entries[name]
+        return read_number(address + offset, size)
+
+
+def layout():
+    """Of the process or core file that is looked at."""
+    if not gdb.selected_inferior().threads():
+        raise gdb.GdbError("there is no process, and no core file")
+    try:
+        address = int(gdb.parse_and_eval("(unsigned long)&weft_debug_offsets"))
+    except gdb.error:
+        raise gdb.GdbError(
+            "weft's symbol weft_debug_offsets is not there: the program does not use weft, "
+            "or its symbol table was stripped"
+        )
+    if layout.last is None or layout.last[0] != (gdb.selected_inferior().pid, address):
+        layout.last = ((gdb.selected_inferior().pid, address), Layout(address))
+    return layout.last[1]
+
+
+layout.last = None
 
 
 class Fiber:
-    def __init__(self, record):
-        self.record = record  # a gdb.Value
-        self.address = int(record.address)
-        self.id = int(record["id"])
-        self.flags = number(record["flags"])
-        self.state = read_number(int(record["word"].address), 1)
+    def __init__(self, address, at=None):
+        self.layout = at or layout()
+        self.address = address
+        self.id = self.field("id")
+        self.flags = self.field("flags")
+        word = read_number(self.layout.member(address, "fiber_record.word"), 1)
+        self.state = self.layout.states.get(word, "in state %d" % word)
+
+    def field(self, name):
+        return self.layout.read(self.address, "fiber_record." + name)
 
     @property
     def is_thread(self):
-        return bool(self.flags & IS_THREAD)
+        return bool(self.flags & self.layout.constant("flag.is_thread"))
+
+    @property
+    def is_inlined(self):
+        return bool(self.flags & self.layout.constant("flag.inlined"))
 
     @property
     def name(self):
-        extras = plain(self.record["extras"])
-        return (
-            "" if int(extras) == 0 else extras.dereference()["name"]["_M_dataplus"]["_M_p"].string()
-        )
-
-    @property
-    def context(self):
-        return int(self.record["context"])
+        extras = self.field("extras")
+        if extras == 0 or "fiber_extras.name" not in self.layout.entries:
+            return ""
+        text = self.layout.member(extras, "fiber_extras.name")
+        size = min(read_number(text + 8, 8), 256)
+        return read_bytes(read_number(text, 8), size).decode(errors="replace") if size else ""
 
     def reason(self):
-        return (
-            str(plain(self.record["reason"])).rpartition("::")[2]
-            if self.state in (PARKING, PARKED, WOKEN)
-            else ""
-        )
+        if self.state not in ("parking", "parked", "woken"):
+            return ""
+        reason = self.field("reason")
+        return self.layout.reasons.get(reason, "reason %d" % reason)
 
     def title(self):
         kind = "thread %d" % (self.id & ~THREAD_BIT) if self.is_thread else "fiber %d" % self.id
         return kind + (' "%s"' % self.name if self.name else "")
 
     def status(self):
-        what, reason = number(self.record["wait_object"]), self.reason()
+        what, reason = self.field("wait_object"), self.reason()
         return (
-            STATES[self.state]
+            self.state
             + (": " + reason if reason else "")
             + (" 0x%x" % what if reason and what else "")
         )
 
     def registers(self):
         """Of a fiber whose stack is at rest, by what jump_fcontext saved on x86-64."""
-        if self.state not in (PARKED, RUNNABLE) or self.context == 0:
+        context = self.field("context")
+        if self.state not in ("parked", "runnable") or context == 0:
             return None
-        saved = [read_number(self.context + 8 * i, 8) for i in range(8)]
+        saved = [read_number(context + 8 * i, 8) for i in range(8)]
         names = ("r12", "r13", "r14", "r15", "rbx", "rbp", "rip")
-        return dict(zip(names, saved[1:]), rsp=self.context + 64)
+        return dict(zip(names, saved[1:]), rsp=context + 64)
 
     def place(self):
         """The innermost function that is not weft's; the library's own have frame pointers."""
@@ -119,22 +176,15 @@ class Fiber:
 
 
 def function_at(address):
+    """By debug information, or else by the symbol table."""
     block = gdb.current_progspace().block_for_pc(address)
     while block is not None:
         if block.function is not None:
             return block.function.name
         block = block.superblock
-    return None
-
-
-def record_table():
-    try:
-        return gdb.parse_and_eval("'weft::detail::(anonymous namespace)::all_records'")
-    except gdb.error:
-        raise gdb.GdbError(
-            "weft's debug information is not there: build the weft library with -g, "
-            "or install its debug package"
-        )
+    text = gdb.execute("info symbol 0x%x" % address, to_string=True)
+    found = re.match(r"(.+?)(?: \+ \d+)? in section ", text)
+    return found[1] if found else None
 
 
 def fibers():
@@ -142,25 +192,23 @@ def fibers():
 
     Slabs are read as bytes first: most records are unused.
     """
-    table = record_table()
-    record_type = weft_type("fiber_record")
-    word_at = offset_of(record_type, "word")
-    slabs = number(table["count"]) >> SLAB_BITS
-    for i in range(slabs):
-        slab = number(table["slabs"][i])
+    at = layout()
+    size, bits = at.constant("fiber_record"), at.constant("slab_bits")
+    unused = [value for value, name in at.states.items() if name in ("unused", "dead")]
+    word = at.entries["fiber_record.word"][0]
+    slabs = at.member(at.records, "record_table.slabs")
+    for i in range(at.read(at.records, "record_table.count") >> bits):
+        slab = read_number(slabs + 8 * i, 8)
         if slab == 0:
             continue
-        memory = bytes(gdb.selected_inferior().read_memory(slab, record_type.sizeof << SLAB_BITS))
-        for k in range(1 << SLAB_BITS):
-            state = memory[k * record_type.sizeof + word_at]
-            if state in (UNUSED, DEAD):
+        memory = read_bytes(slab, size << bits)
+        for k in range(1 << bits):
+            if memory[k * size + word] in unused:
                 continue
-            fiber = Fiber(
-                gdb.Value(slab + k * record_type.sizeof).cast(record_type.pointer()).dereference()
-            )
-            if fiber.is_thread and state != PARKED:
+            fiber = Fiber(slab + k * size, at)
+            if fiber.is_thread and fiber.state != "parked":
                 continue
-            if not fiber.is_thread and int(fiber.record["home"]) == 0:
+            if not fiber.is_thread and fiber.field("home") == 0:
                 continue
             yield fiber
 
@@ -173,23 +221,20 @@ def find_fiber(id_):
 
 
 def workers():
-    homes = {}
-    for fiber in fibers():
-        if not fiber.is_thread:
-            homes[int(fiber.record["home"])] = fiber.record["home"]
-    for home in homes.values():
-        s = home.dereference()
-        start = s["threads_"]["workers_"]["_M_impl"]["_M_start"]
-        for i in range(number(s["threads_"]["count_"])):
-            pointer = (start + i).cast(weft_type("worker").pointer().pointer())
-            yield pointer.dereference().dereference()
+    at = layout()
+    for home in {fiber.field("home") for fiber in fibers() if not fiber.is_thread}:
+        threads = at.member(home, "scheduler.threads_")
+        first = read_number(at.member(threads, "worker_threads.workers_"), 8)
+        for i in range(at.read(threads, "worker_threads.count_")):
+            yield read_number(first + 8 * i, 8)
 
 
 def thread_of(fiber):
     """The gdb thread a running fiber is on."""
+    at = layout()
     for worker in workers():
-        if int(worker["current"]) == fiber.address:
-            lwp = number(worker["tid"])
+        if at.read(worker, "worker.current") == fiber.address:
+            lwp = at.read(worker, "worker.tid")
             return next(
                 (t for t in gdb.selected_inferior().threads() if lwp in (t.ptid[1], t.ptid[2])),
                 None,
@@ -219,7 +264,7 @@ class Selection:
         registers = fiber.registers()
         if registers is None:
             raise gdb.GdbError(
-                "%s has no stack that rests: it is %s" % (fiber.title(), STATES[fiber.state])
+                "%s has no stack that rests: it is %s" % (fiber.title(), fiber.state)
             )
         cls.stack_pointer = int(gdb.newest_frame().read_register("rsp"))
         cls.fiber, cls.registers, cls.thread = fiber, registers, gdb.selected_thread().global_num
@@ -244,8 +289,30 @@ class FiberUnwinder(gdb.unwinder.Unwinder):
         return info
 
 
+def qualified(name):
+    """The function's name alone: symbols without debug information say types and arguments, too."""
+    name = (name or "").replace("(anonymous namespace)", "{anonymous}")
+    shorter = re.sub(r"<[^<>]*>", "", name)
+    while shorter != name and "operator" not in name:
+        name, shorter = shorter, re.sub(r"<[^<>]*>", "", shorter)
+    return name.partition("(")[0].rpartition(" ")[2]
+
+
 def is_of(name, space):
-    return (name or "").startswith(space) and not name.startswith("weft::detail::run_callable")
+    name = qualified(name)
+    return name.startswith(space) and not name.startswith("weft::detail::run_callable")
+
+
+class FiberFrame(FrameDecorator):
+    """A caller's frame.
+
+    Without debug information gdb takes its function from the address it goes on at, which lies
+    behind a function that ends with the call.
+    """
+
+    def function(self):
+        function = super().function()
+        return function_at(function - 1) or function if isinstance(function, int) else function
 
 
 class FiberFrames:
@@ -267,21 +334,17 @@ class FiberFrames:
             ):
                 continue
             inside = False
-            yield frame
+            yield FiberFrame(frame) if Selection.registers is not None else frame
 
 
 def select(fiber):
     """True if it is shown by the selection, False if by its thread."""
-    if fiber.state in (RUNNING, PARKING, WOKEN):
+    if fiber.state in ("running", "parking", "woken"):
         Selection.clear()
         thread = thread_of(fiber)
         if thread is None:
             inner = next(
-                (
-                    f
-                    for f in fibers()
-                    if f.flags & INLINED and int(f.record["outer"]) == fiber.address
-                ),
+                (f for f in fibers() if f.is_inlined and f.field("outer") == fiber.address),
                 None,
             )
             if inner is None:

@@ -81,17 +81,20 @@ class ChannelPrinter:
         self.value = value
 
     def to_string(self):
-        core = self.value["core_"].dereference()
-        text = "%s of %s items" % (number(core["size_"]), int(core["capacity_"]))
-        if number(core["closed_"]):
+        at, core = layout(), int(self.value["core_"])
+        text = "%d of %d items" % (
+            at.read(core, "channel_core.size_"),
+            at.read(core, "channel_core.capacity_"),
+        )
+        if at.read(core, "channel_core.closed_"):
             text += ", closed"
         for side in ("senders", "receivers"):
-            waiting, link = 0, number(core[side + "_"]["first_"])
-            first = plain(core[side + "_"]["first_"])
-            while link != 0 and waiting < 1000:
+            waiting = 0
+            queue = at.member(core, "channel_core.%s_" % side)
+            waiter = at.read(queue, "waiter_queue.first_")
+            while waiter != 0 and waiting < 1000:
                 waiting += 1
-                first = first.dereference()["next"]
-                link = int(first)
+                waiter = at.read(waiter, "channel_waiter.next")
             if waiting:
                 text += ", %d waiting %s" % (waiting, side)
         return text
@@ -106,8 +109,7 @@ class MutexPrinter:
         word = number(state["word"])
         if not word & 1:
             return "free"
-        owner = plain(state["owner"]).cast(weft_type("fiber_record").pointer())
-        by = " by " + Fiber(owner.dereference()).title() if word & 8 else ""
+        by = " by " + Fiber(number(state["owner"])).title() if word & 8 else ""
         return "locked" + by + (", waited for" if word & 2 else "")
 
 
@@ -116,10 +118,10 @@ class FiberPrinter:
         self.value = value
 
     def to_string(self):
-        task = self.value["task_"]
-        if int(task) == 0:
+        task = int(self.value["task_"])  # the first part of its record
+        if task == 0:
             return "no fiber"
-        fiber = Fiber(task.cast(weft_type("fiber_record").pointer()).dereference())
+        fiber = Fiber(task)
         return "%s, %s" % (fiber.title(), fiber.status())
 
 
