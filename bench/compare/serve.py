@@ -240,7 +240,7 @@ def connected_load(command):
         stdin=subprocess.DEVNULL,
         bufsize=0,  # select() must see what has not been read
     )
-    ready = select.select([process.stdout], [], [], 60)[0]
+    ready = select.select([process.stdout], [], [], 180)[0]  # a thousand handshakes
     if ready and process.stdout.readline() == b"connected\n":
         return process
     process.kill()
