@@ -7,6 +7,7 @@
 #include <weft/net/datagram.hpp>
 #include <weft/net/endpoint.hpp>
 #include <weft/net/error.hpp>
+#include <weft/net/message.hpp>
 #include <weft/net/resolve.hpp>
 #include <weft/net/socket.hpp>
 #include <weft/net/stream.hpp>
@@ -14,4 +15,6 @@
 #include <weft/net/tcp.hpp>
 #include <weft/net/udp.hpp>
 #include <weft/net/unix.hpp>
+#include <weft/net/unix_acceptor.hpp>
 #include <weft/net/unix_endpoint.hpp>
+#include <weft/net/unix_seqpacket.hpp>

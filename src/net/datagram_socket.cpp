@@ -137,8 +137,9 @@ typename datagram_socket<Endpoint>::received datagram_socket<Endpoint>::receive_
 }
 
 template <class Endpoint>
-std::size_t datagram_socket<Endpoint>::receive_batch(std::span<incoming> batch,
-                                                     std::error_code& ec) noexcept {
+std::size_t datagram_socket<Endpoint>::receive_batch_within(std::span<incoming> batch,
+                                                            const limit& l,
+                                                            std::error_code& ec) noexcept {
   ec.clear();
   detail::yield_if_requested_slow();
   const descriptor_use use(descriptor());
@@ -163,7 +164,7 @@ std::size_t datagram_socket<Endpoint>::receive_batch(std::span<incoming> batch,
     }
     if (done > 0) break;  // an error is the next call's
     ec = would_block(n)
-             ? detail::wait_for_event(*use, direction::read, seen, park_reason::io_read, {})
+             ? detail::wait_for_event(*use, direction::read, seen, park_reason::io_read, l)
              : failure(use, n);
     if (ec) break;
   }
@@ -171,8 +172,9 @@ std::size_t datagram_socket<Endpoint>::receive_batch(std::span<incoming> batch,
 }
 
 template <class Endpoint>
-std::size_t datagram_socket<Endpoint>::send_batch(std::span<const outgoing> batch,
-                                                  std::error_code& ec) noexcept {
+std::size_t datagram_socket<Endpoint>::send_batch_within(std::span<const outgoing> batch,
+                                                         const limit& l,
+                                                         std::error_code& ec) noexcept {
   ec.clear();
   detail::yield_if_requested_slow();
   const descriptor_use use(descriptor());
@@ -194,39 +196,31 @@ std::size_t datagram_socket<Endpoint>::send_batch(std::span<const outgoing> batc
     if (n >= 0)
       done += static_cast<std::size_t>(n);
     else
-      ec = would_block(n) ? wait(use, seen, {}) : failure(use, n);
+      ec = would_block(n) ? wait(use, seen, l) : failure(use, n);
   }
   return done;
 }
 
 template <class Endpoint>
-void datagram_socket<Endpoint>::checked_send(const const_buffers& message, const Endpoint* to) {
+void datagram_socket<Endpoint>::checked_send(const const_buffers& message, const Endpoint& to,
+                                             const limit& l) {
   std::error_code ec;
-  send_within(message, to, {}, ec);
-  if (!ec) return;
-  if (to == nullptr) fail("send to the peer of a datagram socket", ec);
-  fail(("send a datagram to " + to->to_string()).c_str(), ec);
+  send_within(message, &to, l, ec);
+  if (ec) fail(("send a message to " + to.to_string()).c_str(), ec);
 }
 template <class Endpoint>
-typename datagram_socket<Endpoint>::received datagram_socket<Endpoint>::checked_receive(
-    const mutable_buffers& to, const limit& l) {
+std::size_t datagram_socket<Endpoint>::checked_send(std::span<const outgoing> batch,
+                                                    const limit& l) {
   std::error_code ec;
-  received got = receive_within(to, l, ec);
-  if (ec) fail("receive a datagram", ec);
-  return got;
-}
-template <class Endpoint>
-std::size_t datagram_socket<Endpoint>::receive_batch(std::span<incoming> batch) {
-  std::error_code ec;
-  const std::size_t n = receive_batch(batch, ec);
-  if (ec) fail("receive datagrams", ec);
+  const std::size_t n = send_batch_within(batch, l, ec);
+  if (ec) fail("send messages", ec);
   return n;
 }
 template <class Endpoint>
-std::size_t datagram_socket<Endpoint>::send_batch(std::span<const outgoing> batch) {
+std::size_t datagram_socket<Endpoint>::checked_receive(std::span<incoming> batch, const limit& l) {
   std::error_code ec;
-  const std::size_t n = send_batch(batch, ec);
-  if (ec) fail("send datagrams", ec);
+  const std::size_t n = receive_batch_within(batch, l, ec);
+  if (ec) fail("receive messages", ec);
   return n;
 }
 

@@ -104,8 +104,9 @@ ssize_t send_chunk(int s, int file, std::uint64_t& offset, std::size_t count) no
 
 }  // namespace
 
-std::size_t stream_socket::send_file(int file, std::uint64_t offset, std::size_t count,
-                                     std::error_code& ec) noexcept {
+std::size_t stream_socket::send_file_within(int file, std::uint64_t offset, std::size_t count,
+                                            const detail::wait_limit& l,
+                                            std::error_code& ec) noexcept {
   constexpr std::size_t chunk = 512 * 1024;  // what one look at the page cache stands for
   ec.clear();
   detail::yield_if_requested_slow();
@@ -121,15 +122,16 @@ std::size_t stream_socket::send_file(int file, std::uint64_t offset, std::size_t
     } else if (!would_block(n)) {
       return ec = failure(use, n), done;
     } else {
-      ec = detail::wait_for_event(*use, direction::write, seen, park_reason::io_write, {});
+      ec = detail::wait_for_event(*use, direction::write, seen, park_reason::io_write, l);
       if (ec) return done;
     }
   }
   return done;
 }
-std::size_t stream_socket::send_file(int file, std::uint64_t offset, std::size_t count) {
+std::size_t stream_socket::checked_send_file(int file, std::uint64_t offset, std::size_t count,
+                                             const detail::wait_limit& l) {
   std::error_code ec;
-  const std::size_t n = send_file(file, offset, count, ec);
+  const std::size_t n = send_file_within(file, offset, count, l, ec);
   if (ec) fail("send a file to", ec);
   return n;
 }

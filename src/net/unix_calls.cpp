@@ -93,14 +93,15 @@ ssize_t call_send_descriptors(int s, const net::const_buffers& data,
   return retry([&] { return ::sendmsg(s, &w.message, MSG_DONTWAIT | MSG_NOSIGNAL); });
 }
 
-ssize_t call_recv_descriptors(int s, const net::mutable_buffers& to, int* numbers,
-                              std::size_t& count) noexcept {
+ssize_t call_recv_descriptors(int s, const net::mutable_buffers& to, message_size what,
+                              int* numbers, std::size_t& count) noexcept {
+  const int flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (what == message_size::whole ? MSG_TRUNC : 0);
   message_window w(to, 0);
   alignas(cmsghdr) char control[control_room];
   const ssize_t n = retry([&] {
     w.message.msg_control = control;
     w.message.msg_controllen = sizeof control;
-    return ::recvmsg(s, &w.message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    return ::recvmsg(s, &w.message, flags);
   });
   count = 0;
   if (n < 0) return n;

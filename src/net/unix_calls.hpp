@@ -26,8 +26,12 @@ namespace weft::detail {
 inline constexpr std::size_t most_descriptors = 253;  // SCM_MAX_FD
 [[gnu::noinline]] ssize_t call_send_descriptors(int s, const net::const_buffers& data,
                                                 std::span<const int> descriptors) noexcept;
+/// What a receive returns: the bytes that were stored, or the size of the message, which may be
+/// larger.
+enum class message_size : unsigned char { stored, whole };
 /// `numbers` has room for most_descriptors; they are the caller's.
-[[gnu::noinline]] ssize_t call_recv_descriptors(int s, const net::mutable_buffers& to, int* numbers,
+[[gnu::noinline]] ssize_t call_recv_descriptors(int s, const net::mutable_buffers& to,
+                                                message_size what, int* numbers,
                                                 std::size_t& count) noexcept;
 
 /// Which file is at that path? False: none, or no socket.

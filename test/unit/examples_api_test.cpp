@@ -124,6 +124,40 @@ TEST_CASE("example: unix") {
   });
 }
 
+TEST_CASE("example: seqpacket") {
+  weft::run([] {
+    std::array<char, 64> text;
+
+    auto [parent, child] = weft::net::unix_seqpacket::pair();
+    auto worker = weft::spawn([&c = child] {
+      std::array<char, 64> room;
+      while (const auto command = c.receive(room))
+        c.send({"done: ", std::span(room).first(command.size)});
+    });
+    parent.send("reload");
+    const auto answer = parent.receive(text);
+    parent.close();
+    worker.join();
+
+    CHECK(std::string_view(text.data(), answer.size) == "done: reload");
+  });
+}
+
+TEST_CASE("example: seqpacket_listener") {
+  weft::run([] {
+    std::array<char, 64> text;
+    const weft::net::unix_endpoint name("@weft-example-packets-" + std::to_string(::getpid()));
+
+    weft::net::unix_seqpacket_listener listener(name);
+    auto server = weft::spawn([&] { listener.accept().send("hello"); });
+    weft::net::unix_seqpacket client(name);
+    const auto greeting = client.receive(text);
+    server.join();
+
+    CHECK(std::string_view(text.data(), greeting.size) == "hello");
+  });
+}
+
 TEST_CASE("example: region") {
   weft::run([] {
     int orders = 0;

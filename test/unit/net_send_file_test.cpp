@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -96,7 +97,7 @@ TEST_CASE("send_file: errors are those of the stream and of the file; no SIGPIPE
   });
 }
 
-TEST_CASE("send_file: its wait ends at the stream's deadline") {
+TEST_CASE("send_file: its wait ends at a deadline, by a time and by a token") {
   const auto file = file_of(4 << 20);
   at_worker_counts([&] {
     auto ab = connected_pair();
@@ -105,7 +106,26 @@ TEST_CASE("send_file: its wait ends at the stream's deadline") {
     std::size_t sent = 0;
     while (!ec) sent += ab.first.send_file(fileno(file.get()), 0, 4 << 20, ec);
     CHECK(ec == std::errc::timed_out);
+    // By the call's own limits, too; what was sent is counted.
+    ab.first.set_write_deadline(tcp_stream::no_deadline);
+    sent += ab.first.send_file_for(fileno(file.get()), 0, 4 << 20, 1ms, ec);
+    CHECK(ec == std::errc::timed_out);
+    sent += ab.first.send_file_until(fileno(file.get()), 0, 4 << 20, clock::now(), ec);
+    CHECK(ec == std::errc::timed_out);
+    std::stop_source stop;
+    auto stuck = weft::spawn([&] {
+      std::error_code why;
+      sent += ab.first.send_file(stop.get_token(), fileno(file.get()), 0, 4 << 20, why);
+      return why;
+    });
+    weft::this_fiber::sleep_for(1ms);
+    stop.request_stop();
+    CHECK(stuck.join() == std::errc::operation_canceled);
     ab.first.close();
     CHECK(rest_of(ab.second).size() == sent);
+    auto cd = connected_pair();
+    CHECK(thrown_by([&] {
+            for (;;) cd.first.send_file(stop.get_token(), fileno(file.get()), 0, 4 << 20);
+          }) == std::errc::operation_canceled);
   });
 }

@@ -156,6 +156,46 @@ TEST_CASE("udp: a time, a moment, a token, a close and a stop request end a wait
   });
 }
 
+TEST_CASE("udp: batches and sends have limits, too") {
+  at_worker_counts([] {
+    udp_socket a(any_port), b(any_port);
+    const endpoint to = b.local_endpoint();
+    std::array<std::byte, 8> room;
+    udp_socket::incoming place{room, {}};
+    const std::span places(&place, 1);
+    std::error_code ec;
+    CHECK(b.receive_batch_for(places, 1ms, ec) == 0);
+    CHECK(ec == std::errc::timed_out);
+    CHECK(thrown_by([&] { static_cast<void>(b.receive_batch_until(places, clock::now())); }) ==
+          std::errc::timed_out);
+    std::stop_source stop;
+    auto waiting = weft::spawn([&] {
+      std::error_code why;
+      static_cast<void>(b.receive_batch(stop.get_token(), places, why));
+      return why;
+    });
+    weft::this_fiber::sleep_for(1ms);
+    stop.request_stop();
+    CHECK(waiting.join() == std::errc::operation_canceled);
+    // What can proceed does so, whatever the limit says.
+    a.send_to_for("1", to, 0s);
+    a.send_to_until("2", to, clock::now() - 1h, ec);
+    CHECK(!ec);
+    a.send_to(stop.get_token(), "3", to);
+    const udp_socket::outgoing one{"4", to};
+    CHECK(a.send_batch_for({&one, 1}, 0s) == 1);
+    CHECK(a.send_batch(stop.get_token(), {&one, 1}, ec) == 1);
+    CHECK(a.send_batch_until({&one, 1}, clock::now()) == 1);
+    a.connect(to);
+    a.send_for("5", 0s);
+    a.send(stop.get_token(), "6", ec);
+    a.send_until("7", clock::now());
+    CHECK(!ec);
+    for (int i = 0; i < 9; ++i) CHECK(b.receive_batch_for(places, 1h) == 1);
+    CHECK(room[0] == std::byte{'7'});
+  });
+}
+
 TEST_CASE("udp: several receivers share a socket; each message reaches one of them") {
   at_worker_counts([] {
     udp_socket in(any_port), out(any_port);

@@ -255,6 +255,15 @@ TEST_CASE("unix stream: a connect that finds the backlog full gets its turn, or 
     CHECK(listener.accept().is_open());
     CHECK(patient.join());
     CHECK_FALSE(listener.accept_for(1h, ec).local_endpoint().is_unnamed());
+    while (!ec) static_cast<void>(listener.accept_until(clock::now(), ec));
+    CHECK(ec == std::errc::timed_out);
+    CHECK(thrown_by([&] { static_cast<void>(listener.accept(stop.get_token())); }) ==
+          std::errc::operation_canceled);
+    CHECK(unix_stream::connect_until(at, clock::now() + 1h).is_open());
+    CHECK(listener.accept_for(1h).is_open());
+    CHECK(unix_stream::connect(stop.get_token(), at).is_open());  // need not wait
+    CHECK(thrown_by([&] { static_cast<void>(unix_stream::connect_for(here / "none", 1h)); }) ==
+          std::errc::no_such_file_or_directory);
   });
 }
 

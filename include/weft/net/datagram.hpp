@@ -3,7 +3,8 @@
 // weft/net/datagram.hpp - sockets whose messages stay whole: UDP and Unix datagrams.
 //
 // A message arrives as it was sent, or not at all. If it is larger than the buffer, the rest is
-// dropped, and the result says so. Waits end as those of streams do, see weft/net/tcp.hpp.
+// dropped, and the result says so. Waits end as those of streams do, see weft/net/tcp.hpp. Each
+// call has the forms of weft/net/message.hpp.
 
 #include <chrono>
 #include <cstddef>
@@ -14,6 +15,7 @@
 #include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 #include <weft/net/buffer.hpp>
+#include <weft/net/message.hpp>
 #include <weft/net/socket.hpp>
 
 namespace weft {
@@ -50,9 +52,10 @@ struct outgoing_datagram {
   Endpoint to;
 };
 
-/// What UDP and Unix datagrams share.
+/// What UDP and Unix datagrams share. send and receive are those of message_forms.
 template <class Endpoint>
-class datagram_socket : public socket {
+class datagram_socket : public socket,
+                        public message_forms<datagram_socket<Endpoint>, datagram<Endpoint>> {
  public:
   /// A message that was received.
   using received = datagram<Endpoint>;
@@ -61,83 +64,135 @@ class datagram_socket : public socket {
   /// One message of a batch to be sent.
   using outgoing = outgoing_datagram<Endpoint>;
 
-  /// From here on send() goes to `peer`, only its messages are received, and what the network
-  /// answers of it (connection_refused) is an error of the next call. Throws: std::system_error.
+  /// Sets the peer: send() goes to it from now on, only its messages are received, and what the
+  /// network answers for it (connection_refused) is an error of the next call.
+  /// Throws: std::system_error.
   void connect(const Endpoint& peer);
   void connect(const Endpoint& peer, std::error_code& ec) noexcept;
 
-  /// Sends one message, of all the buffers (up to 64), to the connected peer or to `to`.
-  /// Blocks: the fiber, while the kernel has no room.   Throws: std::system_error: message_size,
-  /// not_connected (or destination_address_required), connection_refused, ...
-  /// Example: test/unit/net_udp_test.cpp
-  void send(const const_buffers& message) { checked_send(message, nullptr); }
-  void send(const const_buffers& message, std::error_code& ec) noexcept {
-    send_within(message, nullptr, {}, ec);
-  }
   /// As send, to `to`.
-  void send_to(const const_buffers& message, const Endpoint& to) { checked_send(message, &to); }
+  void send_to(const const_buffers& message, const Endpoint& to) { checked_send(message, to, {}); }
   void send_to(const const_buffers& message, const Endpoint& to, std::error_code& ec) noexcept {
     send_within(message, &to, {}, ec);
   }
-
-  /// Receives the next message. An empty message is one.
-  /// Blocks: the fiber, until one comes; on a plain thread, that thread.
-  /// Throws: std::system_error: timed_out, operation_canceled, connection_refused, ...
-  /// Example: test/unit/net_udp_test.cpp
-  [[nodiscard]] received receive(const mutable_buffers& to) { return checked_receive(to, {}); }
-  [[nodiscard]] received receive(const mutable_buffers& to, std::error_code& ec) noexcept {
-    return receive_within(to, {}, ec);
+  void send_to(const std::stop_token& stop, const const_buffers& message, const Endpoint& to) {
+    checked_send(message, to, limit(stop));
   }
-  [[nodiscard]] received receive(const std::stop_token& stop, const mutable_buffers& to) {
-    return checked_receive(to, limit(stop));
-  }
-  [[nodiscard]] received receive(const std::stop_token& stop, const mutable_buffers& to,
-                                 std::error_code& ec) noexcept {
-    return receive_within(to, limit(stop), ec);
+  void send_to(const std::stop_token& stop, const const_buffers& message, const Endpoint& to,
+               std::error_code& ec) noexcept {
+    send_within(message, &to, limit(stop), ec);
   }
   template <class Rep, class Period>
-  [[nodiscard]] received receive_for(const mutable_buffers& to,
-                                     const std::chrono::duration<Rep, Period>& time) {
-    return checked_receive(to, limit(detail::deadline_after(time)));
+  void send_to_for(const const_buffers& message, const Endpoint& to,
+                   const std::chrono::duration<Rep, Period>& time) {
+    checked_send(message, to, limit(detail::deadline_after(time)));
   }
   template <class Rep, class Period>
-  [[nodiscard]] received receive_for(const mutable_buffers& to,
-                                     const std::chrono::duration<Rep, Period>& time,
-                                     std::error_code& ec) noexcept {
-    return receive_within(to, limit(detail::deadline_after(time)), ec);
+  void send_to_for(const const_buffers& message, const Endpoint& to,
+                   const std::chrono::duration<Rep, Period>& time, std::error_code& ec) noexcept {
+    send_within(message, &to, limit(detail::deadline_after(time)), ec);
   }
   template <class Clock, class Duration>
-  [[nodiscard]] received receive_until(const mutable_buffers& to,
-                                       const std::chrono::time_point<Clock, Duration>& t) {
-    return checked_receive(to, limit(detail::to_steady(t)));
+  void send_to_until(const const_buffers& message, const Endpoint& to,
+                     const std::chrono::time_point<Clock, Duration>& t) {
+    checked_send(message, to, limit(detail::to_steady(t)));
   }
   template <class Clock, class Duration>
-  [[nodiscard]] received receive_until(const mutable_buffers& to,
-                                       const std::chrono::time_point<Clock, Duration>& t,
-                                       std::error_code& ec) noexcept {
-    return receive_within(to, limit(detail::to_steady(t)), ec);
+  void send_to_until(const const_buffers& message, const Endpoint& to,
+                     const std::chrono::time_point<Clock, Duration>& t,
+                     std::error_code& ec) noexcept {
+    send_within(message, &to, limit(detail::to_steady(t)), ec);
   }
 
   /// Receives as many messages as are there, at least one and at most as many as `batch` has room
-  /// for: 32 in a system call (recvmmsg). Returns how many; each has its sender and size.
-  /// Blocks, Throws: as receive.   Example: test/unit/net_udp_test.cpp
-  [[nodiscard]] std::size_t receive_batch(std::span<incoming> batch);
-  [[nodiscard]] std::size_t receive_batch(std::span<incoming> batch, std::error_code& ec) noexcept;
-  /// Sends all of them: 32 in a system call (sendmmsg). Returns how many were sent: all of them,
-  /// unless `ec` is set.
-  std::size_t send_batch(std::span<const outgoing> batch);
-  std::size_t send_batch(std::span<const outgoing> batch, std::error_code& ec) noexcept;
+  /// for, 32 in a system call (recvmmsg). Returns how many; each has its sender and size.
+  /// Blocks, Throws: as receive.
+  /// Example: test/unit/net_udp_test.cpp
+  [[nodiscard]] std::size_t receive_batch(std::span<incoming> batch) {
+    return checked_receive(batch, {});
+  }
+  [[nodiscard]] std::size_t receive_batch(std::span<incoming> batch, std::error_code& ec) noexcept {
+    return receive_batch_within(batch, {}, ec);
+  }
+  [[nodiscard]] std::size_t receive_batch(const std::stop_token& stop, std::span<incoming> batch) {
+    return checked_receive(batch, limit(stop));
+  }
+  [[nodiscard]] std::size_t receive_batch(const std::stop_token& stop, std::span<incoming> batch,
+                                          std::error_code& ec) noexcept {
+    return receive_batch_within(batch, limit(stop), ec);
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] std::size_t receive_batch_for(std::span<incoming> batch,
+                                              const std::chrono::duration<Rep, Period>& time) {
+    return checked_receive(batch, limit(detail::deadline_after(time)));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] std::size_t receive_batch_for(std::span<incoming> batch,
+                                              const std::chrono::duration<Rep, Period>& time,
+                                              std::error_code& ec) noexcept {
+    return receive_batch_within(batch, limit(detail::deadline_after(time)), ec);
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] std::size_t receive_batch_until(std::span<incoming> batch,
+                                                const std::chrono::time_point<Clock, Duration>& t) {
+    return checked_receive(batch, limit(detail::to_steady(t)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] std::size_t receive_batch_until(std::span<incoming> batch,
+                                                const std::chrono::time_point<Clock, Duration>& t,
+                                                std::error_code& ec) noexcept {
+    return receive_batch_within(batch, limit(detail::to_steady(t)), ec);
+  }
 
-  /// Until when a wait for reading may last, as stream_socket::set_read_deadline.
+  /// Sends all of them, 32 in a system call (sendmmsg). Returns how many were sent: all of them,
+  /// unless `ec` is set. A time limits the whole call.
+  /// Blocks, Throws: as send.
+  std::size_t send_batch(std::span<const outgoing> batch) { return checked_send(batch, {}); }
+  std::size_t send_batch(std::span<const outgoing> batch, std::error_code& ec) noexcept {
+    return send_batch_within(batch, {}, ec);
+  }
+  std::size_t send_batch(const std::stop_token& stop, std::span<const outgoing> batch) {
+    return checked_send(batch, limit(stop));
+  }
+  std::size_t send_batch(const std::stop_token& stop, std::span<const outgoing> batch,
+                         std::error_code& ec) noexcept {
+    return send_batch_within(batch, limit(stop), ec);
+  }
+  template <class Rep, class Period>
+  std::size_t send_batch_for(std::span<const outgoing> batch,
+                             const std::chrono::duration<Rep, Period>& time) {
+    return checked_send(batch, limit(detail::deadline_after(time)));
+  }
+  template <class Rep, class Period>
+  std::size_t send_batch_for(std::span<const outgoing> batch,
+                             const std::chrono::duration<Rep, Period>& time,
+                             std::error_code& ec) noexcept {
+    return send_batch_within(batch, limit(detail::deadline_after(time)), ec);
+  }
+  template <class Clock, class Duration>
+  std::size_t send_batch_until(std::span<const outgoing> batch,
+                               const std::chrono::time_point<Clock, Duration>& t) {
+    return checked_send(batch, limit(detail::to_steady(t)));
+  }
+  template <class Clock, class Duration>
+  std::size_t send_batch_until(std::span<const outgoing> batch,
+                               const std::chrono::time_point<Clock, Duration>& t,
+                               std::error_code& ec) noexcept {
+    return send_batch_within(batch, limit(detail::to_steady(t)), ec);
+  }
+
+  /// Sets when waits for receiving end with timed_out, as stream_socket::set_read_deadline.
   void set_read_deadline(time_point deadline) noexcept { set_deadlines(true, false, deadline); }
-  /// Until when a wait for writing may last.
+  /// The same for sending.
   void set_write_deadline(time_point deadline) noexcept { set_deadlines(false, true, deadline); }
-  /// Until when a wait of either kind may last.
+  /// The same for receiving and sending.
   void set_deadline(time_point deadline) noexcept { set_deadlines(true, true, deadline); }
 
-  /// The address of this end. Throws: std::system_error.
+  /// The address of this end.
+  /// Throws: std::system_error.
   [[nodiscard]] Endpoint local_endpoint() const;
-  /// The connected peer. Throws: std::system_error, not_connected.
+  /// The connected peer.
+  /// Throws: std::system_error with not_connected.
   [[nodiscard]] Endpoint remote_endpoint() const;
 
  protected:
@@ -146,12 +201,21 @@ class datagram_socket : public socket {
 
  private:
   using limit = detail::wait_limit;
-  void checked_send(const const_buffers& message, const Endpoint* to);
-  [[nodiscard]] received checked_receive(const mutable_buffers& to, const limit& l);
+  friend class message_forms<datagram_socket, received>;
+  void send_within(const const_buffers& message, const limit& l, std::error_code& ec) noexcept {
+    send_within(message, nullptr, l, ec);
+  }
   void send_within(const const_buffers& message, const Endpoint* to, const limit& l,
                    std::error_code& ec) noexcept;
   [[nodiscard]] received receive_within(const mutable_buffers& to, const limit& l,
                                         std::error_code& ec) noexcept;
+  [[nodiscard]] std::size_t receive_batch_within(std::span<incoming> batch, const limit& l,
+                                                 std::error_code& ec) noexcept;
+  std::size_t send_batch_within(std::span<const outgoing> batch, const limit& l,
+                                std::error_code& ec) noexcept;
+  void checked_send(const const_buffers& message, const Endpoint& to, const limit& l);
+  std::size_t checked_send(std::span<const outgoing> batch, const limit& l);
+  [[nodiscard]] std::size_t checked_receive(std::span<incoming> batch, const limit& l);
 };
 
 }  // namespace WEFT_API net

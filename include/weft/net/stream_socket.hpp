@@ -3,11 +3,14 @@
 // weft/net/stream_socket.hpp - what connected stream sockets have in common: reading, writing,
 // ending one direction, sending a file.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <stop_token>
 #include <system_error>
 
 #include <weft/detail/export.hpp>
+#include <weft/detail/waiting.hpp>
 #include <weft/net/socket.hpp>
 #include <weft/net/stream.hpp>
 
@@ -45,16 +48,51 @@ class stream_socket : public socket, public stream_forms<stream_socket> {
 
   /// Sends `count` bytes of `file`, from `offset` on, by sendfile(2), which does not copy them
   /// through this process. Returns how many were sent: fewer only if the file ends before, or `ec`
-  /// is set.
+  /// is set. A time limits the whole call.
   ///
   /// The file's own position does not change. If pages are not in memory, a thread of the offload
   /// pool fetches them while the fiber waits.
   /// Blocks: the fiber, while the peer is slower; on a plain thread, that thread.
   /// Throws: as write_all; the error of reading the file.
   /// Example: test/unit/net_send_file_test.cpp
-  std::size_t send_file(int file, std::uint64_t offset, std::size_t count);
+  std::size_t send_file(int file, std::uint64_t offset, std::size_t count) {
+    return checked_send_file(file, offset, count, {});
+  }
   std::size_t send_file(int file, std::uint64_t offset, std::size_t count,
-                        std::error_code& ec) noexcept;
+                        std::error_code& ec) noexcept {
+    return send_file_within(file, offset, count, {}, ec);
+  }
+  std::size_t send_file(const std::stop_token& stop, int file, std::uint64_t offset,
+                        std::size_t count) {
+    return checked_send_file(file, offset, count, detail::wait_limit(stop));
+  }
+  std::size_t send_file(const std::stop_token& stop, int file, std::uint64_t offset,
+                        std::size_t count, std::error_code& ec) noexcept {
+    return send_file_within(file, offset, count, detail::wait_limit(stop), ec);
+  }
+  template <class Rep, class Period>
+  std::size_t send_file_for(int file, std::uint64_t offset, std::size_t count,
+                            const std::chrono::duration<Rep, Period>& time) {
+    return checked_send_file(file, offset, count, detail::wait_limit(detail::deadline_after(time)));
+  }
+  template <class Rep, class Period>
+  std::size_t send_file_for(int file, std::uint64_t offset, std::size_t count,
+                            const std::chrono::duration<Rep, Period>& time,
+                            std::error_code& ec) noexcept {
+    return send_file_within(file, offset, count, detail::wait_limit(detail::deadline_after(time)),
+                            ec);
+  }
+  template <class Clock, class Duration>
+  std::size_t send_file_until(int file, std::uint64_t offset, std::size_t count,
+                              const std::chrono::time_point<Clock, Duration>& t) {
+    return checked_send_file(file, offset, count, detail::wait_limit(detail::to_steady(t)));
+  }
+  template <class Clock, class Duration>
+  std::size_t send_file_until(int file, std::uint64_t offset, std::size_t count,
+                              const std::chrono::time_point<Clock, Duration>& t,
+                              std::error_code& ec) noexcept {
+    return send_file_within(file, offset, count, detail::wait_limit(detail::to_steady(t)), ec);
+  }
 
  protected:
   using socket::socket;
@@ -70,6 +108,10 @@ class stream_socket : public socket, public stream_forms<stream_socket> {
 
  private:
   friend class stream_forms<stream_socket>;
+  std::size_t send_file_within(int file, std::uint64_t offset, std::size_t count,
+                               const detail::wait_limit& l, std::error_code& ec) noexcept;
+  std::size_t checked_send_file(int file, std::uint64_t offset, std::size_t count,
+                                const detail::wait_limit& l);
 };
 
 }  // namespace WEFT_API net

@@ -20,6 +20,7 @@
 #include <weft/detail/waiting.hpp>
 #include <weft/net/datagram.hpp>
 #include <weft/net/stream_socket.hpp>
+#include <weft/net/unix_acceptor.hpp>
 #include <weft/net/unix_endpoint.hpp>
 
 namespace weft {
@@ -103,7 +104,9 @@ class unix_stream : public stream_socket {
   /// no_such_file_or_directory, permission_denied, timed_out, operation_canceled.
   /// Example: test/unit/net_unix_test.cpp
   [[nodiscard]] static unix_stream connect(const unix_endpoint& peer,
-                                           time_point deadline = no_deadline);
+                                           time_point deadline = no_deadline) {
+    return checked_connect(peer, detail::wait_limit(deadline));
+  }
   [[nodiscard]] static unix_stream connect(const unix_endpoint& peer, time_point deadline,
                                            std::error_code& ec) noexcept {
     return connect_within(peer, detail::wait_limit(deadline), ec);
@@ -112,6 +115,9 @@ class unix_stream : public stream_socket {
                                            std::error_code& ec) noexcept {
     return connect_within(peer, {}, ec);
   }
+  [[nodiscard]] static unix_stream connect(const std::stop_token& stop, const unix_endpoint& peer) {
+    return checked_connect(peer, detail::wait_limit(stop));
+  }
   [[nodiscard]] static unix_stream connect(const std::stop_token& stop, const unix_endpoint& peer,
                                            std::error_code& ec) noexcept {
     return connect_within(peer, detail::wait_limit(stop), ec);
@@ -119,7 +125,24 @@ class unix_stream : public stream_socket {
   template <class Rep, class Period>
   [[nodiscard]] static unix_stream connect_for(const unix_endpoint& peer,
                                                const std::chrono::duration<Rep, Period>& time) {
-    return connect(peer, detail::deadline_after(time));
+    return checked_connect(peer, detail::wait_limit(detail::deadline_after(time)));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] static unix_stream connect_for(const unix_endpoint& peer,
+                                               const std::chrono::duration<Rep, Period>& time,
+                                               std::error_code& ec) noexcept {
+    return connect_within(peer, detail::wait_limit(detail::deadline_after(time)), ec);
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] static unix_stream connect_until(
+      const unix_endpoint& peer, const std::chrono::time_point<Clock, Duration>& t) {
+    return checked_connect(peer, detail::wait_limit(detail::to_steady(t)));
+  }
+  template <class Clock, class Duration>
+  [[nodiscard]] static unix_stream connect_until(const unix_endpoint& peer,
+                                                 const std::chrono::time_point<Clock, Duration>& t,
+                                                 std::error_code& ec) noexcept {
+    return connect_within(peer, detail::wait_limit(detail::to_steady(t)), ec);
   }
   /// Two ends of one connection (socketpair). Throws: std::system_error.
   [[nodiscard]] static std::pair<unix_stream, unix_stream> pair();
@@ -150,32 +173,18 @@ class unix_stream : public stream_socket {
   [[nodiscard]] unix_endpoint remote_endpoint() const;
 
  private:
-  friend class unix_listener;
+  friend class unix_acceptor<unix_stream>;
   using stream_socket::stream_socket;
+  [[nodiscard]] static unix_stream checked_connect(const unix_endpoint& peer,
+                                                   const detail::wait_limit& l);
   [[nodiscard]] static unix_stream connect_within(const unix_endpoint& peer,
                                                   const detail::wait_limit& l,
                                                   std::error_code& ec) noexcept;
 };
 
-/// What happens to a socket's file.
-enum class unlink_policy : std::uint8_t {
-  /// It stays, and the next listener finds its address in use.
-  keep,
-  /// It is removed when this listener is closed, if it is still this one's.
-  at_close,
-  /// As at_close; a file without a listener is also removed before.
-  replace
-};
+extern template class unix_acceptor<unix_stream>;
 
-/// How a Unix listener is made.
-struct unix_listen_options {
-  /// Connections that may wait to be accepted; the kernel limits it to net.core.somaxconn.
-  int backlog = 4096;
-  /// What happens to the socket's file.
-  unlink_policy unlink = unlink_policy::replace;
-};
-
-/// A socket that takes connections.
+/// A socket that accepts stream connections.
 /// Example: test/unit/examples_api_test.cpp [unix]
 /// ```
 ///   weft::net::unix_listener listener(name);
@@ -187,55 +196,28 @@ struct unix_listen_options {
 ///   stream.read_exactly(answer);
 ///   server.join();
 /// ```
-class unix_listener : public socket {
+class unix_listener : public unix_acceptor<unix_stream> {
  public:
-  /// No socket: everything fails with bad_file_descriptor.
+  /// A closed listener.
   unix_listener() noexcept = default;
-  /// The other one is closed afterwards.
-  unix_listener(unix_listener&& other) noexcept;
-  /// Closes this one; the other one is closed afterwards.
-  unix_listener& operator=(unix_listener&& other) noexcept;
-  ~unix_listener() { remove_file(); }
+  /// Takes over the other listener.
+  unix_listener(unix_listener&&) noexcept = default;
+  /// Closes this listener and takes over the other.
+  unix_listener& operator=(unix_listener&&) noexcept = default;
   /// Listens at `at`.
   /// Throws: std::system_error: address_in_use, permission_denied, no_such_file_or_directory (the
-  /// folder).   Example: test/unit/net_unix_test.cpp
-  explicit unix_listener(const unix_endpoint& at, const unix_listen_options& options = {});
-  /// Takes over a Unix stream socket that listens already, and leaves its file alone. Throws: as
-  /// tcp_listener::adopt.
-  [[nodiscard]] static unix_listener adopt(int native_handle);
-
-  /// As socket::close, and removes the file if the policy says so. Not from several fibers at the
-  /// same time.
-  void close() noexcept;
-  /// As socket::release; the file stays.
-  [[nodiscard]] int release() noexcept;
-
-  /// As tcp_listener::accept.
-  [[nodiscard]] unix_stream accept();
-  [[nodiscard]] unix_stream accept(std::error_code& ec) noexcept { return accept_within({}, ec); }
-  [[nodiscard]] unix_stream accept(const std::stop_token& stop, std::error_code& ec) noexcept {
-    return accept_within(detail::wait_limit(stop), ec);
+  /// folder).
+  /// Example: test/unit/net_unix_test.cpp
+  explicit unix_listener(const unix_endpoint& at, const unix_listen_options& options = {})
+      : unix_acceptor(at, options) {}
+  /// Takes over a Unix stream socket that listens already, and leaves its file alone.
+  /// Throws: as tcp_listener::adopt.
+  [[nodiscard]] static unix_listener adopt(int native_handle) {
+    return unix_listener(adopted(native_handle));
   }
-  template <class Rep, class Period>
-  [[nodiscard]] unix_stream accept_for(const std::chrono::duration<Rep, Period>& time,
-                                       std::error_code& ec) noexcept {
-    return accept_within(detail::wait_limit(detail::deadline_after(time)), ec);
-  }
-  /// Until when a wait in accept may last.
-  void set_deadline(time_point deadline) noexcept { set_deadlines(true, false, deadline); }
-  /// Where it listens. Throws: std::system_error.
-  [[nodiscard]] unix_endpoint local_endpoint() const;
 
  private:
-  using socket::socket;
-  [[nodiscard]] unix_stream accept_within(const detail::wait_limit& l,
-                                          std::error_code& ec) noexcept;
-  void remove_file() noexcept;
-
-  // The file that is removed, if it still is this one.
-  unix_endpoint file_;
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
+  using unix_acceptor::unix_acceptor;
 };
 
 extern template class datagram_socket<unix_endpoint>;

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSL-1.0
+// net/unix_connection.cpp - see the header.
+#include "net/unix_connection.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+
+#include "sched/park.hpp"
+
+namespace weft::detail {
+
+poll_descriptor* connect_unix(int type, const net::unix_endpoint& peer, const wait_limit& l,
+                              std::error_code& ec) noexcept {
+  ec.clear();
+  poll_descriptor* const made = make_descriptor_or_close(call_unix_socket(type), ec);
+  if (made == nullptr) return nullptr;
+  {
+    const descriptor_use use(made);
+    std::int64_t pause_ns = 1'000'000;
+    for (;;) {
+      const poll_word::edge_count seen = use->word.edges();
+      const int result = call_unix_connect(use.number(), peer);
+      if (result == 0) return made;
+      ec.assign(-result, std::generic_category());
+      if (!would_block(result)) break;
+      // The backlog is full, and no event will say that it is not any more.
+      ec = pause_for_event(*use, direction::write, seen, park_reason::io_connect, l, pause_ns);
+      pause_ns = std::min<std::int64_t>(2 * pause_ns, 50'000'000);
+      if (ec) break;
+    }
+  }
+  abandon(*made);
+  return nullptr;
+}
+
+poll_descriptor& adopt_unix(int native_handle, int type, const char* expected) {
+  if (const int e = call_prepare_unix(native_handle, type); e < 0)
+    throw std::system_error(-e, std::generic_category(),
+                            "weft: adopting descriptor " + std::to_string(native_handle) +
+                                " (expected " + expected + ")");
+  return make_descriptor(native_handle);
+}
+
+net::unix_endpoint unix_name(const descriptor_use& use, which_end which, int& result) noexcept {
+  native_address a;
+  result = use ? call_name(use.number(), which, a) : -EBADF;
+  if (result < 0) return {};
+  return net::unix_endpoint::from_native(reinterpret_cast<const sockaddr&>(a.storage), a.size);
+}
+
+std::size_t send_descriptors(const descriptor_use& use, const net::const_buffers& data,
+                             std::span<const int> descriptors, std::error_code& ec) noexcept {
+  for (;;) {
+    const poll_word::edge_count seen = use->word.edges();
+    const ssize_t n = call_send_descriptors(use.number(), data, descriptors);
+    if (n >= 0) return static_cast<std::size_t>(n);
+    ec = would_block(n) ? wait_for_event(*use, direction::write, seen, park_reason::io_write, {})
+                        : failure(use, n);
+    if (ec) return 0;
+  }
+}
+
+received_with_descriptors receive_descriptors(const descriptor_use& use,
+                                              const net::mutable_buffers& to, message_size what,
+                                              std::span<net::received_descriptor> places,
+                                              std::error_code& ec) noexcept {
+  received_with_descriptors got;
+  std::array<int, most_descriptors> numbers;
+  while (!ec) {
+    const poll_word::edge_count seen = use->word.edges();
+    std::size_t count = 0;
+    const ssize_t n = call_recv_descriptors(use.number(), to, what, numbers.data(), count);
+    if (n > 0 || (n == 0 && !use.closing())) {
+      got.bytes = static_cast<std::size_t>(n);
+      got.descriptors = std::min(count, places.size());
+      got.descriptors_lost = count > places.size();
+      for (std::size_t i = 0; i < count; ++i) {
+        net::received_descriptor d(numbers[i]);  // closed, if there is no place for it
+        if (i < places.size()) places[i] = std::move(d);
+      }
+      return got;
+    }
+    ec = would_block(n) ? wait_for_event(*use, direction::read, seen, park_reason::io_read, {})
+                        : failure(use, n);
+  }
+  return got;
+}
+
+}  // namespace weft::detail

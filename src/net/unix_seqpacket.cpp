@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSL-1.0
+// net/unix_seqpacket.cpp - connected sockets whose messages stay whole.
+#include <weft/net/unix_seqpacket.hpp>
+
+#include <algorithm>
+#include <cerrno>
+
+#include <sys/socket.h>
+
+#include "net/unix_connection.hpp"
+#include "sched/park.hpp"
+
+namespace weft::net {
+
+using detail::bad_descriptor;
+using detail::descriptor_use;
+using detail::direction;
+using detail::failure;
+using detail::park_reason;
+using detail::poll_word;
+using detail::would_block;
+
+unix_seqpacket unix_seqpacket::connect_within(const unix_endpoint& peer, const limit& l,
+                                              std::error_code& ec) noexcept {
+  auto* const made = detail::connect_unix(SOCK_SEQPACKET, peer, l, ec);
+  return made != nullptr ? unix_seqpacket(*made) : unix_seqpacket();
+}
+unix_seqpacket unix_seqpacket::checked_connect(const unix_endpoint& peer, const limit& l) {
+  std::error_code ec;
+  unix_seqpacket s = connect_within(peer, l, ec);
+  if (!ec) return s;
+  throw std::system_error(ec, "weft: connect to " + peer.to_string() + detail::remedy_for(ec));
+}
+
+std::pair<unix_seqpacket, unix_seqpacket> unix_seqpacket::pair() {
+  return detail::unix_pair<unix_seqpacket>(
+      SOCK_SEQPACKET, [](int number) { return unix_seqpacket(detail::make_descriptor(number)); });
+}
+unix_seqpacket unix_seqpacket::adopt(int native_handle) {
+  return unix_seqpacket(
+      detail::adopt_unix(native_handle, SOCK_SEQPACKET, "a connected Unix seqpacket socket"));
+}
+
+// Of two connected sockets the sender's own buffer is the limit, and the kernel tells when it has
+// room: no pauses, as datagrams need them.
+void unix_seqpacket::send_within(const const_buffers& message, const limit& l,
+                                 std::error_code& ec) noexcept {
+  ec.clear();
+  detail::yield_if_requested_slow();
+  const descriptor_use use(descriptor());
+  if (!use) {
+    ec = bad_descriptor();
+    return;
+  }
+  if (message.bytes() == 0) {
+    ec = std::make_error_code(std::errc::invalid_argument);
+    return;
+  }
+  while (!ec) {
+    const poll_word::edge_count seen = use->word.edges();
+    const ssize_t n = detail::call_send_message(use.number(), message, {});
+    if (n >= 0) return;
+    ec = would_block(n)
+             ? detail::wait_for_event(*use, direction::write, seen, park_reason::io_write, l)
+             : failure(use, n);
+  }
+}
+
+packet unix_seqpacket::receive_within(const mutable_buffers& to, const limit& l,
+                                      std::error_code& ec) noexcept {
+  ec.clear();
+  detail::yield_if_requested_slow();
+  const descriptor_use use(descriptor());
+  if (!use) return ec = bad_descriptor(), packet();
+  detail::native_address nobody;
+  while (!ec) {
+    const poll_word::edge_count seen = use->word.edges();
+    const ssize_t n = detail::call_recv_message(use.number(), to, nobody);
+    if (n > 0 || (n == 0 && !use.closing())) {
+      const auto size = static_cast<std::size_t>(n);
+      return {std::min(size, to.bytes()), size};
+    }
+    ec = would_block(n)
+             ? detail::wait_for_event(*use, direction::read, seen, park_reason::io_read, l)
+             : failure(use, n);
+  }
+  return {};
+}
+
+void unix_seqpacket::send_descriptors(const const_buffers& message,
+                                      std::span<const int> descriptors,
+                                      std::error_code& ec) noexcept {
+  ec.clear();
+  detail::yield_if_requested_slow();
+  const descriptor_use use(descriptor());
+  if (use)
+    static_cast<void>(detail::send_descriptors(use, message, descriptors, ec));
+  else
+    ec = bad_descriptor();
+}
+void unix_seqpacket::send_descriptors(const const_buffers& message,
+                                      std::span<const int> descriptors) {
+  std::error_code ec;
+  send_descriptors(message, descriptors, ec);
+  if (ec) fail("send descriptors to", ec);
+}
+
+packet_with_descriptors unix_seqpacket::receive_descriptors(
+    const mutable_buffers& to, std::span<received_descriptor> descriptors,
+    std::error_code& ec) noexcept {
+  ec.clear();
+  detail::yield_if_requested_slow();
+  packet_with_descriptors got;
+  const descriptor_use use(descriptor());
+  if (!use) return ec = bad_descriptor(), got;
+  const auto with =
+      detail::receive_descriptors(use, to, detail::message_size::whole, descriptors, ec);
+  got.size = std::min(with.bytes, to.bytes());
+  got.full_size = with.bytes;
+  got.descriptors = with.descriptors;
+  got.descriptors_lost = with.descriptors_lost;
+  return got;
+}
+packet_with_descriptors unix_seqpacket::receive_descriptors(
+    const mutable_buffers& to, std::span<received_descriptor> descriptors) {
+  std::error_code ec;
+  const packet_with_descriptors got = receive_descriptors(to, descriptors, ec);
+  if (ec) fail("receive descriptors from", ec);
+  return got;
+}
+
+credentials unix_seqpacket::peer_credentials() const {
+  const descriptor_use use(descriptor());
+  credentials c{};
+  check("asking for the credentials of the peer of",
+        use ? detail::call_credentials(use.number(), c) : -EBADF);
+  return c;
+}
+unix_endpoint unix_seqpacket::local_endpoint() const {
+  int result = 0;
+  const auto e = detail::unix_name(descriptor_use(descriptor()), detail::which_end::local, result);
+  check("asking a socket for its local endpoint", result);
+  return e;
+}
+unix_endpoint unix_seqpacket::remote_endpoint() const {
+  int result = 0;
+  const auto e = detail::unix_name(descriptor_use(descriptor()), detail::which_end::remote, result);
+  check("asking for the remote endpoint", result);
+  return e;
+}
+
+}  // namespace weft::net
