@@ -16,7 +16,7 @@
 
 namespace WEFT_API weft {
 
-/// How a send ended that may give up.
+/// The end of a send that has a limit.
 class [[nodiscard]] send_result {
  public:
   /// The result with that status.
@@ -30,8 +30,8 @@ class [[nodiscard]] send_result {
   channel_status status_;
 };
 
-/// How a receive ended that may give up: with a value, or with the reason why there is none. Used
-/// like std::optional.
+/// The end of a receive that has a limit: a value, or the reason why there is none. Used like
+/// std::optional.
 template <class T>
 class [[nodiscard]] receive_result {
  public:

@@ -55,7 +55,7 @@ void condition_notify(condition_state& c, std::uint32_t most) noexcept;
 /// ```
 class condition_variable {
  public:
-  /// No one waits.
+  /// A condition without waiters.
   constexpr condition_variable() noexcept = default;
   condition_variable(const condition_variable&) = delete;
   condition_variable& operator=(const condition_variable&) = delete;

@@ -37,7 +37,7 @@ wait_end event_wait(event& e, const wait_limit& limit);
 /// ```
 class event {
  public:
-  /// Not set.
+  /// An event that is not set.
   constexpr event() noexcept = default;
   event(const event&) = delete;
   event& operator=(const event&) = delete;

@@ -31,11 +31,13 @@ class future_base {
  public:
   using state = future_state<T>;
 
-  /// True if there is a state: not after get() or share(), and not for a default-constructed one.
+  /// True if there is a state. There is none after get() and share(), and in a default-constructed
+  /// future.
   [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
   /// Waits until the result is there. A deferred function runs now.
   /// Blocks: the calling fiber or thread. A stop request does not end the wait; pass a token for
-  /// that. Throws: std::future_error (no_state).
+  /// that.
+  /// Throws: std::future_error (no_state).
   void wait() const { need().wait(); }
   /// Waits until the result is there or a stop is requested on `stop`; true if it is there.
   [[nodiscard]] bool wait(const std::stop_token& stop) const { return need().wait(stop); }
@@ -76,11 +78,11 @@ class promise_base {
     if (state_ != nullptr) state_->abandon();
   }
 
-  /// The future of this promise; once. Throws: std::future_error (future_already_retrieved,
-  /// no_state).
+  /// The future of this promise. It can be taken once.
+  /// Throws: std::future_error (future_already_retrieved, no_state).
   [[nodiscard]] auto get_future();
-  /// Makes the future ready with an exception. Throws: std::future_error
-  /// (promise_already_satisfied, no_state).
+  /// Makes the future ready with an exception.
+  /// Throws: std::future_error (promise_already_satisfied, no_state).
   void set_exception(std::exception_ptr error) { need().set_error(std::move(error)); }
   /// The same, at the end of the calling fiber or thread, after its fiber_local values are gone.
   void set_exception_at_thread_exit(std::exception_ptr error) {
@@ -161,8 +163,9 @@ class [[nodiscard]] future : public detail::future_base<T> {
   explicit future(std::shared_ptr<detail::future_state<T>> s) noexcept
       : detail::future_base<T>(std::move(s)) {}
 
-  /// Waits for the result and returns it, or throws what was provided instead. valid() is false
-  /// then. Throws: std::future_error (no_state).
+  /// Waits for the result and returns it, or throws the exception that was provided. valid() is
+  /// false afterwards.
+  /// Throws: std::future_error (no_state).
   T get() {
     this->need();
     const std::shared_ptr<detail::future_state<T>> s = std::move(this->state_);
@@ -170,7 +173,7 @@ class [[nodiscard]] future : public detail::future_base<T> {
     s->throw_error();
     return s->result.take();
   }
-  /// A future that can be copied, for the same result. valid() is false then.
+  /// A future for the same result that can be copied. valid() is false afterwards.
   shared_future<T> share() noexcept { return shared_future<T>(std::move(*this)); }
 
  private:
@@ -197,8 +200,9 @@ class shared_future : public detail::future_base<T> {
   shared_future& operator=(const shared_future&) noexcept = default;
   shared_future& operator=(shared_future&&) noexcept = default;
 
-  /// Waits for the result. Returns a reference that is valid as long as a copy of this future is,
-  /// or throws what was provided instead. Throws: std::future_error (no_state).
+  /// Waits for the result. Returns a reference, which is valid as long as a copy of this future
+  /// is, or throws the exception that was provided.
+  /// Throws: std::future_error (no_state).
   decltype(auto) get() const {
     auto& s = this->need();
     s.wait();
@@ -207,14 +211,15 @@ class shared_future : public detail::future_base<T> {
   }
 };
 
-/// Provides a result for a future. If it is destroyed before it has, the future gets
+/// Provides a result for a future. If it is destroyed without a result, the future gets
 /// std::future_errc::broken_promise.
 template <class T>
 class promise : public detail::promise_base<T> {
  public:
   using detail::promise_base<T>::promise_base;
-  /// Makes the future ready. Throws: std::future_error (promise_already_satisfied, no_state), and
-  /// what the value's constructor throws; the promise can be used again after that.
+  /// Makes the future ready with a value.
+  /// Throws: std::future_error (promise_already_satisfied, no_state); what the value's constructor
+  /// throws, and the promise can be used again after that.
   void set_value(const T& value) { this->provide(value); }
   void set_value(T&& value) { this->provide(std::move(value)); }
   /// The same, at the end of the calling fiber or thread, after its fiber_local values are gone.

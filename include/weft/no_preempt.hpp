@@ -11,8 +11,8 @@ void forbid_preemption() noexcept;
 void allow_preemption() noexcept;
 }  // namespace detail
 
-/// While one exists, the signal (options::preempt_signal) does not preempt the calling fiber. For
-/// code that measures time or talks to hardware. Nests.
+/// While an object of it exists, the signal (options::preempt_signal) does not preempt the calling
+/// fiber. For code that measures time or talks to hardware. Regions may nest.
 ///
 /// The fiber still yields where it waits or calls yield, and still loses its processor in a
 /// blocking call. For a whole fiber use attributes::preemptible.

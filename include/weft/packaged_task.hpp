@@ -65,9 +65,9 @@ class packaged_task;
 template <class R, class... A>
 class packaged_task<R(A...)> {
  public:
-  /// Without a function.
+  /// A task without a function.
   packaged_task() noexcept = default;
-  /// Keeps a copy of `f`, or moves it.
+  /// A task that calls `f`, which is copied or moved.
   template <class F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, packaged_task>)
   explicit packaged_task(F&& f)
@@ -84,19 +84,21 @@ class packaged_task<R(A...)> {
 
   /// True if there is a function.
   [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
-  /// The future of this task; once. Throws: std::future_error (future_already_retrieved, no_state).
+  /// The future of this task. It can be taken once.
+  /// Throws: std::future_error (future_already_retrieved, no_state).
   [[nodiscard]] future<R> get_future() {
     need().retrieve();
     return future<R>(state_);
   }
-  /// Calls the function, once. Throws: std::future_error (promise_already_satisfied, no_state).
+  /// Calls the function. It can be called once.
+  /// Throws: std::future_error (promise_already_satisfied, no_state).
   void operator()(A... args) { need().call(std::forward<A>(args)...); }
   /// Calls the function now; the future becomes ready at the end of the calling fiber or thread.
   void make_ready_at_thread_exit(A... args) {
     need().call_quietly(std::forward<A>(args)...);
     detail::at_exit_run([s = state_] { s->publish(); });
   }
-  /// Gives up the result, and can be called again, with a new future.
+  /// Drops the result. The task can be called again, and has a new future.
   void reset() {
     auto fresh = need().fresh();
     state_->abandon();

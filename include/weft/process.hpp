@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/process.hpp - child processes: posix_spawn, pipes as streams, and an end that a fiber waits
-// for by its pidfd.
+// weft/process.hpp - child processes: started by posix_spawn, with pipes as streams; a fiber waits
+// for their end by a pidfd.
 //
 //   using weft::stdio;
 //   weft::process sort({.program = "sort", .input = stdio::pipe, .output = stdio::pipe});
@@ -26,41 +26,42 @@
 
 namespace WEFT_API weft {
 
-/// What a child's standard input, output or error is.
+/// What a child has as its standard input, output or error.
 enum class stdio : std::uint8_t {
   inherit,  // this process's
   null,     // /dev/null
   pipe,     // this process has the other end: process::input, output, error
 };
 
-/// What to start, and with what around it.
+/// The program to start, and what it gets.
 struct process_options {
-  /// A path, or a name that is looked for in PATH.
+  /// The program: a path, or a name that is looked for in PATH.
   std::string program;
-  /// Without the program's name, which becomes argv[0].
+  /// Its arguments. The program's name is not among them; it becomes argv[0].
   std::vector<std::string> arguments = {};
-  /// "NAME=value" each; nothing: this process's.
+  /// Its environment, as "NAME=value"; that of this process if there is none.
   std::optional<std::vector<std::string>> environment = std::nullopt;
-  /// Where it starts; empty: where this process is. `program`, if relative, is looked for there.
+  /// The directory it starts in; that of this process if empty. A relative `program` is looked for
+  /// there.
   std::string directory = {};
-  /// What its standard input is.
+  /// Its standard input.
   stdio input = stdio::inherit;
-  /// What its standard output is.
+  /// Its standard output.
   stdio output = stdio::inherit;
-  /// What its standard error is.
+  /// Its standard error.
   stdio error = stdio::inherit;
 };
 
-/// How a process ended.
+/// The end of a process: its exit code, or the signal that ended it.
 class exit_status {
  public:
-  /// From waitid(2): si_code and si_status.
+  /// Made of si_code and si_status of waitid(2).
   constexpr exit_status(int how, int value) noexcept : how_(how), value_(value) {}
-  /// It called exit, or returned from main.
+  /// True if it called exit or returned from main.
   [[nodiscard]] bool exited() const noexcept;
-  /// Its exit code; 128 plus the signal, as a shell says it, if a signal ended it.
+  /// Its exit code. If a signal ended it, 128 plus the signal, as in a shell.
   [[nodiscard]] int code() const noexcept { return exited() ? value_ : 128 + value_; }
-  /// The signal that ended it; 0: none did.
+  /// The signal that ended it; 0 if none did.
   [[nodiscard]] int signal() const noexcept { return exited() ? 0 : value_; }
   /// True if a signal ended it and a core file was written.
   [[nodiscard]] bool dumped_core() const noexcept;
@@ -72,10 +73,10 @@ class exit_status {
   int value_;
 };
 
-/// A child process. It inherits what is open and not close-on-exec; all that weft opens is. Its
-/// signal mask is empty, and signals with a handler here have their default action there.
+/// A child process. It inherits open descriptors that are not close-on-exec; all of weft's are. Its
+/// signal mask is empty, and signals that have a handler here have their default action there.
 ///
-/// Waits may go on from several fibers and threads; all are told.
+/// Several fibers and threads may wait for its end; all of them get it.
 /// Example: test/unit/examples_api_test.cpp [process]
 /// ```
 ///     weft::process sort({.program = "sort",
@@ -89,33 +90,35 @@ class exit_status {
 /// ```
 class process {
  public:
-  /// Starts it. Blocks: the fiber, until it runs.
+  /// Starts the program.
+  /// Blocks: the fiber, until the program runs.
   /// Throws: std::system_error: no_such_file_or_directory, permission_denied, too_many_files_open,
   /// ..., with the program's name.
   explicit process(const process_options& options);
   process(const process&) = delete;
   process& operator=(const process&) = delete;
-  /// A child that still runs is killed (SIGKILL), and waited for: no zombie is left. To let it live
-  /// on, call detach.
+  /// Kills a child that still runs (SIGKILL) and waits for its end, so that no zombie is left. To
+  /// let it live on, call detach.
   ~process();
 
   /// The process id.
   [[nodiscard]] pid_t id() const noexcept { return id_; }
-  /// This process's ends of the pipes; closed ones, if there are none.
+  /// This process's end of the pipe to its standard input; closed if there is no pipe.
   [[nodiscard]] io::pipe_end& input() noexcept { return input_; }
-  /// As input(): to read what it writes.
+  /// The same for its standard output: what it writes can be read here.
   [[nodiscard]] io::pipe_end& output() noexcept { return output_; }
-  /// As output(), for its standard error.
+  /// The same for its standard error.
   [[nodiscard]] io::pipe_end& error() noexcept { return error_; }
 
-  /// Waits for its end. Read the pipes first, or beside it: a child that writes more than a pipe
+  /// Waits for its end. Read the pipes before or meanwhile: a child that writes more than a pipe
   /// holds does not end.
-  ///
   /// Blocks: the calling fiber or thread.
-  /// Throws: std::system_error: operation_canceled if this fiber is asked to stop; no_child_process
-  /// if somebody else has taken the status: SIGCHLD is ignored, or waitpid(-1) was called.
+  /// Throws: std::system_error: operation_canceled if a stop is requested on this fiber;
+  /// no_child_process if other code has taken the status (SIGCHLD is ignored, or waitpid(-1) was
+  /// called).
   exit_status wait() { return *end_within({}); }
-  /// The same until a stop is requested, or for a time. Nothing: it still runs.
+  /// The same, with a limit: until a stop is requested on `stop`, for a time, or until a moment.
+  /// Returns nothing if the child still runs.
   [[nodiscard]] std::optional<exit_status> wait(const std::stop_token& stop) {
     return end_within(detail::wait_limit(stop));
   }
@@ -129,17 +132,18 @@ class process {
       const std::chrono::time_point<Clock, Duration>& deadline, const std::stop_token& stop = {}) {
     return end_within(detail::wait_limit(stop, detail::to_steady(deadline)));
   }
-  /// For weft::on_readable: ready when it has ended.
+  /// Is readable when the child has ended; for weft::on_readable.
   [[nodiscard]] const io::descriptor& ended() const noexcept { return ended_; }
 
-  /// Sends a signal; nothing happens if it has ended. SIGTERM asks it to end, SIGKILL ends it.
+  /// Sends a signal. Does nothing if the child has ended.
   /// Blocks: never.
   void send_signal(int signal) const noexcept;
-  /// Sends SIGTERM. Does nothing if it has ended.
+  /// Sends SIGTERM, which asks the child to end. Does nothing if it has ended.
   void terminate() const noexcept;
-  /// Sends SIGKILL. Does nothing if it has ended.
+  /// Sends SIGKILL, which ends the child. Does nothing if it has ended.
   void kill() const noexcept;
-  /// The destructor leaves it alone. It becomes a zombie when it ends, until this process does.
+  /// Lets the child live on: the destructor leaves it alone. When it ends, it stays a zombie until
+  /// this process ends.
   void detach() noexcept { detached_ = true; }
 
  private:

@@ -115,21 +115,14 @@ namespace detail {
 void check_run_outside_fiber();
 }
 
-/// Starts a runtime, runs `main` as its first fiber, shuts it down when that returns, and returns
-/// what it returned (0 if it returns nothing). Fibers still there are treated as runtime::shutdown
-/// says.
-///
-/// Blocks: the calling thread.   Throws: what `main` threw; as runtime::runtime.
-/// From within a fiber it throws std::system_error, resource_deadlock_would_occur.
-template <class F>
-  requires std::invocable<std::decay_t<F>>
-
 /// Starts a runtime, runs `main` as its first fiber, shuts the runtime down when `main` returns,
 /// and returns what `main` returned (0 if it returns nothing). Fibers that remain are treated as
 /// runtime::shutdown says.
 /// Blocks: the calling thread.
 /// Throws: what `main` threw; as runtime::runtime; std::system_error with
 /// resource_deadlock_would_occur if a fiber calls it.
+template <class F>
+  requires std::invocable<std::decay_t<F>>
 [[gnu::always_inline]] inline auto run(const options& o,
                                        F&& main) {  // inlined, so that the tracer names the caller
   using R = std::invoke_result_t<std::decay_t<F>>;

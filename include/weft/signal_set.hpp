@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/signal_set.hpp - signals as something a fiber waits for, and not as a function that
-// interrupts it.
+// weft/signal_set.hpp - signals that a fiber waits for, instead of handlers that interrupt it.
 //
 //   weft::signal_set end{SIGINT, SIGTERM};
 //   weft::select(weft::on_signal(end, [&](int) { listener.close(); }),
 //                weft::on_receive(failures, ...));
 //
-// What it does to the process, per signal, from the first set with it on:
-//   a handler   stands in front of what was there, with SA_RESTART. While a set has the signal, the
-//               handler notes it and the previous action is not taken; while none has, the previous
-//               action is taken as if weft were not there. It is never removed.
-//   a signalfd  takes the signal where every thread blocks it. No mask is changed.
-// Each set has three descriptors. A wait puts the handler back in front of SIG_DFL and SIG_IGN, if
-// somebody has set these since. A handler of other code installed later takes the signal, unless it
-// calls the handler that it has replaced.
+// From the first set that has a signal, the process has for it:
+//   a handler   in front of the previous action, with SA_RESTART. While a set has the signal, the
+//               handler notes it, and the previous action is not taken. While no set has it, the
+//               previous action is taken as if weft were not there. The handler is never removed.
+//   a signalfd  that takes the signal if all threads block it. No mask is changed.
+// Each set has three descriptors. If other code has set SIG_DFL or SIG_IGN since, a wait puts the
+// handler back in front. A handler that other code installs later takes the signal, unless it calls
+// the handler that it has replaced.
 
 #include <chrono>
 #include <concepts>
@@ -36,10 +35,10 @@ namespace detail {
 struct signal_inbox;
 }
 
-/// Some signals, to wait for. Each set with a signal gets it: once, as the kernel does, however
-/// often it was sent before it is taken. Of a set's waiters one gets it.
+/// Some signals to wait for. Every set that has a signal gets it, and one waiter of each set takes
+/// it. A signal that is sent several times before it is taken counts once, as in the kernel.
 ///
-/// Waits may go on from fibers of any runtime and from plain threads.
+/// Fibers of any runtime and plain threads may wait.
 /// Example: test/unit/examples_waiting_test.cpp [signal_set]
 /// ```
 ///   weft::signal_set end{SIGUSR1, SIGTERM};
@@ -49,22 +48,24 @@ struct signal_inbox;
 /// ```
 class signal_set {
  public:
-  /// Signals sent from here on are the set's.
+  /// A set of these signals. It gets those that are sent from now on.
   ///
   /// Throws: std::system_error: invalid_argument for SIGKILL, SIGSTOP, a fault (SIGSEGV, SIGBUS,
-  /// SIGFPE, SIGILL, SIGTRAP, SIGABRT), and what is no signal; too_many_files_open.
+  /// SIGFPE, SIGILL, SIGTRAP, SIGABRT) and a number that is no signal; too_many_files_open.
   signal_set(std::initializer_list<int> signals);
   signal_set(const signal_set&) = delete;
   signal_set& operator=(const signal_set&) = delete;
-  /// Lifetime: nobody waits any more. A signal that was not taken is lost.
+  /// Drops signals that were not taken.
+  /// Lifetime: no one may wait in it then.
   ~signal_set();
 
-  /// Takes the next signal: the lowest number of those that have come.
+  /// Waits for a signal and takes it. If several have come, it takes the lowest number.
   ///
   /// Blocks: the calling fiber or thread.
-  /// Throws: std::system_error: operation_canceled if this fiber is asked to stop.
+  /// Throws: std::system_error with operation_canceled if a stop is requested on this fiber.
   [[nodiscard]] int wait() { return *take({}); }
-  /// The same until a stop is requested, or for a time. Nothing: it is over.
+  /// The same, with a limit: until a stop is requested on `stop`, for a time, or until a moment.
+  /// Returns nothing if the limit ended the wait.
   [[nodiscard]] std::optional<int> wait(const std::stop_token& stop) {
     return take(detail::wait_limit(stop));
   }
@@ -78,15 +79,16 @@ class signal_set {
       const std::chrono::time_point<Clock, Duration>& deadline, const std::stop_token& stop = {}) {
     return take(detail::wait_limit(stop, detail::to_steady(deadline)));
   }
-  /// Takes a signal that has come already. Blocks: never.
+  /// Takes a signal that has come already.
+  /// Blocks: never.
   [[nodiscard]] std::optional<int> try_wait();
 
   // For weft::select only.
-  /// What on_signal waits for.
+  /// The descriptor that on_signal waits for.
   [[nodiscard]] detail::poll_descriptor* native_descriptor() const noexcept {
     return ready_.native_descriptor();
   }
-  /// For on_signal: begins to watch, if other code has taken the signals since.
+  /// Puts the handlers back in front if other code has taken the signals since.
   void watch() noexcept;
 
  private:
@@ -119,8 +121,8 @@ class signal_case final : public select_alternative {
 
 }  // namespace detail
 
-/// Ready when one of the signals has come; this case then takes it. Calls f(signal). If another
-/// fiber takes it from the same set meanwhile, the select waits for the next one: give each fiber a
+/// Ready if one of the signals has come; this case then takes it. Calls f(signal). If another fiber
+/// takes it from the same set meanwhile, the select waits for the next one, so give each fiber a
 /// set of its own.
 template <std::invocable<int> F>
 [[nodiscard]] detail::signal_case<F> on_signal(signal_set& set, F f) {

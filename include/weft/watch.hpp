@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/watch.hpp - one value that many follow: the latest is what counts.
+// weft/watch.hpp - one value that many receivers follow; only the latest counts.
 
 #include <chrono>
 #include <concepts>
@@ -15,9 +15,9 @@
 
 namespace WEFT_API weft {
 
-/// A value that is set from time to time, and followed by any number of receivers. A receiver that
-/// is slow sees the latest value and misses those between: for settings and states, not for queues.
-/// Tokio's watch channel.
+/// A value that is set from time to time and followed by any number of receivers. A slow receiver
+/// sees the latest value and misses those between, so use it for settings and states, not for
+/// queues. Tokio's watch channel.
 ///
 /// Blocks: receiver::changed() and its variants, the calling fiber or thread; all else only for as
 /// long as a value is copied.
@@ -39,17 +39,18 @@ class watch {
  public:
   class receiver;
 
-  /// Holds `initial`, which receivers have seen.
+  /// A watch that holds `initial`, which counts as seen by all receivers.
   explicit watch(T initial) : value_(std::move(initial)) {}
   watch(const watch&) = delete;
   watch& operator=(const watch&) = delete;
 
-  /// Replaces the value and wakes those who wait for a change. False if it is closed.
+  /// Replaces the value and wakes all receivers that wait. Returns false if it is closed.
   bool send(T value) {
     return update([&](T& old) { old = std::move(value); });
   }
-  /// Changes the value in place, by `f(value)`. False, without a call, if it is closed.
-  /// Throws: what `f` throws; receivers are not told then.
+  /// Changes the value in place by `f(value)`. Returns false, and does not call `f`, if it is
+  /// closed.
+  /// Throws: what `f` throws; the change then counts as none.
   template <std::invocable<T&> F>
   bool update(F&& f) {
     {
@@ -66,7 +67,7 @@ class watch {
     const std::lock_guard lock(mutex_);
     return value_;
   }
-  /// Ends the changes: receivers that wait return. The last value remains.
+  /// Ends the changes and wakes all receivers that wait. The last value remains.
   void close() {
     {
       const std::lock_guard lock(mutex_);
@@ -93,30 +94,32 @@ class watch {
   bool closed_ = false;
 };
 
-/// Follows a watch. A copy has seen what the original has. One fiber or thread uses it at a time.
+/// Follows a watch. A copy has seen what the original has seen. One fiber or thread uses it at a
+/// time.
 template <std::copy_constructible T>
 class watch<T>::receiver {
  public:
-  /// Waits until there is a value that get() has not returned yet. False: closed, and all is seen.
+  /// Waits until there is a value that get() has not returned yet. Returns false if the watch is
+  /// closed and its last value seen.
   bool changed() {
     std::unique_lock lock(of_->mutex_);
     of_->changed_.wait(lock, [&] { return over(); });
     return news();
   }
-  /// The same; false, too, if a stop is requested on `stop` before.
+  /// The same; also returns false as soon as a stop is requested on `stop`.
   [[nodiscard]] bool changed(const std::stop_token& stop) {
     std::unique_lock lock(of_->mutex_);
     of_->changed_.wait(lock, stop, [&] { return over(); });
     return news();
   }
-  /// The same; false, too, if `timeout` passes before.
+  /// The same; also returns false after `timeout`.
   template <class Rep, class Period>
   [[nodiscard]] bool changed_for(const std::chrono::duration<Rep, Period>& timeout) {
     std::unique_lock lock(of_->mutex_);
     of_->changed_.wait_for(lock, timeout, [&] { return over(); });
     return news();
   }
-  /// The same; false, too, if `deadline` comes before.
+  /// The same; also returns false at `deadline`.
   template <class Clock, class Duration>
   [[nodiscard]] bool changed_until(const std::chrono::time_point<Clock, Duration>& deadline) {
     std::unique_lock lock(of_->mutex_);
@@ -128,7 +131,7 @@ class watch<T>::receiver {
     const std::lock_guard lock(of_->mutex_);
     return news();
   }
-  /// A copy of the value, which is seen now.
+  /// A copy of the value, which counts as seen from now on.
   [[nodiscard]] T get() {
     const std::lock_guard lock(of_->mutex_);
     seen_ = of_->version_;

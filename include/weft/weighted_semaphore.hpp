@@ -13,11 +13,11 @@
 
 namespace WEFT_API weft {
 
-/// A number of permits of which a caller takes as many as its work weighs: memory, connections,
-/// rows. Go's semaphore.Weighted.
+/// A number of permits, of which a caller takes several at once, for example one for each megabyte
+/// it needs. Go's semaphore.Weighted.
 ///
-/// Fairness: first come, first served. A small request does not overtake a large one that waits, so
-/// none starves.
+/// Fairness: callers are served in the order they came. A small request does not overtake a large
+/// one that waits, so none starves.
 /// Blocks: `acquire` and its variants, the calling fiber or thread. A stop request does not end the
 /// wait; pass a token for that.
 /// Orders: everything before a release(), before the return of the acquire that it lets through.
@@ -31,34 +31,37 @@ namespace WEFT_API weft {
 /// ```
 class weighted_semaphore {
  public:
-  /// With that many permits. Throws: std::invalid_argument if `permits` < 0.
+  /// A semaphore with that many permits.
+  /// Throws: std::invalid_argument if `permits` < 0.
   explicit weighted_semaphore(std::int64_t permits);
   weighted_semaphore(const weighted_semaphore&) = delete;
   weighted_semaphore& operator=(const weighted_semaphore&) = delete;
 
-  /// Takes `n` permits, and waits until they are there and all earlier callers have theirs.
+  /// Waits until `n` permits are free and all earlier callers have theirs, then takes them.
   void acquire(std::int64_t n) { static_cast<void>(take(n, {})); }
-  /// The same, until a stop is requested on `stop`; true if they are taken.
+  /// The same, until a stop is requested on `stop`; true if it took them.
   [[nodiscard]] bool acquire(std::int64_t n, const std::stop_token& stop) {
     return take(n, detail::wait_limit(stop));
   }
-  /// Takes `n` permits if they are there and nobody waits; true if it did. Never blocks for them.
+  /// Takes `n` permits if they are free and no one waits; true if it did.
+  /// Blocks: never.
   [[nodiscard]] bool try_acquire(std::int64_t n);
-  /// The same as acquire(), for at most `timeout`; true if they are taken.
+  /// Waits for `n` permits, for at most `timeout`; true if it took them.
   template <class Rep, class Period>
   [[nodiscard]] bool try_acquire_for(std::int64_t n,
                                      const std::chrono::duration<Rep, Period>& timeout) {
     return take(n, detail::wait_limit(detail::deadline_after(timeout)));
   }
-  /// The same as acquire(), until `deadline` at the latest; true if they are taken.
+  /// The same, until `deadline` at the latest.
   template <class Clock, class Duration>
   [[nodiscard]] bool try_acquire_until(std::int64_t n,
                                        const std::chrono::time_point<Clock, Duration>& deadline) {
     return take(n, detail::wait_limit(detail::to_steady(deadline)));
   }
-  /// Gives `n` permits back. Throws: std::logic_error if so many were not taken.
+  /// Gives back `n` permits.
+  /// Throws: std::logic_error if fewer were taken.
   void release(std::int64_t n);
-  /// How many are free now.
+  /// The number of free permits now.
   [[nodiscard]] std::int64_t available() const;
 
  private:

@@ -8,15 +8,15 @@
 //   socket.async_connect(peer, weft::use_fiber);
 //   boost::asio::post(asio.get_executor(), [] { weft::this_fiber::sleep_for(1s); });
 //
-// Inside is an io_context that nobody runs: one fiber polls it, and waits for its epoll descriptor
+// Inside is an io_context without threads: one fiber polls it, and waits for its epoll descriptor
 // as for any other. Asio keeps a list of callers per thread while it polls, so nothing waits in
-// there: a handler is taken out as a function, and becomes a fiber.
+// there: a handler is taken out as a function and becomes a fiber.
 //
 // ASIO-1: src/net/README.md says why no handler is left behind while that fiber waits.
 //
 // It relies on more than Asio's documentation promises: it names members of two of its classes.
-// They are the same in Boost 1.74 and 1.81. A version that has renamed them does not compile here;
-// define WEFT_ASIO_NO_CONTEXT then, and use io_context::run on a thread, with use_fiber.
+// They are the same in Boost 1.74 and 1.81. If a later version has renamed them, this header does
+// not compile: define WEFT_ASIO_NO_CONTEXT, and use io_context::run on a thread, with use_fiber.
 #ifndef WEFT_ASIO_NO_CONTEXT
 
 #include <atomic>
@@ -88,9 +88,9 @@ class job_of final : public job {
 /// Each handler runs as a fiber of its own and may wait. Handlers run in no particular order,
 /// except behind a boost::asio::strand, where a handler must not wait (Asio keeps a list of strands
 /// per thread). A handler that throws is an unhandled exception of its fiber.
-/// Lifetime: made and destroyed in a fiber. The destructor ends what is under way: handlers that
-/// were not called are destroyed, and use_fiber fails with operation_aborted. It waits for the
-/// fibers of handlers, which start nothing new meanwhile. I/O objects end before it.
+/// Lifetime: make it and destroy it in a fiber. The destructor ends what is under way: handlers
+/// that were not called are destroyed, and use_fiber fails with operation_aborted. It waits for the
+/// fibers of handlers, which must start nothing new meanwhile. I/O objects must end before it.
 /// Example: test/unit/asio_context_test.cpp [an echo by use_fiber]
 class context {
  public:

@@ -26,7 +26,8 @@ class wrapped_category final : public boost::system::error_category {
   const std::error_category& category_;
 };
 
-/// One for each of the standard's, for good: codes outlive everything.
+/// One for each of the standard's categories. None is ever destroyed, because codes outlive
+/// everything.
 inline const boost::system::error_category& wrapped(const std::error_category& c) {
   static std::mutex lock;
   static auto& all = *new std::map<const std::error_category*, std::unique_ptr<wrapped_category>>;
@@ -39,7 +40,7 @@ inline const boost::system::error_category& wrapped(const std::error_category& c
 }  // namespace detail
 
 /// The same error for Asio: timed_out is boost::asio::error::timed_out, operation_canceled is
-/// operation_aborted, and so on; those of other categories keep their number, name and text.
+/// operation_aborted, and so on. Errors of other categories keep their number, name and text.
 /// Example: test/unit/asio_stream_test.cpp
 inline boost::system::error_code to_boost(const std::error_code& ec) {
   if (!ec) return {};

@@ -39,7 +39,7 @@ namespace weft {
 
 namespace asio::detail {
 
-/// What a request to cancel finds, on whatever thread it runs: the operation, or that it is over.
+/// Shared with a request to cancel, which may run on any thread: the operation, or that it is over.
 struct cancellation {
   weft::mutex lock;
   bool over = false;  // lock: the object may be gone
@@ -67,9 +67,9 @@ void cancel_on(const Executor& executor, const std::shared_ptr<cancellation>& st
 /// operation that is dropped with its context fails with operation_aborted.
 ///
 /// A stop request on the fiber cancels the operation: with Boost 1.77 and later by its cancellation
-/// slot; with any version by the object's cancel(), if cancelling() names it (which cancels all
-/// operations of that object). Without either the wait goes on. Then the operation's own result
-/// counts, as a rule operation_aborted.
+/// slot; with any version by the object's cancel(), if cancelling() names the object (this cancels
+/// all operations of that object). Without either the wait goes on. The result is then the
+/// operation's own, as a rule operation_aborted.
 /// Blocks: the fiber or plain thread, until the handler is called, on any thread.
 /// Orders: the handler's call, before the return.
 /// Example: test/unit/asio_use_fiber_test.cpp [timers, sockets and names]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/io/file.hpp - regular files, which are always ready, and yet block: a thread of the offload
+// weft/io/file.hpp - regular files. They are always ready and yet block, so a thread of the offload
 // pool makes the calls while the fiber waits.
 //
 //   const weft::io::file log("app.log", O_WRONLY | O_CREAT | O_CLOEXEC);
@@ -32,12 +32,13 @@ namespace WEFT_API io {
 /// need the object for themselves. On a plain thread the calls block that thread.
 class file {
  public:
-  /// No file: everything fails with bad_file_descriptor.
+  /// No file: every operation fails with bad_file_descriptor.
   file() noexcept = default;
   /// Opens `path` with the flags and the mode of open(2); O_CLOEXEC is added.
   ///
-  /// Blocks: the fiber.   Throws: std::system_error: no_such_file_or_directory, permission_denied,
-  /// file_exists, too_many_files_open, ..., with the path.
+  /// Blocks: the fiber.
+  /// Throws: std::system_error: no_such_file_or_directory, permission_denied, file_exists,
+  /// too_many_files_open, ..., with the path.
   /// Example: test/unit/examples_waiting_test.cpp [file]
   /// ```
   ///   weft::io::file numbers(path, O_RDWR | O_CREAT | O_TRUNC);
@@ -68,42 +69,51 @@ class file {
 
   /// True until close() or release().
   [[nodiscard]] bool is_open() const noexcept;
-  /// Later calls fail with bad_file_descriptor. Those under way complete; the last one closes the
-  /// kernel's descriptor. An error of writing that only close(2) reports is lost: call sync before.
+  /// Closes the file. Later calls fail with bad_file_descriptor. Calls under way complete, and the
+  /// last one closes the kernel's descriptor. If only close(2) reports an error of writing, it is
+  /// lost: call sync before.
   void close() noexcept;
-  /// The kernel's descriptor, or -1.
+  /// The kernel's descriptor, which this object still owns; -1 if closed.
   [[nodiscard]] int native_handle() const noexcept;
-  /// Gives the descriptor away; this object is closed afterwards. -1 if it was closed already.
+  /// Gives up the descriptor and returns it; -1 if it was closed already. The object is closed
+  /// afterwards.
   [[nodiscard]] int release() noexcept;
 
   /// Reads from `offset` on until the buffers are full or the file ends. Returns how many bytes
   /// were read.
   ///
-  /// Blocks: the fiber, unless the bytes are in the page cache.   Throws: std::system_error.
+  /// Blocks: the fiber, unless the bytes are in the page cache.
+  /// Throws: std::system_error.
   [[nodiscard]] std::size_t read_at(const net::mutable_buffers& to, std::uint64_t offset) const;
   [[nodiscard]] std::size_t read_at(const net::mutable_buffers& to, std::uint64_t offset,
                                     std::error_code& ec) const noexcept;
   /// Writes everything from `offset` on. The form with `ec` returns how many bytes were written:
   /// all of them, unless `ec` is set.
   ///
-  /// Blocks: the fiber.   Throws: std::system_error: no_space_on_device, file_too_large, ...
+  /// Blocks: the fiber.
+  /// Throws: std::system_error: no_space_on_device, file_too_large, ...
   void write_at(const net::const_buffers& from, std::uint64_t offset) const;
   std::size_t write_at(const net::const_buffers& from, std::uint64_t offset,
                        std::error_code& ec) const noexcept;
 
-  /// The size in bytes. Blocks: the fiber.   Throws: std::system_error.
+  /// The size in bytes.
+  /// Blocks: the fiber.
+  /// Throws: std::system_error.
   [[nodiscard]] std::uint64_t size() const;
   [[nodiscard]] std::uint64_t size(std::error_code& ec) const noexcept;
-  /// Cuts the file, or extends it by zeros. Blocks: the fiber.   Throws: std::system_error.
+  /// Cuts the file, or extends it by zeros.
+  /// Blocks: the fiber.
+  /// Throws: std::system_error.
   void resize(std::uint64_t size) const;
   void resize(std::uint64_t size, std::error_code& ec) const noexcept;
   /// Waits until everything written is on the device: fsync(2).
   ///
-  /// Blocks: the fiber.   Throws: std::system_error: io_error, no_space_on_device; then it is
-  /// unknown which writes are lost, and a second call may succeed.
+  /// Blocks: the fiber.
+  /// Throws: std::system_error: io_error, no_space_on_device. It is unknown then which writes are
+  /// lost, and a second call may succeed.
   void sync() const;
   void sync(std::error_code& ec) const noexcept;
-  /// The same without metadata that reading does not need, such as times: fdatasync(2).
+  /// The same, without metadata that reading does not need, such as times: fdatasync(2).
   void sync_data() const;
   void sync_data(std::error_code& ec) const noexcept;
 

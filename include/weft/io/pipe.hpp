@@ -18,8 +18,9 @@ namespace WEFT_API io {
 /// One end of a pipe. Move-only. The destructor closes it: the other end then reads the end of the
 /// stream, or fails with broken_pipe. SIGPIPE is never raised.
 ///
-/// A call that can go on does; deadlines, a stop request to the fiber and a close end waits. Errors
-/// are those of weft::net: timed_out, operation_canceled, bad_file_descriptor, broken_pipe.
+/// Deadlines, a stop request on the fiber and a close only end waits: a call that can proceed does
+/// so. Errors are those of weft::net: timed_out, operation_canceled, bad_file_descriptor,
+/// broken_pipe.
 /// Example: test/unit/examples_api_test.cpp [pipe]
 /// ```
 ///     weft::io::pipe_pair ends = weft::io::make_pipe();
@@ -30,38 +31,39 @@ namespace WEFT_API io {
 /// ```
 class pipe_end : public net::stream_forms<pipe_end> {
  public:
-  /// Moments of the steady clock.
+  /// The type of deadlines.
   using time_point = descriptor::time_point;
-  /// A deadline that never comes.
+  /// The deadline that never comes.
   static constexpr time_point no_deadline = descriptor::no_deadline;
 
-  /// None.
+  /// No pipe: every operation fails with bad_file_descriptor.
   pipe_end() noexcept = default;
-  /// Takes over a pipe's end, a FIFO or a terminal, and makes it non-blocking, for everybody who
-  /// has it open. Throws: std::system_error; then it is still the caller's.
+  /// Takes over an end of a pipe, a FIFO or a terminal, and makes it non-blocking. That also
+  /// applies to other processes that have it open.
+  /// Throws: std::system_error; the number is still the caller's then.
   [[nodiscard]] static pipe_end adopt(int number);
   pipe_end(pipe_end&&) noexcept = default;
   pipe_end& operator=(pipe_end&&) noexcept = default;
 
   /// True until close() or release().
   [[nodiscard]] bool is_open() const noexcept { return watched_.is_open(); }
-  /// As net::socket::close.
+  /// Closes it, as net::socket::close.
   void close() noexcept { watched_.close(); }
-  /// -1 if closed.
+  /// The kernel's number; -1 if closed.
   [[nodiscard]] int native_handle() const noexcept { return watched_.native_handle(); }
-  /// Gives it away, non-blocking; -1 if it was closed already.
+  /// Gives up the number, which is non-blocking, and returns it; -1 if it was closed already.
   [[nodiscard]] int release() noexcept { return watched_.release(); }
   /// For weft::on_readable and on_writable.
   [[nodiscard]] const descriptor& watched() const noexcept { return watched_; }
 
-  /// Until when a wait for reading (writing, either) may last. It holds for waits that begin
-  /// afterwards, and not while another fiber is inside a call.
+  /// Sets when waits for reading end with timed_out. It applies to all waits that begin later. No
+  /// other fiber may be inside a call meanwhile.
   void set_read_deadline(time_point deadline) noexcept { deadlines_[0] = deadline; }
-  /// As set_read_deadline, for writing.
+  /// The same for writing.
   void set_write_deadline(time_point deadline) noexcept { deadlines_[1] = deadline; }
-  /// As set_read_deadline, for both.
+  /// The same for both.
   void set_deadline(time_point deadline) noexcept { deadlines_[0] = deadlines_[1] = deadline; }
-  /// As close: a pipe has one direction.
+  /// Closes it, because a pipe has one direction.
   void shutdown_send(std::error_code& ec) noexcept {
     ec.clear();
     close();
@@ -87,7 +89,8 @@ struct pipe_pair {
   /// The end to write to.
   pipe_end write;
 };
-/// Throws: std::system_error, too_many_files_open.
+/// Makes a pipe.
+/// Throws: std::system_error with too_many_files_open.
 /// Example: test/unit/io_pipe_test.cpp
 [[nodiscard]] pipe_pair make_pipe();
 

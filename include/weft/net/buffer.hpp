@@ -28,7 +28,7 @@ template <class T>
 inline constexpr bool is_byte_like =
     std::is_same_v<T, std::byte> || std::is_same_v<T, char> || std::is_same_v<T, unsigned char>;
 
-// Contiguous, of bytes: what std::data and std::size know.
+// A contiguous range of bytes, for std::data and std::size.
 template <class R>
 concept bytes_to_write = requires(R& r) {
   std::size(r);

@@ -4,10 +4,10 @@
 //
 //   weft::net::tcp_stream s = weft::net::connect("example.org", 443);
 //
-// The addresses of the host are tried in the resolver's order, IPv6 and IPv4 in turn. If one does
-// not answer, the next is tried beside it after 250 ms; if one fails, at once. The first connection
-// wins, and the other attempts are given up. So a host with a broken IPv6 route costs a quarter of
-// a second, not a minute.
+// The addresses of the host are tried in the resolver's order, IPv6 and IPv4 in turn. If one fails,
+// the next is tried at once; if it does not answer within 250 ms, the next is tried beside it. The
+// first connection wins, and the other attempts are given up. So a host with a broken IPv6 route
+// costs a quarter of a second, not a minute.
 
 #include <chrono>
 #include <cstdint>
@@ -26,9 +26,9 @@
 namespace weft {
 namespace WEFT_API net {
 
-/// How the addresses of a host are raced.
+/// The settings of the race between the addresses of a host.
 struct connect_options {
-  /// How long an attempt has before the next begins beside it; RFC 8305: 100 ms to 2 s.
+  /// The time that an attempt has before the next begins beside it. RFC 8305 allows 100 ms to 2 s.
   std::chrono::milliseconds attempt_delay{250};
 };
 
@@ -53,8 +53,9 @@ namespace WEFT_API net {
 
 /// Looks `host` up and connects to the first of its addresses that answers.
 /// Blocks: the fiber, until one has answered; on a plain thread, that thread.
+/// A deadline covers both.
 /// Throws: std::system_error: as resolve(); if no address answers, what the first one failed with;
-/// operation_canceled if this fiber is asked to stop. A deadline is that of both: timed_out.
+/// operation_canceled if a stop is requested on this fiber; timed_out at the deadline.
 /// Example: test/unit/net_connect_test.cpp
 [[nodiscard]] inline tcp_stream connect(std::string_view host, const service& s) {
   return detail::connect_or_throw(host, s, {});
@@ -94,7 +95,7 @@ template <class Clock, class Duration>
   return detail::connect_within(host, s, detail::wait_limit(detail::to_steady(t)), ec);
 }
 
-/// The same for addresses that are known: best first.
+/// Connects to one of several known addresses, which are tried in this order.
 [[nodiscard]] inline tcp_stream connect_to_any(
     std::span<const endpoint> addresses, std::error_code& ec,
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max(),

@@ -3,8 +3,8 @@
 // weft/net/datagram.hpp - sockets whose messages stay whole: UDP and Unix datagrams.
 //
 // A message arrives as it was sent, or not at all. If it is larger than the buffer, the rest is
-// dropped, and the result says so. Waits end as those of streams do, see weft/net/tcp.hpp. Each
-// call has the forms of weft/net/message.hpp.
+// dropped, and the result says so. Waits end as those of TCP do (weft/net/tcp.hpp), and each call
+// has the forms of weft/net/message.hpp.
 
 #include <chrono>
 #include <cstddef>
@@ -31,16 +31,16 @@ struct datagram {
   /// The sender.
   Endpoint from;
 
-  /// Whether the buffer was too small.
+  /// True if the buffer was too small.
   [[nodiscard]] bool truncated() const noexcept { return full_size > size; }
 };
 
 /// One place of a batch to be received.
 template <class Endpoint>
 struct incoming_datagram {
-  /// Where the message goes.
+  /// The buffer for the message.
   mutable_buffer space;
-  /// What came; set for those that were received.
+  /// The message; set for those that were received.
   datagram<Endpoint> got;
 };
 /// One message of a batch to be sent.

@@ -5,9 +5,9 @@
 //   for (const weft::net::endpoint& at : weft::net::resolve("example.org", 443)) ...
 // To connect to a name, see weft/net/connect.hpp.
 //
-// The system's resolver (getaddrinfo: hosts file, DNS, as nsswitch.conf says) is called by threads
-// of weft's own, at most 16, which are made when needed and end when idle. If a name is being
-// looked up already, that lookup is shared. A deadline or a stop request ends the wait, not the
+// Threads of weft's own call the system's resolver (getaddrinfo: hosts file, DNS, as nsswitch.conf
+// says). They are made when needed, 16 at most, and end when idle. If a name is being looked up
+// already, that lookup is shared. A deadline or a stop request ends the wait, not the
 // lookup: its thread goes on until the system's resolver gives up (/etc/resolv.conf, options
 // timeout and attempts). So that a slow name server does not stop all lookups, one domain (the last
 // two labels of the name) has at most 4 threads and 256 of the 1024 places in the line; beyond that
@@ -32,7 +32,7 @@
 namespace weft {
 namespace WEFT_API net {
 
-/// Which addresses are asked for.
+/// The kinds of addresses to look for.
 enum class address_family : std::uint8_t { any, v4, v6 };
 
 /// A port, or the name of a service: converts from 443, "443" and "https".
@@ -44,7 +44,7 @@ class service {
   service(std::string_view name) : text_(name) {}
   service(const char* name) : text_(name) {}
   service(const std::string& name) : text_(name) {}
-  /// As it was given.
+  /// The text it was made of.
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
 
  private:
@@ -70,11 +70,12 @@ namespace WEFT_API detail {
 namespace weft {
 namespace WEFT_API net {
 
-/// The endpoints of `host`, best first (RFC 6724, gai.conf), at least one. Numeric addresses are
-/// answered at once, without a thread.
+/// Looks `host` up and returns its endpoints, best first (RFC 6724, gai.conf), at least one.
+/// Numeric addresses need no lookup and no thread.
 /// Blocks: the fiber, until there is an answer; on a plain thread, that thread.
 /// Throws: std::system_error: net_errc::host_not_found, host_not_found_yet, name_server_failure,
-/// service_not_found, resolver_busy; operation_canceled if this fiber is asked to stop; timed_out.
+/// service_not_found, resolver_busy; operation_canceled if a stop is requested on this fiber;
+/// timed_out.
 /// The forms with an error code throw std::bad_alloc only.
 /// Example: test/unit/net_resolve_test.cpp
 [[nodiscard]] inline std::vector<endpoint> resolve(std::string_view host, const service& s,
@@ -86,7 +87,7 @@ namespace WEFT_API net {
                                                    address_family family = address_family::any) {
   return detail::resolve_within(host, s, family, {}, ec);
 }
-/// The same until `stop` is requested; for a time; until a moment.
+/// The same, with a limit: until a stop is requested on `stop`, for a time, or until a moment.
 [[nodiscard]] inline std::vector<endpoint> resolve(const std::stop_token& stop,
                                                    std::string_view host, const service& s,
                                                    std::error_code& ec,

@@ -20,20 +20,20 @@
 namespace weft {
 namespace WEFT_API net {
 
-/// Whether messages may go to a broadcast address.
+/// `on`: messages may go to a broadcast address.
 enum class broadcast : std::uint8_t { off, on };
-/// Whether messages to a group come back to receivers on this machine.
+/// `on`: messages to a group come back to receivers on this machine.
 enum class multicast_loop : std::uint8_t { off, on };
-/// Whether several sockets may have the same address, as the receivers of a multicast group need.
+/// `on`: several sockets may have the same address, as the receivers of a multicast group need.
 enum class address_reuse : std::uint8_t { off, on };
 
-/// How a UDP socket is opened.
+/// The settings of a UDP socket.
 struct udp_options {
-  /// Which address families an IPv6 socket accepts.
+  /// The address families that an IPv6 socket accepts.
   ip_stack stack = ip_stack::single;
-  /// Whether the port is shared, each message going to one of the sockets.
+  /// With `spread`, several sockets share the port, and each message goes to one of them.
   port_sharing sharing = port_sharing::none;
-  /// Whether the address is shared, each message to a group going to all of the sockets.
+  /// With `on`, several sockets share the address, and each message to a group goes to all of them.
   address_reuse reuse = address_reuse::off;
 };
 
@@ -42,40 +42,41 @@ extern template class datagram_socket<endpoint>;
 /// A UDP socket. Several fibers may send and receive with it at the same time.
 class udp_socket : public datagram_socket<endpoint> {
  public:
-  /// No socket: everything fails with bad_file_descriptor.
+  /// No socket: every operation fails with bad_file_descriptor.
   udp_socket() noexcept = default;
-  /// The other one is closed afterwards.
+  /// Takes over the other socket.
   udp_socket(udp_socket&&) noexcept = default;
-  /// Closes this one; the other one is closed afterwards.
+  /// Closes this socket and takes over the other.
   udp_socket& operator=(udp_socket&&) noexcept = default;
-  /// Receives at `at`; port 0 is any free one, see local_endpoint(): for a client, {"0.0.0.0", 0}
-  /// or {"::", 0}.
+  /// A socket that receives at `at`. Port 0 means any free port; see local_endpoint(). A client
+  /// takes {"0.0.0.0", 0} or {"::", 0}.
   /// Throws: std::system_error: address_in_use, permission_denied, address_not_available,
-  /// too_many_files_open.   Example: test/unit/net_udp_test.cpp
+  /// too_many_files_open.
+  /// Example: test/unit/net_udp_test.cpp
   explicit udp_socket(const endpoint& at, const udp_options& options = {});
-  /// The same with an error code.
+  /// Opens a socket, with errors in `ec` instead of exceptions.
   [[nodiscard]] static udp_socket open(const endpoint& at, std::error_code& ec) noexcept {
     return open(at, {}, ec);
   }
   [[nodiscard]] static udp_socket open(const endpoint& at, const udp_options& options,
                                        std::error_code& ec) noexcept;
-  /// Takes over a UDP socket, and makes it non-blocking. Throws: std::system_error; then the
-  /// descriptor is still the caller's.
+  /// Takes over a UDP socket and makes it non-blocking.
+  /// Throws: std::system_error; the descriptor is still the caller's then.
   [[nodiscard]] static udp_socket adopt(int native_handle);
 
-  /// Whether messages may go to a broadcast address.
+  /// Sets whether messages may go to a broadcast address.
   /// Throws: std::system_error, as do all functions that set something.
   void set_broadcast(broadcast value);
-  /// Receives what is sent to `group` on an interface (its index, as if_nametoindex says; 0: the
-  /// one the kernel would route to it).
+  /// Joins `group`: messages to it that arrive on that interface are received. The index is what
+  /// if_nametoindex says; 0 means the interface that the kernel would use for the group.
   void join_group(const endpoint& group, std::uint32_t interface_index = 0);
-  /// Ends what join_group began.
+  /// Leaves `group`.
   void leave_group(const endpoint& group, std::uint32_t interface_index = 0);
-  /// How far messages to a group go: 0 to 255 routers; 1, this network, is the kernel's default.
+  /// Sets how far messages to a group go: 0 to 255 networks. The kernel's default is 1, this one.
   void set_multicast_hops(int hops);
-  /// Whether messages to a group come back to receivers on this machine; on by default.
+  /// Sets whether messages to a group come back to receivers on this machine; on by default.
   void set_multicast_loop(multicast_loop value);
-  /// The interface that messages to a group leave by.
+  /// Sets the interface that messages to a group leave by.
   void set_multicast_interface(std::uint32_t interface_index);
 
  private:

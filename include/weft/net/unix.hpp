@@ -26,7 +26,7 @@
 namespace weft {
 namespace WEFT_API net {
 
-/// Whose the other end is, as the kernel saw it when the connection was made.
+/// The process at the other end, as the kernel saw it when the connection was made.
 struct credentials {
   /// The process.
   pid_t process;
@@ -36,16 +36,16 @@ struct credentials {
   gid_t group;
 };
 
-/// The owner of a descriptor that came over a Unix socket. Move-only; the destructor closes.
+/// Owns a descriptor that came over a Unix socket. Move-only; the destructor closes it.
 class received_descriptor {
  public:
-  /// None.
+  /// No descriptor.
   received_descriptor() noexcept = default;
   /// Takes over `number`.
   explicit received_descriptor(int number) noexcept : number_(number) {}
-  /// The other one has none afterwards.
+  /// Takes over the other's descriptor.
   received_descriptor(received_descriptor&& other) noexcept : number_(other.release()) {}
-  /// Closes this one; the other one has none afterwards.
+  /// Closes this descriptor and takes over the other's.
   received_descriptor& operator=(received_descriptor&& other) noexcept {
     if (this != &other) reset(other.release());
     return *this;
@@ -62,13 +62,13 @@ class received_descriptor {
   int number_ = -1;
 };
 
-/// The result of a read that takes descriptors, too.
+/// What a read returns that takes descriptors, too.
 struct read_with_descriptors {
   /// Bytes that were read; 0 at the end of the stream.
   std::size_t bytes = 0;
   /// How many of the places for descriptors are filled.
   std::size_t descriptors = 0;
-  /// Whether more came than there were places; those are closed.
+  /// True if more came than there were places; those are closed.
   bool descriptors_lost = false;
 };
 
@@ -86,19 +86,18 @@ struct read_with_descriptors {
 /// ```
 class unix_stream : public stream_socket {
  public:
-  /// No connection: everything fails with bad_file_descriptor.
+  /// No connection: every operation fails with bad_file_descriptor.
   unix_stream() noexcept = default;
-  /// The other one is closed afterwards.
+  /// Takes over the other connection.
   unix_stream(unix_stream&&) noexcept = default;
-  /// Closes this one; the other one is closed afterwards.
+  /// Closes this connection and takes over the other.
   unix_stream& operator=(unix_stream&&) noexcept = default;
   /// As connect().
   explicit unix_stream(const unix_endpoint& peer, time_point deadline = no_deadline)
       : unix_stream(connect(peer, deadline)) {}
 
-  /// Connects to `peer`. The deadline is that of connecting only. While the listener's backlog is
-  /// full it tries again, after pauses that grow to 50 ms, because the kernel does not report a
-  /// free place.
+  /// Connects to `peer`; the deadline ends with the call. While the listener's backlog is full it
+  /// tries again, after pauses that grow to 50 ms, because the kernel does not report a free place.
   /// Blocks: the fiber; on a plain thread, that thread.
   /// Throws: std::system_error: connection_refused (a socket without a listener),
   /// no_such_file_or_directory, permission_denied, timed_out, operation_canceled.
@@ -144,32 +143,37 @@ class unix_stream : public stream_socket {
                                                  std::error_code& ec) noexcept {
     return connect_within(peer, detail::wait_limit(detail::to_steady(t)), ec);
   }
-  /// Two ends of one connection (socketpair). Throws: std::system_error.
+  /// Makes two ends of one connection (socketpair).
+  /// Throws: std::system_error.
   [[nodiscard]] static std::pair<unix_stream, unix_stream> pair();
-  /// Takes over a connected Unix stream socket, and makes it non-blocking. Throws:
-  /// std::system_error; then the descriptor is still the caller's.
+  /// Takes over a connected Unix stream socket and makes it non-blocking.
+  /// Throws: std::system_error; the descriptor is still the caller's then.
   [[nodiscard]] static unix_stream adopt(int native_handle);
 
-  /// Writes all of the data, and sends `descriptors` along with its first byte: the peer gets
-  /// duplicates of them. At least one byte, at most 253 descriptors.
-  /// Blocks: the fiber, while the peer is slower.   Throws: std::system_error: invalid_argument, as
-  /// write_all.   Example: test/unit/net_unix_test.cpp
+  /// Writes all of the data, at least one byte, and sends `descriptors`, at most 253, along with
+  /// its first byte: the peer gets duplicates of them.
+  /// Blocks: the fiber, while the peer is slower.
+  /// Throws: std::system_error with invalid_argument; as write_all.
+  /// Example: test/unit/net_unix_test.cpp
   void send_descriptors(const const_buffers& data, std::span<const int> descriptors);
   std::size_t send_descriptors(const const_buffers& data, std::span<const int> descriptors,
                                std::error_code& ec) noexcept;
-  /// As read_some, and takes the descriptors that came with these bytes, close-on-exec. A plain
-  /// read drops them.
+  /// Reads as read_some does, and takes the descriptors that came with these bytes, close-on-exec.
+  /// A plain read closes them.
   [[nodiscard]] read_with_descriptors receive_descriptors(
       const mutable_buffers& to, std::span<received_descriptor> descriptors);
   [[nodiscard]] read_with_descriptors receive_descriptors(
       const mutable_buffers& to, std::span<received_descriptor> descriptors,
       std::error_code& ec) noexcept;
 
-  /// Whose the other end is. Throws: std::system_error.
+  /// The process at the other end, its user and its group.
+  /// Throws: std::system_error.
   [[nodiscard]] credentials peer_credentials() const;
-  /// The name of this end; unnamed, if it connected. Throws: std::system_error.
+  /// The name of this end; unnamed, if it connected.
+  /// Throws: std::system_error.
   [[nodiscard]] unix_endpoint local_endpoint() const;
-  /// The name of the other end. Throws: std::system_error.
+  /// The name of the other end.
+  /// Throws: std::system_error.
   [[nodiscard]] unix_endpoint remote_endpoint() const;
 
  private:
@@ -222,25 +226,28 @@ class unix_listener : public unix_acceptor<unix_stream> {
 
 extern template class datagram_socket<unix_endpoint>;
 
-/// Messages within a machine: in order, and none is lost; a receiver that is slower makes senders
-/// wait.
+/// Messages within a machine. They arrive in order, and none is lost: if the receiver is slower,
+/// senders wait.
 class unix_datagram : public datagram_socket<unix_endpoint> {
  public:
-  /// No socket: everything fails with bad_file_descriptor.
+  /// No socket: every operation fails with bad_file_descriptor.
   unix_datagram() noexcept = default;
-  /// The other one is closed afterwards.
+  /// Takes over the other socket.
   unix_datagram(unix_datagram&&) noexcept = default;
-  /// Closes this one; the other one is closed afterwards.
+  /// Closes this socket and takes over the other.
   unix_datagram& operator=(unix_datagram&&) noexcept = default;
-  /// Receives at `at`. A socket without a name can send, but cannot be answered. Its file stays.
-  /// Throws: std::system_error: address_in_use, ...   Example: test/unit/net_unix_test.cpp
+  /// A socket that receives at `at`. Its file stays when it is closed.
+  /// Throws: std::system_error: address_in_use, ...
+  /// Example: test/unit/net_unix_test.cpp
   explicit unix_datagram(const unix_endpoint& at);
-  /// A socket without a name: it can send. Throws: std::system_error.
+  /// A socket without a name: it can send, but nobody can answer it.
+  /// Throws: std::system_error.
   [[nodiscard]] static unix_datagram unnamed();
-  /// Two sockets that are each other's peer (socketpair). Throws: std::system_error.
+  /// Makes two sockets that are each other's peer (socketpair).
+  /// Throws: std::system_error.
   [[nodiscard]] static std::pair<unix_datagram, unix_datagram> pair();
-  /// Takes over a Unix datagram socket, and makes it non-blocking. Throws: std::system_error; then
-  /// the descriptor is still the caller's.
+  /// Takes over a Unix datagram socket and makes it non-blocking.
+  /// Throws: std::system_error; the descriptor is still the caller's then.
   [[nodiscard]] static unix_datagram adopt(int native_handle);
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// weft/tls/session.hpp - what a client keeps of a connection to resume it in the next one.
+// weft/tls/session.hpp - what a client keeps of a connection, to resume it in the next one.
 
 #include <memory>
 #include <string>
@@ -16,9 +16,9 @@ namespace detail {
 class engine;
 }
 
-/// A session of a client, from stream::session(), for stream::set_session() of a later connection
-/// to the same name. A value; copies share. The server decides whether it resumes. TLS 1.3 servers
-/// expect each ticket to be used once.
+/// A session of a client: stream::session() returns it, and stream::set_session() of a later
+/// connection to the same name resumes it, if the server agrees. A value; copies share. TLS 1.3
+/// servers expect each ticket to be used once.
 /// Example: test/unit/tls_session_test.cpp
 class session {
  public:

@@ -148,7 +148,7 @@ class stream : public net::stream_forms<stream<S>> {
   /// As shutdown(), by the name that every stream has.
   void shutdown_send() { shutdown(); }
   void shutdown_send(std::error_code& ec) noexcept { shutdown(ec); }
-  /// As the socket's. The receiving side belongs to the stream below, where a read ends at once.
+  /// As stream_socket::shutdown_receive, on the stream below: a read there ends at once.
   void shutdown(net::shutdown_side side, std::error_code& ec) noexcept
     requires requires(S& s, std::error_code& e) { s.shutdown(net::shutdown_side::receive, e); }
   {
