@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// base/one_line.hpp - a name as reports show it: whoever gave it may have put a line break into it,
-// and a report of lines is read by programs, too.
+// base/one_line.hpp - a name as reports show it. It may contain line breaks, and programs read the
+// reports line by line.
 
 #include <string>
 #include <string_view>

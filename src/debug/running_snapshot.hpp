@@ -7,7 +7,7 @@
 //             time
 //   handler   takes the question (it is the thread), copies, is done
 //   reporter  too late: withdraws it; the handler then finds nothing to do
-// Whose the copy is when, snapshot_request.hpp says [RUN-1]. One report at a time (runtimes_held).
+// snapshot_request.hpp says which side owns the copy [RUN-1]. One report at a time (runtimes_held).
 // A thread that sleeps in the kernel is asked only where the call goes on by itself afterwards
 // (SA_RESTART): a sleep or a poll would end early, for nothing more than a report.
 

@@ -62,7 +62,7 @@ constinit shortage the_shortage{};
 
 constexpr std::int64_t between_lines_ns = 60'000'000'000;
 
-// Once a minute, for all listeners: who looks for the reason needs one line.
+// Once a minute, for all listeners: one line is enough to find the reason.
 void report_shortage(const descriptor_use& use, int error) noexcept {
   the_shortage.failures.fetch_add(1, std::memory_order_relaxed);
   const std::int64_t now = os::now_ns();

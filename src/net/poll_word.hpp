@@ -101,7 +101,7 @@ class basic_poll_word {
     }
     return t > closed ? t : empty;
   }
-  // Whose ticket is there; a guess, to fetch what it names.
+  // The ticket that is there; a guess, to prefetch what it names.
   [[nodiscard]] ticket_bits waiting(direction d) const {
     return slots_[static_cast<int>(d)].load(std::memory_order_relaxed);
   }

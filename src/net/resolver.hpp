@@ -66,7 +66,7 @@ class resolver {
                                                    std::error_code& ec);
   [[nodiscard]] std::size_t threads() const noexcept;
 
-  /// Tests: whom connect() and resolve() ask from now on; null: the system.
+  /// For tests: the resolver that connect() and resolve() ask from now on; null: the system's.
   static void set_of_process(resolver* r) noexcept;
 
  private:

@@ -34,11 +34,12 @@ enum class message_size : unsigned char { stored, whole };
                                                 message_size what, int* numbers,
                                                 std::size_t& count) noexcept;
 
-/// Which file is at that path? False: none, or no socket.
+/// Identifies a file.
 struct file_identity {
   dev_t device;
   ino_t inode;
 };
+/// The socket's file at that path; false if there is none, or another kind of file.
 [[gnu::noinline]] bool call_socket_file(const char* path, file_identity& out) noexcept;
 [[gnu::noinline]] void call_unlink(const char* path) noexcept;
 

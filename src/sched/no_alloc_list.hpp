@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sched/no_alloc_list.hpp - a list that anybody appends to without memory, and that is taken whole:
-// the part of the inject queue that a fiber always finds room in [LOST-1].
+// sched/no_alloc_list.hpp - a list that any thread appends to without memory, and that is taken
+// whole: the part of the inject queue that a fiber always finds room in [LOST-1].
 //
-// Linked by the record's own link, newest first; whoever takes it turns it round. Taken whole, so
-// no entry can come back under a pusher's hands (no ABA).
+// It is linked by the records' own link, newest first; the taker turns it round. It is taken whole,
+// so no entry can come back while a pusher looks at it (no ABA).
 
 #include <atomic>
 #include <utility>

@@ -302,10 +302,10 @@ void request_stop(fiber_record& f) noexcept {
   mark_stopped(f).run();
 }
 
-// The woken fiber runs next, on what its waker left warm; who was to run next goes behind the
-// others, where idle processors find it. One fiber in the slot wakes nobody: it runs when the waker
-// parks, in a moment, and the monitor sees to it that "a moment" holds (share_out). A wake-up
-// costs 12 us, and 30 until the sleeper runs.
+// The woken fiber runs next, on what its waker left warm. The fiber that was to run next goes
+// behind the others, where idle processors find it. One fiber in the slot wakes nobody: it runs
+// when the waker parks, in a moment, and the monitor sees to it that "a moment" holds
+// (share_out). A wake-up costs 12 us, and 30 until the sleeper runs.
 void scheduler::make_runnable_inside(worker& w, fiber_record& f) noexcept {
   trace_ready(&w, f, id_of_current(w));
   put_next(w, f);

@@ -128,7 +128,8 @@ class scheduler {
   /// Looks at the descriptors, into an empty batch; counts it; returns when that was.
   std::int64_t poll(std::int64_t until, poll_source::batch& ready,
                     poll_counters& counters) noexcept;
-  /// Who became ready, into a queue; how many. The batch is empty then. `w`: as trace_ready.
+  /// Moves the fibers that became ready into a queue and returns how many; the batch is empty then.
+  /// `w`: as trace_ready.
   template <class Queue>
   std::size_t take_ready(worker* w, poll_source::batch& ready, Queue&& queue) noexcept;
   [[nodiscard]] std::int64_t polled_at() const noexcept {  // when somebody last looked

@@ -7,9 +7,9 @@
 //                   2 rings every wake word
 //   service thread  1 reads its count   2 does what is asked   3 sleeps while the count is what it
 //                   read [SERVICE-1]
-// WAKEWORD-1  a wake word is never freed, only given to the next runtime: whoever rings one whose
-//             service thread has ended costs nobody more
-//         than a round. So a handler needs no lock to walk them.
+// WAKEWORD-1  a wake word is never freed, only given to the next runtime. If a handler rings one
+//             whose service thread has ended, that costs another one a round at most. So a handler
+//             needs no lock to walk them.
 // Rejected: a thread of its own that waits for signals (one more in every process, for what is
 // asked once a day).
 

@@ -17,7 +17,8 @@ namespace {
                           std::string("weft: tls: ") + why);
 }
 
-// Whom the certificate must name, and whom the server is asked for: addresses are not asked for.
+// Sets the name that the certificate must have, and the name that the server is asked for (SNI). An
+// address is not asked for.
 void expect_peer(::SSL* ssl, std::string name) {
   if (!name.empty() && name.back() == '.') name.pop_back();
   ::X509_VERIFY_PARAM* expected = ::SSL_get0_param(ssl);

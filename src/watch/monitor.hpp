@@ -11,22 +11,22 @@
 //   the poller            a sleeper is sent there, if a processor is idle; else looked at every 2
 //                         ms, 4 while no fiber stalls
 //   blocked in the kernel, others wait       the processor is retaken (retaker.hpp)
-//   computing past its slice, others wait    the thread is preempted (preempter.hpp). Who became
-//   ready meanwhile, by
-//                         a timer or a descriptor, waits for a quarter of the slice only
+//   computing past its slice, others wait    the thread is preempted (preempter.hpp); a fiber that
+//                         a timer or a descriptor made ready meanwhile waits for a quarter of the
+//                         slice only
 //   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken
 //                         (retire, wake_one)
 //   affinity, CPU quota   read again once a second (resizer.hpp)
 //   a stack without guard looked at (sched/stack_look.cpp)
 //   many idle stacks      the service thread gives their memory back (fiber/stack_trim.hpp)
 // It never allocates, blocks or calls the user: see service_thread.hpp [MON-3].
-// Rounds come 50 us apart after a retake, and double up to 1 ms while there is none, 4 ms after 0.1
-// s of that: so late a fiber that blocks is noticed, for 15 us of a CPU a round; one that blocks
-// for less than that, again and again, brings the quick rounds back (blocks_briefly); a second look
-// follows after 50 us. Timers and ends of slices are kept on time. When all processors are idle for
-// a while it sleeps for good: [MON-1] asleep = 1, fence, look for a busy processor / attach, then
-// asleep? The relaxed look of attach may miss the 1: the next attach, or the poller, makes up for
-// it; nothing but a bound on lateness hangs on it.
+// Rounds come 50 us apart after a retake. While there is none the distance doubles up to 1 ms, and
+// to 4 ms after 0.1 s of that. So much later is a fiber that blocks noticed; a round costs 15 us of
+// a CPU. A fiber that blocks for less than that, again and again, brings the quick rounds back
+// (blocks_briefly); a second look follows after 50 us. Timers and ends of slices are kept on time.
+// When all processors have been idle for a while it sleeps for good: [MON-1] asleep = 1, fence,
+// look for a busy processor; attach, then read asleep. The relaxed read of attach may miss the 1:
+// the next attach, or the poller, makes up for it. Only a bound on lateness depends on it.
 
 #include <atomic>
 #include <cstdint>
@@ -66,7 +66,7 @@ class monitor {
   void end() noexcept;
   [[nodiscard]] bool is_there() const noexcept { return thread_.joinable(); }
 
-  /// By the service thread: has the runtime been idle for options::deadlock_after?
+  /// For the service thread: true, once, if the runtime has been idle for options::deadlock_after.
   [[nodiscard]] bool take_idle_too_long() noexcept {
     return idle_too_long_.exchange(false, std::memory_order_acquire);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// watch/processor_watch.cpp - the monitor looks at one processor: is its holder blocked,
-// computing, or about to come back?
+// watch/processor_watch.cpp - the monitor looks at one processor, and finds out whether its holder
+// is blocked, computing, or about to come back.
 #include "watch/monitor.hpp"
 
 #include <algorithm>
@@ -57,8 +57,8 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
   }
   if (!w->started.load(std::memory_order_acquire)) return acted;  // [MON-2] worker_main
 
-  // Blocked, or computing? Its CPU clock shows it; its state distinguishes a thread that merely
-  // waits for a CPU.
+  // The thread's CPU clock shows whether it is blocked or computing. Its state distinguishes a
+  // thread that merely waits for a CPU.
   const std::int64_t cpu = w->cpu.now_ns();
   const bool first_look = p.seen.cpu_ns < 0;
   const bool stands_still = !first_look && cpu - p.seen.cpu_ns < 5'000;

@@ -147,9 +147,8 @@ void report(fiber_record& f, const std::array<const void*, 8>& mutexes, std::siz
     text += at;
   }
   text +=
-      ". Whoever locks it meanwhile blocks a whole thread; weft::mutex would park the fiber "
-      "instead. Reported once for "
-      "this fiber:\n";
+      ". A fiber that locks it meanwhile blocks a whole thread; with weft::mutex it would park. "
+      "Reported once for this fiber:\n";
   _Unwind_Backtrace(&add_frame, &text);
   os::write_stderr(text);
 }
