@@ -21,7 +21,8 @@ file(GLOB changes ${WORK_DIR}/*.changes)
 run(${lintian} --fail-on error,warning --allow-root ${changes})
 
 file(GLOB packages ${WORK_DIR}/*.deb)
-foreach(name libweft0.2 libweft-dev weft-tools libweft0.2-dbgsym weft-tools-dbgsym)
+foreach(name libweft0.2 libweft-tls0.2 libweft-dev weft-tools libweft0.2-dbgsym
+        libweft-tls0.2-dbgsym weft-tools-dbgsym)
   file(GLOB package ${WORK_DIR}/${name}_*.deb)
   if(NOT package)
     message(FATAL_ERROR "there is no package ${name}: ${packages}")
@@ -44,7 +45,8 @@ run(diff -u ${ROOT}/test/package/exports.txt ${WORK_DIR}/exports.txt)
 set(ENV{LD_LIBRARY_PATH} ${libdir})
 run(${CMAKE_COMMAND} -S ${SOURCE_DIR}/consumer -B ${WORK_DIR}/build -G ${GENERATOR}
     -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_PREFIX_PATH=${WORK_DIR}/unpacked/usr
-    -DWEFT_CONSUMER_VERSION=${VERSION} -DWEFT_CONSUMER_SHARED=ON)
+    -DWEFT_CONSUMER_VERSION=${VERSION} -DWEFT_CONSUMER_SHARED=ON
+    -DWEFT_CONSUMER_COMPONENTS=asio,tls)
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK_DIR}/build --output-on-failure --no-tests=error)
 set(trace ${WORK_DIR}/unpacked/usr/bin/weft-trace)
