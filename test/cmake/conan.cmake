@@ -23,35 +23,16 @@ if(HOW STREQUAL "load")
   return()
 endif()
 
-execute_process(COMMAND ${COMPILER} -dumpversion OUTPUT_VARIABLE compiler
-                OUTPUT_STRIP_TRAILING_WHITESPACE)
-string(REGEX MATCH "^[0-9]+" compiler "${compiler}")
-execute_process(COMMAND uname -m OUTPUT_VARIABLE arch OUTPUT_STRIP_TRAILING_WHITESPACE)
-string(REPLACE aarch64 armv8 arch "${arch}")
-file(WRITE ${WORK_DIR}/profile "[settings]
-os=Linux
-arch=${arch}
-compiler=gcc
-compiler.version=${compiler}
-compiler.libcxx=libstdc++11
-compiler.cppstd=20
-build_type=Release
-[conf]
-tools.cmake.cmaketoolchain:generator=${GENERATOR}
-tools.cmake.cmaketoolchain:user_presets=
-tools.cmake.cmake_layout:test_folder=${WORK_DIR}/test
-[platform_requires]
-boost/1.74.0
-concurrentqueue/1.0.3
-openssl/3.0.0
-cli11/2.1.2
-fmt/9.1.0
-nlohmann_json/3.11.2
-elfutils/0.188
-")
+if(COMPILER MATCHES "clang")
+  set(ENV{CC} clang)
+endif()
+run(${CONAN} profile detect)
 string(REPLACE "," ";" OPTIONS "${OPTIONS}")
 set(options)
 foreach(option IN LISTS OPTIONS)
   list(APPEND options -o &:${option})
 endforeach()
-run(${CONAN} create ${ROOT} -pr:a ${WORK_DIR}/profile ${options} --build=missing)
+run(${CONAN} create ${ROOT} -pr:a ${ROOT}/packaging/conan/debian-12 ${options} --build=missing
+    -c tools.cmake.cmaketoolchain:generator=${GENERATOR}
+    -c tools.cmake.cmaketoolchain:user_presets=
+    -c tools.cmake.cmake_layout:test_folder=${WORK_DIR}/test)
