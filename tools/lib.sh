@@ -22,6 +22,11 @@ weft_browser_packages=(chromium)  # looks at the timeline page; 400 MB, 15 s
 weft_package_packages=(debhelper dpkg-dev lintian)  # make and check the Debian packages
 weft_clang_packages=(clang llvm libclang-rt-dev)
 weft_bench_packages=(libbenchmark-dev)
+# the preset aarch64 on another machine
+weft_aarch64_packages=(
+  g++-aarch64-linux-gnu qemu-user
+  libboost-context-dev:arm64 libssl-dev:arm64 libdw-dev:arm64 libfmt-dev:arm64
+)
 
 say() { printf '%s\n' "$*"; }
 step() { printf '\n== %s\n' "$*"; }
@@ -55,6 +60,7 @@ need_packages() {
   apt-get install --no-install-recommends ${missing[*]}"
   fi
   step "Installing ${missing[*]}"
+  [[ "${missing[*]}" != *:arm64* ]] || "${as_root[@]}" dpkg --add-architecture arm64 || return 1
   if ! "${as_root[@]}" apt-get update -qq </dev/null ||
     ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
       --no-install-recommends "${missing[@]}" </dev/null >/dev/null; then
