@@ -17,6 +17,7 @@
 #include "base/futex_lock.hpp"
 #include "base/one_line.hpp"
 #include "os/os.hpp"
+#include "sched/callback_runners.hpp"
 #include "sched/fork.hpp"
 #include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
@@ -30,57 +31,35 @@ namespace {
 // CB-1  A fiber does not wait in the std::stop_callbacks that its stop request runs. That class
 //       recognises the caller by its thread, and while the fiber waits, others run on that thread;
 //       one of them that destroys the callback would not wait for its end. So a wait there ends the
-//       process, with a report. A fiber with a thread of its own may wait. Fibers that run
-//       callbacks are few, and in a list.
-constinit std::atomic<std::uint32_t> in_callbacks{0};  // how many. Relaxed: a fiber sees its own
-constinit base::futex_lock callbacks_lock;             // the list
+//       process, with a report. A fiber with a thread of its own may wait.
+constinit basic_callback_runners<base::real_sync, base::futex_lock, fiber_record> runners{};
 
 class running_callbacks {
  public:
   running_callbacks() noexcept {
-    worker* w = enter();       // inside weft: no thread is stopped with the lock
+    worker* w = enter();
     if (w == nullptr) return;  // a plain thread waits as it likes
     self_ = w->current;
     if (self_ != nullptr && self_->has(fiber_record::pinned)) self_ = nullptr;  // nobody else's
-    if (self_ != nullptr) {
-      const std::lock_guard guard(callbacks_lock);
-      next_ = std::exchange(first, this);
-      if (next_ != nullptr) next_->link_ = &next_;
-      in_callbacks.fetch_add(1, std::memory_order_relaxed);
-    }
+    if (self_ != nullptr) runners.add(me_, *self_);
     leave(*w);
   }
   ~running_callbacks() {
     if (self_ == nullptr) return;
     worker* w = enter();
-    {
-      const std::lock_guard guard(callbacks_lock);
-      *link_ = next_;
-      if (next_ != nullptr) next_->link_ = link_;
-      in_callbacks.fetch_sub(1, std::memory_order_relaxed);
-    }
+    runners.remove(me_);
     leave(*w);
   }
   running_callbacks(const running_callbacks&) = delete;
   running_callbacks& operator=(const running_callbacks&) = delete;
 
   // Inside weft.
-  [[nodiscard]] static bool of(const fiber_record& self) noexcept {
-    if (in_callbacks.load(std::memory_order_relaxed) == 0) [[likely]]
-      return false;
-    const std::lock_guard guard(callbacks_lock);
-    const running_callbacks* c = first;
-    while (c != nullptr && c->self_ != &self) c = c->next_;
-    return c != nullptr;
-  }
+  [[nodiscard]] static bool of(const fiber_record& self) noexcept { return runners.has(self); }
 
  private:
-  static constinit running_callbacks* first;
   fiber_record* self_ = nullptr;
-  running_callbacks* next_ = nullptr;
-  running_callbacks** link_ = &first;
+  decltype(runners)::runner me_;
 };
-constinit running_callbacks* running_callbacks::first = nullptr;
 
 [[noreturn, gnu::noinline, gnu::cold]] void refuse_to_wait(const fiber_record& self) noexcept {
   std::string text = "weft: fiber " + std::to_string(self.id);

@@ -2,8 +2,9 @@
 #pragma once
 // weft/detail/future_state.hpp - what a promise and its futures share.
 //
-// FUTURE-1  exactly one provider takes `phase_` from empty to busy. It alone writes the value or
-//   the error, and sets the event after: a waiter that has seen the event set reads them (acquire).
+// FUTURE-1  exactly one provider begins `provision_` and does not give it back. It alone writes the
+//   value or the error, and sets the event after: a waiter that has seen the event set reads them
+//   (acquire).
 // A value whose constructor throws leaves the state empty again: another attempt may follow.
 // The state is shared by std::shared_ptr, so the provider may touch the event although the future
 // that it wakes is gone.
@@ -20,6 +21,7 @@
 
 #include <weft/detail/at_exit.hpp>
 #include <weft/detail/export.hpp>
+#include <weft/detail/provision.hpp>
 #include <weft/event.hpp>
 #include <weft/once.hpp>
 
@@ -101,10 +103,10 @@ class future_state_base {
     try {
       store();
     } catch (...) {
-      phase_.store(phase::empty, std::memory_order_release);  // begin
+      provision_.give_back();
       throw;
     }
-    phase_.store(phase::provided, std::memory_order_release);
+    provision_.done();
   }
   void publish() noexcept { ready_.set(); }
   void set_error(std::exception_ptr error) {
@@ -115,7 +117,7 @@ class future_state_base {
   }
   /// The provider goes away.
   void abandon() noexcept {
-    if (phase_.load(std::memory_order_acquire) != phase::empty) return;
+    if (!provision_.is_free()) return;
     set_error(std::make_exception_ptr(std::future_error(std::future_errc::broken_promise)));
   }
   void throw_error() const {
@@ -123,17 +125,13 @@ class future_state_base {
   }
 
  private:
-  enum class phase : unsigned char { empty, busy, provided };
   void begin() {
-    phase expected = phase::empty;
-    if (!phase_.compare_exchange_strong(expected, phase::busy, std::memory_order_acq_rel,
-                                        std::memory_order_relaxed))  // [FUTURE-1]
-      throw_future_error(std::future_errc::promise_already_satisfied);
+    if (!provision_.begin()) throw_future_error(std::future_errc::promise_already_satisfied);
   }
 
   event ready_;
   std::exception_ptr error_;
-  std::atomic<phase> phase_{phase::empty};
+  basic_provision<> provision_;
   std::atomic<bool> retrieved_{false};
 };
 

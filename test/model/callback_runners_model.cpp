@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSL-1.0
+// test/model/callback_runners_model.cpp - sched/callback_runners.hpp: fibers that run
+// std::stop_callbacks, and fibers that ask whether they do. CB-1 relies on the answer: a fiber that
+// missed itself would wait in a callback.
+#include "sched/callback_runners.hpp"
+
+#include <doctest/doctest.h>
+
+#include <memory>
+
+#include "model/holds.hpp"
+#include "model/sync.hpp"
+
+using namespace weft;
+using model::execution;
+using model::holds;
+
+namespace {
+
+constexpr auto relaxed = std::memory_order_relaxed;
+
+struct model_lock {
+  model::atomic<unsigned> word{0};
+  void lock() {
+    unsigned free = 0;
+    while (!word.compare_exchange_strong(free, 1, std::memory_order_acquire, relaxed)) {
+      free = 0;
+      model::sync::pause();
+    }
+  }
+  void unlock() { word.store(0, std::memory_order_release); }
+};
+
+struct fiber {};
+using runners = detail::basic_callback_runners<model::sync, model_lock, fiber>;
+struct world {
+  runners all;
+  fiber fibers[3];
+};
+using shared = std::shared_ptr<world>;
+
+void run_callbacks(const shared& w, int n) {
+  fiber& self = w->fibers[n];
+  model::check(!w->all.has(self), "CB-1: who runs none may wait");
+  runners::runner me;
+  w->all.add(me, self);
+  model::check(w->all.has(self), "CB-1: who runs callbacks knows it");
+  w->all.remove(me);
+  model::check(!w->all.has(self), "CB-1: and may wait afterwards");
+}
+
+void two_run(execution& x) {
+  auto w = std::make_shared<world>();
+  x.thread("a", [=] { run_callbacks(w, 0); });
+  x.thread("b", [=] { run_callbacks(w, 1); });
+}
+
+void one_runs_another_asks(execution& x) {
+  auto w = std::make_shared<world>();
+  x.thread("a", [=] { run_callbacks(w, 0); });
+  x.thread("b", [=] { run_callbacks(w, 1); });
+  x.thread("asks", [=] { model::check(!w->all.has(w->fibers[2]), "CB-1: it runs none"); });
+}
+
+// A callback of one stop request makes another.
+void nested(execution& x) {
+  auto w = std::make_shared<world>();
+  x.thread("a", [=] {
+    fiber& self = w->fibers[0];
+    runners::runner outer;
+    w->all.add(outer, self);
+    {
+      runners::runner inner;
+      w->all.add(inner, self);
+      model::check(w->all.has(self), "CB-1: inside both");
+      w->all.remove(inner);
+    }
+    model::check(w->all.has(self), "CB-1: still inside the outer one");
+    w->all.remove(outer);
+  });
+  x.thread("b", [=] { run_callbacks(w, 1); });
+}
+
+// What the count must not be: read and written in two steps.
+void counted_without_a_modification(execution& x) {
+  struct scene {
+    model::atomic<unsigned> count{0};
+  };
+  auto s = std::make_shared<scene>();
+  const auto run = [=] {
+    s->count.store(s->count.load(relaxed) + 1, relaxed);
+    model::check(s->count.load(relaxed) != 0, "CB-1: who runs callbacks knows it");
+    s->count.store(s->count.load(relaxed) - 1, relaxed);
+  };
+  x.thread("a", run);
+  x.thread("b", run);
+}
+
+}  // namespace
+
+TEST_CASE("CB-1: a fiber knows whether it runs stop callbacks") {
+  holds(two_run, model::bounded(3));
+  holds(nested, model::bounded(2));
+  holds(one_runs_another_asks, model::bounded(1));
+}
+
+TEST_CASE("CB-1: the count is changed under the lock") {
+  CHECK(model::explore({}, counted_without_a_modification).end == model::verdict::violated);
+}
