@@ -107,15 +107,12 @@ netpoller::netpoller()
 
 netpoller::~netpoller() { let_go(); }
 
-// [POLL-5] `ended_`, then the owners; add: the owner, then `ended_`. So a record that is being
-// registered is found here, or its add takes it back.
 void netpoller::let_go() noexcept {
-  if (ended_.exchange(true, std::memory_order_seq_cst)) return;  // [POLL-5] add
+  if (!end_.begin()) return;
   const scheduler* const home = home_.load(std::memory_order_relaxed);
   for (std::uint32_t i = 1; i < descriptor_count(); ++i) {
     poll_descriptor* d = descriptor_at(i);
-    // The remover of one has released this object: acquire is part of it.
-    if (d->owner.load(std::memory_order_seq_cst) != this) continue;  // [POLL-5] add
+    if (!end_.may_own(d->owner, this)) continue;
     bool was_mine = false;
     {
       const std::lock_guard guard(d->lock);
@@ -191,13 +188,9 @@ int netpoller::wait_milliseconds(void* events, int room, std::int64_t nanosecond
                    static_cast<int>(std::min(left, longest)));
 }
 
-// [POLL-3] Every interrupt ends one wait. requests_ > 0 as long as the eventfd is readable, or a
-// write to it is about to happen. One write serves all requests until a wait has ended, and a
-// waiter that ends its wait passes the rest on. It empties the eventfd before it counts down, so
-// that a request in between is either counted or writes for itself.
 void netpoller::interrupt() noexcept {
-  if (requests_.fetch_add(1, std::memory_order_acq_rel) == 0)
-    announce();  // [POLL-3] accept_interrupt
+  interrupt_event event{*this};
+  interrupts_.interrupt(event);
 }
 
 void netpoller::announce() noexcept {
@@ -206,12 +199,14 @@ void netpoller::announce() noexcept {
   static_cast<void>(::write(event_.get(), &one, sizeof one));  // cannot be full
 }
 
-void netpoller::accept_interrupt() noexcept {
+void netpoller::interrupt_event::empty() noexcept {
   std::uint64_t count = 0;
-  static_cast<void>(::read(event_.get(), &count, sizeof count));
-  // Acquire: our caller, which looks at everything afterwards, sees what was done before the
-  // interrupt.
-  if (requests_.fetch_sub(1, std::memory_order_acq_rel) > 1) announce();  // [POLL-3] interrupt
+  static_cast<void>(::read(of.event_.get(), &count, sizeof count));
+}
+
+void netpoller::accept_interrupt() noexcept {
+  interrupt_event event{*this};
+  interrupts_.accept(event);
 }
 
 std::unique_ptr<poll_source> make_netpoller() { return std::make_unique<netpoller>(); }

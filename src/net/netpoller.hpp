@@ -17,6 +17,7 @@
 
 #include "net/number_holders.hpp"
 #include "net/poll_descriptor.hpp"
+#include "net/poller_core.hpp"
 #include "sched/poll_source.hpp"
 
 namespace weft::detail {
@@ -83,15 +84,22 @@ class netpoller final : public poll_source {
   void announce() noexcept;
   void accept_interrupt() noexcept;
 
+  // The eventfd, as interrupts see it.
+  struct interrupt_event {
+    netpoller& of;
+    void announce() noexcept { of.announce(); }
+    void empty() noexcept;
+  };
+
   unique_number epoll_;
   unique_number event_;
   number_holders holders_;
-  std::atomic<bool> nanoseconds_{true};     // epoll_pwait2 works, as far as we know
-  base::futex_lock wait_lock_;              // a blocking poll
-  std::atomic<std::uint32_t> requests_{0};  // interrupts that have not ended a wait yet [POLL-3]
+  std::atomic<bool> nanoseconds_{true};  // epoll_pwait2 works, as far as we know
+  base::futex_lock wait_lock_;           // a blocking poll
+  basic_interrupts<base::real_sync, interrupt_event> interrupts_;
   std::atomic<std::uint64_t> interrupt_writes_{0};
   std::atomic<std::uint64_t> registered_{0};
-  std::atomic<bool> ended_{false};
+  basic_poller_end<base::real_sync> end_;
   std::atomic<const scheduler*> home_{nullptr};  // the owner of this poller; known at the first add
 };
 

@@ -48,9 +48,7 @@ bool netpoller::take_over(poll_descriptor& d, const scheduler& mine) noexcept {
   // always the same; read by poll, which looks at d after us
   home_.store(&mine, std::memory_order_relaxed);
   registered_.fetch_add(1, std::memory_order_relaxed);
-  // Release: acquire in wait_for_event, see there.
-  d.owner.store(this, std::memory_order_seq_cst);            // [POLL-5] let_go
-  if (!ended_.load(std::memory_order_seq_cst)) return true;  // [POLL-5] let_go
+  if (end_.own(d.owner, this)) return true;
   remove(d, keep_open::no);
   return false;
 }
