@@ -17,6 +17,7 @@
 #include "net/netpoller.hpp"
 #include "net/operation.hpp"
 #include "os/os.hpp"
+#include "sched/park.hpp"
 
 namespace weft::detail {
 
@@ -140,7 +141,10 @@ int accept_connection(const descriptor_use& use, const wait_limit& l, net::endpo
   for (;;) {
     const poll_word::edge_count seen = use->word.edges();
     const int number = call_accept(use.number(), from);
-    if (number >= 0) return number;
+    if (number >= 0) {
+      count_transfer(0);
+      return number;
+    }
     if (use.closing()) {
       ec = std::make_error_code(std::errc::operation_canceled);
     } else if (would_block(number) || (is_shortage(-number) && !call_has_input(use.number()))) {

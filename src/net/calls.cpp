@@ -22,6 +22,7 @@
 #include "net/message_window.hpp"
 #include "net/retry.hpp"
 #include "os/direct_call.hpp"
+#include "sched/step_budget.hpp"
 
 namespace weft::detail {
 namespace {
@@ -105,12 +106,12 @@ int call_poll(int epoll, epoll_event* events, int room, int milliseconds) noexce
 
 ssize_t call_recv_several(int s, const net::mutable_buffers& to, std::size_t skip,
                           std::size_t& asked) noexcept {
-  message_window w(to, skip);
+  message_window w(to, skip, step_budget::longest_call);
   asked = w.bytes;
   return retry([&] { return ::recvmsg(s, &w.message, MSG_DONTWAIT); });
 }
 ssize_t call_send_several(int s, const net::const_buffers& from, std::size_t skip) noexcept {
-  const message_window w(from, skip);
+  const message_window w(from, skip, step_budget::longest_call);
   // More follows at once: a packet that is not full may wait for it.
   const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (w.more ? MSG_MORE : 0);
   return retry([&] { return ::sendmsg(s, &w.message, flags); });

@@ -45,6 +45,12 @@ Endpoint from_native(const native_address& a) noexcept {
   return {};
 }
 
+void count_transfer(const detail::native_message* batch, std::size_t n) noexcept {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < n; ++i) bytes += batch[i].size;
+  detail::count_transfer(bytes);
+}
+
 // Waits until a send may have room. A Unix receiver whose queue is full tells of a free place only
 // those who are connected to it: the others look again, after pauses that grow.
 template <class Endpoint>
@@ -93,7 +99,7 @@ template <class Endpoint>
 void datagram_socket<Endpoint>::send_within(const const_buffers& message, const Endpoint* to,
                                             const limit& l, std::error_code& ec) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
+  detail::yield_before_transfer();
   const descriptor_use use(descriptor());
   if (!use) {
     ec = bad_descriptor();
@@ -105,7 +111,7 @@ void datagram_socket<Endpoint>::send_within(const const_buffers& message, const 
   while (!ec) {
     const poll_word::edge_count seen = use->word.edges();
     const ssize_t n = detail::call_send_message(use.number(), message, address);
-    if (n >= 0) return;
+    if (n >= 0) return detail::count_transfer(static_cast<std::size_t>(n));
     ec = would_block(n) ? wait(use, seen, l) : failure(use, n);
   }
 }
@@ -114,7 +120,7 @@ template <class Endpoint>
 typename datagram_socket<Endpoint>::received datagram_socket<Endpoint>::receive_within(
     const mutable_buffers& to, const limit& l, std::error_code& ec) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
+  detail::yield_before_transfer();
   received got;
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), got;
@@ -127,6 +133,7 @@ typename datagram_socket<Endpoint>::received datagram_socket<Endpoint>::receive_
       got.full_size = static_cast<std::size_t>(n);
       got.size = std::min(got.full_size, to.bytes());
       got.from = from_native<Endpoint>(from);
+      detail::count_transfer(got.size);
       return got;
     }
     ec = would_block(n)
@@ -141,12 +148,12 @@ std::size_t datagram_socket<Endpoint>::receive_batch_within(std::span<incoming> 
                                                             const limit& l,
                                                             std::error_code& ec) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), 0;
   std::array<detail::native_message, detail::batch_size> messages;
   std::size_t done = 0;
   while (done < batch.size()) {
+    detail::yield_before_transfer();
     const std::size_t wanted = std::min(batch.size() - done, messages.size());
     for (std::size_t i = 0; i < wanted; ++i) {
       messages[i].data = batch[done + i].space.data();
@@ -158,6 +165,7 @@ std::size_t datagram_socket<Endpoint>::receive_batch_within(std::span<incoming> 
       for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
         batch[done + i].got = {messages[i].size, messages[i].full_size,
                                from_native<Endpoint>(messages[i].address)};
+      count_transfer(messages.data(), static_cast<std::size_t>(n));
       done += static_cast<std::size_t>(n);
       if (static_cast<std::size_t>(n) < wanted) break;  // nothing more is there, or it is an error
       continue;
@@ -176,13 +184,13 @@ std::size_t datagram_socket<Endpoint>::send_batch_within(std::span<const outgoin
                                                          const limit& l,
                                                          std::error_code& ec) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), 0;
   std::array<detail::native_message, detail::batch_size> messages;
   std::size_t done = 0;
   wait_for_room<Endpoint> wait;
   while (done < batch.size() && !ec) {
+    detail::yield_before_transfer();
     const std::size_t wanted = std::min(batch.size() - done, messages.size());
     for (std::size_t i = 0; i < wanted; ++i) {
       const outgoing& o = batch[done + i];
@@ -193,10 +201,12 @@ std::size_t datagram_socket<Endpoint>::send_batch_within(std::span<const outgoin
     }
     const poll_word::edge_count seen = use->word.edges();
     const int n = detail::call_send_batch(use.number(), messages.data(), wanted);
-    if (n >= 0)
+    if (n >= 0) {
+      count_transfer(messages.data(), static_cast<std::size_t>(n));
       done += static_cast<std::size_t>(n);
-    else
+    } else {
       ec = would_block(n) ? wait(use, seen, l) : failure(use, n);
+    }
   }
   return done;
 }

@@ -39,15 +39,18 @@ std::size_t transfer(poll_descriptor* d, direction dir, const Buffers& buffers, 
                      wait_limit limit, descriptor::time_point deadline, std::error_code& ec,
                      Call&& call) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
+  detail::yield_before_transfer();
   const detail::descriptor_use use(d);
   if (!use) return ec = detail::bad_descriptor(), 0;
-  const detail::message_window window(buffers, skip);
+  const detail::message_window window(buffers, skip, detail::step_budget::longest_call);
   if (window.bytes == 0) return 0;
   limit.deadline = std::min(limit.deadline, deadline);
   for (;;) {
     const ssize_t n = call(use.number(), window);
-    if (n >= 0) return static_cast<std::size_t>(n);
+    if (n >= 0) {
+      detail::count_transfer(static_cast<std::size_t>(n));
+      return static_cast<std::size_t>(n);
+    }
     ec = detail::would_block(n) ? wait_for(*use, dir, limit) : detail::failure(use, n);
     if (ec) return 0;
   }

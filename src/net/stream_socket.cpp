@@ -27,7 +27,7 @@ using detail::would_block;
 std::size_t stream_socket::read_within(const mutable_buffers& to, std::size_t skip,
                                        const detail::wait_limit& l, std::error_code& ec) noexcept {
   if (ec) ec.clear();
-  detail::check_resched();
+  detail::yield_before_transfer();
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), 0;
   if (to.bytes() == skip) return 0;
@@ -40,7 +40,7 @@ std::size_t stream_socket::read_within(const mutable_buffers& to, std::size_t sk
       std::size_t asked = 0;
       ssize_t n = 0;
       if (to.size() == 1) {
-        asked = to.front().size() - skip;
+        asked = std::min(to.front().size() - skip, detail::step_budget::longest_call);
         n = detail::call_recv(use.number(), static_cast<char*>(to.front().data()) + skip, asked);
       } else {
         n = detail::call_recv_several(use.number(), to, skip, asked);
@@ -49,6 +49,7 @@ std::size_t stream_socket::read_within(const mutable_buffers& to, std::size_t sk
         const auto got = static_cast<std::size_t>(n);
         const bool drained = got < asked && poll_word::regular(seen) && use->short_read_proves;
         use->drained_at.store(drained ? seen : poll_word::unknown, std::memory_order_relaxed);
+        detail::count_transfer(got);
         return got;
       }
       if (n == 0 && !use.closing()) return 0;
@@ -67,7 +68,7 @@ std::size_t stream_socket::read_within(const mutable_buffers& to, std::size_t sk
 std::size_t stream_socket::write_within(const const_buffers& from, std::size_t skip,
                                         const detail::wait_limit& l, std::error_code& ec) noexcept {
   if (ec) ec.clear();
-  detail::check_resched();
+  detail::yield_before_transfer();
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), 0;
   if (from.bytes() == skip) return 0;
@@ -75,10 +76,14 @@ std::size_t stream_socket::write_within(const const_buffers& from, std::size_t s
     const poll_word::edge_count seen = use->word.edges();
     const ssize_t n =
         from.size() == 1
-            ? detail::call_send(use.number(), static_cast<const char*>(from.front().data()) + skip,
-                                from.front().size() - skip)
+            ? detail::call_send(
+                  use.number(), static_cast<const char*>(from.front().data()) + skip,
+                  std::min(from.front().size() - skip, detail::step_budget::longest_call))
             : detail::call_send_several(use.number(), from, skip);
-    if (n >= 0) return static_cast<std::size_t>(n);
+    if (n >= 0) {
+      detail::count_transfer(static_cast<std::size_t>(n));
+      return static_cast<std::size_t>(n);
+    }
     if (!would_block(n)) return ec = failure(use, n), 0;
     ec = detail::wait_for_event(*use, direction::write, seen, park_reason::io_write, l);
     if (ec) return 0;
@@ -107,18 +112,20 @@ ssize_t send_chunk(int s, int file, std::uint64_t& offset, std::size_t count) no
 std::size_t stream_socket::send_file_within(int file, std::uint64_t offset, std::size_t count,
                                             const detail::wait_limit& l,
                                             std::error_code& ec) noexcept {
-  constexpr std::size_t chunk = 512 * 1024;  // what one look at the page cache stands for
+  // what one look at the page cache stands for
+  constexpr std::size_t chunk = detail::step_budget::longest_call;
   ec.clear();
-  detail::yield_if_requested_slow();
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), 0;
   std::size_t done = 0;
   while (done < count) {
+    detail::yield_before_transfer();
     const poll_word::edge_count seen = use->word.edges();
     const ssize_t n = send_chunk(use.number(), file, offset, std::min(count - done, chunk));
     if (n == 0) break;  // the file's end
     if (n > 0) {
       done += static_cast<std::size_t>(n);
+      detail::count_transfer(static_cast<std::size_t>(n));
     } else if (!would_block(n)) {
       return ec = failure(use, n), done;
     } else {

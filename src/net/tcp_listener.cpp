@@ -41,7 +41,7 @@ tcp_listener tcp_listener::adopt(int native_handle) {
 tcp_stream tcp_listener::accept_within(const detail::wait_limit& l, std::error_code& ec,
                                        endpoint* peer) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
+  detail::yield_before_transfer();
   const detail::descriptor_use use(descriptor());
   if (!use) {
     ec = detail::bad_descriptor();

@@ -130,7 +130,7 @@ int unix_acceptor<Connection>::release() noexcept {
 template <class Connection>
 Connection unix_acceptor<Connection>::accept_within(const limit& l, std::error_code& ec) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
+  detail::yield_before_transfer();
   const detail::descriptor_use use(descriptor());
   if (!use) {
     ec = detail::bad_descriptor();

@@ -54,7 +54,10 @@ std::size_t send_descriptors(const descriptor_use& use, const net::const_buffers
   for (;;) {
     const poll_word::edge_count seen = use->word.edges();
     const ssize_t n = call_send_descriptors(use.number(), data, descriptors);
-    if (n >= 0) return static_cast<std::size_t>(n);
+    if (n >= 0) {
+      count_transfer(static_cast<std::size_t>(n));
+      return static_cast<std::size_t>(n);
+    }
     ec = would_block(n) ? wait_for_event(*use, direction::write, seen, park_reason::io_write, {})
                         : failure(use, n);
     if (ec) return 0;
@@ -73,6 +76,7 @@ received_with_descriptors receive_descriptors(const descriptor_use& use,
     const ssize_t n = call_recv_descriptors(use.number(), to, what, numbers.data(), count);
     if (n > 0 || (n == 0 && !use.closing())) {
       got.bytes = static_cast<std::size_t>(n);
+      count_transfer(got.bytes);
       got.descriptors = std::min(count, places.size());
       got.descriptors_lost = count > places.size();
       for (std::size_t i = 0; i < count; ++i) {

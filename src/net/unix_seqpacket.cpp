@@ -46,7 +46,7 @@ unix_seqpacket unix_seqpacket::adopt(int native_handle) {
 void unix_seqpacket::send_within(const const_buffers& message, const limit& l,
                                  std::error_code& ec) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
+  detail::yield_before_transfer();
   const descriptor_use use(descriptor());
   if (!use) {
     ec = bad_descriptor();
@@ -59,7 +59,7 @@ void unix_seqpacket::send_within(const const_buffers& message, const limit& l,
   while (!ec) {
     const poll_word::edge_count seen = use->word.edges();
     const ssize_t n = detail::call_send_message(use.number(), message, {});
-    if (n >= 0) return;
+    if (n >= 0) return detail::count_transfer(static_cast<std::size_t>(n));
     ec = would_block(n)
              ? detail::wait_for_event(*use, direction::write, seen, park_reason::io_write, l)
              : failure(use, n);
@@ -69,7 +69,7 @@ void unix_seqpacket::send_within(const const_buffers& message, const limit& l,
 packet unix_seqpacket::receive_within(const mutable_buffers& to, const limit& l,
                                       std::error_code& ec) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
+  detail::yield_before_transfer();
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), packet();
   detail::native_address nobody;
@@ -78,6 +78,7 @@ packet unix_seqpacket::receive_within(const mutable_buffers& to, const limit& l,
     const ssize_t n = detail::call_recv_message(use.number(), to, nobody);
     if (n > 0 || (n == 0 && !use.closing())) {
       const auto size = static_cast<std::size_t>(n);
+      detail::count_transfer(size);
       return {std::min(size, to.bytes()), size};
     }
     ec = would_block(n)
@@ -91,7 +92,7 @@ void unix_seqpacket::send_descriptors(const const_buffers& message,
                                       std::span<const int> descriptors,
                                       std::error_code& ec) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
+  detail::yield_before_transfer();
   const descriptor_use use(descriptor());
   if (use)
     static_cast<void>(detail::send_descriptors(use, message, descriptors, ec));
@@ -109,7 +110,7 @@ packet_with_descriptors unix_seqpacket::receive_descriptors(
     const mutable_buffers& to, std::span<received_descriptor> descriptors,
     std::error_code& ec) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
+  detail::yield_before_transfer();
   packet_with_descriptors got;
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), got;

@@ -45,7 +45,7 @@ std::size_t unix_stream::send_descriptors(const const_buffers& data,
                                           std::span<const int> descriptors,
                                           std::error_code& ec) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
+  detail::yield_before_transfer();
   std::size_t done = 0;
   {
     const descriptor_use use(descriptor());
@@ -66,7 +66,7 @@ read_with_descriptors unix_stream::receive_descriptors(const mutable_buffers& to
                                                        std::span<received_descriptor> descriptors,
                                                        std::error_code& ec) noexcept {
   ec.clear();
-  detail::yield_if_requested_slow();
+  detail::yield_before_transfer();
   read_with_descriptors got;
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), got;

@@ -79,6 +79,24 @@ inline void yield_if_requested_slow() noexcept {
     yield_if_requested();
 }
 
+/// For calls that move data. At their beginning: the fiber yields if it was requested to, or if it
+/// has moved enough in this step [ORDER-7]. `held` is a hint outside weft: after a retake it is the
+/// processor that was.
+inline void yield_before_transfer() noexcept {
+  const worker* w = this_worker();
+  if (w == nullptr) return;
+  const processor* p = w->held;
+  if (w->resched_requested.load(std::memory_order_relaxed) != 0 ||
+      (p != nullptr && w->budget.is_spent(p->tick.load(std::memory_order_relaxed)))) [[unlikely]]
+    yield_if_requested();
+}
+/// At their end: it has moved so much.
+inline void count_transfer(std::size_t bytes) noexcept {
+  worker* w = this_worker();
+  if (w == nullptr) return;
+  if (const processor* p = w->held) w->budget.spend(p->tick.load(std::memory_order_relaxed), bytes);
+}
+
 /// Ends the park the ticket belongs to. False: it has ended already.
 bool wake(ticket t, wake_code code = wake_code::ready) noexcept;
 

@@ -24,6 +24,7 @@
 //   frozen     a slice after the processor last had one or saw none, two while others are ready;
 //              first after a retake; and when there is nothing else
 //
+// How long a step may be is ORDER-7's (step_budget.hpp) and the monitor's.
 // Rejected: one queue for all (a timer's fiber waits for every fiber that yielded: 50 ms behind a
 // thousand of 60 us); a clock in every step (20 ns, as much as the step); ready ones always first
 // (fibers that wake each other keep out the rest for ever).

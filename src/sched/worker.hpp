@@ -26,6 +26,7 @@
 #include "sched/preempt_request.hpp"
 #include "sched/processor.hpp"
 #include "sched/processor_lease.hpp"
+#include "sched/step_budget.hpp"
 
 namespace weft::detail {
 
@@ -50,6 +51,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   fiber_record* left = nullptr;             // the fiber that was left, for `action`
   switch_action action = switch_action::own_context;
   bool searching = false;  // counted as such in the idle state
+  step_budget budget;      // of the fiber it runs
   context own = nullptr;   // its own context, while a fiber runs
   stack_ref left_stack;    // action finish
   void* left_tsan = nullptr;
