@@ -94,6 +94,13 @@ class basic_fiber_word {
                 std::memory_order_release);  // snapshot
   }
 
+  // A free record's memory was dropped, and comes back: the epoch goes on, so that no ticket of
+  // before matches [PARK-3]. Other threads may read the word at any time.
+  void revive(epoch_t e) {
+    word_.store(pack(fiber_state::unused, stoppable::no, wake_code::ready, e),
+                std::memory_order_relaxed);
+  }
+
   // running -> parking. The result is the epoch for this park's tickets.
   epoch_t begin_park(stoppable st) {
     const epoch_t e = epoch_of(word_.load(std::memory_order_relaxed)) + 1;

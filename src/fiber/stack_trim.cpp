@@ -25,6 +25,13 @@ struct {
   refill_space space;
 } trim;
 
+constinit std::atomic<trimmed_store*> stores{nullptr};  // push only; release, acquire
+template <class Visit>
+void for_each_store(Visit visit) noexcept {
+  for (trimmed_store* s = stores.load(std::memory_order_acquire); s != nullptr; s = s->next)
+    visit(*s);
+}
+
 template <class Visit>
 void for_each_pool(Visit visit) noexcept {
   for (unsigned i = 0; i < stack_class_count; ++i)
@@ -34,6 +41,7 @@ void for_each_pool(Visit visit) noexcept {
 bool any_excess() noexcept {
   bool any = false;
   for_each_pool([&](stack_class, class_pool& pool) { any |= pool.has_excess(); });
+  for_each_store([&](trimmed_store& s) { any |= s.has_excess(); });
   return any;
 }
 
@@ -42,6 +50,9 @@ bool trim_all(std::int64_t until) noexcept {
   bool done = true;
   for_each_pool([&](stack_class c, class_pool& pool) {
     while (done && pool.trim_some(c, trim.space)) done = os::now_ns() < until;
+  });
+  for_each_store([&](trimmed_store& s) {
+    while (done && s.trim_some()) done = os::now_ns() < until;
   });
   return done;
 }
@@ -88,9 +99,18 @@ bool class_pool::trim_some(stack_class c, refill_space& space) noexcept {
   return false;
 }
 
+void add_trimmed_store(trimmed_store& s) noexcept {
+  s.next = stores.load(std::memory_order_relaxed);
+  // Release: `next`, and what its constructor wrote.
+  while (!stores.compare_exchange_weak(s.next, &s, std::memory_order_release,
+                                       std::memory_order_relaxed)) {
+  }
+}
+
 std::int64_t trim_stacks(std::int64_t now_ns) noexcept {
   const auto end_all_periods = [] {
     for_each_pool([](stack_class, class_pool& pool) { pool.end_period(); });
+    for_each_store([](trimmed_store& s) { s.end_period(); });
   };
   if (trim.period_ends == 0) {
     end_all_periods();

@@ -64,6 +64,23 @@ class basic_trim_claim {
 extern constinit basic_trim_claim<> trim_claim;
 extern constinit std::atomic<std::int64_t> trim_period_ns;  // relaxed; only tests change it
 
+/// Another store of what a burst may leave idle, with periods of its own that are these. All but
+/// the first are called by the thread that has the claim.
+class trimmed_store {
+ public:
+  /// More is idle than shall stay, and another trim may help.
+  virtual bool has_excess() noexcept = 0;
+  virtual void end_period() noexcept = 0;
+  virtual bool trim_some() noexcept = 0;  // a short piece; false: no more in this period
+
+  trimmed_store* next = nullptr;
+
+ protected:
+  ~trimmed_store() = default;  // they live for ever
+};
+/// Once for each.
+void add_trimmed_store(trimmed_store& s) noexcept;
+
 /// Takes up to two milliseconds. When to call it again; INT64_MAX: there is nothing to do, and the
 /// claim has ended.
 [[nodiscard]] std::int64_t trim_stacks(std::int64_t now_ns) noexcept;

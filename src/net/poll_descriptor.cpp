@@ -2,12 +2,16 @@
 // net/poll_descriptor.cpp - the records' slabs, and the two ends of a socket's life.
 #include "net/poll_descriptor.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fiber/record_trim.hpp"
 #include "net/accept.hpp"
 #include "net/calls.hpp"
 #include "net/netpoller.hpp"
@@ -20,47 +24,165 @@ namespace {
 constexpr std::uint32_t slab_bits = 8;
 constexpr std::uint32_t slab_records = 1u << slab_bits;
 constexpr std::uint32_t max_slabs = 1u << 16;
+// What the trim gives back at once: three pages.
+constexpr std::uint32_t unit_records = 64;
+constexpr std::size_t unit_bytes = unit_records * sizeof(poll_descriptor);
+constexpr std::size_t slab_bytes = slab_records * sizeof(poll_descriptor);
 
-struct descriptor_table {
+// What tells a record's lives apart; behind each slab, of those whose pages were dropped.
+struct life {
+  std::uint32_t generation;
+  poll_word::edge_count edges;
+};
+
+class idle_descriptors {
+ public:
+  void push(poll_descriptor& d) noexcept {
+    d.link = first_;
+    first_ = &d;
+    ++count_;
+  }
+  [[nodiscard]] poll_descriptor* pop() noexcept {
+    poll_descriptor* const d = first_;
+    if (d == nullptr) return nullptr;
+    first_ = d->link;
+    --count_;
+    return d;
+  }
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+
+ private:
+  poll_descriptor* first_ = nullptr;
+  std::size_t count_ = 0;
+};
+
+// All but descriptor_at's two and drop() under the lock.
+class descriptor_table {
+ public:
+  static constexpr std::uint32_t slab_records = detail::slab_records,
+                                 unit_records = detail::unit_records;
+  using idle_list = idle_descriptors;
+
   std::atomic<poll_descriptor*>
-      slabs[max_slabs];                 // [NET-1] release by carve, acquire by descriptor_at
-  std::atomic<std::uint32_t> count{0};  // [NET-1] one past the last index
-  base::ranked_futex_lock<base::lock_rank::netpoller> lock;
-  // under lock:
-  std::uint32_t carved = 0;  // slabs
-  poll_descriptor* free = nullptr;
+      slabs[max_slabs];                  // [NET-1] release by carve, acquire by descriptor_at
+  std::atomic<std::uint32_t> carved{0};  // [NET-1] one past the last index
+  base::ranked_futex_lock<base::lock_rank::netpoller> mutex;
+
+  [[nodiscard]] poll_descriptor& take();  // throws as carve
+  void give(poll_descriptor& d) noexcept;
+
+  // ---- by the trim
+  [[nodiscard]] static bool can_drop() noexcept { return unit_bytes % os::page_size() == 0; }
+  [[nodiscard]] auto& lock() noexcept { return mutex; }
+  [[nodiscard]] static poll_descriptor& at(std::uint32_t i) noexcept { return *descriptor_at(i); }
+  [[nodiscard]] static std::uint32_t count() noexcept { return descriptor_count(); }
+  [[nodiscard]] std::size_t idle() const noexcept { return idle_.count(); }
+  [[nodiscard]] idle_list take_idle() noexcept { return std::exchange(idle_, {}); }
+  void give_idle(idle_list& some, bool) noexcept {
+    while (poll_descriptor* d = some.pop()) idle_.push(*d);
+  }
+  void drop(std::uint32_t slab, std::uint64_t units) noexcept;
+  void dropped(std::uint32_t slab, std::uint64_t units) noexcept {
+    cold_[slab] |= static_cast<std::uint8_t>(units);
+    first_cold_ = std::min(first_cold_, slab);
+  }
+
+ private:
+  void carve();
+  void revive() noexcept;
+
+  idle_descriptors idle_;
+  std::uint8_t cold_[max_slabs] = {};     // units without pages
+  std::uint32_t first_cold_ = max_slabs;  // no slab before it has one
 };
 constinit descriptor_table table{};
+constinit record_trim<descriptor_table> trim{table};
 
-// Under the lock.
-void carve() {
-  constexpr std::size_t bytes = slab_records * sizeof(poll_descriptor);
+life* lives_of(poll_descriptor* slab) noexcept {
+  return reinterpret_cast<life*>(reinterpret_cast<std::byte*>(slab) + slab_bytes);
+}
+
+poll_descriptor& descriptor_table::take() {
+  if (idle_.count() == 0) revive();
+  if (idle_.count() == 0) carve();
+  poll_descriptor& d = *idle_.pop();
+  trim.note_taken(idle());
+  return d;
+}
+void descriptor_table::give(poll_descriptor& d) noexcept {
+  idle_.push(d);
+  trim.note_given(idle());
+}
+
+// Zeros: no owner, no waiter, a generation that no event names.
+void descriptor_table::drop(std::uint32_t slab, std::uint64_t units) noexcept {
+  poll_descriptor* const records =
+      slabs[slab].load(std::memory_order_relaxed);  // the claim's thread has seen it
+  os::range pages[slab_records / unit_records];
+  std::size_t n = 0;
+  for (std::uint32_t u = 0; u < slab_records / unit_records; ++u) {
+    if ((units >> u & 1) == 0) continue;
+    const std::uint32_t first = u * unit_records;
+    for (std::uint32_t i = first; i < first + unit_records; ++i)
+      lives_of(records)[i] = {records[i].generation.load(std::memory_order_relaxed),
+                              records[i].word.edges()};
+    pages[n++] = {reinterpret_cast<std::byte*>(records + first), unit_bytes};
+  }
+  static_cast<void>(os::discard({pages, n}));  // advisory: locked memory stays, and so do they
+}
+
+// The others of its fields are set by make_descriptor, or as zeros they are right.
+void descriptor_table::revive() noexcept {
+  const std::uint32_t slab_count = carved.load(std::memory_order_relaxed) >> slab_bits;
+  while (first_cold_ < slab_count && cold_[first_cold_] == 0) ++first_cold_;
+  if (first_cold_ >= slab_count) {
+    first_cold_ = max_slabs;
+    return;
+  }
+  poll_descriptor* const records = slabs[first_cold_].load(std::memory_order_relaxed);
+  const auto u = static_cast<std::uint32_t>(std::countr_zero(cold_[first_cold_]));
+  cold_[first_cold_] &= static_cast<std::uint8_t>(cold_[first_cold_] - 1);
+  for (std::uint32_t i = unit_records; i-- > 0;) {
+    const std::uint32_t in_slab = u * unit_records + i;
+    poll_descriptor& d = records[in_slab];
+    d.index = (first_cold_ << slab_bits) + in_slab;
+    d.number.store(-1, std::memory_order_relaxed);
+    d.duplicate.store(-1, std::memory_order_relaxed);
+    ::new (static_cast<void*>(&d.extra_waiters)) base::intrusive_list<extra_waiter>;
+    d.word.revive(lives_of(records)[in_slab].edges);
+    d.generation.store(lives_of(records)[in_slab].generation, std::memory_order_relaxed);
+    idle_.push(d);
+  }
+}
+
+void descriptor_table::carve() {
+  constexpr std::size_t bytes = slab_bytes + slab_records * sizeof(life);
+  static_assert(unit_bytes % 4096 == 0);
   std::byte* memory = nullptr;
   std::error_code why = std::make_error_code(std::errc::not_enough_memory);
-  if (table.carved < max_slabs) why = os::reserve(bytes, os::page_size(), memory);
+  const std::uint32_t base = carved.load(std::memory_order_relaxed);
+  if (base < max_slabs * slab_records) why = os::reserve(bytes, os::page_size(), memory);
   if (why)
     throw std::system_error(
         why, "weft: no memory for 256 more socket records (16 million at most, `ulimit -v`)");
   auto* slab = reinterpret_cast<poll_descriptor*>(memory);
-  const std::uint32_t base = table.carved << slab_bits;
   for (std::uint32_t i = slab_records; i-- > 0;) {
     auto* d = ::new (static_cast<void*>(slab + i)) poll_descriptor;
     d->index = base + i;
     if (d->index == 0) continue;  // the tag of the interrupt
-    d->link = table.free;
-    table.free = d;
+    idle_.push(*d);
   }
-  table.slabs[table.carved].store(slab, std::memory_order_release);  // [NET-1]
-  ++table.carved;
-  table.count.store(table.carved << slab_bits, std::memory_order_release);  // [NET-1]
+  slabs[base >> slab_bits].store(slab, std::memory_order_release);  // [NET-1]
+  carved.store(base + slab_records, std::memory_order_release);     // [NET-1]
+  if (base == 0) add_trimmed_store(trim);
 }
 
 void free_record(poll_descriptor& d) noexcept {
   // From here on events of this life are late ones; they compare the tag.
-  d.generation.fetch_add(1, std::memory_order_relaxed);
-  const std::lock_guard guard(table.lock);
-  d.link = table.free;
-  table.free = &d;
+  if (d.generation.fetch_add(1, std::memory_order_relaxed) == UINT32_MAX)
+    d.generation.store(1, std::memory_order_relaxed);  // 0 is no life
+  const std::lock_guard guard(table.mutex);
+  table.give(d);
 }
 
 void unregister(poll_descriptor& d, netpoller::keep_open keep) noexcept {
@@ -111,7 +233,7 @@ poll_descriptor* descriptor_at(std::uint32_t index) noexcept {
   return slab + (index & (slab_records - 1));
 }
 std::uint32_t descriptor_count() noexcept {
-  return table.count.load(std::memory_order_acquire);  // [NET-1]
+  return table.carved.load(std::memory_order_acquire);  // [NET-1]
 }
 
 poll_descriptor* make_descriptor_or_close(int number, std::error_code& ec) noexcept {
@@ -131,10 +253,8 @@ poll_descriptor* make_descriptor_or_close(int number, std::error_code& ec) noexc
 poll_descriptor& make_descriptor(int number, descriptor_kind kind) {
   poll_descriptor* d = nullptr;
   {
-    const std::lock_guard guard(table.lock);
-    if (table.free == nullptr) carve();
-    d = table.free;
-    table.free = d->link;
+    const std::lock_guard guard(table.mutex);
+    d = &table.take();
   }
   d->word.reset();
   d->drained_at.store(poll_word::unknown, std::memory_order_relaxed);

@@ -11,6 +11,7 @@
 //                           them another poller.
 //
 // Records are never unmapped, only used again: at worst a late event wakes a waiter for nothing.
+// Those that a burst leaves idle lose their pages (fiber/record_trim.hpp).
 // Rejected: registering at birth (a short connection never waits: two system calls for nothing), a
 // reference count in the heap (an allocation per connection).
 
@@ -64,7 +65,8 @@ struct alignas(base::cache_line) poll_descriptor {
   // made.
   bool short_read_proves = false;
   std::atomic<descriptor_kind> kind{descriptor_kind::socket};  // constant in a life
-  std::atomic<std::uint32_t> generation{0};  // of this record; distinguishes late events
+  // Of this record; distinguishes late events. Never 0: that is what dropped memory reads as.
+  std::atomic<std::uint32_t> generation{1};
   // -- rarely
   std::atomic<std::int64_t> read_deadline{no_deadline};
   std::atomic<std::int64_t> write_deadline{no_deadline};

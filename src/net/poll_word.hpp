@@ -58,6 +58,9 @@ class basic_poll_word {
     edges_.store((e | 1) + 1, std::memory_order_relaxed);
   }
 
+  // The memory of a word without a life was dropped, and comes back.
+  void revive(edge_count e) { edges_.store(e, std::memory_order_relaxed); }
+
   // ---- the waiter
   // Acquire: what is read from the socket afterwards is at least as new as the events counted here.
   edge_count edges() const { return edges_.load(std::memory_order_acquire); }  // [POLL-1] edge

@@ -72,6 +72,11 @@ bool scheduler::sleep(worker& w) noexcept {
   using place = sleepers::place;
   bool expires = true;
   for (;;) {
+    if (const std::uint32_t n = sleepers_.tidy_requests(); n != w.tidied) [[unlikely]] {
+      w.tidied = n;
+      w.stacks.flush();
+      w.records.flush();
+    }
     // goes to the inject queue, which may ask for memory: not under the lock [PREEMPT-3]
     fiber_record* left = nullptr;
     const place in = sleepers_.find_place(w, left, [this] { return work_in_sight(); });

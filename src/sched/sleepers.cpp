@@ -193,6 +193,20 @@ bool sleepers::may_end(worker& w, std::size_t serving) noexcept {
   return true;
 }
 
+// An unpark, or an interrupt, that brings nothing: the sleeper looks, and sleeps again.
+void sleepers::ask_to_tidy() noexcept {
+  // Relaxed: before the wake-ups. A worker that is awake may see it late, when it next sleeps.
+  tidy_requests_.fetch_add(1, std::memory_order_relaxed);
+  bool polls = false;
+  {
+    const std::lock_guard guard(lock_);
+    for (worker& w : parked_) wake(w);
+    for (worker& w : own_asleep_) wake(w);
+    polls = in_poller_ != nullptr;
+  }
+  if (polls) poller_.interrupt();
+}
+
 bool sleepers::leave_poller(worker& w, bool wants_one) noexcept {
   const std::lock_guard guard(lock_);
   in_poller_ = nullptr;

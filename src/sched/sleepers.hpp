@@ -151,6 +151,14 @@ class sleepers {
     for (const processor* p : inactive_) visit(*p);
   }
 
+  // ---- after a burst (watch/stack_trimmer.hpp)
+  /// Every worker gives its free stacks and records back before it sleeps on, or next sleeps: what
+  /// a worker has at hand nobody else can take.
+  void ask_to_tidy() noexcept;
+  [[nodiscard]] std::uint32_t tidy_requests() const noexcept {
+    return tidy_requests_.load(std::memory_order_relaxed);
+  }
+
   // ---- the end
   void end() noexcept;  // every find_place from now on says so; the caller wakes all
   [[nodiscard]] bool has_ended() const noexcept { return ended_.load(std::memory_order_relaxed); }
@@ -188,6 +196,7 @@ class sleepers {
   // [TIMER-1] until when the worker in the poller sleeps
   std::atomic<std::int64_t> poll_until_{vacant};
   std::atomic<std::uint32_t> frozen_count_{0};  // written under lock_
+  std::atomic<std::uint32_t> tidy_requests_{0};
 };
 
 template <class WorkInSight>

@@ -65,6 +65,7 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   worker_counters counters;
   record_cache records;
   stack_cache stacks;
+  std::uint32_t tidied = 0;  // requests to give the two back that it has met
   base::rng random;
   stack_bounds own_bounds;
 

@@ -18,7 +18,7 @@ runtime_watch::runtime_watch(scheduler& s)
       preempter_(s, spares_),
       thawer_(s, preempter_, retaker_),
       resizer_(s, service_),
-      trimmer_(service_),
+      trimmer_(service_, s.sleeping()),
       schedtrace_(s),
       monitor_(s, {service_, spares_, stalls_, retaker_, preempter_, thawer_, resizer_, trimmer_}) {
 }
