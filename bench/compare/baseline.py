@@ -94,7 +94,7 @@ def rows_of(workload, workers, runs):
     """`runs` has pairs (baseline, now) of {metric: Figure}; CPU and memory are metrics here."""
     samples = {}
     for before, now in runs:
-        for name in before.keys() & now.keys():
+        for name in (name for name in now if name in before):
             pair = before[name], now[name]
             samples.setdefault((name, pair[1].unit), []).append([one.value for one in pair])
         if before and now:

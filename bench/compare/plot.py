@@ -55,6 +55,11 @@ def headline(name, rows):
     return WORKLOADS[name].shown if WORKLOADS[name].shown in metrics else metrics[0]
 
 
+def reason(name, metric):
+    """Why weft is behind there."""
+    return LOSSES.get((name, metric)) or LOSSES.get((name, None), "not looked into.")
+
+
 def shown(value):
     return f"{value:.3g}" if value < 1e4 else f"{value:,.0f}".replace(",", " ")
 
@@ -122,7 +127,7 @@ def section(name, measured):
         behind.setdefault(metric, []).append(f"{subject} {ratio:.2f} x ({workers})")
     said = "".join(
         f"<li><b>{metric}</b>: {html.escape(', '.join(who))}. "
-        f"{html.escape(LOSSES.get((name, metric), LOSSES.get((name, None), 'Not looked into.')))}"
+        f"{html.escape(reason(name, metric))}"
         for metric, who in behind.items()
     )
     return (
@@ -167,7 +172,7 @@ def draw_all(found, to):
             if value and mine
         }
         if points:
-            rows.append((f"{name}: {metric.replace('_', ' ')}", points, LOSSES.get((name, metric))))
+            rows.append((f"{name}: {metric.replace('_', ' ')}", points, reason(name, metric)))
     behind = [(label, why) for label, points, why in rows if min(points.values()) < 0.95]
     height = 0.3 * len(rows) + 0.17 * len(behind) + 1.9
     figure, axes = plt.subplots(figsize=(9.6, height), layout="constrained")
@@ -195,7 +200,7 @@ def draw_all(found, to):
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(left=False)
     axes.set_title("weft is ahead to the right of the line, behind in the shaded part", fontsize=11)
-    axes.set_xlabel("so many times what weft takes (two workers, if not noted; requests: inverse)")
+    axes.set_xlabel("so many times what weft takes, on two workers")
     axes.legend(
         loc="upper center",
         bbox_to_anchor=(0.4, -0.75 / height),
@@ -206,7 +211,7 @@ def draw_all(found, to):
     )
     dates = sorted({measured["date"] for measured in found.values()})
     machines = sorted({measured["machine"] for measured in found.values()})
-    notes = [f"{label}: {why or 'not looked into.'}" for label, why in behind]
+    notes = [f"{label}: {why}" for label, why in behind]
     when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
     notes.append(f"{when}; {'; '.join(machines)}; tools/compare --page; weft with jemalloc")
     figure.supxlabel("\n".join(notes), fontsize=8, color="#444", x=0.01, ha="left")
