@@ -111,7 +111,9 @@ bool scheduler::wait_until_empty(std::int64_t deadline_ns) noexcept {
 }
 
 bool is_left_behind(const fiber_record& f) noexcept {
-  const scheduler* const s = f.home;
+  // A dump asks of records that it does not own: set_home.
+  const scheduler* const s = std::atomic_ref<scheduler*>(const_cast<fiber_record&>(f).home)
+                                 .load(std::memory_order_relaxed);
   return s != nullptr && s->has_left_fibers_behind();
 }
 

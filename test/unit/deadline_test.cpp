@@ -58,8 +58,7 @@ static_assert(ns<int, std::ratio<1, 3>>(1) == 333'333'334 &&
               ns<int, std::ratio<1, 3>>(-1) == -333'333'333);
 static_assert(ns<double>(1e-10) == 1 && ns<double>(-1e-10) == 0 && ns<double>(1e300) == most &&
               ns<double>(-1e300) == least);
-static_assert(ns<double>(infinite) == most && ns<double>(-infinite) == least &&
-              ns<double>(no_number) == least);
+static_assert(ns<double>(infinite) == most && ns<double>(-infinite) == least);
 static_assert(ns<float, std::nano>(16777216.0F) == 16777216 &&
               ns<long double>(1.5L) == 1'500'000'000);
 static_assert(span_ns(milliseconds::max()) > 0 && span_ns(milliseconds::max()) < most / 2);
@@ -168,6 +167,7 @@ TEST_CASE("deadline: what has passed ends every kind of wait") {
 }
 
 TEST_CASE("deadline: conversions of moments of other clocks") {
+  CHECK(ns<double>(no_number) == least);  // clang: not in a constant expression
   const auto about = [](steady_time t, nanoseconds in) {
     const nanoseconds left = t - steady_clock::now();
     return left <= in && left > in - 600s;
@@ -240,9 +240,9 @@ TEST_CASE(
   CHECK(!t.try_wait());
   CHECK(t.stop());
   CHECK(!t.stop());
-  CHECK_THROWS_WITH_AS(weft::ticker(hours::max()), doctest::Contains("never tick"),
+  CHECK_THROWS_WITH_AS(weft::ticker{hours::max()}, doctest::Contains("never tick"),
                        std::invalid_argument);
-  CHECK_THROWS_WITH_AS(weft::ticker(nanoseconds::max()), doctest::Contains("never tick"),
+  CHECK_THROWS_WITH_AS(weft::ticker{nanoseconds::max()}, doctest::Contains("never tick"),
                        std::invalid_argument);
   CHECK_THROWS_AS(weft::ticker(duration<double>(infinite)), std::invalid_argument);
   weft::ticker every(hours(24 * 365 * 100));
