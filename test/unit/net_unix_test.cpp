@@ -130,7 +130,7 @@ TEST_CASE("unix stream: descriptors travel, and what follows their bytes is read
   at_worker_counts([] {
     auto [a, b] = unix_stream::pair();
     // The reader has waited before: from here on a short read could be taken for the end.
-    auto first = weft::spawn([&] { return read_text(b); });
+    auto first = weft::spawn([&b = b] { return read_text(b); });
     weft::this_fiber::sleep_for(1ms);
     a.write_all("x");
     CHECK(first.join() == "x");
