@@ -138,14 +138,18 @@ TEST_CASE("two fibers that burn three parts and one get three parts and one, wit
   };
   CAPTURE(part("heavy"));
   CAPTURE(part("light:er"));
+  // TSan calls handlers later, when the fiber has given way: much of it is no fiber's, then.
+  if (WEFT_TSAN != 0) {
+    CHECK(part("heavy") > part("light:er"));
+    return;
+  }
   CHECK(part("heavy") > 0.5);
   CHECK(part("heavy") < 0.92);
   CHECK(part("light:er") > 0.06);
   CHECK(part("light:er") < 0.45);
   CHECK(part("heavy") + part("light:er") > 0.8);
-  // TSan calls handlers later, when the stack is another one; ASan's own functions, which are much
-  // of a yield there, have no frame pointers.
-  if (WEFT_TSAN != 0 || WEFT_ASAN != 0) return;
+  // ASan's own functions, which are much of a yield there, have no frame pointers.
+  if (WEFT_ASAN != 0) return;
   CHECK(f.with_entry > f.all * 9 / 10);
   CHECK(f.of_function.at("burn_three_parts") > f.of_function.at("burn_one_part"));
   CHECK(f.of_function.at("burn(int)") > f.all / 2);
