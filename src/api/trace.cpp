@@ -29,7 +29,7 @@ void write_alive(recorder::trace_file& file, recorder::snapshot_mode how) {
         f.has(fiber_record::is_thread))
       return;
     file.entry();
-    file.varint(f.id);
+    file.varint(peek(f.id));
     file.byte(static_cast<std::uint8_t>(state));
     file.byte(static_cast<std::uint8_t>(f.reason.load(std::memory_order_relaxed)));
     file.varint(reinterpret_cast<std::uintptr_t>(f.wait_object.load(std::memory_order_relaxed)));
