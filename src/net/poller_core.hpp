@@ -11,9 +11,9 @@
 namespace weft::detail {
 
 // POLL-3  every interrupt ends one wait. The count is above 0 as long as the eventfd is readable,
-//         or a write to it is about to happen. One write serves all interrupts until a wait has ended,
-//         and a waiter that ends its wait passes the rest on. It empties the eventfd before it
-//         counts down, so an interrupt in between is either counted or writes for itself.
+//         or a write to it is about to happen. One write serves all interrupts until a wait has
+//         ended, and a waiter that ends its wait passes the rest on. It empties the eventfd before
+//         it counts down, so an interrupt in between is either counted or writes for itself.
 /// `Event`: announce() makes it readable, empty() unreadable; a wait ends while it is readable.
 template <class Sync, class Event>
 class basic_interrupts {

@@ -2,7 +2,6 @@
 // net/signal_inbox.cpp - see signal_inbox.hpp.
 #include "net/signal_inbox.hpp"
 
-#include <bit>
 #include <memory>
 #include <mutex>
 #include <system_error>
@@ -19,16 +18,16 @@ namespace {
 constinit base::futex_lock lock;
 constinit std::atomic<signal_inbox*> first{nullptr};
 
-void announce(const signal_inbox& box) noexcept {
-  const std::uint64_t one = 1;
-  static_cast<void>(::write(box.event, &one, sizeof one));  // cannot be full
-}
-void empty(const signal_inbox& box) noexcept {
-  std::uint64_t count = 0;
-  static_cast<void>(::read(box.event, &count, sizeof count));
-}
-
 }  // namespace
+
+void signal_event::announce() noexcept {
+  const std::uint64_t one = 1;
+  static_cast<void>(::write(number, &one, sizeof one));  // cannot be full
+}
+void signal_event::empty() noexcept {
+  std::uint64_t count = 0;
+  static_cast<void>(::read(number, &count, sizeof count));
+}
 
 signal_inbox& take_inbox() {
   auto made = std::make_unique<signal_inbox>();  // not under the lock
@@ -36,12 +35,12 @@ signal_inbox& take_inbox() {
   for (signal_inbox* b = first.load(std::memory_order_relaxed); b != nullptr; b = b->next)
     if (!b->in_use) {
       b->in_use = true;
-      empty(*b);
+      b->event.empty();
       b->pending.store(0, std::memory_order_relaxed);
       return *b;
     }
-  made->event = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (made->event < 0)
+  made->event.number = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (made->event.number < 0)
     throw std::system_error(os::error_number(), std::generic_category(),
                             "weft::signal_set: making its eventfd");
   made->in_use = true;
@@ -60,26 +59,11 @@ void return_inbox(signal_inbox& box) noexcept {
 bool post_signal(int signal) noexcept {
   bool wanted = false;
   for (signal_inbox* b = first.load(std::memory_order_acquire); b != nullptr; b = b->next) {
-    if ((b->wanted.load(std::memory_order_relaxed) & signal_bit(signal)) == 0) continue;
+    if (!b->wants(signal_bit(signal))) continue;
     wanted = true;
-    // Release: acquire in take_signal. [SIGSET-1] before the write
-    b->pending.fetch_or(signal_bit(signal), std::memory_order_release);
-    announce(*b);
+    b->post(signal_bit(signal));
   }
   return wanted;
-}
-
-std::optional<int> take_signal(signal_inbox& box) noexcept {
-  empty(box);  // [SIGSET-1] before the look
-  std::uint64_t there = box.pending.load(std::memory_order_acquire);
-  while (there != 0) {
-    const std::uint64_t left = there & (there - 1);
-    // Acquire: post_signal.
-    if (!box.pending.compare_exchange_weak(there, left, std::memory_order_acquire)) continue;
-    if (left != 0) announce(box);
-    return std::countr_zero(there) + 1;
-  }
-  return std::nullopt;
 }
 
 }  // namespace weft::detail

@@ -82,7 +82,7 @@ signal_set::signal_set(std::initializer_list<int> signals) {
   try {
     blocked_ = needed(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), "making its signalfd");
     ready_ = io::descriptor::adopt(needed(::epoll_create1(EPOLL_CLOEXEC), "making its epoll"));
-    watch_in(ready_.native_handle(), inbox_->event);
+    watch_in(ready_.native_handle(), inbox_->event.number);
     watch_in(ready_.native_handle(), blocked_);
     own_process.store(::getpid(), std::memory_order_relaxed);
     inbox_->wanted.store(mask_, std::memory_order_relaxed);
@@ -108,7 +108,7 @@ std::optional<int> signal_set::try_wait() {
   // What every thread blocks: for all the sets that want it.
   while (::read(blocked_, &there, sizeof there) == sizeof there)
     detail::post_signal(static_cast<int>(there.ssi_signo));
-  return detail::take_signal(*inbox_);
+  return inbox_->take();
 }
 
 std::optional<int> signal_set::take(const detail::wait_limit& limit) {
