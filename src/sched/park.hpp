@@ -65,7 +65,7 @@ inline bool cancel_park(fiber_record& self) noexcept {
 WEFT_API extern constinit std::atomic<void (*)(fiber_record&) noexcept> before_park;
 
 /// Behind the others that wait for this processor; on a plain thread, for a CPU.
-[[WEFT_SWITCHES]] void yield() noexcept;
+WEFT_API [[WEFT_SWITCHES]] void yield() noexcept;
 
 /// For calls that may park: a fiber whose slice is over yields there even if it need not wait, so
 /// it cannot keep its processor by never having to. Called outside weft, before or after such a
