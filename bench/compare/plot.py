@@ -19,7 +19,8 @@ matplotlib.use("Agg")
 # pylint: disable=wrong-import-position
 import matplotlib.pyplot as plt  # noqa: E402
 import saved  # noqa: E402
-from workloads import LOSSES, SUBJECTS, WORKLOADS  # noqa: E402
+from subjects import LOSSES, SUBJECTS  # noqa: E402
+from workloads import WORKLOADS  # noqa: E402
 
 COLOURS = {
     "weft": "#1f5fbf",

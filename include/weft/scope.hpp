@@ -31,7 +31,7 @@ struct scope_deadline {
 namespace detail {
 class scope_core;
 
-// The scope's state, laid out in src/api/scope.cpp.
+// The scope's state, laid out in src/api/scope_core.hpp.
 class scope_base {
  public:
   scope_base(const scope_base&) = delete;

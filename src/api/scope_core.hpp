@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// api/scope_core.hpp - the children of a scope, under one lock.
+//
+//   SCOPE-1  pending_ == the children that were submitted and have not left, each in children_
+//            meanwhile, and the places that try_spawn has taken for a child it is still making.
+//   SCOPE-2  pending_ == 0 and joiner_ set never hold together outside the lock: the step that
+//            takes the last child out takes the joiner with it.
+//   STOP-1  a listener outlives every call of it: stop_work pins it under the fiber's lock and
+//           unpins it (release) after the call; the listener's end takes it out and waits for zero
+//           (acquire).
+//   STOP-2  a request is heard: the listener is stored, then the flag read; the request stores the
+//           flag, then reads the listener. All four are seq_cst.
+//   SCOPE-3  after the unlock that made pending_ zero, nothing of the scope is touched: its owner
+//            may destroy it.
+//   SCOPE-4  a place that becomes free while agents wait is given to the first of them, under the
+//            lock: its child is among the children before the waiter runs. A waiter that a stop
+//            request has woken meanwhile is skipped, keeps its turn, and looks for itself.
+//
+// A child leaves on its own stack, before its record goes. The lock is held for a few stores; stop
+// requests collect the stop sources under it and run the user's callbacks after it. A waiter here,
+// for the end or for a place, passes a stop request on to the children and waits on. A deadline,
+// the scope's own or an enclosing one, is a fiber that sleeps until then, started with the first
+// child: it finds the owner wherever it is. It may be late, so each spawn looks at the clock, too.
+// Rejected: an atomic count alone (a stop request has to find the children); looking at the
+// deadline in join (the owner may be busy with something else).
+
+#include <weft/fiber.hpp>
+#include <weft/scope.hpp>
+#include <weft/this_fiber.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+
+#include "api/inline_join.hpp"
+#include "base/check.hpp"
+#include "sched/park.hpp"
+
+namespace weft::detail {
+
+class scope_core {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+
+  scope_core(std::size_t limit, time_point deadline) noexcept
+      : limit_(std::max<std::size_t>(limit, 1)), deadline_(std::min(deadline, inherited())) {}
+  ~scope_core() {
+    if (!watcher_.joinable()) return;
+    watcher_.request_stop();
+    try {
+      watcher_.join();
+    } catch (const std::exception&) {  // fail_unwatched
+    }
+  }
+  scope_core(const scope_core&) = delete;
+  scope_core& operator=(const scope_core&) = delete;
+
+  [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
+  /// The deadline of the scope whose child the caller is.
+  static time_point inherited() noexcept {
+    const worker* w = this_worker();
+    if (w == nullptr || w->current == nullptr || w->current->scope == nullptr)
+      return time_point::max();
+    return w->current->scope->deadline();
+  }
+
+  void submit(fiber_record& f, const void* site) {
+    try {
+      watch();
+      wait_for_place(f);
+    } catch (...) {
+      f.operations->invoke(f, start::discard);
+      abandon_task(f);
+      throw;
+    }
+    submit_child(f, site);
+  }
+
+  /// For try_spawn: a place, then the child, or the place back.
+  [[nodiscard]] bool reserve() {
+    watch();
+    const std::lock_guard guard(lock_);
+    if (pending_ >= limit_) return false;
+    ++pending_;
+    return true;
+  }
+  void submit_reserved(fiber_record& f, const void* site) noexcept {
+    {
+      const std::lock_guard guard(lock_);
+      adopt(f);
+    }
+    submit_child(f, site);
+  }
+  void unreserve() noexcept { free_place(nullptr); }
+
+  void join(stoppable st) {
+    run_children_here(st);
+    fiber_record& self = this_agent();
+    for (;;) {
+      {
+        std::unique_lock guard(lock_);
+        if (pending_ == 0) return;
+        joiner_ = begin_park(self, park_reason::scope_join, this, st);
+      }
+      const wake_code why = finish_park(self);
+      if (why == wake_code::ready) continue;
+      {
+        const std::lock_guard guard(lock_);
+        joiner_ = {};
+      }
+      stop();
+      st = stoppable::no;
+    }
+  }
+
+  void stop() noexcept {
+    {
+      const std::lock_guard guard(lock_);
+      if (std::exchange(stopped_, true)) return;
+    }
+    stop_children();
+  }
+
+  void child_left(fiber_record& f) noexcept {
+    if (f.error) [[unlikely]] {
+      {
+        const std::lock_guard guard(lock_);
+        if (!failure_) failure_ = f.error;
+        f.error = nullptr;
+      }
+      stop();  // while this child still keeps the scope alive
+    }
+    free_place(&f);
+  }
+
+  std::exception_ptr take_failure() noexcept {
+    const std::lock_guard guard(lock_);
+    return std::exchange(failure_, nullptr);
+  }
+  [[nodiscard]] bool stopping() const noexcept {
+    if (is_past()) return true;  // whether or not the children have heard of it
+    const std::lock_guard guard(lock_);
+    return stopped_;
+  }
+  [[nodiscard]] std::size_t children() const noexcept {
+    const std::lock_guard guard(lock_);
+    return pending_;
+  }
+
+ private:
+  struct place_waiter : base::list_hook<> {
+    explicit place_waiter(fiber_record& f) noexcept : child(f) {}
+    fiber_record& child;
+    ticket who;
+  };
+
+  [[nodiscard]] bool is_past() const noexcept {
+    return deadline_ != time_point::max() && deadline_ <= std::chrono::steady_clock::now();
+  }
+
+  // Before a child. Throws as weft::spawn.
+  void watch() {
+    if (deadline_ == time_point::max()) [[likely]]
+      return;
+    {
+      const std::lock_guard guard(lock_);
+      if (std::exchange(watched_, true)) return;
+    }
+    try {
+      attributes a;
+      a.name = "scope deadline";
+      unless_run unwatched([this]() noexcept { fail_unwatched(); });
+      watcher_ = weft::spawn(a, [this, unwatched = std::move(unwatched)]() mutable {
+        unwatched.runs();
+        if (sleep_until(deadline_) == wait_result::timeout) stop();
+      });
+    } catch (...) {
+      const std::lock_guard guard(lock_);
+      watched_ = false;
+      throw;
+    }
+  }
+
+  // The fiber that would keep the deadline has found no stack: as if it were a child, or the
+  // children would go on past the deadline.
+  void fail_unwatched() noexcept {
+    {
+      const std::lock_guard guard(lock_);
+      if (!failure_)
+        failure_ = no_stack_error("weft::scope: no stack for the fiber that keeps the deadline");
+    }
+    stop();
+  }
+
+  // Under the lock, with a place for it.
+  void adopt(fiber_record& f) noexcept {
+    children_.push_back(f.in_children);
+    f.scope = this;
+    f.set(fiber_record::in_scope);
+    if (stopped_) f.stop_requested.store(true, std::memory_order_seq_cst);
+  }
+
+  void submit_child(fiber_record& f, const void* site) noexcept {
+    if (is_past()) stop();  // it is among the children already
+    f.join.reset_detached();
+    submit_task_at(f, site);
+  }
+
+  // Takes a place, in the order of asking, and puts the child into the list.
+  void wait_for_place(fiber_record& f) {
+    {
+      const std::lock_guard guard(lock_);
+      if (pending_ < limit_) [[likely]] {
+        ++pending_;
+        adopt(f);
+        return;
+      }
+    }
+    fiber_record& self = this_agent();
+    place_waiter me(f);
+    stoppable st = stoppable::yes;
+    for (;;) {
+      {
+        const std::lock_guard guard(lock_);
+        if (pending_ < limit_) {
+          if (me.linked()) me.unlink();
+          ++pending_;
+          adopt(f);
+          return;
+        }
+        if (!me.linked()) waiting_.push_back(me);
+        me.who = begin_park(self, park_reason::scope_limit, this, st);
+      }
+      if (finish_park(self) == wake_code::ready) return;  // SCOPE-4
+      stop();
+      st = stoppable::no;
+    }
+  }
+
+  // A child has left; null: a place was not used.
+  void free_place(fiber_record* child) noexcept {
+    ticket joiner;
+    fiber_record* next = nullptr;
+    {
+      const std::lock_guard guard(lock_);
+      if (child != nullptr) child->in_children.unlink();
+      --pending_;
+      if (!waiting_.empty()) [[unlikely]]
+        next = give_place();
+      if (pending_ == 0) joiner = std::exchange(joiner_, {});
+    }  // SCOPE-3
+    if (next != nullptr) enqueue(*next);
+    if (joiner) wake(joiner);
+  }
+
+  // Under the lock, with a free place. Returns the waiter to be queued, or null.
+  fiber_record* give_place() noexcept {
+    for (place_waiter& w : waiting_) {
+      fiber_record& f = record_of(w.who);
+      const wake_duty duty = f.word.wake(w.who.epoch(), wake_code::ready);
+      if (duty == wake_duty::stale) continue;  // SCOPE-4
+      w.unlink();
+      ++pending_;
+      adopt(w.child);
+      return duty == wake_duty::enqueue ? &f : nullptr;
+    }
+    return nullptr;
+  }
+
+  // As request_stop: all callbacks, then all flags and waits. The caller keeps the scope alive.
+  // Once per scope: adopt marks later children. Those before `asked` in the list are still to be
+  // asked, and go behind it.
+  void stop_children() noexcept {
+    for (auto* half : {&begin_stop, &mark_stopped}) {
+      scope_hook asked;
+      {
+        const std::lock_guard guard(lock_);
+        children_.push_back(asked);
+      }
+      for (bool more = true; more;) {
+        stop_batch batch;
+        {
+          const std::lock_guard guard(lock_);
+          while (!batch.full()) {
+            scope_hook& child = *children_.pop_front();
+            if (&child == &asked) {
+              more = false;
+              break;
+            }
+            children_.push_back(child);
+            batch.add(half(*child.owner));
+          }
+        }
+        batch.run();
+      }
+    }
+  }
+
+  // While the joiner runs children on its stack it is not parked, and a stop request would find
+  // nothing to wake.
+  class listening {
+   public:
+    listening(fiber_record& self, scope_core& scope) noexcept : self_(self), scope_(scope) {
+      self_.on_stop.store(&scope_.listener_, std::memory_order_seq_cst);
+      // [STOP-2] set, then the flag; mark_stopped: the flag, then this.
+      if (self_.stop_requested.load(std::memory_order_seq_cst)) scope_.stop();
+    }
+    ~listening() {
+      {
+        const std::lock_guard guard(self_.lock);
+        self_.on_stop.store(nullptr, std::memory_order_relaxed);
+      }
+      // [STOP-1] stop_work::run
+      while (scope_.listener_.pins.load(std::memory_order_acquire) != 0) yield();
+    }
+    listening(const listening&) = delete;
+    listening& operator=(const listening&) = delete;
+
+   private:
+    fiber_record& self_;
+    scope_core& scope_;
+  };
+
+  // The newest children that have not started run here, as long as they are the newest entries. The
+  // worker is read anew in each round: `enter` and the children may bring this fiber to another
+  // thread.
+  void run_children_here(stoppable st) {
+    fiber_record& self = this_agent();
+    if (self.has(fiber_record::is_thread)) return;
+    std::optional<listening> heard;
+    for (;;) {
+      yield_if_requested_slow();
+      worker* w = enter();
+      auto& local = w->held->local;
+      fiber_record* f = local.pop();  // only then may it be looked at: thieves
+      const bool ours = f != nullptr && f->has(fiber_record::in_scope) && f->scope == this;
+      if (ours && st == stoppable::yes && !heard) {
+        local.push(f);
+        leave(*w);
+        heard.emplace(self, *this);
+        continue;
+      }
+      if (!ours || !fits_here(*w, *f)) {
+        if (f != nullptr) local.push(f);
+        leave(*w);
+        return;
+      }
+      run_inline(*w, *f);
+    }
+  }
+
+  struct scope_listener : stop_listener {
+    scope_core& scope;
+  };
+  scope_listener listener_{
+      {[](stop_listener& l) noexcept { static_cast<scope_listener&>(l).scope.stop(); }}, *this};
+  mutable base::ranked_futex_lock<base::lock_rank::scope> lock_;
+  bool stopped_ = false;  // lock_, and all below
+  const std::size_t limit_;
+  const time_point deadline_;  // the nearest, of this scope and of those around it
+  bool watched_ = false;
+  // sleeps until then; the setter of `watched_` makes it, the owner ends it
+  fiber<void> watcher_;
+  std::size_t pending_ = 0;
+  ticket joiner_;
+  std::exception_ptr failure_;
+  base::intrusive_list<place_waiter> waiting_;
+  base::intrusive_list<scope_hook> children_;
+};
+
+}  // namespace weft::detail
