@@ -57,7 +57,8 @@ void with_runtime(const options& o, Body&& body) {
     throw;
   }
   --nested_runtimes;
-  if (outermost) CHECK(detail::stack_pool_statistics().out == stacks);
+  // The default runtime's workers may give back what they had cached, meanwhile.
+  if (outermost) CHECK(detail::stack_pool_statistics().out <= stacks);
 }
 
 template <class Body>
