@@ -13,4 +13,8 @@ foreach(header IN LISTS headers)
   if(plain)
     message(SEND_ERROR "${header}: '${plain}' has no WEFT_API (weft/detail/export.hpp)")
   endif()
+  if(text MATCHES "namespace WEFT_API [a-z_]+::")
+    message(SEND_ERROR "${header}: '${CMAKE_MATCH_0}': a nested namespace definition cannot have "
+                       "attributes; a shared weft would not compile")
+  endif()
 endforeach()

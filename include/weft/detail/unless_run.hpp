@@ -10,7 +10,8 @@
 
 #include <weft/detail/export.hpp>
 
-namespace WEFT_API weft::detail {
+namespace WEFT_API weft {
+namespace detail {
 
 [[nodiscard]] int uncaught_now() noexcept;
 
@@ -45,4 +46,5 @@ class unless_run {
   return std::current_exception();
 }
 
-}  // namespace weft::detail
+}  // namespace detail
+}  // namespace WEFT_API weft
