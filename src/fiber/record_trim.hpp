@@ -46,6 +46,7 @@ class record_trim final : public trimmed_store {
 
   // ---- by the thread that has the claim
   bool has_excess() noexcept override {
+    if (!Table::can_drop()) return false;  // or the claim would never be given up
     const std::lock_guard guard(table_.lock());
     return table_.idle() > threshold();
   }

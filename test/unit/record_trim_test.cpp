@@ -50,12 +50,14 @@ std::size_t resident(const std::vector<T*>& all) {
   return n;
 }
 
-bool no_units_here() { return weft::os::page_size() != 4096; }
+// Units of 16 fiber records and of 64 descriptors are whole pages of 4 KiB; with the fields that a
+// sanitizer needs, or with larger pages, they are not, and nothing is dropped.
+bool units_fill_pages(std::size_t bytes) { return bytes % weft::os::page_size() == 0; }
 
 }  // namespace
 
 TEST_CASE("fiber records: their pages go, epochs go on, stale tickets match nothing") {
-  if (no_units_here()) return;
+  if (!units_fill_pages(16 * sizeof(fiber_record))) return;
   std::vector<fiber_record*> all;
   std::vector<ticket> tickets;
   for (std::size_t i = 0; i < many; ++i) {
@@ -96,7 +98,7 @@ TEST_CASE("fiber records: their pages go, epochs go on, stale tickets match noth
 }
 
 TEST_CASE("fiber records: one in use keeps its page, and the others go") {
-  if (no_units_here()) return;
+  if (!units_fill_pages(16 * sizeof(fiber_record))) return;
   std::vector<fiber_record*> all, kept;
   for (std::size_t i = 0; i < many; ++i) all.push_back(&take_record());
   const std::size_t before = resident(all);
@@ -118,7 +120,7 @@ TEST_CASE("fiber records: one in use keeps its page, and the others go") {
 }
 
 TEST_CASE("descriptors' records: their pages go, generations go on") {
-  if (no_units_here()) return;
+  if (!units_fill_pages(64 * sizeof(poll_descriptor))) return;
   std::vector<poll_descriptor*> all;
   std::vector<std::uint64_t> tags;
   std::vector<poll_word::edge_count> edges;
