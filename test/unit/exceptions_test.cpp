@@ -17,6 +17,7 @@
 
 #include <doctest/doctest.h>
 
+#include <weft/event.hpp>
 #include <weft/scope.hpp>
 
 #include "support/in_child.hpp"
@@ -292,10 +293,14 @@ TEST_CASE("a detached fiber's exception ends the process where it is thrown, and
     o.dump_on_crash = false;
     weft::runtime rt(o);
     rt.spawn([] {
-        weft::spawn(weft::attributes{.name = "origin"}, &leads_to_the_throw).detach();
-        weft::this_fiber::yield();
+        weft::event detached;  // before it throws: another worker may run it at once
+        weft::spawn(weft::attributes{.name = "origin"}, [&] {
+          detached.wait();
+          leads_to_the_throw();
+        }).detach();
+        detached.set();
+        weft::this_fiber::sleep_for(1h);
       }).join();
-    for (;;) std::this_thread::sleep_for(1s);
     return 0;
   });
   CHECK(end.signal == SIGABRT);
