@@ -64,8 +64,7 @@ struct alignas(base::cache_line) processor {
     bool many_steps = false;
     bool read_again = false;  // its clock was read once: a second look follows soon
     bool others_waited = false;
-    bool waits_for_cpu = false;  // its holder does: what is asked of it now comes late anyway
-    std::int64_t moved_ns = 0;   // when its clock was last seen to move
+    std::int64_t moved_ns = 0;  // when its clock was last seen to move
     // in a row at which it was inside weft, with that tick; since when, and its clock then
     int inside_looks = 0;
     std::int64_t inside_ns = 0, inside_cpu_ns = 0;

@@ -53,7 +53,7 @@ std::int64_t monitor::delay(std::int64_t now, int quiet_rounds) const noexcept {
                         std::max(due, now) +  // overdue: its holder is behind, but alive
                             (p->seen.many_steps ? timer_grace_with_many_steps_ns : timer_grace_ns));
     if (p->seen.read_again) next = std::min(next, now + shortest_round_ns);
-    if (p->seen.others_waited && !p->seen.waits_for_cpu && slice > 0) {
+    if (p->seen.others_waited && slice > 0) {
       const std::int64_t asks = p->seen.since_ns + patience(*p, slice);
       const std::int64_t ends = p->seen.urgent || asks > now ? asks : p->seen.since_ns + slice;
       next = std::min(next, std::max(ends, p->seen.ask_ns));

@@ -23,8 +23,7 @@
 // Rounds come 50 us apart after a retake. While there is none the distance doubles up to 1 ms, and
 // to 4 ms after 0.1 s of that. So much later is a fiber that blocks noticed; a round costs 15 us of
 // a CPU. A fiber that blocks for less than that, again and again, brings the quick rounds back
-// (blocks_briefly). If the worker may be asleep a second look follows after 50 us. Timers and ends
-// of slices are kept on time, unless it waits for a CPU.
+// (blocks_briefly); a second look follows after 50 us. Timers and ends of slices are kept on time.
 // When all processors have been idle for a while it sleeps for good: [MON-1] asleep = 1, fence,
 // look for a busy processor; attach, then read asleep. The relaxed read of attach may miss the 1:
 // the next attach, or the poller, makes up for it. Only a bound on lateness depends on it.

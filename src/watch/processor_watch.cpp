@@ -67,12 +67,10 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
   stalls_.watch(p, *w, now, cpu, stands_still);
   if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]]
     snapshot_running(p, *w);
-  // One that computes, or waits for a CPU, needs no second look soon.
-  p.seen.read_again = first_look && w->activity() != os::thread_activity::runs;
-  if (p.seen.read_again) return acted;
+  p.seen.read_again = first_look;
+  if (first_look) return acted;
   const std::int64_t held_for = now - p.seen.since_ns;
   p.seen.others_waited = others_wait(p) || (p.index != 0 && s_.counts().surplus() > 0);
-  p.seen.waits_for_cpu = false;
   if (stands_still) {
     const bool idle_elsewhere = s_.sleeping().idle() > 0 || s_.sleeping().searching() > 0;
     const bool undisturbed = !p.seen.others_waited && idle_elsewhere &&
@@ -86,7 +84,6 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
         return acted;  // not yet: a signal might strike its call
       // it waits for a CPU: what is asked of it now it does when it gets one
       case os::thread_activity::runs:
-        p.seen.waits_for_cpu = true;
         break;
     }
   }
