@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <ctime>
 #include <span>
 #include <thread>
 #include <vector>
@@ -186,7 +187,7 @@ TEST_CASE("a frozen fiber has its turn beside fibers that ready each other for e
   for (const std::size_t n : worker_counts) {
     CAPTURE(n);
     weft::runtime rt(workers(n));
-    std::atomic<bool> over{false};
+    std::atomic<bool> over{false}, done{false};
     weft::channel<int> c(0);
     std::vector<weft::fiber<void>> pairs;
     for (std::size_t i = 0; i < 2 * n; ++i) {
@@ -197,14 +198,21 @@ TEST_CASE("a frozen fiber has its turn beside fibers that ready each other for e
         while (!over.load(std::memory_order_relaxed) && c.send(1)) continue;
       }));
     }
-    {
-      const hogs compute(rt, 1);
-      const std::uint64_t before = probe::preemptions(rt);
-      // it is frozen again after each turn, by nothing else
-      until([&] { return probe::preemptions(rt) >= before + 5; });
-      over.store(true, std::memory_order_relaxed);
-      c.close();
-    }
+    // On one worker it is frozen after each slice of this; on more, nobody may wait for its
+    // processor. Its thread's CPU time is its own: a frozen fiber stays on its thread.
+    auto computes = rt.spawn([&] {
+      const auto used = [] {
+        timespec t{};
+        ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+      };
+      for (const auto end = used() + 100ms; used() < end;) continue;
+      done.store(true, std::memory_order_relaxed);
+    });
+    until([&] { return done.load(std::memory_order_relaxed); });
+    computes.join();
+    over.store(true, std::memory_order_relaxed);
+    c.close();
     for (auto& p : pairs) p.join();
   }
 }
