@@ -8,8 +8,8 @@
 // of a record from the next (an epoch, a generation) is copied out before, and put back when the
 // unit is used again.
 //
-// TRIM-2  pages are dropped only of records that are free and in nobody's hand; whoever looks at
-//         one sees no life, and no ticket or event of an earlier life matches a later one.
+// TRIM-2  pages are dropped only of records that are free and in nobody's hand; a look at one finds
+//         no life, and no ticket or event of an earlier life matches a later one.
 //
 //   trim_some   1 takes all idle records out of the table, so nobody can be given one of them
 //               2 notes which they are, in a set: a bit each
@@ -40,13 +40,13 @@ class record_trim final : public trimmed_store {
   // ---- by the table, under its lock
   void note_taken(std::size_t idle) noexcept { lowest_ = std::min(lowest_, idle); }
   void note_given(std::size_t idle) noexcept {
-    if (idle > threshold()) [[unlikely]]
+    if (idle > threshold() && Table::can_drop()) [[unlikely]]
       trim_claim.want();  // [TRIM-1]
   }
 
   // ---- by the thread that has the claim
   bool has_excess() noexcept override {
-    if (!Table::can_drop()) return false;  // or the claim would never be given up
+    if (!Table::can_drop()) return false;  // nothing helps: the claim is given up
     const std::lock_guard guard(table_.lock());
     return table_.idle() > threshold();
   }

@@ -14,12 +14,12 @@ namespace weft::os {
 class exclusive {
  public:
   explicit exclusive(std::atomic_flag& held) noexcept : held_(held) {
-    // acquire: pairs with the release of the one before.
+    // acquire: pairs with the release in the destructor of the one before.
     while (held_.test_and_set(std::memory_order_acquire))
       held_.wait(true, std::memory_order_relaxed);
   }
   ~exclusive() {
-    held_.clear(std::memory_order_release);
+    held_.clear(std::memory_order_release);  // the constructor of the next one
     held_.notify_one();
   }
   exclusive(const exclusive&) = delete;

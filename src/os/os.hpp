@@ -21,6 +21,8 @@
 
 #include <weft/detail/export.hpp>
 
+#include "os/kept_descriptor.hpp"
+
 namespace weft::os {
 
 // --- test hooks: set before the functions they concern are used; production code never writes them
@@ -160,10 +162,12 @@ class thread_stat {
   [[nodiscard]] thread_activity look(pid_t thread) const noexcept;
 
  private:
-  // The descriptor + 1, or 0, in the upper half; `closing`; how many read from it.
-  static constexpr std::uint64_t closing = std::uint64_t{1} << 31, one_kept = closing << 1;
-  void close_if_last(std::uint64_t now) const noexcept;
-  mutable std::atomic<std::uint64_t> word_{0};
+  struct real {
+    template <class T>
+    using atomic = std::atomic<T>;
+  };
+  static void close_number(int number) noexcept;
+  mutable basic_kept_descriptor<real> kept_;  // [STAT-1]
 };
 
 // --- processors

@@ -48,44 +48,26 @@ thread_activity look_at_thread(pid_t thread) noexcept {
   return found;
 }
 
+void thread_stat::close_number(int number) noexcept {
+  const errno_guard keep;
+  ::close(number);
+}
+
 void thread_stat::open(pid_t thread) noexcept {
   const errno_guard keep;
   close();
-  const int fd = open_stat(thread);
-  if (fd < 0) return;
-  std::uint64_t now = word_.load(std::memory_order_relaxed);
-  while (now < one_kept)  // those who read meanwhile are counted, and read from none
-    if (word_.compare_exchange_weak(now, now + (static_cast<std::uint64_t>(fd) + 1) * one_kept,
-                                    std::memory_order_release,  // look
-                                    std::memory_order_relaxed))
-      return;
-  ::close(fd);
+  const int number = open_stat(thread);
+  if (number >= 0 && !kept_.keep(number)) ::close(number);
 }
 
-void thread_stat::close() noexcept {
-  if (word_.load(std::memory_order_relaxed) < one_kept) return;
-  // acq_rel, as the decrement in look: the last one closes after what the others have read.
-  close_if_last(word_.fetch_or(closing, std::memory_order_acq_rel) | closing);
-}
-
-void thread_stat::close_if_last(std::uint64_t now) const noexcept {
-  if (now % one_kept != closing) return;
-  // Fails if another has begun to look: then that one closes.
-  if (!word_.compare_exchange_strong(now, 0, std::memory_order_acq_rel, std::memory_order_relaxed))
-    return;
-  const errno_guard keep;
-  ::close(static_cast<int>(now / one_kept) - 1);
-}
+void thread_stat::close() noexcept { kept_.drop(close_number); }
 
 thread_activity thread_stat::look(pid_t thread) const noexcept {
   thread_activity found = thread_activity::unknown;
-  const std::uint64_t kept = word_.fetch_add(1, std::memory_order_acquire);  // open
-  if (kept >= one_kept && (kept & closing) == 0 &&
-      !test_hooks.no_proc.load(std::memory_order_relaxed)) {
+  if (!test_hooks.no_proc.load(std::memory_order_relaxed)) {
     const errno_guard keep;
-    found = read_stat(static_cast<int>(kept / one_kept) - 1, thread);
+    kept_.read([&](int number) { found = read_stat(number, thread); }, close_number);
   }
-  close_if_last(word_.fetch_sub(1, std::memory_order_acq_rel) - 1);
   return found != thread_activity::unknown ? found : look_at_thread(thread);
 }
 

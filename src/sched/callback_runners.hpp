@@ -4,8 +4,8 @@
 // template. They are few, and in a list; the count is for all the others, which look at it only.
 //
 // Relaxed suffices for the count: a fiber looks for itself only, on the thread that has counted it,
-// for it does not change its thread meanwhile. It reads its own addition or a later value, and from
-// there on whoever subtracts has added before.
+// for it does not change its thread meanwhile. It reads its own addition or a later value, and each
+// later subtraction is by a fiber that has added before.
 
 #include <atomic>
 #include <cstdint>

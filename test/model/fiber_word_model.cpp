@@ -213,6 +213,37 @@ void cancelled(execution& x) {
   });
 }
 
+// A free record loses its memory, and is used again: its word is zero in between, which the kernel
+// writes. A ticket of its first life is still about.
+void dropped(execution& x, bool epoch_comes_back) {
+  auto f = std::make_shared<fiber>();
+  x.thread("owner", [=] {
+    f->state.set(fiber_state::running);
+    f->ticket.store(f->state.begin_park(stoppable::no), release);
+    if (!f->state.cancel_park()) ++f->wins[1];
+    f->state.set(fiber_state::unused);
+    const epoch_t kept = f->state.epoch();
+    f->state.revive(0);
+    if (epoch_comes_back) f->state.revive(kept);
+    f->state.set(fiber_state::running);
+    static_cast<void>(f->state.begin_park(stoppable::no));
+    f->stack = 1;
+    f->stale = f->state.commit([] { return false; }) == commit_duty::enqueue;
+  });
+  x.thread("late waker", [=] {
+    const wake_duty duty = f->state.wake(find_ticket(f), wake_code::ready);
+    model::check(duty != wake_duty::enqueue, "TRIM-2: a ticket of an earlier life wakes nobody");
+    if (duty == wake_duty::none) ++f->wins[0];
+  });
+  x.finally([=] {
+    model::check(f->wins[0] == f->wins[1], "both agree whether the first life was woken");
+    model::check(!f->stale && f->state.state() == fiber_state::parked,
+                 "TRIM-2: the second life is not woken");
+  });
+}
+void dropped_and_used_again(execution& x) { dropped(x, true); }
+void dropped_and_forgotten(execution& x) { dropped(x, false); }
+
 }  // namespace
 
 TEST_CASE("PARK-1: a wake is delivered exactly once, however it falls against commit") {
@@ -228,6 +259,11 @@ TEST_CASE("PARK-2: a stop before or during a stoppable park ends it") {
 }
 
 TEST_CASE("PARK-3: a ticket of another epoch changes nothing") { holds(stale_ticket); }
+
+TEST_CASE("TRIM-2: a record whose memory was dropped is a free one, and its epochs go on") {
+  holds(dropped_and_used_again);
+  CHECK_FALSE(model::explore({}, dropped_and_forgotten).ok());
+}
 
 TEST_CASE("PARK: which orderings are needed") {
   const auto all = model::mutate({},

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <new>
+#include <semaphore>
 #include <system_error>
 #include <thread>
 
@@ -60,11 +61,9 @@ std::uint64_t one_life(std::size_t n, std::uint64_t stream) {
     o.on_deadlock = weft::deadlock_policy::ignore;
     // What needs that long hangs. Before, there is memory again, and a report of who waits.
     o.shutdown_timeout = std::chrono::seconds(60);
-    std::atomic<bool> over{false};
+    std::binary_semaphore over{0};
     const std::jthread reporter([&over] {
-      for (int i = 0; i < 20'000 && !over; ++i)
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      if (over) return;
+      if (over.try_acquire_for(std::chrono::seconds(20))) return;
       memory::fail_one_in(0);
       std::fputs(weft::debug::dump_fibers().c_str(), stderr);
     });
@@ -84,11 +83,12 @@ std::uint64_t one_life(std::size_t n, std::uint64_t stream) {
       } catch (const std::system_error&) {
       }
     }
+    // The end comes at a random moment: there is no event to wait for.
     std::this_thread::sleep_for(std::chrono::milliseconds(1 + pick.below(30)));
     w.before_shutdown();
     left_behind = rt.shutdown();
     memory::fail_one_in(0);
-    over = true;
+    over.release();
   }
   CAPTURE(stream);
   CAPTURE(n);

@@ -104,14 +104,16 @@ TEST_CASE("dump: running, preempted, ready, not started, blocked in the kernel")
   weft::options o = workers(1);
   weft::runtime rt(o);
   std::atomic<bool> go_on{true}, computes{true};
+  std::atomic<int> passes[2] = {0, 0};
   std::vector<weft::fiber<void>> all;
   weft::attributes a;
-  for (const char* name : {"hog 1", "hog 2"}) {
-    a.name = name;
+  for (std::atomic<int>& own_passes : passes) {
+    a.name = &own_passes == passes ? "hog 1" : "hog 2";
     all.push_back(rt.spawn(a, [&] {
       do {
         compute_in_here(computes);
         weft::this_fiber::yield();
+        ++own_passes;
       } while (go_on);
     }));
   }
@@ -122,8 +124,9 @@ TEST_CASE("dump: running, preempted, ready, not started, blocked in the kernel")
   std::string dump, running, frozen;
   weft::test::until([&] {
     if (++looks % 50 == 0) {
+      const int first = passes[0], second = passes[1];
       computes = false;
-      std::this_thread::sleep_for(5ms);
+      weft::test::until([&] { return passes[0] != first && passes[1] != second; });
       computes = true;
     }
     dump = weft::debug::dump_fibers();
