@@ -5,10 +5,14 @@
 // the virtual machine (compiler, garbage collector) come on top.  A body is a virtual thread.
 import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 
 final class Bench {
   interface Body {
@@ -45,6 +49,18 @@ final class Bench {
 
   static Thread spawn(Body body) {
     return Thread.startVirtualThread(() -> orExit(body));
+  }
+
+  /** Prints the port of a listener and serves each connection in a virtual thread. */
+  static void serve(Consumer<Socket> connection) throws InterruptedException {
+    run(() -> {
+      ServerSocket listener = new ServerSocket(0, 4096, InetAddress.getLoopbackAddress());
+      System.out.println("port=" + listener.getLocalPort());
+      while (true) {
+        Socket socket = listener.accept();
+        spawn(() -> connection.accept(socket));
+      }
+    });
   }
 
   private static void orExit(Body body) {

@@ -20,11 +20,23 @@ namespace bench {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
+inline void asio_version() {
+  version(std::to_string(BOOST_VERSION / 100000) + "." +
+          std::to_string(BOOST_VERSION / 100 % 1000));
+}
+
+/// WORKERS threads run the context, this one among them.
+inline int run_context(asio::io_context& context, std::size_t workers) {
+  std::vector<std::thread> threads;
+  for (std::size_t i = 1; i < workers; ++i) threads.emplace_back([&] { context.run(); });
+  context.run();
+  return 0;
+}
+
 /// serve(tcp::socket) is a coroutine per connection.
 template <class Serve>
 int run_asio(std::size_t workers, Serve serve) {
-  version(std::to_string(BOOST_VERSION / 100000) + "." +
-          std::to_string(BOOST_VERSION / 100 % 1000));
+  asio_version();
   asio::io_context context(static_cast<int>(workers));
   tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
   print_port(acceptor.local_endpoint().port());
@@ -38,10 +50,7 @@ int run_asio(std::size_t workers, Serve serve) {
         }
       },
       asio::detached);
-  std::vector<std::thread> threads;
-  for (std::size_t i = 1; i < workers; ++i) threads.emplace_back([&] { context.run(); });
-  context.run();
-  return 0;
+  return run_context(context, workers);
 }
 
 }  // namespace bench

@@ -2,6 +2,8 @@
 //! common/bench.hpp for Rust: arguments, clock, the Tokio runtime, and the lines tools/compare
 //! reads. The allocator is Rust's default (the system malloc), as `cargo new` gives it.
 
+pub mod server;
+
 use std::future::Future;
 use std::time::{Duration, Instant};
 

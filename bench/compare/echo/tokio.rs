@@ -2,7 +2,7 @@
 //! echo: a task per connection that writes back what it reads.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use weft_compare as bench;
 
 async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
@@ -19,12 +19,5 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
 
 fn main() {
     let arguments = bench::parse(&[]);
-    bench::run(arguments.workers, async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        println!("port={}", listener.local_addr().expect("an address").port());
-        loop {
-            let (stream, _) = listener.accept().await.expect("a connection");
-            tokio::spawn(serve(stream));
-        }
-    });
+    bench::run(arguments.workers, bench::server::run(serve));
 }

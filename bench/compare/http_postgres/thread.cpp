@@ -3,7 +3,7 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "common/thread.hpp"
+#include "common/thread_server.hpp"
 #include "http_postgres/people.hpp"
 
 namespace {
@@ -33,17 +33,7 @@ class pool {
   std::vector<bench::pq_connection> free_;
 };
 
-bool write_all(int fd, std::string_view data) {
-  while (!data.empty()) {
-    const ssize_t n = send(fd, data.data(), data.size(), MSG_NOSIGNAL);
-    if (n < 0) return false;
-    data.remove_prefix(std::size_t(n));
-  }
-  return true;
-}
-
 void serve(int fd, pool& people) {
-  bench::no_delay(fd);
   bench::people_requests requests;
   char buffer[4096];
   for (bool alive = true; alive;) {
@@ -51,9 +41,8 @@ void serve(int fd, pool& people) {
     if (n <= 0) break;
     requests.add({buffer, std::size_t(n)});
     for (std::string id; alive && !(id = requests.next()).empty();)
-      alive = write_all(fd, bench::answer_of(people.query(id)));
+      alive = bench::write_all(fd, bench::answer_of(people.query(id)));
   }
-  close(fd);
 }
 
 }  // namespace
@@ -62,13 +51,5 @@ int main(int argc, char** argv) {
   const auto arguments = bench::parse(argc, argv, {"POOL"});
   bench::begin_threads(arguments);
   pool people(arguments[0]);
-  const int listener = bench::listen_somewhere(0);
-  for (;;) {
-    const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-    if (fd < 0) {
-      std::perror("accept");
-      return 1;
-    }
-    std::thread(serve, fd, std::ref(people)).detach();
-  }
+  return bench::run_thread_server([&people](int fd) { serve(fd, people); });
 }

@@ -5,13 +5,12 @@
 #include <csignal>
 #include <memory>
 
-#include "common/thread.hpp"
+#include "common/thread_server.hpp"
 #include "https/https.hpp"
 
 namespace {
 
 void serve(int fd, SSL_CTX* settings, bool once) {
-  bench::no_delay(fd);
   const std::unique_ptr<SSL, void (*)(SSL*)> stream(SSL_new(settings), SSL_free);
   SSL* const s = stream.get();
   SSL_set_fd(s, fd);
@@ -30,7 +29,6 @@ void serve(int fd, SSL_CTX* settings, bool once) {
         });
     if (!broken) SSL_shutdown(s);
   }
-  close(fd);
 }
 
 }  // namespace
@@ -46,13 +44,6 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "no certificate\n");
     return 1;
   }
-  const int listener = bench::listen_somewhere(0);
-  for (;;) {
-    const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-    if (fd < 0) {
-      std::perror("accept");
-      return 1;
-    }
-    std::thread(serve, fd, settings, arguments[0] != 0).detach();
-  }
+  return bench::run_thread_server(
+      [settings, once = arguments[0] != 0](int fd) { serve(fd, settings, once); });
 }

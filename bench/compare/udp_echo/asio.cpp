@@ -1,25 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // udp_echo: one coroutine sends each message back to where it came from.
-#include <utility>  // Boost 1.74's awaitable.hpp forgets it
+#include "common/asio.hpp"
 
-#include <boost/asio.hpp>
-#include <boost/version.hpp>
-
-#include <cstddef>
-#include <string>
-#include <thread>
-#include <vector>
-
-#include "common/bench.hpp"
-#include "common/http.hpp"
-
-namespace asio = boost::asio;
+namespace asio = bench::asio;
 using asio::ip::udp;
 
 int main(int argc, char** argv) {
   const auto arguments = bench::parse(argc, argv, {});
-  bench::version(std::to_string(BOOST_VERSION / 100000) + "." +
-                 std::to_string(BOOST_VERSION / 100 % 1000));
+  bench::asio_version();
   asio::io_context context(static_cast<int>(arguments.workers));
   udp::socket socket(context, {asio::ip::address_v4::loopback(), 0});
   bench::print_port(socket.local_endpoint().port());
@@ -35,7 +23,5 @@ int main(int argc, char** argv) {
         }
       },
       asio::detached);
-  std::vector<std::thread> threads;
-  for (std::size_t i = 1; i < arguments.workers; ++i) threads.emplace_back([&] { context.run(); });
-  context.run();
+  return bench::run_context(context, arguments.workers);
 }

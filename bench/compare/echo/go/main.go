@@ -4,11 +4,10 @@
 package main
 
 import (
-	"fmt"
 	"net"
-	"os"
 
 	"weftcompare/common/bench"
+	"weftcompare/common/server"
 )
 
 func serve(connection net.Conn) {
@@ -27,18 +26,5 @@ func serve(connection net.Conn) {
 
 func main() {
 	bench.Parse()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	fmt.Printf("port=%d\n", listener.Addr().(*net.TCPAddr).Port)
-	for {
-		connection, err := listener.Accept()
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		go serve(connection)
-	}
+	server.Run(server.Listen(), serve)
 }

@@ -3,8 +3,6 @@
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 
 final class Main {
@@ -13,7 +11,7 @@ final class Main {
       socket.setTcpNoDelay(true);
       InputStream in = socket.getInputStream();
       OutputStream out = socket.getOutputStream();
-      byte[] buffer = new byte[4096];
+      byte[] buffer = new byte[512];
       for (int n; (n = in.read(buffer)) > 0; ) out.write(buffer, 0, n);
     } catch (IOException gone) {
       return;  // the client is gone; so is this connection
@@ -22,13 +20,6 @@ final class Main {
 
   public static void main(String[] arguments) throws Exception {
     Bench.parse(arguments);
-    Bench.run(() -> {
-      ServerSocket listener = new ServerSocket(0, 4096, InetAddress.getLoopbackAddress());
-      System.out.println("port=" + listener.getLocalPort());
-      while (true) {
-        Socket socket = listener.accept();
-        Bench.spawn(() -> serve(socket));
-      }
-    });
+    Bench.serve(Main::serve);
   }
 }

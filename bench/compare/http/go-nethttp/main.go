@@ -4,27 +4,20 @@
 package main
 
 import (
-	"fmt"
-	"net"
 	"net/http"
-	"os"
 
 	"weftcompare/common/bench"
+	"weftcompare/common/server"
 )
 
 func main() {
 	bench.Parse()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	fmt.Printf("port=%d\n", listener.Addr().(*net.TCPAddr).Port)
+	listener := server.Listen()
+	server.PrintPort(listener)
 	body := []byte("Hello, World!\n")
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
 		w.Write(body)
 	})
-	fmt.Fprintln(os.Stderr, http.Serve(listener, handler))
-	os.Exit(1)
+	server.Check(http.Serve(listener, handler))
 }

@@ -3,8 +3,6 @@
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 
@@ -37,13 +35,6 @@ final class Main {
 
   public static void main(String[] arguments) throws Exception {
     Bench.parse(arguments);
-    Bench.run(() -> {
-      ServerSocket listener = new ServerSocket(0, 4096, InetAddress.getLoopbackAddress());
-      System.out.println("port=" + listener.getLocalPort());
-      while (true) {
-        Socket socket = listener.accept();
-        Bench.spawn(() -> serve(socket));
-      }
-    });
+    Bench.serve(Main::serve);
   }
 }

@@ -7,21 +7,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"weftcompare/common/bench"
+	"weftcompare/common/server"
 )
-
-func fail(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
 
 // answer is what a request for person id gets.
 func answer(people *pgxpool.Pool, id int) []byte {
@@ -68,16 +61,9 @@ func serve(connection net.Conn, people *pgxpool.Pool) {
 func main() {
 	pool := bench.Parse("POOL")[0]
 	settings, err := pgxpool.ParseConfig(os.Getenv("WEFT_COMPARE_DATABASE"))
-	fail(err)
+	server.Check(err)
 	settings.MaxConns = int32(pool)
 	people, err := pgxpool.NewWithConfig(context.Background(), settings)
-	fail(err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	fail(err)
-	fmt.Printf("port=%d\n", listener.Addr().(*net.TCPAddr).Port)
-	for {
-		connection, err := listener.Accept()
-		fail(err)
-		go serve(connection, people)
-	}
+	server.Check(err)
+	server.Run(server.Listen(), func(connection net.Conn) { serve(connection, people) })
 }

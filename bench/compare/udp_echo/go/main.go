@@ -6,18 +6,15 @@ package main
 import (
 	"fmt"
 	"net"
-	"os"
 
 	"weftcompare/common/bench"
+	"weftcompare/common/server"
 )
 
 func main() {
 	bench.Parse()
 	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	server.Check(err)
 	fmt.Printf("port=%d\n", socket.LocalAddr().(*net.UDPAddr).Port)
 	buffer := make([]byte, 2048)
 	for {
