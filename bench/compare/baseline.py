@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 import build
 import run
+from figures import more_is_better, number
 
 COLUMNS = ("workload", "workers", "metric", "unit", "baseline", "now", "now/baseline", "interval")
 UNJUDGED = re.compile(r"p50|p99|max|late")
-HIGHER_IS_BETTER = re.compile(r"rate$|ticks$")
 
 
 class Row(NamedTuple):
@@ -43,7 +43,7 @@ class Row(NamedTuple):
             return "too few pairs"
         if UNJUDGED.search(self.metric):
             return "not judged"
-        better_is_more = HIGHER_IS_BETTER.search(self.metric)
+        better_is_more = more_is_better(self.metric)
         worse = 1 / self.ratio if better_is_more and self.ratio else self.ratio
         near = 1 / self.high if better_is_more and self.high else self.low
         far = 1 / self.low if better_is_more and self.low else self.high
@@ -121,9 +121,6 @@ def rows_of(workload, workers, runs):
 
 
 def shown(row, bound):
-    def number(value):
-        return f"{value:.4g}" if value < 1e4 else f"{value:.0f}"
-
     return (
         row.workload,
         str(row.workers),

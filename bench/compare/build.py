@@ -68,6 +68,11 @@ def source_subject(subject):
     return subject.removesuffix("-glibc").removesuffix("-jemalloc")
 
 
+def built_subject(subject):
+    """Whose executable it runs: weft-glibc has its own, the -jemalloc ones have not."""
+    return subject.removesuffix("-jemalloc")
+
+
 def language(folder, subject):
     subject = source_subject(subject)
     for kind, source in (
@@ -97,32 +102,41 @@ def java_home():
     return None
 
 
-def missing_packages(folders, subjects, loads):
-    """The Debian packages they need and the machine lacks; nothing on other systems."""
-    wanted = list(BASE_PACKAGES)
-    for subject in subjects:
-        wanted += PACKAGES.get(subject.split("-")[0], [])
-    wanted += [p for folder in folders for p in WORKLOAD_PACKAGES.get(folder, [])]
-    wanted += [p for load in loads for p in load.packages]
+# A toolchain that came from elsewhere is as good as the package.
+COMMANDS = {
+    "g++": "c++",
+    "cmake": "cmake",
+    "ninja-build": "ninja",
+    "golang-go": "go",
+    "cargo": "cargo",
+    "wrk": "wrk",
+    "openssl": "openssl",
+}
+
+
+def lacking(packages):
+    """Those of Debian's packages that the machine lacks; none on other systems."""
     if not shutil.which("dpkg-query"):
         return []
-    # A toolchain that came from elsewhere is as good as the package.
-    commands = {
-        "g++": "c++",
-        "cmake": "cmake",
-        "ninja-build": "ninja",
-        "golang-go": "go",
-        "cargo": "cargo",
-        "wrk": "wrk",
-        "openssl": "openssl",
-    }
     if java_home():
-        wanted = [p for p in wanted if p not in PACKAGES["java"]]
+        packages = [p for p in packages if p not in PACKAGES["java"]]
     return [
         p
-        for p in dict.fromkeys(wanted)
-        if not (shutil.which(commands[p]) if p in commands else installed(p))
+        for p in dict.fromkeys(packages)
+        if not (shutil.which(COMMANDS[p]) if p in COMMANDS else installed(p))
     ]
+
+
+def packages_of(folder, subject):
+    return WORKLOAD_PACKAGES.get(folder, []) + PACKAGES.get(subject.split("-")[0], [])
+
+
+def missing_packages(folders, subjects, loads):
+    """What they and every build need, and the machine lacks."""
+    wanted = list(BASE_PACKAGES)
+    wanted += [p for subject in subjects for p in packages_of(None, subject)]
+    wanted += [p for folder in folders for p in packages_of(folder, "")]
+    return lacking(wanted + [p for load in loads for p in load.packages])
 
 
 def install(packages):
@@ -174,8 +188,7 @@ def missing_load(load):
     """Why a load cannot run here, or None."""
     if load.program and not load_program(load.program).exists():
         return f"{load.program} is not built"
-    missing = missing_packages((), (), [load]) if shutil.which("dpkg-query") else ()
-    missing = [package for package in missing if package in load.packages]
+    missing = lacking(load.packages)
     return f"apt-get install {' '.join(missing)}" if missing else None
 
 
@@ -214,13 +227,14 @@ def build_cpp(wanted, loads=(), root=ROOT, out=None):
     problems, possible = {}, []
     for folder, subject in wanted:
         target = f"weft_compare_{folder}_{subject}"
-        package = WORKLOAD_PACKAGES.get(folder) or PACKAGES.get(subject.split("-")[0])
         if target in known:
             possible.append((folder, subject, target))
-        elif package:
-            problems[folder, subject] = f"apt-get install {' '.join(package)}"
+        elif not (root / "bench/compare" / folder / f"{source_subject(subject)}.cpp").exists():
+            problems[folder, subject] = "this revision has no such program"
+        elif missing := lacking(packages_of(folder, subject)):
+            problems[folder, subject] = f"apt-get install {' '.join(missing)}"
         else:
-            problems[folder, subject] = "this weft has no such program, or lacks what it needs"
+            problems[folder, subject] = "cmake did not find what it needs"
     build = ["cmake", "--build", str(tree), "-j", str(os.cpu_count() or 1), "--target"]
     names = [target for _, _, target in possible] + [f"weft_compare_{load}" for load in loads]
     if names and not run(build + names, root, out / "build.log"):
@@ -231,21 +245,23 @@ def build_cpp(wanted, loads=(), root=ROOT, out=None):
     return problems
 
 
+def build_each(wanted, log, how):
+    """Builds them one by one: how(folder, subject) is a command and where to run it."""
+    return {pair: BROKEN for pair in wanted if not run(*how(*pair), OUT / log)}
+
+
 def build_go(wanted):
     if not shutil.which("go"):
         return {pair: "apt-get install golang-go" for pair in wanted}
-    problems = {}
-    for folder, subject in wanted:
-        source = HERE / folder / subject
+
+    def how(folder, subject):
+        command = ["go", "build", "-buildvcs=false", "-o", str(program(folder, subject))]
         # One that needs more than the standard library is a module of its own.
-        where, package = (
-            (source, ".") if (source / "go.mod").exists() else (HERE, f"./{folder}/{subject}")
-        )
-        built = str(program(folder, subject))
-        command = ["go", "build", "-buildvcs=false", "-o", built, package]
-        if not run(command, where, OUT / "go.log"):
-            problems[folder, subject] = BROKEN
-    return problems
+        if (HERE / folder / subject / "go.mod").exists():
+            return [*command, "."], HERE / folder / subject
+        return [*command, f"./{folder}/{subject}"], HERE
+
+    return build_each(wanted, "go.log", how)
 
 
 def build_rust(wanted):
@@ -271,14 +287,13 @@ def build_java(wanted):
     home = java_home()
     if not home:
         return {pair: f"needs a JDK of {JAVA_NEEDED} or newer (JAVA_HOME)" for pair in wanted}
-    problems = {}
-    for folder, subject in wanted:
-        to = program(folder, subject)
-        sources = [str(HERE / "common" / "Bench.java"), str(HERE / folder / subject / "Main.java")]
-        command = [str(home / "bin" / "javac"), "-d", str(to), *sources]
-        if not run(command, HERE, OUT / "java.log"):
-            problems[folder, subject] = BROKEN
-    return problems
+
+    def how(folder, subject):
+        sources = HERE / "common" / "Bench.java", HERE / folder / subject / "Main.java"
+        javac = str(home / "bin" / "javac")
+        return [javac, "-d", str(program(folder, subject)), *map(str, sources)], HERE
+
+    return build_each(wanted, "java.log", how)
 
 
 def program(folder, subject, out=None):
@@ -289,8 +304,8 @@ def program(folder, subject, out=None):
         return out / kind / f"{folder}_{source_subject(subject)}"
     if kind == "rust":
         return out / "rust" / "release" / f"{folder}_{source_subject(subject)}"
-    name = subject.removesuffix("-jemalloc")
-    return (PREBUILT or out / "cmake") / "bench" / "compare" / f"weft_compare_{folder}_{name}"
+    name = f"weft_compare_{folder}_{built_subject(subject)}"
+    return (PREBUILT or out / "cmake") / "bench" / "compare" / name
 
 
 def command(folder, subject, workers, out=None):
@@ -315,22 +330,18 @@ def build(wanted, loads=()):
         if subject.endswith("-jemalloc") and not JEMALLOC:
             problems[folder, subject] = "apt-get install libjemalloc2"
         else:
-            name = subject.removesuffix("-jemalloc")
-            by_language[language(folder, subject)].append((folder, name))
+            by_language[language(folder, subject)].append((folder, built_subject(subject)))
+    found = {}
     hows = {"c++": build_cpp, "go": build_go, "rust": build_rust, "java": build_java}
     for kind, how in hows.items():
         some = list(dict.fromkeys(by_language[kind]))
         if kind == "c++" and (some or loads):
             say(f"building {len(some)} c++ programs and {len(loads)} loads")
-            found = build_cpp(some, loads)
+            found |= build_cpp(some, loads)
         elif some:
             say(f"building {len(some)} {kind} programs")
-            found = how(some)
-        else:
-            continue
-        problems.update(
-            (pair, found[pair[0], pair[1].removesuffix("-jemalloc")])
-            for pair in wanted
-            if (pair[0], pair[1].removesuffix("-jemalloc")) in found
-        )
+            found |= how(some)
+    for folder, subject in wanted:
+        if why := found.get((folder, built_subject(subject))):
+            problems[folder, subject] = why
     return problems

@@ -2,7 +2,7 @@
 """plot.py SAVED PAGE: draws what tools/compare saved in the folder SAVED into the folder PAGE.
 
 PAGE/index.html has a plot and a table per workload, PAGE/comparison.png all workloads in one plot.
-Cells in which weft loses are drawn like the others; LOSSES in workloads.py has the reasons.
+Cells in which weft loses are drawn like the others; LOSSES in subjects.py has the reasons.
 Rejected: a logarithmic axis for one workload (a reader compares lengths), bars for all in one plot
 (their ratios span three decades).
 """
@@ -11,6 +11,7 @@ import html
 import io
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -18,7 +19,9 @@ import matplotlib
 matplotlib.use("Agg")
 # pylint: disable=wrong-import-position
 import matplotlib.pyplot as plt  # noqa: E402
+import build  # noqa: E402
 import saved  # noqa: E402
+from figures import more_is_better  # noqa: E402
 from subjects import LOSSES, SUBJECTS  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
 
@@ -44,10 +47,6 @@ PEERS |= {"tbb": "oneTBB", "thread": "std::thread", "asio": "Asio"}
 MARKS = dict(
     zip(("Go", "Tokio", "Java", "Boost.Fiber", "oneTBB", "std::thread", "Asio"), "osDv^Pd")
 )
-
-
-def more_is_better(metric):
-    return metric.endswith(("rate", "ticks"))
 
 
 def headline(name, rows):
@@ -153,7 +152,7 @@ td,th{padding:.15em .7em;text-align:left;border-bottom:1px solid #ddd}
 
 def draw_all(found, to):
     """Every workload's headline as so many times what weft takes, on two workers if it has them."""
-    rows = []
+    rows, absent = [], [name for name in WORKLOADS if WORKLOADS[name].shown and name not in found]
     for name, measured in found.items():
         if not WORKLOADS[name].shown:
             continue
@@ -174,8 +173,17 @@ def draw_all(found, to):
         }
         if points:
             rows.append((f"{name}: {metric.replace('_', ' ')}", points, reason(name, metric)))
-    behind = [(label, why) for label, points, why in rows if min(points.values()) < 0.95]
-    height = 0.3 * len(rows) + 0.17 * len(behind) + 1.9
+        absent += [
+            f"{PEERS[peer]} in {name}"
+            for peer in PEERS
+            if build.language(WORKLOADS[name].folder or name, peer)
+            and workers in WORKLOADS[name].only.get(peer, (workers,))
+            and PEERS[peer] not in points
+        ]
+    notes = [f"{label}: {why}" for label, points, why in rows if min(points.values()) < 0.95]
+    if absent:
+        notes += textwrap.wrap(f"Not measured: {', '.join(absent)}.", 160)
+    height = 0.3 * len(rows) + 0.17 * len(notes) + 1.9
     figure, axes = plt.subplots(figsize=(9.6, height), layout="constrained")
     low = min(0.5, min(min(points.values()) for _, points, _ in rows) / 1.3)
     axes.axvspan(low, 1, color="#fbe9e7", zorder=0)
@@ -212,7 +220,6 @@ def draw_all(found, to):
     )
     dates = sorted({measured["date"] for measured in found.values()})
     machines = sorted({measured["machine"] for measured in found.values()})
-    notes = [f"{label}: {why}" for label, why in behind]
     when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
     notes.append(f"{when}; {'; '.join(machines)}; tools/compare --page; weft with jemalloc")
     figure.supxlabel("\n".join(notes), fontsize=8, color="#444", x=0.01, ha="left")

@@ -9,16 +9,8 @@ import os
 import re
 import signal
 import subprocess
-from typing import NamedTuple, Optional
 
-
-class Figure(NamedTuple):
-    """A metric, and what the process used of the machine meanwhile."""
-
-    value: float
-    unit: str
-    cpu: Optional[float] = None  # seconds: of the whole program; of a server, under this load
-    peak: Optional[float] = None  # MiB resident, at most, since it was started
+from figures import Figure
 
 
 class Failed(Exception):

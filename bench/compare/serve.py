@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Callable
 
 import services
-from run import Failed, Figure, Hung, parse, stop
+from figures import Figure
+from run import Failed, Hung, parse, stop
 
 RESPONSE_END = b"\r\n\r\nHello, World!\n"
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
