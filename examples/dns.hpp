@@ -14,9 +14,9 @@ namespace dns {
 using message = std::vector<unsigned char>;
 inline constexpr std::size_t largest = 4096;
 
-/// The one question of a query; not whole, if there is none or more than one.
+/// The one question of a query; not valid if there is none or more than one.
 struct question {
-  bool whole = false;
+  bool valid = false;
   std::string name;
   int type = 0;
 
@@ -28,30 +28,31 @@ struct question {
       return;
     name = ns_rr_name(record);
     type = ns_rr_type(record);
-    whole = true;
+    valid = true;
   }
   [[nodiscard]] bool is(const question& other) const {
-    return whole && other.whole && type == other.type &&
+    return valid && other.valid && type == other.type &&
            ::strcasecmp(name.c_str(), other.name.c_str()) == 0;
   }
 };
 
-inline bool is_answer(const message& m) { return m.size() >= NS_HFIXEDSZ && (m[2] & 0x80) != 0; }
+inline bool is_response(const message& m) { return m.size() >= NS_HFIXEDSZ && (m[2] & 0x80) != 0; }
 
-/// An answer without records. What follows the question in the query (EDNS) is left out.
-inline message answer_to(const message& query, int code) {
+/// A response without records. What follows the question in the query (EDNS) is left out.
+inline message make_response(const message& query, int code) {
   std::size_t end = NS_HFIXEDSZ;
   while (query[end] != 0) end += query[end] + 1u;  // the name, whose form libresolv has checked
   message m(query.begin(), query.begin() + static_cast<std::ptrdiff_t>(end + 5));
-  m[2] = static_cast<unsigned char>((m[2] & 0x79) | 0x80);  // an answer; what was asked, as asked
+  m[2] = static_cast<unsigned char>((m[2] & 0x79) | 0x80);  // a response; the opcode as it was
   m[3] = static_cast<unsigned char>(0x80 | code);           // recursion is available
   for (std::size_t i = 6; i < NS_HFIXEDSZ; ++i) m[i] = 0;   // no records yet
   return m;
 }
 
-/// An authoritative answer: the IPv4 address, or no record if another type was asked for.
-inline message address_answer(const message& query, const question& q, const std::string& address) {
-  message m = answer_to(query, ns_r_noerror);
+/// An authoritative response: the IPv4 address, or no record if another type was asked for.
+inline message address_response(const message& query, const question& q,
+                                const std::string& address) {
+  message m = make_response(query, ns_r_noerror);
   m[2] |= 0x04;  // authoritative
   if (q.type != ns_t_a) return m;
   m[7] = 1;

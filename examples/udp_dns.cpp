@@ -51,9 +51,9 @@ class name_server {
       if (ec || got.truncated()) continue;
       const message query(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(got.size));
       const question q(query);
-      if (!q.whole || dns::is_answer(query)) continue;
+      if (!q.valid || dns::is_response(query)) continue;
       if (const auto own = names_.find(q.name); own != names_.end()) {
-        socket.send_to(dns::address_answer(query, q, own->second), got.from, ec);
+        socket.send_to(dns::address_response(query, q, own->second), got.from, ec);
       } else if (places_.try_acquire()) {
         questions.spawn([this, &socket, query, q, from = got.from] {
           std::error_code lost;
@@ -79,7 +79,7 @@ class name_server {
         for (;;) {
           answer.resize(dns::largest);
           answer.resize(socket.receive(answer).size);
-          if (!dns::is_answer(answer) || answer[0] != asked[0] || answer[1] != asked[1]) continue;
+          if (!dns::is_response(answer) || answer[0] != asked[0] || answer[1] != asked[1]) continue;
           if (!question(answer).is(q)) continue;
           answer[0] = query[0];
           answer[1] = query[1];
@@ -87,7 +87,7 @@ class name_server {
         }
       } catch (const std::system_error&) {  // no answer in time, nobody there, no descriptor left
       }
-    return dns::answer_to(query, ns_r_servfail);
+    return dns::make_response(query, ns_r_servfail);
   }
 
   std::map<std::string, std::string> names_;

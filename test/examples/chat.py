@@ -11,8 +11,8 @@ with Server(sys.argv[1], "--patience-ms", 300) as server:
     def enter():
         client = server.connect()
         lines = client.makefile("r")
-        while not lines.readline().startswith("you are "):
-            pass
+        while not (line := lines.readline()).startswith("you are "):
+            assert line, "chat hung up before it said who the client is"
         return client, lines
 
     ann, from_ann = enter()

@@ -7,6 +7,8 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "model/holds.hpp"
 #include "model/sync.hpp"
@@ -23,6 +25,7 @@ struct world {
   // The pool: how many are idle beyond those that stay warm. Under its lock.
   model::atomic<std::uint32_t> lock{0};
   model::plain<int> excess{0};
+  model::plain<int> periods{0};           // what trim_stacks keeps from call to call
   model::atomic<std::uint32_t> ended{0};  // the trimmer's service thread, which waits for no claim
 
   template <class F>
@@ -51,6 +54,7 @@ void give_back(const shared& w) {
 // As trim_stacks, period after period, in one.
 void serve(const shared& w) {
   do {
+    w->periods = w->periods + 1;
     w->locked([&] { return w->excess = 0, 0; });
   } while (!w->claim.end([&] { return w->any_excess(); }));
 }
@@ -72,7 +76,10 @@ void giver_and_trimmer(execution& x) {
 
 void two_monitors(execution& x) {
   auto w = std::make_shared<world>();
-  x.thread("giver", [=] { give_back(w); });
+  x.thread("giver", [=] {
+    give_back(w);
+    give_back(w);
+  });
   for (const char* name : {"first", "second"})
     x.thread(name, [=] {
       if (w->claim.claim()) serve(w);
@@ -85,7 +92,9 @@ void given_back(execution& x) {
   auto w = std::make_shared<world>();
   x.thread("giver", [=] {
     give_back(w);
-    if (w->claim.claim()) w->claim.unclaim();
+    if (!w->claim.claim()) return;
+    w->periods = w->periods + 1;
+    w->claim.unclaim();
   });
   x.thread("other", [=] {
     if (w->claim.claim()) serve(w);
@@ -114,4 +123,11 @@ TEST_CASE("known mistake: the trimmer looks before it lets go") {
                      x.finally([=] { is_seen_to(w); });
                    }).end;
   CHECK(end == model::verdict::violated);
+}
+
+TEST_CASE("TRIM-1: which orderings are needed") {
+  const auto all = model::mutate(model::bounded(model::switches),
+                                 {giver_and_trimmer, two_monitors, given_back}, "/stack_trim.hpp");
+  const std::vector<std::string> expected{};
+  CHECK_MESSAGE(model::survivors(all) == expected, model::list(all));
 }

@@ -14,11 +14,11 @@ namespace {
 
 struct failure {};  // what children throw
 
-/// What the fibers of one life share, and the books they keep. Written after the deed.
+/// What the fibers of one life share, and the books they keep. Written after the step.
 class world {
  public:
   explicit world(choices& pick) : numbers_(pick.below(4)), closes_(pick.below(2) == 0) {}
-  void deed(choices& pick, int depth);
+  void step(choices& pick, int depth);
   void before_shutdown() {
     if (closes_) numbers_.close();
   }
@@ -146,7 +146,7 @@ void world::start_children(choices& pick, int depth) {
           count& c_;
         } const here(alive);
         choices own(stream);
-        deed(own, depth + 1);
+        step(own, depth + 1);
         if (own.below(8) == 0) throw failure{};
       });
       if (pick.below(12) == 0) all.request_stop();
@@ -157,7 +157,7 @@ void world::start_children(choices& pick, int depth) {
   expect(alive == 0);
 }
 
-void world::deed(choices& pick, int depth) {
+void world::step(choices& pick, int depth) {
   const auto stop = weft::this_fiber::stop_token();
   const std::uint64_t n = pick.below(1000);
   switch (pick.below(11)) {

@@ -111,7 +111,7 @@ TEST_CASE("stress: closes, stops and readiness race, and every wait ends") {
           while (a.read_some(buffer, ec) > 0) {
           }
         }));
-      auto deed = [&, what = below(r, 4), pause = below(r, 200)](int) {
+      auto step = [&, what = below(r, 4), pause = below(r, 200)](int) {
         weft::this_fiber::sleep_for(std::chrono::microseconds(pause));
         std::error_code ec;
         static_cast<void>(b.write_some(bytes("ping"), ec));
@@ -121,7 +121,7 @@ TEST_CASE("stress: closes, stops and readiness race, and every wait ends") {
         if (what == 3)
           for (auto& w : waits) w.request_stop();
       };
-      deed(0);
+      step(0);
       for (auto& w : waits) w.join();  // a lost wake is a hang
     }
   });

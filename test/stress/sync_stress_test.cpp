@@ -4,7 +4,7 @@
 //
 // Oracle: what a mutex or a writer protects is plain data whose sum must come out; permits and
 // tokens are counted on both sides; every execution agent must end. Timeouts, stops and yields are
-// strewn in. WEFT_SEED repeats a run.
+// strewn in. WEFT_TEST_SEED repeats a run.
 #include <doctest/doctest.h>
 
 #include <atomic>

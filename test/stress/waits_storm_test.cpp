@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The other waits while everything happens at once: sockets and pipes, timers, condition variables,
-// futures, events, groups, threads of one's own. WEFT_SOAK_SECONDS makes it a soak.
+// Waits for sockets, timers, condition variables, futures, weighted semaphores and groups, and
+// fibers on threads of their own, while everything happens at once (support/lives.hpp).
 #include "support/lives.hpp"
 
 #include <array>
@@ -17,7 +17,7 @@ namespace {
 class world {
  public:
   explicit world(choices&) {}
-  void deed(choices& pick, int depth);
+  void step(choices& pick, int depth);
   void before_shutdown() {}
   void settle() {
     CHECK(wrong_ == 0);
@@ -181,7 +181,7 @@ void world::call_back(choices& pick) {
   expect(called == (source.stop_requested() ? 1 : 0));
 }
 
-void world::deed(choices& pick, int) {
+void world::step(choices& pick, int) {
   switch (pick.below(9)) {
     case 0:
     case 1:

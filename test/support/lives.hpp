@@ -6,7 +6,7 @@
 //
 // A World is what the fibers of one life share:
 //   explicit World(choices&)         on the test's thread
-//   void deed(choices&, int depth)   what a fiber does, again and again until its stop is
+//   void step(choices&, int depth)   what a fiber does, again and again until its stop is
 //                                    requested; if it throws bad_alloc or system_error, nothing
 //   void before_shutdown()           on the test's thread
 //   void settle()                    when all have ended: the books balance
@@ -37,15 +37,15 @@ inline void add(count& to, std::uint64_t n) noexcept { to.fetch_add(n, std::memo
 
 /// Does one thing after the other, until it is asked to stop.
 template <class World>
-void live(World& w, std::uint64_t stream, count& deeds) {
+void live(World& w, std::uint64_t stream, count& steps) {
   choices pick(stream);
   while (!weft::this_fiber::stop_requested()) {
     try {
-      w.deed(pick, 0);
+      w.step(pick, 0);
     } catch (const std::bad_alloc&) {
     } catch (const std::system_error&) {
     }
-    add(deeds, 1);
+    add(steps, 1);
   }
 }
 
@@ -53,7 +53,7 @@ template <class World>
 std::uint64_t one_life(std::size_t n, std::uint64_t stream) {
   choices pick(stream);
   World w(pick);
-  count started{0}, ended{0}, deeds{0};
+  count started{0}, ended{0}, steps{0};
   std::size_t left_behind = 0;
   {
     weft::options o;
@@ -70,12 +70,13 @@ std::uint64_t one_life(std::size_t n, std::uint64_t stream) {
     // there was no stack to start it on
     o.on_unhandled_exception = [&](const weft::unhandled_exception&) { add(ended, 1); };
     weft::runtime rt(o);
+    // ThreadSanitizer defers signals until the next system call, so a preempted fiber stays.
     probe::storm(rt, (WEFT_TSAN != 0 ? 0 : probe::preempts) | probe::retake_all);
     if (pick.below(2) == 0) memory::fail_one_in(50 + pick.below(500));
     for (int i = 0; i < 12; ++i) {
       try {
         rt.spawn([&, s = pick.below(~0ULL)] {
-            live(w, s, deeds);
+            live(w, s, steps);
             add(ended, 1);
           }).detach();
         add(started, 1);
@@ -95,18 +96,18 @@ std::uint64_t one_life(std::size_t n, std::uint64_t stream) {
   CHECK(left_behind == 0);
   CHECK(ended == started);
   w.settle();
-  return deeds;
+  return steps;
 }
 
 template <class World>
 void lives() {
   for (const std::size_t n : {1, 2, 8}) {
-    std::uint64_t lived = 0, deeds = 0;
+    std::uint64_t lived = 0, steps = 0;
     const auto end = std::chrono::steady_clock::now() + soak_time() / 2;
-    do deeds += one_life<World>(n, n * 1'000'000'000 + lived++);
+    do steps += one_life<World>(n, n * 1'000'000'000 + lived++);
     while (std::chrono::steady_clock::now() < end);
-    std::printf("%zu workers: %llu lives, %llu deeds\n", n, static_cast<unsigned long long>(lived),
-                static_cast<unsigned long long>(deeds));
+    std::printf("%zu workers: %llu lives, %llu steps\n", n, static_cast<unsigned long long>(lived),
+                static_cast<unsigned long long>(steps));
   }
 }
 

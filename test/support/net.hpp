@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,6 +45,22 @@ inline std::pair<net::tcp_stream, net::tcp_stream> connected_pair() {
   auto mine = net::tcp_stream::connect(listener.local_endpoint());
   return {std::move(mine), accepted.join()};
 }
+
+/// A directory of its own for sockets' files, removed with what is in it.
+struct folder {
+  folder() {
+    char name[] = "/tmp/weft_unix_XXXXXX";
+    REQUIRE(::mkdtemp(name) != nullptr);
+    path = name;
+  }
+  ~folder() { std::filesystem::remove_all(path); }
+  folder(const folder&) = delete;
+  folder& operator=(const folder&) = delete;
+  [[nodiscard]] net::unix_endpoint operator/(const char* name) const {
+    return net::unix_endpoint((path / name).string());
+  }
+  std::filesystem::path path;
+};
 
 inline std::span<const std::byte> bytes(std::string_view text) {
   return std::as_bytes(std::span(text));

@@ -22,6 +22,7 @@
 
 #include "base/sanitizers.hpp"
 #include "fiber/stack_pool.hpp"
+#include "fiber/stack_trim.hpp"
 
 namespace weft::test {
 
@@ -31,6 +32,15 @@ inline constexpr std::size_t worker_counts[] = {1, 2, 8};
 [[nodiscard]] constexpr std::size_t scaled(std::size_t n) noexcept {
   return WEFT_TSAN != 0 ? n / 20 + 1 : WEFT_ASAN != 0 ? n / 5 + 1 : n;
 }
+
+/// How long memory must have been idle before it goes back to the kernel, within a scope.
+struct trim_period {
+  explicit trim_period(std::int64_t ns) { detail::trim_period_ns = ns; }
+  ~trim_period() { detail::trim_period_ns = usual; }
+  trim_period(const trim_period&) = delete;
+  trim_period& operator=(const trim_period&) = delete;
+  std::int64_t usual = detail::trim_period_ns;
+};
 
 inline std::atomic<int> nested_runtimes{0};
 

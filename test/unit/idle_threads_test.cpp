@@ -2,6 +2,7 @@
 // Threads that a burst of blocking calls has made end when they have been idle for long; others
 // take their places.
 #include <filesystem>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -22,16 +23,15 @@ std::size_t threads_of_process() {
 
 // ThreadSanitizer starts a thread of its own with the first that the program makes.
 std::size_t threads_before() {
-  static const bool made = [] {
+  static std::once_flag made;
+  std::call_once(made, [] {
     std::thread([] {}).join();
     until([] { return threads_of_process() == (WEFT_TSAN != 0 ? 2 : 1); });
-    return true;
-  }();
-  return made ? threads_of_process() : 0;
+  });
+  return threads_of_process();
 }
 
-// All at once: each has a thread.
-// How many threads there are while all of the calls block.
+// How many threads there are while all of the calls block, each on a thread of its own.
 std::size_t burst(weft::runtime& rt, int calls) {
   latch_pipe pipe;
   std::atomic<int> inside{0};

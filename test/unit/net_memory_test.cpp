@@ -61,7 +61,7 @@ std::size_t burst(weft::runtime& rt, std::size_t n) {
 }  // namespace
 
 TEST_CASE("four fifths of what connections took goes back, again and again") {
-  weft::detail::trim_period_ns = 20'000'000;
+  const trim_period short_one(20'000'000);
   const std::size_t n = connections_here(scaled(4000));
   with_runtime(workers(2), [&](weft::runtime& rt) {
     const std::size_t before = resident_kib();
@@ -72,5 +72,4 @@ TEST_CASE("four fifths of what connections took goes back, again and again") {
       until([&] { return resident_kib() < before + (peak - before) / 5 + 2048; });
     }
   });
-  weft::detail::trim_period_ns = 2'000'000'000;
 }

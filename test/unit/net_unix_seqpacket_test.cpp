@@ -213,10 +213,9 @@ TEST_CASE("seqpacket: on plain threads, adopted, and what is of another kind") {
 
 TEST_CASE("seqpacket listener: a file is replaced only if nobody listens, in either kind") {
   at_worker_counts([] {
-    char folder[] = "/tmp/weft_seqpacket_XXXXXX";
-    REQUIRE(::mkdtemp(folder) != nullptr);
-    const std::string path = std::string(folder) + "/socket";
-    const unix_endpoint at(path);
+    const folder place;
+    const unix_endpoint at = place / "socket";
+    const auto path = place.path / "socket";
     {
       unix_listener stream(at);
       CHECK(thrown_by([&] { unix_seqpacket_listener other(at); }) == std::errc::address_in_use);
@@ -236,6 +235,5 @@ TEST_CASE("seqpacket listener: a file is replaced only if nobody listens, in eit
     CHECK(ec == std::errc::operation_canceled);
     listener.close();
     CHECK_FALSE(std::filesystem::exists(path));
-    std::filesystem::remove_all(folder);
   });
 }

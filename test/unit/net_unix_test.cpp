@@ -31,21 +31,6 @@ static_assert(weft::net::stream<unix_stream>);
 
 namespace {
 
-struct folder {
-  folder() {
-    char name[] = "/tmp/weft_unix_XXXXXX";
-    REQUIRE(::mkdtemp(name) != nullptr);
-    path = name;
-  }
-  ~folder() { std::filesystem::remove_all(path); }
-  folder(const folder&) = delete;
-  folder& operator=(const folder&) = delete;
-  [[nodiscard]] unix_endpoint operator/(const char* name) const {
-    return unix_endpoint((path / name).string());
-  }
-  std::filesystem::path path;
-};
-
 bool exists(const unix_endpoint& e) { return std::filesystem::exists(std::string(e.name())); }
 
 std::string read_text(unix_stream& s) {

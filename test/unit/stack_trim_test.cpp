@@ -42,15 +42,10 @@ std::size_t burst(runtime& rt, std::size_t n) {
   return resident;
 }
 
-struct period {
-  explicit period(std::int64_t ns) { detail::trim_period_ns = ns; }
-  ~period() { detail::trim_period_ns = 2'000'000'000; }
-};
-
 TEST_CASE(
     "after a burst: its stacks' memory goes back, also when the runtime falls idle, and they can "
     "be had again") {
-  const period short_one(20'000'000);
+  const trim_period short_one(20'000'000);
   const std::size_t n = scaled(20'000);
   for (const std::size_t workers : {1u, 8u}) {
     options o;
@@ -78,7 +73,7 @@ TEST_CASE(
 }
 
 TEST_CASE("stacks that were in use within a period keep their pages") {
-  const period long_one(std::numeric_limits<std::int64_t>::max() / 4);
+  const trim_period long_one(std::numeric_limits<std::int64_t>::max() / 4);
   options o;
   o.workers = 2;
   with_runtime(o, [&](runtime& rt) {

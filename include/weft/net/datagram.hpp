@@ -181,13 +181,6 @@ class datagram_socket : public socket,
     return send_batch_within(batch, limit(detail::to_steady(t)), ec);
   }
 
-  /// Sets when waits for receiving end with timed_out, as stream_socket::set_read_deadline.
-  void set_read_deadline(time_point deadline) noexcept { set_deadlines(true, false, deadline); }
-  /// The same for sending.
-  void set_write_deadline(time_point deadline) noexcept { set_deadlines(false, true, deadline); }
-  /// The same for receiving and sending.
-  void set_deadline(time_point deadline) noexcept { set_deadlines(true, true, deadline); }
-
   /// The address of this end.
   /// Throws: std::system_error.
   [[nodiscard]] Endpoint local_endpoint() const;

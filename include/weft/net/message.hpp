@@ -19,6 +19,7 @@
 #include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
 #include <weft/net/buffer.hpp>
+#include <weft/net/socket.hpp>
 
 namespace weft {
 namespace WEFT_API net {
@@ -112,6 +113,19 @@ class message_forms {
                                        const std::chrono::time_point<Clock, Duration>& t,
                                        std::error_code& ec) noexcept {
     return self().receive_within(to, limit(detail::to_steady(t)), ec);
+  }
+
+  /// Sets when waits for receiving end with timed_out, as stream_socket::set_read_deadline.
+  void set_read_deadline(socket::time_point deadline) noexcept {
+    self().set_deadlines(true, false, deadline);
+  }
+  /// The same for sending.
+  void set_write_deadline(socket::time_point deadline) noexcept {
+    self().set_deadlines(false, true, deadline);
+  }
+  /// The same for receiving and sending.
+  void set_deadline(socket::time_point deadline) noexcept {
+    self().set_deadlines(true, true, deadline);
   }
 
  protected:

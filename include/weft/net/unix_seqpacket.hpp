@@ -34,7 +34,7 @@ struct packet {
 
   /// True if the buffer was too small.
   [[nodiscard]] bool truncated() const noexcept { return full_size > size; }
-  /// False at the end: the peer has closed the connection.
+  /// False at the end, when the peer has closed the connection, and if the call failed.
   explicit operator bool() const noexcept { return full_size != 0; }
 };
 
@@ -139,13 +139,6 @@ class unix_seqpacket : public socket, public message_forms<unix_seqpacket, packe
   [[nodiscard]] packet_with_descriptors receive_descriptors(
       const mutable_buffers& to, std::span<received_descriptor> descriptors,
       std::error_code& ec) noexcept;
-
-  /// Sets when waits for receiving end with timed_out, as stream_socket::set_read_deadline.
-  void set_read_deadline(time_point deadline) noexcept { set_deadlines(true, false, deadline); }
-  /// The same for sending.
-  void set_write_deadline(time_point deadline) noexcept { set_deadlines(false, true, deadline); }
-  /// The same for receiving and sending.
-  void set_deadline(time_point deadline) noexcept { set_deadlines(true, true, deadline); }
 
   /// The process at the other end, its user and its group.
   /// Throws: std::system_error.
