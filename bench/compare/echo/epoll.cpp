@@ -1,31 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // echo: one thread, one level-triggered epoll loop, whatever WORKERS says. What the kernel does not
 // take at once ends the connection: the load sends no more than 64 bytes before it has read.
-#include <sys/epoll.h>
-
-#include "common/bench.hpp"
-#include "common/http.hpp"
-
-namespace {
-
-void watch(int epoll, int fd) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = fd;
-  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-    std::perror("epoll_ctl");
-    std::exit(1);
-  }
-}
-
-}  // namespace
+#include "common/epoll.hpp"
 
 int main(int argc, char** argv) {
   bench::parse(argc, argv, {});
   bench::version("linux");
   const int listener = bench::listen_somewhere(SOCK_NONBLOCK);
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
-  watch(epoll, listener);
+  bench::watch(epoll, listener);
   epoll_event events[512];
   char buffer[512];
   for (;;) {
@@ -33,10 +16,7 @@ int main(int argc, char** argv) {
     for (int i = 0; i < ready; ++i) {
       const int fd = events[i].data.fd;
       if (fd == listener) {
-        const int accepted = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (accepted < 0) continue;
-        bench::no_delay(accepted);
-        watch(epoll, accepted);
+        bench::accept_watched(epoll, listener);
         continue;
       }
       const ssize_t n = read(fd, buffer, sizeof buffer);

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // http: one thread, one level-triggered epoll loop; what a server without tasks can do.  It has one
 // worker whatever WORKERS says.
-#include <sys/epoll.h>
-
 #include <cerrno>
 #include <string>
 #include <unordered_map>
 
-#include "common/bench.hpp"
-#include "common/http.hpp"
+#include "common/epoll.hpp"
 
 namespace {
 
@@ -16,16 +13,6 @@ struct connection {
   bench::head_scanner scanner;
   std::string unsent;
 };
-
-void watch(int epoll, int operation, int fd, std::uint32_t events) {
-  epoll_event event{};
-  event.events = events;
-  event.data.fd = fd;
-  if (epoll_ctl(epoll, operation, fd, &event) != 0) {
-    std::perror("epoll_ctl");
-    std::exit(1);
-  }
-}
 
 /// False when the connection is over.
 bool flush(int epoll, int fd, std::string& unsent, std::string_view data) {
@@ -41,7 +28,7 @@ bool flush(int epoll, int fd, std::string& unsent, std::string_view data) {
   std::string rest(left);
   unsent.swap(rest);
   if (waited != !unsent.empty()) {
-    watch(epoll, EPOLL_CTL_MOD, fd, unsent.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);
+    bench::watch(epoll, fd, unsent.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
   }
   return true;
 }
@@ -66,7 +53,7 @@ int main(int argc, char** argv) {
   bench::version("linux");
   const int listener = bench::listen_somewhere(SOCK_NONBLOCK);
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
-  watch(epoll, EPOLL_CTL_ADD, listener, EPOLLIN);
+  bench::watch(epoll, listener);
   std::unordered_map<int, connection> connections;
   epoll_event events[512];
   for (;;) {
@@ -74,11 +61,8 @@ int main(int argc, char** argv) {
     for (int i = 0; i < ready; ++i) {
       const int fd = events[i].data.fd;
       if (fd == listener) {
-        const int accepted = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (accepted < 0) continue;
-        bench::no_delay(accepted);
-        connections.try_emplace(accepted);
-        watch(epoll, EPOLL_CTL_ADD, accepted, EPOLLIN);
+        const int accepted = bench::accept_watched(epoll, listener);
+        if (accepted >= 0) connections.try_emplace(accepted);
       } else if (!serve(epoll, fd, connections[fd], events[i].events)) {
         connections.erase(fd);
         close(fd);

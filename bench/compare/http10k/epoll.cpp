@@ -2,16 +2,13 @@
 // http10k: one thread, one level-triggered epoll loop, and a queue of the requests that wait: all
 // wait equally long, so the first is the next. It has one worker whatever WORKERS says. What the
 // kernel does not take at once ends the connection: wrk reads before it asks again.
-#include <sys/epoll.h>
-
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <unordered_map>
 
-#include "common/bench.hpp"
-#include "common/http.hpp"
+#include "common/epoll.hpp"
 
 namespace {
 
@@ -27,7 +24,7 @@ struct waiting {
 
 class server {
  public:
-  server() { watch(listener_); }
+  server() { bench::watch(epoll_, listener_); }
 
   void run() {
     epoll_event events[512];
@@ -40,26 +37,14 @@ class server {
   }
 
  private:
-  void watch(int fd) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.fd = fd;
-    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
-      std::perror("epoll_ctl");
-      std::exit(1);
-    }
-  }
   int milliseconds_to_next() const {
     if (waiting_.empty()) return -1;
     const auto left = waiting_.front().until - bench::clock::now();
     return left.count() <= 0 ? 0 : int(std::chrono::ceil<std::chrono::milliseconds>(left).count());
   }
   void accept_one() {
-    const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return;
-    bench::no_delay(fd);
-    connections_[fd] = {{}, ++accepted_};
-    watch(fd);
+    const int fd = bench::accept_watched(epoll_, listener_);
+    if (fd >= 0) connections_[fd] = {{}, ++accepted_};
   }
   void drop(int fd) {
     connections_.erase(fd);
