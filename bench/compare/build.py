@@ -64,12 +64,12 @@ def installed(package):
 
 
 def source_subject(subject):
-    """Whose program it is: that of another one if it differs by its allocator only."""
+    """The subject that has the source: another one if they differ by their allocator only."""
     return subject.removesuffix("-glibc").removesuffix("-jemalloc")
 
 
 def built_subject(subject):
-    """Whose executable it runs: weft-glibc has its own, the -jemalloc ones have not."""
+    """The subject that has the executable: weft-glibc has one, the -jemalloc ones have not."""
     return subject.removesuffix("-jemalloc")
 
 

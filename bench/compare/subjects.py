@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Who is compared, and why weft is behind where it is."""
+"""The subjects, and why weft is behind where it is."""
 
 # Why weft is behind somewhere, for the page; the metric None stands for the others of a workload.
 LOSSES = {

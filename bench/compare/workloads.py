@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""What tools/compare runs: each workload's sizes, who runs fewer and why, what the answer must be.
+"""What tools/compare runs: the sizes, which subjects run fewer and why, the right answers.
 
 The programs have no sizes of their own; this table is the only place.  `only` limits a subject to
 some worker counts, `fewer` gives it other sizes (metrics per task or operation stay comparable).
