@@ -159,6 +159,7 @@ def draw_all(found, to):
         metric = headline(name, measured["rows"])
         counts = {row[2] for row in measured["rows"] if row[0] == "weft" and row[3] == metric}
         if not counts:
+            absent.append(name)
             continue
         workers = max(counts, key=lambda count: (count == 2, -count))
         values = {}
