@@ -28,6 +28,43 @@ std::error_code over(const wait_limit& limit) noexcept {
   return {};
 }
 
+// What wait_until_fired asks: the calling agent at one record.
+struct agent_wait {
+  poll_descriptor& d;
+  const direction dir;
+  const park_reason why;
+  const wait_limit& limit;
+  fiber_record& self;
+  std::error_code end;  // why it may not wait any longer: a look, then
+
+  class armed : foreign_wait {
+   public:
+    explicit armed(const agent_wait& w) : foreign_wait(w.d, w.dir) {}
+    [[nodiscard]] bool failed() const noexcept { return static_cast<bool>(foreign_wait::error()); }
+    // What has no poll is ready.
+    [[nodiscard]] std::error_code error() const noexcept {
+      const std::error_code why = foreign_wait::error();
+      return why == std::error_code(EPERM, std::system_category()) ? std::error_code{} : why;
+    }
+    using foreign_wait::has_fired;
+  };
+
+  [[nodiscard]] bool is_closed() const noexcept { return d.word.is_closed(); }
+  [[nodiscard]] static std::error_code closed() noexcept { return canceled(); }
+  [[nodiscard]] bool is_over() const noexcept { return static_cast<bool>(end); }
+  [[nodiscard]] std::error_code last_look() const noexcept {
+    const int number = d.number.load(std::memory_order_relaxed);
+    return would_not_block(number, dir) && !is_closed() ? std::error_code{} : end;
+  }
+  [[nodiscard]] poll_word::edge_count edges() const noexcept { return d.word.edges(); }
+  void park(poll_word::edge_count seen) noexcept {
+    const wake_code code =
+        park_for_event(d, dir, seen, why, steady_ns(limit.deadline), limit.stop, self);
+    if (code == wake_code::timeout) end = std::make_error_code(std::errc::timed_out);
+    if (code == wake_code::stop) end = canceled();
+  }
+};
+
 }  // namespace
 
 scheduler& watching_runtime() {
@@ -41,19 +78,18 @@ bool would_not_block(int number, direction which) noexcept {
   return number < 0 || ::poll(&p, 1, 0) > 0;
 }
 
-void count_fired(poll_descriptor& d, std::uint32_t events) noexcept {
+void note_fired(poll_descriptor& d, std::uint32_t events, arming a) noexcept {
   constexpr std::uint32_t both = EPOLLERR | EPOLLHUP;
-  // Relaxed: the edge, which is counted afterwards, releases them. [POLL-6]
-  if ((events & (EPOLLIN | EPOLLRDHUP | both)) != 0)
-    d.fired[static_cast<int>(direction::read)].fetch_add(1, std::memory_order_relaxed);
-  if ((events & (EPOLLOUT | both)) != 0)
-    d.fired[static_cast<int>(direction::write)].fetch_add(1, std::memory_order_relaxed);
+  if ((events & (EPOLLIN | EPOLLRDHUP | both)) != 0) d.foreign.fire(direction::read, a);
+  if ((events & (EPOLLOUT | both)) != 0) d.foreign.fire(direction::write, a);
 }
 
 foreign_wait::foreign_wait(poll_descriptor& d, direction dir) : d_(d), dir_(dir) {
   scheduler& home = watching_runtime();
   const std::lock_guard guard(d.lock);
-  d.waiting[static_cast<int>(dir)].fetch_add(1, std::memory_order_relaxed);
+  d.begin_generation();
+  armed_ = d.generation.load(std::memory_order_relaxed);  // in the tag, so in the event [POLL-6]
+  d.foreign.enter(dir, armed_);
   // Not after its end: a borrowed number is the caller's again.
   error_ = (d.uses.load(std::memory_order_relaxed) & poll_descriptor::closing) != 0
                ? canceled()
@@ -61,42 +97,20 @@ foreign_wait::foreign_wait(poll_descriptor& d, direction dir) : d_(d), dir_(dir)
 }
 
 foreign_wait::~foreign_wait() {
-  d_.waiting[static_cast<int>(dir_)].fetch_sub(1, std::memory_order_relaxed);
+  d_.foreign.leave(dir_);
   if (d_.duplicate.load(std::memory_order_relaxed) < 0) [[likely]]
     return;
   // Of the waiters that leave at the same time the last one here sees that none is left.
   const std::lock_guard guard(d_.lock);
-  if (d_.is_waited_for(direction::read) || d_.is_waited_for(direction::write)) return;
+  if (d_.foreign.is_waited_for(direction::read) || d_.foreign.is_waited_for(direction::write))
+    return;
   if (netpoller* const p = d_.owner.load(std::memory_order_relaxed)) p->drop_duplicate(d_);
 }
 
 std::error_code wait_until_ready(poll_descriptor& d, direction dir, park_reason why,
                                  const wait_limit& limit) {
-  const auto number = [&] { return d.number.load(std::memory_order_relaxed); };
-  fiber_record& self = this_agent();
-  std::error_code end = over(limit);  // a look, then
-  for (;;) {
-    if (d.word.is_closed()) return canceled();
-    if (end) return would_not_block(number(), dir) && !d.word.is_closed() ? std::error_code{} : end;
-    const poll_word::edge_count seen = d.word.edges();  // [POLL-6] before the look
-    const std::uint32_t fired = d.fired[static_cast<int>(dir)].load(std::memory_order_relaxed);
-    const foreign_wait here(d, dir);
-    if (here.error() == std::error_code(EPERM, std::system_category())) return {};  // has no poll
-    if (here.error()) return here.error();
-    switch (park_for_event(d, dir, seen, why, steady_ns(limit.deadline), limit.stop, self)) {
-      case wake_code::timeout:
-        end = std::make_error_code(std::errc::timed_out);
-        break;
-      case wake_code::stop:
-        end = canceled();
-        break;
-      default:
-        break;
-    }
-    if (d.fired[static_cast<int>(dir)].load(std::memory_order_relaxed) != fired &&
-        !d.word.is_closed())
-      return {};
-  }
+  agent_wait w{d, dir, why, limit, this_agent(), over(limit)};
+  return wait_until_fired(w);
 }
 
 }  // namespace weft::detail

@@ -3,10 +3,13 @@
 // net/foreign_descriptor.hpp - waiting for descriptors that are no sockets of weft's: pipes,
 // eventfds, and sockets that another library reads from. POLL-6; the proof is in README.md.
 //
-//   a wait     1 seen = edges(), fired   2 arm: epoll_ctl, one-shot, for all directions waited for
-//              3 parks (POLL-1)          4 has its direction fired since 1? if not, from 1 on
-//   an event   has disarmed it; counts what fired, then the edge; wakes everybody, in both
-//              directions
+//   a wait     1 seen = edges()
+//              2 arm: epoll_ctl, one-shot, for all directions with a waiter that has not been told;
+//                each arming has a number
+//              3 parks (POLL-1)
+//              4 returns if its direction has fired by this arming or a later one; else from 1 on
+//   an event   has disarmed it; says which arming fired in which directions, then counts the edge;
+//              wakes everybody, in both directions
 // Arming is the look: the kernel reports what is there by then, whoever has read how much of it. It
 // is the one system call of a wait that parks; there are no events while nobody waits; and it says
 // when the number names something else by now.
@@ -37,12 +40,15 @@ class foreign_wait {
   ~foreign_wait();
   foreign_wait(const foreign_wait&) = delete;
   foreign_wait& operator=(const foreign_wait&) = delete;
+  /// True: it was ready, then or later.
+  [[nodiscard]] bool has_fired() const noexcept { return d_.foreign.has_fired(dir_, armed_); }
   /// operation_canceled: closed.
   [[nodiscard]] std::error_code error() const noexcept { return error_; }
 
  private:
   poll_descriptor& d_;
   const direction dir_;
+  arming armed_ = 0;
   std::error_code error_;
 };
 
@@ -50,7 +56,7 @@ class foreign_wait {
 [[nodiscard]] scheduler& watching_runtime();
 /// The look: poll(2).
 [[nodiscard]] bool would_not_block(int number, direction which) noexcept;
-/// By a poller, before the edge is counted.
-void count_fired(poll_descriptor& d, std::uint32_t events) noexcept;
+/// By a poller, before the edge is counted: the event of that arming.
+void note_fired(poll_descriptor& d, std::uint32_t events, arming a) noexcept;
 
 }  // namespace weft::detail

@@ -151,14 +151,15 @@ void netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
     const std::uint32_t what = events[i].events;
     if (tag == interrupt_tag) continue;  // only a blocking poll consumes the interrupt
     poll_descriptor* d = descriptor_at(static_cast<std::uint32_t>(tag));
-    if (d->tag() != tag) continue;  // of the record's last life
     constexpr std::uint32_t both = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
     if (d->is_foreign()) {
-      // Disarmed now, so all look: those whose direction has not fired arm it again. [POLL-6]
-      count_fired(*d, what);
+      // Disarmed now, so all look: those whose direction has not fired arm it again. [POLL-6] An
+      // event of the record's last life is older than every arming of this one.
+      note_fired(*d, what, arming_of(tag >> 32, d->generation.load(std::memory_order_relaxed)));
       deliver(*d, event_kind::regular, true, true, to);
       continue;
     }
+    if (d->tag() != tag) continue;  // of the record's last life
     const bool irregular = (what & (both | EPOLLPRI)) != 0;
     deliver(*d, irregular ? event_kind::irregular : event_kind::regular,
             (what & (EPOLLIN | EPOLLPRI | both)) != 0, (what & (EPOLLOUT | both)) != 0, to);

@@ -31,7 +31,7 @@ constexpr std::size_t slab_bytes = slab_records * sizeof(poll_descriptor);
 
 // What tells a record's lives apart; behind each slab, of those whose pages were dropped.
 struct life {
-  std::uint32_t generation;
+  arming generation;
   poll_word::edge_count edges;
 };
 
@@ -179,8 +179,7 @@ void descriptor_table::carve() {
 
 void free_record(poll_descriptor& d) noexcept {
   // From here on events of this life are late ones; they compare the tag.
-  if (d.generation.fetch_add(1, std::memory_order_relaxed) == UINT32_MAX)
-    d.generation.store(1, std::memory_order_relaxed);  // 0 is no life
+  d.begin_generation();
   const std::lock_guard guard(table.mutex);
   table.give(d);
 }

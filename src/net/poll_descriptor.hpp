@@ -27,6 +27,7 @@
 #include "base/futex_lock.hpp"
 #include "base/intrusive_list.hpp"
 #include "fiber/record.hpp"
+#include "net/foreign_core.hpp"
 #include "net/poll_word.hpp"
 #include "trace/reason.hpp"
 
@@ -65,8 +66,9 @@ struct alignas(base::cache_line) poll_descriptor {
   // made.
   bool short_read_proves = false;
   std::atomic<descriptor_kind> kind{descriptor_kind::socket};  // constant in a life
-  // Of this record; distinguishes late events. Never 0: that is what dropped memory reads as.
-  std::atomic<std::uint32_t> generation{1};
+  // Distinguishes late events. Each life has the next; of a foreign record, each arming [POLL-6].
+  // Written by begin_generation.
+  std::atomic<arming> generation{1};
   // -- rarely
   std::atomic<std::int64_t> read_deadline{no_deadline};
   std::atomic<std::int64_t> write_deadline{no_deadline};
@@ -75,20 +77,22 @@ struct alignas(base::cache_line) poll_descriptor {
   base::intrusive_list<extra_waiter> extra_waiters;  // under lock
   poll_descriptor* link = nullptr;                   // free list
   net::endpoint remote;                              // written before the socket object is made
-  // -- of foreign ones [POLL-6]; by direction
-  std::atomic<std::uint32_t> fired[2]{};    // events that said so
-  std::atomic<std::uint32_t> waiting[2]{};  // those inside a wait; up under lock
+  // -- of foreign ones [POLL-6]
+  basic_foreign_counts<> foreign;
   std::atomic<std::int32_t> duplicate{-1};  // what is registered in place of `number`; under lock
 
+  /// What the kernel keeps with a registration: 32 bits of each.
   [[nodiscard]] std::uint64_t tag() const noexcept {
-    return std::uint64_t{generation.load(std::memory_order_relaxed)} << 32 | index;
+    return generation.load(std::memory_order_relaxed) << 32 | index;
+  }
+  /// By the life's owner, or under lock. No tag has 0, which is what dropped memory reads as.
+  void begin_generation() noexcept {
+    const arming next = generation.load(std::memory_order_relaxed) + 1;
+    const bool has_tag = static_cast<std::uint32_t>(next) != 0;
+    generation.store(has_tag ? next : next + 1, std::memory_order_relaxed);
   }
   [[nodiscard]] bool is_foreign() const noexcept {
     return kind.load(std::memory_order_relaxed) != descriptor_kind::socket;
-  }
-  /// An agent waits in that direction, or is about to.
-  [[nodiscard]] bool is_waited_for(direction d) const noexcept {
-    return waiting[static_cast<int>(d)].load(std::memory_order_relaxed) != 0;
   }
   [[nodiscard]] std::int64_t deadline(direction d) const noexcept {
     return (d == direction::read ? read_deadline : write_deadline).load(std::memory_order_relaxed);

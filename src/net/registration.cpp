@@ -24,8 +24,8 @@ namespace {
 
 std::uint32_t awaited_events(const poll_descriptor& d) noexcept {
   std::uint32_t events = EPOLLONESHOT;
-  if (d.is_waited_for(direction::read)) events |= EPOLLIN | EPOLLRDHUP;
-  if (d.is_waited_for(direction::write)) events |= EPOLLOUT;
+  if (d.foreign.is_to_be_armed(direction::read)) events |= EPOLLIN | EPOLLRDHUP;
+  if (d.foreign.is_to_be_armed(direction::write)) events |= EPOLLOUT;
   return events;
 }
 

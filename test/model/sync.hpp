@@ -112,6 +112,11 @@ class atomic {
     return apply([](std::uint64_t a, std::uint64_t b) { return a ^ b; }, v, o, w);
   }
 
+  // One step of the test's own, such as a system call.
+  T update(ops::combine f, T v, std::memory_order o, where w = where::here()) {
+    return apply(f, v, o, w);
+  }
+
   // The kernel's futex on this word, for tests that need somebody to sleep.
   void futex_wait(T expected, where w = where::here()) {
     ops::futex_wait(id_, this, bits(expected), w);
