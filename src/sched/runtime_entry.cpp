@@ -14,10 +14,22 @@
 extern "C" void* __dso_handle;
 
 namespace weft::detail {
+
+#if defined(__x86_64__)
+[[gnu::used]] thread_local constinit worker* current_worker = nullptr;  // named in an instruction
+#else
+namespace {
+[[gnu::tls_model("initial-exec")]] thread_local constinit worker* current_worker = nullptr;
+}  // namespace
+worker* this_worker() noexcept {
+  worker* w = current_worker;
+  asm volatile("" : "+r"(w));  // opaque: not to be inlined, cloned or hoisted over a switch
+  return w;
+}
+#endif
+
 namespace {
 
-// initial-exec: one load in a shared library, too, where the default model is a call.
-[[gnu::tls_model("initial-exec")]] thread_local constinit worker* current_worker = nullptr;
 [[gnu::tls_model("initial-exec")]] thread_local constinit bool is_monitor = false;
 
 // A plain thread's record, for as long as the thread lives. Destructors of other thread-locals may
@@ -58,12 +70,6 @@ void end_agent(void*) noexcept {
 }
 
 }  // namespace
-
-worker* this_worker() noexcept {
-  worker* w = current_worker;
-  asm volatile("" : "+r"(w));  // opaque: not to be inlined, cloned or hoisted over a switch
-  return w;
-}
 
 // Only ever asked and set on threads that run no fibers, or by fibers that do not care which thread
 // they ask for.

@@ -130,9 +130,25 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   std::thread thread;  // worker_threads' lock, once the runtime has started
 };
 
-/// The calling thread's worker. Null on a thread that is no worker. Never inlined: a
-/// compiler may otherwise keep the address of the thread-local over a switch.
+/// The calling thread's worker. Null on a thread that is no worker. A compiler may keep the address
+/// of a thread-local over a switch, so it is read by an instruction that names no address, or by a
+/// function that is never inlined. initial-exec: one load in a shared library, too, where the
+/// default model is a call.
+#if defined(__x86_64__)
+[[gnu::tls_model("initial-exec")]] WEFT_API extern thread_local constinit worker*
+    current_worker asm("weft_current_worker");
+inline worker* this_worker() noexcept {
+  worker* w;
+  // Volatile: two are not made one, and none is moved over a call.
+  asm volatile(
+      "movq weft_current_worker@gottpoff(%%rip), %0\n\t"
+      "movq %%fs:(%0), %0"
+      : "=r"(w));
+  return w;
+}
+#else
 WEFT_API [[gnu::noinline]] worker* this_worker() noexcept;
+#endif
 void set_this_worker(worker* w) noexcept;  // once per thread
 /// A monitor: it must not allocate [MON-3].
 [[gnu::noinline]] bool on_monitor() noexcept;
