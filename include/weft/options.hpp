@@ -129,9 +129,9 @@ struct options {
   /// The most OS threads of this runtime; at least workers + 1.
   ///
   /// Threads beyond `workers` are spares: they run fibers while another thread is blocked in the
-  /// kernel or preempted, and end after ten idle seconds. If all are taken, a line on stderr says
-  /// so once. From then on a thread that blocks or computes gives its processor to a preempted
-  /// fiber, or keeps it if there is none.
+  /// kernel or preempted, and end after ten idle seconds, but for as many as there are processors.
+  /// If all are taken, a line on stderr says so once. From then on a thread that blocks or computes
+  /// gives its processor to a preempted fiber, or keeps it if there is none.
   std::size_t max_threads = 512;
 
   /// How long a fiber may run while others wait before it is preempted; 0 means for ever.
@@ -211,8 +211,8 @@ struct attributes {
   ///
   /// Use it for libraries with state per thread: OpenSSL (its error queue), OpenMP, oneTBB's
   /// arenas, errno-like results, uselocale, signal masks, setns and unshare, JNI, Python's thread
-  /// states, GL contexts. Without it the fiber may continue on another thread after each call that
-  /// can wait, and so see another `thread_local`.
+  /// states, GL contexts. Without it the fiber may continue on another thread after each call of
+  /// weft, and so see another `thread_local`.
   ///
   /// Its children are ordinary fibers and never run inline on its thread. When the fiber has ended,
   /// the thread serves others: if you change the thread itself (signal mask, namespaces, locale),
