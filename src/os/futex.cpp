@@ -13,15 +13,49 @@
 #include "os/errno_guard.hpp"
 #include "os/os.hpp"
 
+#if defined(__SANITIZE_THREAD__)
+#define WEFT_WAKES_FOR_TSAN
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WEFT_WAKES_FOR_TSAN
+#endif
+#endif
+
 namespace weft::os {
 namespace {
 
-long wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
-          const timespec* deadline) noexcept {
+long wait_in_kernel(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                    const timespec* deadline) noexcept {
   static_assert(sizeof(word) == sizeof(std::uint32_t));
   return syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, deadline, nullptr,
                  FUTEX_BITSET_MATCH_ANY);
 }
+
+#ifdef WEFT_WAKES_FOR_TSAN
+// ThreadSanitizer runs the program's handler of a signal at the thread's next call of a function
+// that it intercepts, and syscall() is none: a thread that slept would keep the signal for ever.
+// So it wakes for no reason, ten times a second.
+long wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+          const timespec* deadline) noexcept {
+  timespec soon{};
+  clock_gettime(CLOCK_MONOTONIC, &soon);
+  soon.tv_nsec += 100'000'000;
+  if (soon.tv_nsec >= 1'000'000'000) {
+    ++soon.tv_sec;
+    soon.tv_nsec -= 1'000'000'000;
+  }
+  const bool sooner = deadline == nullptr || soon.tv_sec < deadline->tv_sec ||
+                      (soon.tv_sec == deadline->tv_sec && soon.tv_nsec < deadline->tv_nsec);
+  const long result = wait_in_kernel(word, expected, sooner ? &soon : deadline);
+  const bool timed_out = !sooner && result != 0 && error_number() == ETIMEDOUT;
+  usleep(0);
+  if (!timed_out) return 0;
+  set_error_number(ETIMEDOUT);
+  return -1;
+}
+#else
+constexpr auto wait = &wait_in_kernel;
+#endif
 
 }  // namespace
 

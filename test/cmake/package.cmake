@@ -42,6 +42,38 @@ if(NOT SHARED)
   gdb_says("inlined-script-weft" ${WORK_DIR}/build/consumer)
 endif()
 
+# The CMake that README.md and docs/ show, with README's program.
+function(read_cmake_block page result)
+  file(READ ${ROOT}/${page} text)
+  if(NOT text MATCHES "```cmake\n([^`]*)```")
+    message(FATAL_ERROR "${page} has no ```cmake block")
+  endif()
+  set(${result} "${CMAKE_MATCH_1}" PARENT_SCOPE)
+endfunction()
+function(build_as_documented name lists)
+  set(folder ${WORK_DIR}/${name})
+  file(WRITE ${folder}/CMakeLists.txt "${lists}")
+  run(${CMAKE_COMMAND} -DREADME=${ROOT}/README.md -DOUTPUT=${folder}/app.cpp
+      -P ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/readme.cmake)
+  run(${CMAKE_COMMAND} -S ${folder} -B ${folder}/build -G ${GENERATOR} -DCMAKE_BUILD_TYPE=Debug
+      -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_PREFIX_PATH=${WORK_DIR}/moved)
+  run(${CMAKE_COMMAND} --build ${folder}/build)
+endfunction()
+if(NOT SANITIZED)  # a program must be sanitized as weft is: the pages' are not
+  read_cmake_block(docs/building.md whole)
+  build_as_documented(as_building_says "${whole}")
+  read_cmake_block(README.md package)
+  read_cmake_block(docs/guide/blocking.md detector)
+  if("${COMPONENTS}," MATCHES "jemalloc,")
+    build_as_documented(as_readme_says "cmake_minimum_required(VERSION 3.25)
+project(app LANGUAGES CXX)
+add_executable(app app.cpp)
+${package}${detector}")
+  else()
+    message(STATUS "no jemalloc: README's lines are not tried")
+  endif()
+endif()
+
 # No path of this machine in what is installed.
 file(GLOB_RECURSE installed ${WORK_DIR}/moved/*)
 cmake_path(GET SOURCE_DIR PARENT_PATH root)
