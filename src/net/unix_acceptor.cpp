@@ -77,7 +77,7 @@ unix_acceptor<Connection>::unix_acceptor(const unix_endpoint& at,
 
 template <class Connection>
 unix_acceptor<Connection>::unix_acceptor(unix_acceptor&& other) noexcept
-    : socket(std::move(other)),
+    : socket(static_cast<socket&&>(other)),  // only that part
       file_(std::exchange(other.file_, {})),
       device_(other.device_),
       inode_(other.inode_) {}
@@ -85,7 +85,7 @@ template <class Connection>
 unix_acceptor<Connection>& unix_acceptor<Connection>::operator=(unix_acceptor&& other) noexcept {
   if (this == &other) return *this;
   remove_file();
-  socket::operator=(std::move(other));
+  socket::operator=(static_cast<socket&&>(other));
   file_ = std::exchange(other.file_, {});
   device_ = other.device_;
   inode_ = other.inode_;
