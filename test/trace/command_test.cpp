@@ -88,6 +88,23 @@ TEST_CASE("weft-trace report: where a fiber was that did not let others run") {
   CHECK(part.find("run_fibers") == std::string::npos);  // to the callable, and no further
 }
 
+TEST_CASE("weft-trace report: fibers that blocked, with a word and without") {
+  const directory d;
+  const std::string t = d.file("a.trace");
+  REQUIRE(run(tool + " record -o " + t + " -- " + program + " block").status == 0);
+  const result r = run(tool + " report --no-bars " + t);
+  CAPTURE(r.out);
+  CHECK(r.status == 0);
+  const auto calls = [&](const char* what) {
+    std::smatch m;
+    const std::regex row("Blocked on a thread[^]*\n  " + std::string(what) + " +(\\d+)");
+    return std::regex_search(r.out, m, row) ? std::stoi(m[1]) : 0;
+  };
+  CHECK(calls("in the kernel undeclared") >= 1);
+  CHECK(calls("in block_in_place") == 1);
+  CHECK(r.out.find("in the kernel undeclared, then") != std::string::npos);
+}
+
 TEST_CASE("weft-trace lines: a profile says where its fibers were spawned") {
   const directory d;
   const std::string folded = d.file("a.folded");

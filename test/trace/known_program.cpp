@@ -36,6 +36,17 @@ void hog() {
   for (auto& f : all) f.join();
 }
 
+// Four fibers block in the kernel without a word, until a processor was taken from one of them.
+// Then one says that it blocks.
+void block(const weft::runtime& rt) {
+  while (weft::metrics(rt).retakes == 0) {
+    std::vector<weft::fiber<void>> all;
+    for (int i = 0; i < 4; ++i) all.push_back(weft::spawn([] { usleep(20'000); }));
+    for (auto& f : all) f.join();
+  }
+  weft::block_in_place([] { usleep(20'000); });
+}
+
 // Whoever has the lock sleeps.
 void convoy() {
   weft::mutex m;
@@ -105,16 +116,18 @@ int main(int argc, char** argv) {
   const std::string how = argc > 1 ? argv[1] : "";
   weft::options o;
   o.workers = 2;
-  weft::run(o, [&] {
-    if (how == "hog") return hog();
-    if (how == "convoy") return convoy();
-    if (how == "names") return names();
-    if (how == "stay") return stay();
-    known();
-    std::fflush(stdout);
-    if (how == "abort") std::abort();
-    if (how == "segv") std::raise(SIGSEGV);
-    if (how == "exit") std::exit(3);
-  });
+  weft::runtime rt(o);
+  rt.spawn([&] {
+      if (how == "hog") return hog();
+      if (how == "block") return block(rt);
+      if (how == "convoy") return convoy();
+      if (how == "names") return names();
+      if (how == "stay") return stay();
+      known();
+      std::fflush(stdout);
+      if (how == "abort") std::abort();
+      if (how == "segv") std::raise(SIGSEGV);
+      if (how == "exit") std::exit(3);
+    }).join();
   return 0;
 }

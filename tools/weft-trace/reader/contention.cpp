@@ -36,7 +36,7 @@ void add_doings(const model& m, std::uint32_t f, std::int64_t begin, std::int64_
   auto s = std::partition_point(of.slices.begin(), of.slices.end(),
                                 [&](std::uint32_t i) { return m.slices[i].end < begin; });
   for (; s != of.slices.end() && m.slices[*s].begin < end; ++s)
-    add(m.slices[*s].in_kernel ? "blocked in the kernel" : "running",
+    add(m.slices[*s].in_kernel ? std::string(in_kernel_text(m.slices[*s])) : "running",
         overlap(m.slices[*s].begin, m.slices[*s].end));
   if (end - begin > known) add_time(to["waiting for a turn"], end - begin - known);
 }

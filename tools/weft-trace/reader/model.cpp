@@ -178,10 +178,10 @@ class builder : rows {
         const std::uint32_t w = worker_of(e.thread, e.number);
         if (w == none) return;
         ++m_.threads[w].retaken;
-        return goes_away(w, e.ns);
+        return goes_away(w, e.ns, false);
       }
       case event::handoff_processor:
-        return goes_away(e.thread, e.ns);
+        return goes_away(e.thread, e.ns, true);
       case event::worker_sleep:
         close_slice(e.thread, e.ns, slice_end::cut_off);
         return turn_to(e.thread, doing::idle, e.ns);
@@ -359,6 +359,10 @@ class builder : rows {
 };
 
 }  // namespace
+
+std::string_view in_kernel_text(const slice& s) {
+  return s.declared ? "in block_in_place" : "in the kernel undeclared";
+}
 
 std::string model::fiber_label(std::uint32_t f) const {
   if (f == none) return "-";

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct slice {
   std::int64_t begin = 0, end = 0;
   slice_end how = slice_end::cut_off;
   bool in_kernel = false;  // its processor had been taken away: it was blocked in a system call
+  bool declared = false;   // by block_in_place; else weft found it blocked, and retook
   // in source.texts: where it was when it was preempted (trace/stack_sample.hpp); 0: not known
   std::uint32_t stack = 0;
 };
@@ -74,6 +76,9 @@ struct fiber {
   std::vector<std::uint32_t> slices;  // indices, by time
   std::vector<std::uint32_t> waits;
 };
+
+/// For a slice that is in_kernel.
+[[nodiscard]] std::string_view in_kernel_text(const slice& s);
 
 enum class doing : std::uint8_t { running, searching, idle, blocked };
 struct stretch {

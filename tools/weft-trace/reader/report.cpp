@@ -131,14 +131,21 @@ class writer {
     if (o_.bars) out_ += all.bars();
     std::map<slice_end, histogram> by_end;
     histogram lengths;
+    std::map<std::string_view, histogram> in_kernel;
     for (const slice& s : m_.slices) {
-      if (s.in_kernel) continue;
+      if (s.in_kernel) {
+        in_kernel[in_kernel_text(s)].add(s.end - s.begin);
+        continue;
+      }
       by_end[s.how].add(s.end - s.begin);
       lengths.add(s.end - s.begin);
     }
     table_head("Running, until it");
     for (auto& [how, h] : by_end) row(to_text(how), h);
     if (o_.bars) out_ += lengths.bars();
+    if (in_kernel.empty()) return;
+    table_head("Blocked on a thread");
+    for (auto& [what, h] : in_kernel) row(std::string(what), h);
   }
 
   void waits() {
@@ -203,7 +210,7 @@ class writer {
       const slice& s = *longest[i];
       line("  {:>10}  at {:>12}  on {:<14} {}, {}{}", duration_text(s.end - s.begin),
            duration_text(s.begin - m_.begin), m_.thread_label(s.thread), label(s.fiber),
-           s.in_kernel ? "in the kernel, then " : "", to_text(s.how));
+           s.in_kernel ? fmt::format("{}, then ", in_kernel_text(s)) : "", to_text(s.how));
       if (s.stack == 0) continue;
       std::vector<std::string> calls = symbols_.calls(m_.source.texts[s.stack]);
       if (calls == shown) {

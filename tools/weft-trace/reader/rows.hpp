@@ -67,7 +67,7 @@ class rows {
   // ---- slices
   void open_slice(std::uint32_t thread, std::uint32_t f, std::int64_t at, bool in_kernel = false) {
     const auto i = static_cast<std::uint32_t>(m_.slices.size());
-    m_.slices.push_back({f, thread, at, at, slice_end::cut_off, in_kernel, 0});
+    m_.slices.push_back({f, thread, at, at, slice_end::cut_off, in_kernel, false, 0});
     m_.fibers[f].slices.push_back(i);
     fiber_states_[f].open_slice = i;
     fiber_states_[f].now = phase::running;
@@ -85,13 +85,14 @@ class rows {
     add_time(s.in_kernel ? f.blocked : f.ran, s.end - s.begin);
     fiber_states_[s.fiber].open_slice = none;
   }
-  void goes_away(std::uint32_t thread, std::int64_t at) {
+  void goes_away(std::uint32_t thread, std::int64_t at, bool declared) {
     thread_state& s = thread_states_[thread];
     s.away = true;
     if (s.slice == none) return turn_to(thread, doing::blocked, at);
     const std::uint32_t f = m_.slices[s.slice].fiber;
     close_slice(thread, at, slice_end::blocked);
     open_slice(thread, f, at, true);
+    m_.slices.back().declared = declared;
   }
 
   model m_;
