@@ -2,16 +2,17 @@
 #pragma once
 // api/scope_core.hpp - the children of a scope, under one lock.
 //
-//   SCOPE-1  pending_ == the children that were submitted and have not left, each in children_
-//            meanwhile, and the places that try_spawn has taken for a child it is still making.
-//   SCOPE-2  pending_ == 0 and joiner_ set never hold together outside the lock: the step that
+//   SCOPE-1  the places taken == the children that were submitted and have not left, each in
+//            children_ meanwhile, and the places that try_spawn has taken for a child it is still
+//            making.
+//   SCOPE-2  no place taken and joiner_ set never hold together outside the lock: the step that
 //            takes the last child out takes the joiner with it.
 //   STOP-1  a listener outlives every call of it: stop_work pins it under the fiber's lock and
 //           unpins it (release) after the call; the listener's end takes it out and waits for zero
 //           (acquire).
 //   STOP-2  a request is heard: the listener is stored, then the flag read; the request stores the
 //           flag, then reads the listener. All four are seq_cst.
-//   SCOPE-3  after the unlock that made pending_ zero, nothing of the scope is touched: its owner
+//   SCOPE-3  after the unlock that freed the last place, nothing of the scope is touched: its owner
 //            may destroy it.
 //   SCOPE-4  a place that becomes free while agents wait is given to the first of them, under the
 //            lock: its child is among the children before the waiter runs. A waiter that a stop
@@ -37,17 +38,37 @@
 #include <stop_token>
 
 #include "api/inline_join.hpp"
+#include "api/scope_places.hpp"
 #include "base/check.hpp"
 #include "sched/park.hpp"
 
 namespace weft::detail {
 
-class scope_core {
+// The agents of scope_places.hpp.
+struct scope_types {
+  using child = fiber_record;
+  using agent = fiber_record;
+  using ticket = detail::ticket;
+  template <class T>
+  using hook = base::list_hook<>;
+  template <class T>
+  using list = base::intrusive_list<T>;
+
+  static wake_code finish_park(fiber_record& f) { return detail::finish_park(f); }
+  static fiber_record& agent_of(ticket t) noexcept { return record_of(t); }
+  static wake_duty claim(ticket t) noexcept {
+    return record_of(t).word.wake(t.epoch(), wake_code::ready);
+  }
+  static void enqueue(fiber_record& f) noexcept { detail::enqueue(f); }
+  static void wake(ticket t) noexcept { detail::wake(t); }
+};
+
+class scope_core : basic_scope_places<scope_core, scope_types> {
  public:
   using time_point = std::chrono::steady_clock::time_point;
 
   scope_core(std::size_t limit, time_point deadline) noexcept
-      : limit_(std::max<std::size_t>(limit, 1)), deadline_(std::min(deadline, inherited())) {}
+      : basic_scope_places(limit), deadline_(std::min(deadline, inherited())) {}
   ~scope_core() {
     if (!watcher_.joinable()) return;
     watcher_.request_stop();
@@ -71,7 +92,7 @@ class scope_core {
   void submit(fiber_record& f, const void* site) {
     try {
       watch();
-      wait_for_place(f);
+      take(f, &this_agent);
     } catch (...) {
       f.operations->invoke(f, start::discard);
       abandon_task(f);
@@ -84,9 +105,7 @@ class scope_core {
   [[nodiscard]] bool reserve() {
     watch();
     const std::lock_guard guard(lock_);
-    if (pending_ >= limit_) return false;
-    ++pending_;
-    return true;
+    return try_take();
   }
   void submit_reserved(fiber_record& f, const void* site) noexcept {
     {
@@ -95,26 +114,11 @@ class scope_core {
     }
     submit_child(f, site);
   }
-  void unreserve() noexcept { free_place(nullptr); }
+  void unreserve() noexcept { give_back(nullptr); }
 
   void join(stoppable st) {
     run_children_here(st);
-    fiber_record& self = this_agent();
-    for (;;) {
-      {
-        std::unique_lock guard(lock_);
-        if (pending_ == 0) return;
-        joiner_ = begin_park(self, park_reason::scope_join, this, st);
-      }
-      const wake_code why = finish_park(self);
-      if (why == wake_code::ready) continue;
-      {
-        const std::lock_guard guard(lock_);
-        joiner_ = {};
-      }
-      stop();
-      st = stoppable::no;
-    }
+    wait_for_all(st, &this_agent);
   }
 
   void stop() noexcept {
@@ -134,7 +138,7 @@ class scope_core {
       }
       stop();  // while this child still keeps the scope alive
     }
-    free_place(&f);
+    give_back(&f);
   }
 
   std::exception_ptr take_failure() noexcept {
@@ -148,15 +152,22 @@ class scope_core {
   }
   [[nodiscard]] std::size_t children() const noexcept {
     const std::lock_guard guard(lock_);
-    return pending_;
+    return taken();
   }
 
  private:
-  struct place_waiter : base::list_hook<> {
-    explicit place_waiter(fiber_record& f) noexcept : child(f) {}
-    fiber_record& child;
-    ticket who;
+  friend basic_scope_places<scope_core, scope_types>;
+  class guard {
+   public:
+    explicit guard(scope_core& s) noexcept : held_(s.lock_) {}
+
+   private:
+    std::lock_guard<base::ranked_futex_lock<base::lock_rank::scope>> held_;
   };
+  static void release(fiber_record& f) noexcept { f.in_children.unlink(); }
+  [[nodiscard]] ticket begin_park(fiber_record& self, park_reason why, stoppable st) noexcept {
+    return detail::begin_park(self, why, this, st);
+  }
 
   [[nodiscard]] bool is_past() const noexcept {
     return deadline_ != time_point::max() && deadline_ <= std::chrono::steady_clock::now();
@@ -208,67 +219,6 @@ class scope_core {
     if (is_past()) stop();  // it is among the children already
     f.join.reset_detached();
     submit_task_at(f, site);
-  }
-
-  // Takes a place, in the order of asking, and puts the child into the list.
-  void wait_for_place(fiber_record& f) {
-    {
-      const std::lock_guard guard(lock_);
-      if (pending_ < limit_) [[likely]] {
-        ++pending_;
-        adopt(f);
-        return;
-      }
-    }
-    fiber_record& self = this_agent();
-    place_waiter me(f);
-    stoppable st = stoppable::yes;
-    for (;;) {
-      {
-        const std::lock_guard guard(lock_);
-        if (pending_ < limit_) {
-          if (me.linked()) me.unlink();
-          ++pending_;
-          adopt(f);
-          return;
-        }
-        if (!me.linked()) waiting_.push_back(me);
-        me.who = begin_park(self, park_reason::scope_limit, this, st);
-      }
-      if (finish_park(self) == wake_code::ready) return;  // SCOPE-4
-      stop();
-      st = stoppable::no;
-    }
-  }
-
-  // A child has left; null: a place was not used.
-  void free_place(fiber_record* child) noexcept {
-    ticket joiner;
-    fiber_record* next = nullptr;
-    {
-      const std::lock_guard guard(lock_);
-      if (child != nullptr) child->in_children.unlink();
-      --pending_;
-      if (!waiting_.empty()) [[unlikely]]
-        next = give_place();
-      if (pending_ == 0) joiner = std::exchange(joiner_, {});
-    }  // SCOPE-3
-    if (next != nullptr) enqueue(*next);
-    if (joiner) wake(joiner);
-  }
-
-  // Under the lock, with a free place. Returns the waiter to be queued, or null.
-  fiber_record* give_place() noexcept {
-    for (place_waiter& w : waiting_) {
-      fiber_record& f = record_of(w.who);
-      const wake_duty duty = f.word.wake(w.who.epoch(), wake_code::ready);
-      if (duty == wake_duty::stale) continue;  // SCOPE-4
-      w.unlink();
-      ++pending_;
-      adopt(w.child);
-      return duty == wake_duty::enqueue ? &f : nullptr;
-    }
-    return nullptr;
   }
 
   // As request_stop: all callbacks, then all flags and waits. The caller keeps the scope alive.
@@ -359,16 +309,12 @@ class scope_core {
   scope_listener listener_{
       {[](stop_listener& l) noexcept { static_cast<scope_listener&>(l).scope.stop(); }}, *this};
   mutable base::ranked_futex_lock<base::lock_rank::scope> lock_;
-  bool stopped_ = false;  // lock_, and all below
-  const std::size_t limit_;
+  bool stopped_ = false;       // lock_, and all below
   const time_point deadline_;  // the nearest, of this scope and of those around it
   bool watched_ = false;
   // sleeps until then; the setter of `watched_` makes it, the owner ends it
   fiber<void> watcher_;
-  std::size_t pending_ = 0;
-  ticket joiner_;
   std::exception_ptr failure_;
-  base::intrusive_list<place_waiter> waiting_;
   base::intrusive_list<scope_hook> children_;
 };
 
