@@ -28,6 +28,12 @@ wake_code wait_for_end(fiber_record& self, ticket mine, const wait_limit& limit)
       "weft::offload: the call had not begun (options::offload_threads are at work)");
 }
 
+[[noreturn]] void throw_no_thread(const std::error_code& why) {
+  throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                          "weft::offload: the runtime ends, or the system gives no thread (" +
+                              why.message() + "; `ulimit -u`, pids cgroup)");
+}
+
 }  // namespace
 
 void offload(offload_job& job, const wait_limit& limit) {
@@ -43,22 +49,32 @@ void offload(offload_job& job, const wait_limit& limit) {
   const ticket mine = begin_park(self, park_reason::offload, &job);
   job.fiber = self.has(fiber_record::is_thread) ? 0 : self.id;
   const std::error_code failed = pool.submit(job, mine);
-  if (failed) cancel_park(self);
+  if (failed) {
+    cancel_park(self);
+    pool.refuse_line_without_threads();  // [POOL-2]
+  }
   if (w != nullptr) leave(*w);
-  if (failed)
-    throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
-                            "weft::offload: the runtime ends, or the system gives no thread (" +
-                                failed.message() + "; `ulimit -u`, pids cgroup)");
+  if (failed) throw_no_thread(failed);
   const wake_code why = wait_for_end(self, mine, limit);
-  if (why == wake_code::ready) return;
-
-  w = enter();
-  const offload_pool::late now = pool.withdraw(job, self);
-  if (w != nullptr) leave(*w);
-  if (now == offload_pool::late::keep_waiting) {
-    static_cast<void>(finish_park(self));
-  } else if (now == offload_pool::late::withdrawn) {
-    throw_not_begun(why == wake_code::stop ? std::errc::operation_canceled : std::errc::timed_out);
+  offload_pool::late now = offload_pool::late::done;
+  if (why == wake_code::ready) {
+    if (offload_pool::was_refused(job)) now = offload_pool::late::refused;
+  } else {
+    w = enter();
+    now = pool.withdraw(job, self);
+    if (w != nullptr) leave(*w);
+  }
+  switch (now) {
+    case offload_pool::late::done:
+      break;
+    case offload_pool::late::keep_waiting:
+      static_cast<void>(finish_park(self));
+      break;
+    case offload_pool::late::refused:
+      throw_no_thread(std::make_error_code(std::errc::resource_unavailable_try_again));
+    case offload_pool::late::withdrawn:
+      throw_not_begun(why == wake_code::stop ? std::errc::operation_canceled
+                                             : std::errc::timed_out);
   }
 }
 

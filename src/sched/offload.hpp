@@ -11,9 +11,7 @@
 // thread still spins needs no system call for the hand-over, which is most of a round trip of small
 // calls.
 //
-//   POOL-1  a job's fields, and its waiter, change under the lock; a thread's `given` changes only
-//           while it is in no list.
-//   POOL-2  while a job is in line, no thread is idle and all that may exist do.
+// The line, and who is idle: offload_line.hpp [POOL-1..3].
 //   POOL-4  a thread that was idle for too long leaves its slot, and joins the one that did so
 //           before: at most one is not joined.
 // Rejected: a lock-free queue (the lock is held for 20 ns, the cheapest job takes 2 us); a queue
@@ -31,25 +29,37 @@
 #include <weft/offload.hpp>
 
 #include "base/futex_lock.hpp"
-#include "base/intrusive_list.hpp"
+#include "base/sync_policy.hpp"
 #include "fiber/record.hpp"
+#include "sched/offload_line.hpp"
 
 namespace weft::detail {
 
 class offload_pool {
+  using seat = basic_offload_seat<base::real_sync, offload_job>;
+  struct pool_thread : seat {
+    std::thread thread;  // under the lock
+  };
+  using line =
+      basic_offload_line<base::real_sync, base::ranked_futex_lock<base::lock_rank::scheduler>,
+                         pool_thread, offload_job>;
+
  public:
+  using late = line::late;
+
   offload_pool(std::size_t most_threads, std::string name, std::uint32_t runtime,
                const sigset_t& signals)
-      : most_(most_threads), name_(std::move(name)), runtime_(runtime), signals_(signals) {}
+      : name_(std::move(name)), runtime_(runtime), signals_(signals), line_(most_threads) {}
   ~offload_pool() { end(leftovers::join); }
   offload_pool(const offload_pool&) = delete;
   offload_pool& operator=(const offload_pool&) = delete;
 
   /// `who` is woken when it has run. Returns an error if there is no thread and none can be made.
   [[nodiscard]] std::error_code submit(offload_job& job, ticket who) noexcept;
-  /// The wait ended early.
-  enum class late : std::uint8_t { withdrawn, done, keep_waiting };
-  /// keep_waiting: it runs; `self` has begun another park for its end.
+  /// After submit has returned an error: those who waited for that thread are told, too.
+  void refuse_line_without_threads() noexcept;
+  [[nodiscard]] static bool was_refused(const offload_job& job) noexcept;
+  /// The wait ended early. keep_waiting: it runs; `self` has begun another park for its end.
   [[nodiscard]] late withdraw(offload_job& job, fiber_record& self) noexcept;
   /// Runs what is in line and ends the threads. `leave`: those that are stuck in a call are left
   /// behind, with the pool.
@@ -76,39 +86,22 @@ class offload_pool {
   };
 
  private:
-  enum : std::uint32_t { asleep, spinning, given };
-  struct pool_thread : base::list_hook<> {
-    std::thread thread;
-    offload_job* job = nullptr;
-    std::atomic<std::uint32_t> wake{given};  // futex
-    bool ended = false;                      // under the lock: its slot may be used again
-  };
-
   void main(pool_thread& t) noexcept;
   enum class waited : std::uint8_t { has_job, ends };
   // ends: then `before` is the caller's to join
   waited wait(pool_thread& t, std::thread& before) noexcept;
   std::error_code start(offload_job& job) noexcept;
-  void line_up(offload_job& job) noexcept;  // these two under the lock
-  offload_job* next_in_line() noexcept;
 
   std::atomic<std::int32_t> awaited_{0};
   std::atomic<std::int64_t> idle_ns_{10'000'000'000};  // relaxed
-  const std::size_t most_;
   const std::string name_;
   const std::uint32_t runtime_;  // its number, for the tracer
   const sigset_t signals_;       // blocked, as where the runtime was made
-  mutable base::ranked_futex_lock<base::lock_rank::scheduler> lock_;
-  // under the lock
+  line line_;
+  // under its lock
   std::vector<std::unique_ptr<pool_thread>> threads_;
   // of those that lay idle for too long; each joins the one before [POOL-4]
   std::thread last_ended_;
-  base::intrusive_list<pool_thread> idle_;
-  offload_job* first_ = nullptr;  // the line
-  offload_job* last_ = nullptr;
-  std::size_t live_ = 0, idle_count_ = 0, queued_ = 0;
-  std::uint64_t completed_ = 0;
-  bool ending_ = false;
 };
 
 }  // namespace weft::detail

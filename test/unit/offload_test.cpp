@@ -163,6 +163,25 @@ TEST_CASE("kill point: no thread can be made: with none the call fails, with som
   weft::os::test_hooks.thread_error.store(0, std::memory_order_relaxed);
 }
 
+// A call that finds the pool's only thread about to be made goes into the line; then none is made.
+TEST_CASE("kill point: no thread can be made, for many at once: each is told") {
+  weft::options o = workers(4);
+  o.offload_threads = 1;
+  weft::runtime rt(o);
+  weft::os::test_hooks.thread_error.store(EAGAIN, std::memory_order_relaxed);
+  std::vector<weft::fiber<int>> fibers;
+  for (int i = 0; i < 4; ++i)
+    fibers.push_back(rt.spawn([] {
+      int told = 0;
+      for (int k = 0; k < 2'000; ++k)
+        told +=
+            thrown_by([] { weft::offload([] {}); }) == std::errc::resource_unavailable_try_again;
+      return told;
+    }));
+  for (auto& f : fibers) CHECK(f.join() == 2'000);
+  weft::os::test_hooks.thread_error.store(0, std::memory_order_relaxed);
+}
+
 TEST_CASE(
     "stampede: many fibers, few threads, deadlines and stops at random; every call runs once or "
     "not at all") {
