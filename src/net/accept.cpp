@@ -6,13 +6,11 @@
 #include "net/accept.hpp"
 
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <cerrno>
-#include <mutex>
 #include <optional>
 #include <string>
 
-#include "base/futex_lock.hpp"
 #include "net/calls.hpp"
 #include "net/netpoller.hpp"
 #include "net/operation.hpp"
@@ -21,7 +19,7 @@
 
 namespace weft::detail {
 
-constinit std::atomic<std::uint32_t> acceptors_short_of_descriptors{0};
+constinit short_acceptors acceptors_short_of_descriptors{};
 
 namespace {
 
@@ -47,15 +45,7 @@ bool is_shortage(int error) noexcept {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-struct short_acceptor {
-  poll_descriptor* listener = nullptr;
-  short_acceptor* next = nullptr;
-  short_acceptor** at = nullptr;  // what points to this one
-};
-
 struct shortage {
-  base::ranked_futex_lock<base::lock_rank::netpoller> lock;
-  short_acceptor* first = nullptr;         // under the lock
   std::atomic<std::uint64_t> failures{0};  // since the last line
   std::atomic<std::int64_t> next_line_ns{0};
 };
@@ -86,21 +76,9 @@ void report_shortage(const descriptor_use& use, int error) noexcept {
 class shortage_wait {
  public:
   explicit shortage_wait(poll_descriptor& listener) noexcept : listener_(listener) {
-    me_.listener = &listener;
-    const std::lock_guard guard(the_shortage.lock);
-    me_.next = the_shortage.first;
-    me_.at = &the_shortage.first;
-    if (me_.next != nullptr) me_.next->at = &me_.next;
-    the_shortage.first = &me_;
-    // Relaxed: the kernel's lock of the descriptor table orders it [ACCEPT-1].
-    acceptors_short_of_descriptors.fetch_add(1, std::memory_order_relaxed);
+    acceptors_short_of_descriptors.enter(me_, listener);
   }
-  ~shortage_wait() {
-    const std::lock_guard guard(the_shortage.lock);
-    *me_.at = me_.next;
-    if (me_.next != nullptr) me_.next->at = me_.at;
-    acceptors_short_of_descriptors.fetch_sub(1, std::memory_order_relaxed);
-  }
+  ~shortage_wait() { acceptors_short_of_descriptors.leave(me_); }
   shortage_wait(const shortage_wait&) = delete;
   shortage_wait& operator=(const shortage_wait&) = delete;
 
@@ -112,27 +90,16 @@ class shortage_wait {
   }
 
  private:
-  short_acceptor me_;
+  short_acceptors::acceptor me_;
   poll_descriptor& listener_;
   std::int64_t pause_ns_ = 1'000'000;
 };
 
 }  // namespace
 
-// Delivered outside the lock; an acceptor that has left meanwhile is told for nothing. Of very many
-// some have to wait for their pause to end.
 void wake_acceptors_short_of_descriptors() noexcept {
-  std::array<poll_descriptor*, 16> listeners;
-  std::size_t n = 0;
-  {
-    const std::lock_guard guard(the_shortage.lock);
-    for (const short_acceptor* a = the_shortage.first; a != nullptr && n < listeners.size();
-         a = a->next) {
-      auto* const end = listeners.data() + n;
-      if (std::find(listeners.data(), end, a->listener) == end) listeners[n++] = a->listener;
-    }
-  }
-  for (std::size_t i = 0; i < n; ++i) deliver(*listeners[i], event_kind::regular, true, false, {});
+  acceptors_short_of_descriptors.tell(
+      [](poll_descriptor& l) { deliver(l, event_kind::regular, true, false, {}); });
 }
 
 int accept_connection(const descriptor_use& use, const wait_limit& l, net::endpoint& from,
@@ -156,8 +123,7 @@ int accept_connection(const descriptor_use& use, const wait_limit& l, net::endpo
       if (waits_for_room)
         ec = waits_for_room->pause(seen, l);
       else
-        waits_for_room.emplace(
-            *use);  // and once more: a close before this is seen by accept itself
+        waits_for_room.emplace(*use);  // and once more [ACCEPT-1]
     } else if (!of_a_dead_connection(-number)) {
       ec.assign(-number, std::generic_category());
     }

@@ -6,15 +6,17 @@
 //   acceptor   1 accept: EMFILE   2 into the list of those who are short   3 accept again: EMFILE
 //              4 pauses, 1 ms at first, 100 ms at last   back to 3
 //   closer     1 close(2)         2 is the list empty?   counts an event of each listener in it
+//              [ACCEPT-1]: short_acceptors.hpp
 // Rejected: returning the error (every server writes the same pause, or spins); closing the
 // connection by means of a descriptor kept in reserve (the client is told nothing, and a server
 // that drains in a second has lost it).
 
-#include <atomic>
-#include <cstdint>
 #include <system_error>
 
+#include "base/futex_lock.hpp"
+#include "base/sync_policy.hpp"
 #include "net/poll_descriptor.hpp"
+#include "net/short_acceptors.hpp"
 
 namespace weft::detail {
 
@@ -24,10 +26,11 @@ namespace weft::detail {
 [[nodiscard]] int accept_connection(const descriptor_use& use, const wait_limit& l,
                                     net::endpoint& from, std::error_code& ec) noexcept;
 
-/// How many acceptors are short of descriptors.
-// ACCEPT-1  an acceptor that failed for want of a descriptor, and pauses, is woken when weft closes
-// one afterwards. A closer reads this after close(2).
-extern constinit std::atomic<std::uint32_t> acceptors_short_of_descriptors;
+/// Who is short of descriptors. A closer looks after close(2).
+using short_acceptors =
+    basic_short_acceptors<base::real_sync, base::ranked_futex_lock<base::lock_rank::netpoller>,
+                          poll_descriptor>;
+extern constinit short_acceptors acceptors_short_of_descriptors;
 [[gnu::cold]] void wake_acceptors_short_of_descriptors() noexcept;
 
 }  // namespace weft::detail

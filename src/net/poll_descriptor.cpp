@@ -196,8 +196,7 @@ void close_number(poll_descriptor& d) noexcept {
   // Late operations make several pass here, one after the other.
   if (d.number.exchange(-1, std::memory_order_acq_rel) < 0) return;
   ::close(number);  // never retried: on Linux the number is gone whatever it returns
-  // Relaxed: the kernel's lock of the descriptor table orders it [ACCEPT-1].
-  if (acceptors_short_of_descriptors.load(std::memory_order_relaxed) != 0) [[unlikely]]
+  if (acceptors_short_of_descriptors.any()) [[unlikely]]  // [ACCEPT-1] after close(2)
     wake_acceptors_short_of_descriptors();
 }
 
