@@ -60,8 +60,9 @@ bool scheduler::retire(worker& w) noexcept {
   sleepers_.tell_poller(timers.earliest());  // [TIMER-1] of the timers I leave behind
   if (w.own_fiber != nullptr) {
     if (work_in_sight()) wake_one_if_needed();  // [OWN-3] not for us
-  } else if (work_in_sight() && sleepers_.rise(w)) {
-    return true;
+  } else if (work_in_sight()) {
+    if (sleepers_.rise(w)) return true;
+    sleepers_.tell_poller(earliest_timer());  // [TIMER-1]
   }
   return sleep(w);
 }
@@ -117,14 +118,10 @@ std::int64_t scheduler::poll(std::int64_t until, poll_source::batch& ready,
 }
 
 bool scheduler::sleep_in_poller(worker& w) noexcept {
-  sleepers_.set_poll_until(INT64_MAX);  // [TIMER-1] before the heaps are read
   // With every processor busy, timers are not ours to look at: a worker that retires interrupts us.
-  const std::int64_t until = sleepers_.idle() > 0 ? earliest_timer() : timer_queue::never;
-  // Between the two stores a retirer with an earlier timer interrupts for nothing, which is
-  // harmless.
-  sleepers_.set_poll_until(until);
+  const std::int64_t until = sleepers_.begin_poll([this] { return earliest_timer(); });
   const std::int64_t now = poll(until <= 0 ? 1 : until, w.ready, w.counters);
-  sleepers_.set_poll_until(sleepers::vacant);
+  sleepers_.end_poll();
 
   const bool due = earliest_timer() <= now;
   const bool claimed = sleepers_.leave_poller(w, due || !w.ready.empty());

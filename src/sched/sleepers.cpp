@@ -165,15 +165,19 @@ void sleepers::lie_down(worker& w) noexcept {
 
 bool sleepers::rise(worker& w) noexcept {
   if (!idle_.try_unretire()) return false;
-  const std::lock_guard guard(lock_);
-  // Reserved meanwhile: the monitor counts on us, and its rounds see the work we saw (watch_idle).
-  if (w.assigned.load(std::memory_order_acquire) == nullptr && !w.reserved) {
-    w.unlink();
-    attach_idle(w);
-    w.searching = true;
-    return true;
+  {
+    const std::lock_guard guard(lock_);
+    // Reserved meanwhile: the monitor counts on us, and its rounds see the work we saw
+    // (watch_idle).
+    if (w.assigned.load(std::memory_order_acquire) == nullptr && !w.reserved) {
+      w.unlink();
+      attach_idle(w);
+      w.searching = true;
+      return true;
+    }
+    idle_.undo_claim_wake();  // somebody has woken us meanwhile, with a processor
   }
-  idle_.undo_claim_wake();  // somebody has woken us meanwhile, with a processor
+  base::real_sync::heavy_fence();  // [TIMER-1] begin_poll
   return false;
 }
 

@@ -28,6 +28,7 @@
 #include "base/intrusive_list.hpp"
 #include "sched/idle_state.hpp"
 #include "sched/monitor_word.hpp"
+#include "sched/poll_deadline.hpp"
 #include "sched/poll_source.hpp"
 #include "sched/processor_counts.hpp"
 #include "sched/worker.hpp"
@@ -81,7 +82,8 @@ class sleepers {
 
   /// Its processor becomes idle, and itself a sleeper that can be woken [IDLE-1].
   void lie_down(worker& w) noexcept;
-  /// Up again, with an idle processor, unless somebody has woken or reserved it meanwhile.
+  /// Up again, with an idle processor, unless somebody has woken or reserved it meanwhile. False:
+  /// the caller tells the poller of all timers, for a processor may have looked busy [TIMER-1].
   bool rise(worker& w) noexcept;
   enum class place : std::uint8_t { none, ended, poller, list, reserved };
   /// Where a worker without a processor sleeps; `none`: it has one now. `left`: bound fibers that
@@ -92,17 +94,15 @@ class sleepers {
   bool may_end(worker& w, std::size_t serving) noexcept;
 
   // ---- the poller's role
-  /// [TIMER-1] A sleeper in the poller publishes until when, then reads the heaps; a worker that
-  /// leaves a timer behind fences, then reads until when. Both seq_cst: one of the two sees the
-  /// other.
-  static constexpr std::int64_t vacant = INT64_MIN;  // nobody sleeps there
-  void set_poll_until(std::int64_t t) noexcept { poll_until_.store(t, std::memory_order_seq_cst); }
-  [[nodiscard]] bool is_poller_vacant() const noexcept {
-    return poll_until_.load(std::memory_order_relaxed) == vacant;
+  // [TIMER-1]
+  template <class Earliest>
+  [[nodiscard]] std::int64_t begin_poll(Earliest&& earliest) noexcept {
+    return poll_until_.begin([&] { return idle() > 0 ? earliest() : poll_deadline::never; });
   }
+  void end_poll() noexcept { poll_until_.end(); }
+  [[nodiscard]] bool is_poller_vacant() const noexcept { return poll_until_.is_vacant(); }
   void tell_poller(std::int64_t earliest) noexcept {
-    const std::int64_t until = poll_until_.load(std::memory_order_seq_cst);  // [TIMER-1]
-    if (until != vacant && earliest < until) poller_.interrupt();
+    if (poll_until_.misses(earliest)) poller_.interrupt();
   }
   /// True: it has a processor, assigned by a waker or, if `wants_one`, an idle one.
   bool leave_poller(worker& w, bool wants_one) noexcept;
@@ -192,9 +192,8 @@ class sleepers {
   base::intrusive_list<worker> frozen_;  // preempted, each in its handler, oldest first
   worker* in_poller_ = nullptr;
 
-  std::atomic<bool> ended_{false};  // written under lock_
-  // [TIMER-1] until when the worker in the poller sleeps
-  std::atomic<std::int64_t> poll_until_{vacant};
+  std::atomic<bool> ended_{false};              // written under lock_
+  poll_deadline poll_until_;                    // of the worker in the poller
   std::atomic<std::uint32_t> frozen_count_{0};  // written under lock_
   std::atomic<std::uint32_t> tidy_requests_{0};
 };

@@ -40,6 +40,7 @@
 #include "base/futex_lock.hpp"
 #include "base/intrusive_list.hpp"
 #include "fiber/record.hpp"
+#include "sched/poll_deadline.hpp"
 
 namespace weft::detail {
 
@@ -59,8 +60,7 @@ class timer_queue {
       sift_up(heap_.size() - 1);
     }
     size_.store(count(), std::memory_order_relaxed);
-    if (when < earliest_.load(std::memory_order_relaxed))
-      earliest_.store(when, std::memory_order_seq_cst);
+    earliest_.lower(when);
     return true;
   } catch (const std::bad_alloc&) {
     return false;
@@ -86,10 +86,8 @@ class timer_queue {
     publish();
   }
 
-  // When the first entry is due; a moment's truth. [TIMER-1] seq_cst: see idle.cpp.
-  [[nodiscard]] std::int64_t earliest() const noexcept {
-    return earliest_.load(std::memory_order_seq_cst);
-  }
+  // When the first entry is due; a moment's truth [TIMER-1].
+  [[nodiscard]] std::int64_t earliest() const noexcept { return earliest_.get(); }
 
   // Wakes what is due, at most `limit`; calls enqueue(record) for each fiber the caller now owes a
   // queue. Returns how many it took out.
@@ -282,7 +280,7 @@ class timer_queue {
     else if (in_ring_ != 0)
       first = std::min(first, first_[static_cast<std::size_t>(first_in_use()) % slots]);
     for (const unstored& e : unstored_) first = std::min(first, e.when);
-    earliest_.store(first, std::memory_order_seq_cst);
+    earliest_.set(first);
   }
   void sift_up(std::size_t i) noexcept {
     const entry e = heap_[i];
@@ -345,9 +343,9 @@ class timer_queue {
   }
 
   mutable base::ranked_futex_lock<base::lock_rank::timers> lock_;
-  std::atomic<std::int64_t> earliest_{never};  // written under the lock
-  std::atomic<std::size_t> size_{0};           // the same; relaxed
-  std::size_t sweep_at_ = smallest_sweep;      // under the lock
+  first_deadline earliest_;                // written under the lock
+  std::atomic<std::size_t> size_{0};       // the same; relaxed
+  std::size_t sweep_at_ = smallest_sweep;  // under the lock
   // under the lock, as all below; opened_: the last is the first
   std::vector<entry> heap_, opened_;
   std::int64_t begin_ = 0;  // of the ring, in slots of time
