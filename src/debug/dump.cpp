@@ -15,7 +15,9 @@
 #include <functional>
 #include <string_view>
 
-#include "debug/code_location.hpp"
+#include "debug/calls_text.hpp"
+#include "debug/fiber_report.hpp"
+#include "debug/peek.hpp"
 #include "debug/running_snapshot.hpp"
 #include "debug/wait_graph.hpp"
 #include "os/os.hpp"
@@ -167,50 +169,6 @@ std::string duration_text(std::int64_t ns) {
   return text;
 }
 
-class calls_text {
- public:
-  // Without weft's own: those that wait, innermost, and those that start a fiber, outermost.
-  [[nodiscard]] std::string of(const std::vector<std::uintptr_t>& calls) {
-    std::size_t from = 0, to = calls.size();
-    for (std::size_t i = 0; i < to; ++i)
-      if (at(calls[i]).is_this) from = i + 1;
-    while (from < to && is_machinery(calls[from])) ++from;
-    while (to > from && is_machinery(calls[to - 1])) --to;
-    if (from == to) from = 0, to = calls.size();
-    std::string text;
-    for (std::size_t i = from; i < to; ++i) text += "    " + at(calls[i]).text + "\n";
-    if (calls.size() == stack_table::most_frames) text += "    ...\n";
-    return text;
-  }
-
-  // All that is known of a fiber that has not run yet.
-  [[nodiscard]] std::string start(const task_operations* runs) {
-    if (runs == nullptr) return {};
-    return "    runs " + at(reinterpret_cast<std::uintptr_t>(runs->invoke) + 1).text + "\n";
-  }
-
- private:
-  struct place {
-    std::string text;
-    bool machinery, is_this;
-  };
-  [[nodiscard]] bool is_machinery(std::uintptr_t address) { return at(address).machinery; }
-  const place& at(std::uintptr_t address) {
-    const auto [found, added] = known_.try_emplace(address);
-    if (!added) return found->second;
-    const void* const call = reinterpret_cast<const void*>(address - 1);
-    const code_location where = locate(call);
-    const std::string_view function = where.function;
-    const bool ours =
-        function.starts_with("_ZN4weft6detail") || function.starts_with("_ZNK4weft6detail");
-    found->second = {describe_code(call),
-                     ours && !function.starts_with("_ZN4weft6detail12run_callable"),
-                     function.starts_with("_ZN4weft5debug11dump_fibers")};
-    return found->second;
-  }
-  std::unordered_map<std::uintptr_t, place> known_;
-};
-
 std::string place_text(const fiber_snapshot& l) {
   switch (l.place) {
     case fiber_position::parked:
@@ -262,6 +220,12 @@ std::string head_text(const paragraph& p, const wait_graph& graph, std::int64_t 
   return text + "\n";
 }
 
+std::string calls_of(const fiber_snapshot& l, const snapshot_taker& taker, calls_text& calls) {
+  if (l.stack > stack_table::too_many) return calls.of(taker.stacks().at(l.stack));
+  if (l.stack == stack_table::too_many) return "    (more different stacks than are told apart)\n";
+  return l.home != nullptr ? calls.start(l.runs) : std::string();
+}
+
 std::string header_text(const runtimes_held& runtimes, std::size_t fibers) {
   std::string text =
       "weft: " + std::to_string(fibers) + (fibers == 1 ? " fiber" : " fibers") + " in ";
@@ -296,12 +260,7 @@ std::string dump_fibers() {
   for (const wait_graph::cycle& c : graph.cycles())
     text += "\ndeadlock: " + wait_graph::text_of(c) + "\n";
   calls_text calls;
-  all.merge([&](const fiber_snapshot& l) {
-    if (l.stack > stack_table::too_many) return calls.of(taker.stacks().at(l.stack));
-    if (l.stack == stack_table::too_many)
-      return std::string("    (more different stacks than are told apart)\n");
-    return l.home != nullptr ? calls.start(l.runs) : std::string();
-  });
+  all.merge([&](const fiber_snapshot& l) { return calls_of(l, taker, calls); });
   const std::int64_t now = os::now_ns();
   std::size_t written = 0, left_out = 0, fibers_left_out = 0;
   for (const paragraph* p : all.in_order()) {
@@ -339,3 +298,28 @@ std::vector<deadlock> find_deadlocks() {
 }
 
 }  // namespace weft::debug
+
+namespace weft::detail {
+
+std::string dump_fiber(std::uint64_t id) {
+  snapshot_taker taker(false);
+  wait_graph graph;
+  debug::paragraph one;
+  for_each_record([&](fiber_record& f) {
+    fiber_snapshot l;
+    taker.copy_stacks(peek(f.id) == id);
+    if (!taker.look(f, l)) return;
+    graph.add(l);
+    if (l.id != id) return;
+    one.first = l;
+    one.named = {l.record};
+    one.count = 1;
+    one.oldest = one.youngest = l.since_ns;
+  });
+  if (one.count == 0) return "";
+  graph.resolve(taker.runtimes());
+  calls_text calls;
+  return debug::head_text(one, graph, os::now_ns()) + debug::calls_of(one.first, taker, calls);
+}
+
+}  // namespace weft::detail

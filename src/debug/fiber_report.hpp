@@ -15,6 +15,10 @@ namespace weft::detail {
 /// one is asked for its calls by a signal. Holds the runtimes (runtimes_held) for a moment.
 [[nodiscard]] std::string describe(fiber_record& f);
 
+/// The paragraph that a dump has for the fiber with this id, alone; empty: there is none. As
+/// `describe`.
+[[nodiscard]] std::string dump_fiber(std::uint64_t id);
+
 /// The addresses of its calls, innermost first, if it is still the fiber with this id. As
 /// `describe`.
 [[nodiscard]] std::vector<const void*> calls_of(fiber_record& f, std::uint64_t id);

@@ -67,6 +67,8 @@ class snapshot_taker {
   /// a signal then asks running fibers for theirs. Throws std::bad_alloc. Blocks: for running
   /// fibers, some ten milliseconds each.
   explicit snapshot_taker(bool stacks);
+  /// From now on.
+  void copy_stacks(bool stacks) noexcept { wants_stacks_ = stacks; }
 
   /// False: there is no fiber in this record.
   bool look(fiber_record& f, fiber_snapshot& out);
@@ -79,7 +81,7 @@ class snapshot_taker {
   void snapshot_running(const fiber_record& f, fiber_snapshot& out);
 
   const runtimes_held held_;
-  const bool wants_stacks_;
+  bool wants_stacks_;
   stack_copy copy_;
   stack_table table_;
   running_fibers running_;

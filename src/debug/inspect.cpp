@@ -21,6 +21,7 @@
 
 #include "base/one_line.hpp"
 #include "debug/dump_trigger.hpp"
+#include "debug/fiber_report.hpp"
 #include "debug/longest_waits.hpp"
 #include "debug/running_snapshot.hpp"
 #include "os/errno_guard.hpp"
@@ -183,6 +184,16 @@ answer answer_longest(std::string_view count) {
   return {true, longest_waits(most)};
 }
 
+answer answer_fiber(std::string_view id) {
+  std::uint64_t number = 0;
+  const auto [end, ec] = std::from_chars(id.data(), id.data() + id.size(), number);
+  if (ec != std::errc() || end != id.data() + id.size())
+    return {false, "fiber takes the number of one"};
+  std::string text = dump_fiber(number);
+  const bool there = !text.empty();
+  return {there, there ? std::move(text) : "there is no fiber " + std::to_string(number)};
+}
+
 struct verb {
   std::string_view name;
   answer (*give)(std::string_view arguments);  // may throw: what() is the answer
@@ -196,7 +207,8 @@ constexpr verb verbs[] = {
     {"metrics", &answer_metrics,
      "what they count and how long their queues are, as Prometheus reads it"},
     {"longest", &answer_longest,
-     "N (10): the fibers that wait longest; nanoseconds, reason, fiber"},
+     "N (10): the fibers that wait longest; nanoseconds, reason, fiber, function"},
+    {"fiber", &answer_fiber, "NUMBER: what dump says of this one"},
     {"trace", &answer_trace, "FILE: records events into it until the tool goes (record --pid)"},
     {"profile", &answer_profile,
      "HERTZ FILE: samples CPU time until the tool goes (profile --pid)"},

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// debug/longest_waits.cpp - a heap of the oldest seen so far, over one walk of the records.
+// debug/longest_waits.cpp - a heap of the oldest seen so far, over one walk of the records. Only
+// their stacks are walked.
 #include "debug/longest_waits.hpp"
 
 #include <algorithm>
 #include <vector>
 
+#include "debug/calls_text.hpp"
 #include "debug/fiber_snapshot.hpp"
 #include "os/os.hpp"
 #include "trace/reason.hpp"
@@ -31,10 +33,18 @@ std::string longest_waits(std::size_t most) {
   });
   std::sort_heap(oldest.begin(), oldest.end(), older);
   const std::int64_t now = os::now_ns();
+  taker.copy_stacks(true);
+  calls_text calls;
   std::string out;
-  for (const fiber_snapshot& l : oldest)
+  for (const fiber_snapshot& l : oldest) {
+    fiber_snapshot again;
+    const bool waits = taker.look(*l.record, again) && again.word == l.word;
     out += std::to_string(std::max<std::int64_t>(now - l.since_ns, 0)) + "\t" + to_text(l.reason) +
-           "\t" + agent_text(*l.record) + "\n";
+           "\t" + agent_text(*l.record) + "\t";
+    if (waits && again.stack > stack_table::too_many)
+      out += calls.innermost(taker.stacks().at(again.stack));
+    out += "\n";
+  }
   return out;
 }
 

@@ -105,11 +105,11 @@ def is_view(lines):
         r"rates +steps \S+/s",
         r"threads +\d serving, \d+ asleep",
         r"cpu +\d+: \d+\.\d %",
-        r"PROCESSOR +QUEUE +TIMERS +STEPS/s +THREAD",
-        r"\n +0 +\d+ ",
-        r"\n +1 +\d+ ",
+        r"PROCESSOR +LOAD +QUEUE +TIMERS +STEPS/s +THREAD",
+        r"\n +0 +\d+\.\d % +\d+ ",
+        r"\n +1 +\d+\.\d % +\d+ ",
         r"\n +inject +0",
-        r"LONGEST WAITS\n(?: .*\n)*? +\S+ fd read +fiber \d+",
+        r"LONGEST WAITS\n(?:[ >].*\n)*?[ >] +\S+ fd read +fiber \d+ in \S+",
     ):
         assert re.search(pattern, text), (pattern, text)
 
@@ -128,7 +128,49 @@ def as_text(server):
     assert batch.returncode == 0 and len(views) == 4 and views[3] == "", batch
     for view in views[:3]:
         is_view(view.splitlines())
-        assert len(re.findall(r" +\S+ (?:accept|fd read) +fiber \d+", view)) == 2, view
+        assert len(re.findall(r" +\S+ (?:accept|fd read) +fiber \d+ in ", view)) == 2, view
+
+
+def rows(lines, title):
+    """The lines of a table, of the one below the other's title."""
+    at = next(i for i, line in enumerate(lines) if title in line)
+    return lines[at + 1 :]
+
+
+def by_keys(server):
+    """Nothing is asked anew but the stack: what the keys do is seen at once."""
+    t = Terminal(400, 40, "-i", "3600000", server.pid)  # wide enough for the calls
+    view = frames(t.read(lambda s: len(frames(s)) >= 2))[-1]
+    assert "processors by number, s: waits by time" in view[1], view
+    waits = rows(view, "LONGEST WAITS")
+    assert [line[0] for line in waits] == [">"] + [" "] * (len(waits) - 1), view
+
+    def typed(keys):
+        t.type(keys)
+        return frames(t.read(lambda s: frames(s)))[-1]
+
+    by_reason = typed(b"s")
+    assert "waits by reason" in by_reason[1]
+    reasons = [line[12:].split("  ")[0] for line in rows(by_reason, "LONGEST WAITS")]
+    assert len(reasons) == len(waits) and reasons == sorted(reasons), by_reason
+    assert "waits by fiber" in typed(b"s")[1]
+    by_function = typed(b"s")
+    assert "waits by function" in by_function[1]
+    assert "waits by time" in typed(b"s")[1]
+    for order in ("load", "queue", "steps", "number"):
+        assert f"processors by {order}" in typed(b"p")[1]
+
+    moved = rows(typed(b"\x1b[B"), "LONGEST WAITS")
+    assert moved[0][0] == " " and moved[1][0] == ">", moved
+    assert rows(typed(b"k"), "LONGEST WAITS")[0][0] == ">"
+    chosen = re.search(r"fiber \d+", rows(typed(b"j"), "LONGEST WAITS")[1])[0]
+    fiber = typed(b"\r")
+    assert "one fiber" in fiber[0] and fiber[1].startswith(f"{chosen}"), fiber
+    assert re.search(r"parked, (fd read|accept)", fiber[1]), fiber
+    assert any(re.search(r"0x[0-9a-f]+ \S+.*http_server", line) for line in fiber[2:]), fiber
+    assert "LONGEST WAITS" in "\n".join(typed(b"\x1b"))
+    t.type(b"q")
+    assert t.end() == 0
 
 
 def on_terminal(server):
@@ -143,6 +185,7 @@ def on_terminal(server):
     assert all(len(line) <= 40 for line in small[-1]), small[-1]
     t.type(b"q")
     assert t.end() == 0
+    by_keys(server)
 
     t = Terminal(80, 24, "-i", "3600000", server.pid)  # quits at once, not with the next view
     t.read(lambda s: len(frames(s)) >= 2)

@@ -30,6 +30,9 @@ struct inspection;
 /// callback.
 void add_inspection_options(CLI::App& command, inspection& what);
 
+/// What a process says of its fibers, with the files and lines of their calls.
+[[nodiscard]] std::string with_lines(const std::string& dump);
+
 /// Reads the file, says on stderr what is wrong with it. Throws std::runtime_error if nothing could
 /// be read.
 [[nodiscard]] trace read_or_throw(const std::string& path);

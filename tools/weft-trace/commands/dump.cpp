@@ -25,6 +25,8 @@ const std::regex& call_line() {
   return form;
 }
 
+}  // namespace
+
 std::string with_lines(const std::string& dump) {
   std::map<std::string, trace_module> modules;
   std::istringstream lines(dump);
@@ -50,8 +52,6 @@ std::string with_lines(const std::string& dump) {
   }
   return out;
 }
-
-}  // namespace
 
 void add_dump(CLI::App& app) {
   CLI::App* c =

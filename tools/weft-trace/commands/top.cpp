@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -83,46 +85,105 @@ void print_as_text(const top_options& o, observer& process) {
   }
 }
 
-void show_on_terminal(const top_options& o, observer& process) {
-  // a process that is none, or no weft program, is told of on the screen that was there
-  moment before = process.look();
-  moment now = before;
-  const std::string program = program_of(o.process.pid);
-  terminal screen;
-  for (int n = 0;;) {
-    const auto size = screen.now();
-    screen.show(cut_to(render_top(o.process.pid, program, before, now), size.columns, size.rows));
-    // The first view follows soon: it has no rates yet.
-    const auto next = clock::now() + std::chrono::milliseconds(n == 0 ? std::min(o.interval_ms, 250)
-                                                                      : o.interval_ms);
-    for (bool waits = true; waits;) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - clock::now());
-      switch (screen.wait(std::max(left, std::chrono::milliseconds(0)))) {
-        case terminal::event::quit:
-          return;
-        case terminal::event::timeout:
-          waits = false;
-          break;
-        case terminal::event::redraw: {
-          const auto changed = screen.now();
-          screen.show(cut_to(render_top(o.process.pid, program, before, now), changed.columns,
-                             changed.rows));
-        }
-      }
-    }
-    if (o.count != 0 && n == o.count) return;
-    ++n;
-    before = std::move(now);
-    now = process.look();
+// The whole view, or one fiber of it.
+class screen {
+ public:
+  screen(const top_options& o, observer& process)
+      // a process that is none, or no weft program, is told of on the screen that was there
+      : options_(o), process_(process), before_(process.look()), now_(before_) {
+    view_.has_keys = true;
   }
-}
+
+  void show_until_told() {
+    terminal_.emplace();
+    for (int n = 0;;) {
+      draw();
+      // The first view follows soon: it has no rates yet.
+      const int ms = n == 0 ? std::min(options_.interval_ms, 250) : options_.interval_ms;
+      if (!wait_for(clock::now() + std::chrono::milliseconds(ms))) return;
+      if (options_.count != 0 && n == options_.count) return;
+      ++n;
+      before_ = std::move(now_);
+      now_ = process_.look();
+      if (fiber_ != 0) ask_for_fiber();
+    }
+  }
+
+ private:
+  void draw() {
+    const auto size = terminal_->now();
+    const std::vector<std::string> lines =
+        fiber_ != 0 ? render_fiber(options_.process.pid, program_, text_)
+                    : render_top(options_.process.pid, program_, before_, now_, view_);
+    terminal_->show(cut_to(lines, size.columns, size.rows));
+  }
+  // False: told to end.
+  bool wait_for(clock::time_point next) {
+    for (;;) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - clock::now());
+      switch (terminal_->wait(std::max(left, std::chrono::milliseconds(0)))) {
+        case terminal::event::quit:
+          return false;
+        case terminal::event::timeout:
+          return true;
+        case terminal::event::key:
+          on_key(terminal_->key());
+          break;
+        case terminal::event::redraw:
+          break;
+      }
+      draw();
+    }
+  }
+
+  void on_key(char key) {
+    if (fiber_ != 0) {
+      if (key == terminal::escape || key == terminal::enter_key || key == 'b') fiber_ = 0;
+      return;
+    }
+    const std::size_t waits = now_.longest.size();
+    if (key == 's') view_.waits = next(view_.waits, wait_order::function);
+    if (key == 'p') view_.processors = next(view_.processors, processor_order::steps);
+    if ((key == terminal::down || key == 'j') && view_.selected + 1 < waits) ++view_.selected;
+    if ((key == terminal::up || key == 'k') && view_.selected > 0) --view_.selected;
+    if (key != terminal::enter_key || waits == 0) return;
+    std::vector<waiting_fiber> shown = now_.longest;
+    sort_waits(shown, view_.waits);
+    fiber_ = shown[std::min(view_.selected, waits - 1)].id();
+    ask_for_fiber();
+  }
+  template <class Order>
+  static Order next(Order now, Order last) {
+    return now == last ? Order{} : static_cast<Order>(static_cast<int>(now) + 1);
+  }
+
+  void ask_for_fiber() {
+    inspection ask = options_.process;
+    ask.question = fmt::format("fiber {}", fiber_);
+    try {
+      text_ = with_lines(inspect(ask));
+    } catch (const std::runtime_error& e) {  // it has ended, perhaps
+      text_ = e.what();
+    }
+  }
+
+  const top_options& options_;
+  observer& process_;
+  moment before_, now_;
+  const std::string program_ = program_of(options_.process.pid);
+  view_options view_;
+  std::uint64_t fiber_ = 0;  // 0: the whole view
+  std::string text_;
+  std::optional<terminal> terminal_;
+};
 
 }  // namespace
 
 void add_top(CLI::App& app) {
   CLI::App* c = app.add_subcommand("top",
                                    "Shows what a running weft program does, again and again: "
-                                   "fibers, queues, rates, latencies, longest waits; q quits");
+                                   "fibers, queues, rates, latencies, longest waits and, by Enter, "
+                                   "the stack of one of them; q quits");
   const auto o = std::make_shared<top_options>();
   o->process.patience = std::chrono::milliseconds(2000);
   add_inspection_options(*c, o->process);
@@ -141,7 +202,7 @@ void add_top(CLI::App& app) {
     if (o->once || o->batch)
       print_as_text(*o, process);
     else
-      show_on_terminal(*o, process);
+      screen(*o, process).show_until_told();
   });
 }
 

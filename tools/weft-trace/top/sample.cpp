@@ -99,6 +99,14 @@ double quantile(const std::vector<std::pair<double, double>>& buckets, double q)
   return from;
 }
 
+std::uint64_t waiting_fiber::id() const noexcept {
+  const std::string_view number =
+      std::string_view(fiber).substr(std::min(fiber.find(' '), fiber.size() - 1) + 1);
+  std::uint64_t id = 0;
+  static_cast<void>(std::from_chars(number.data(), number.data() + number.size(), id));
+  return id;
+}
+
 std::vector<waiting_fiber> parse_longest(std::string_view text) {
   std::vector<waiting_fiber> out;
   while (!text.empty()) {
@@ -107,9 +115,11 @@ std::vector<waiting_fiber> parse_longest(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
     const std::size_t first = line.find('\t'), second = line.find('\t', first + 1);
     if (first == std::string_view::npos || second == std::string_view::npos) fail(line);
+    const std::size_t third = std::min(line.find('\t', second + 1), line.size());  // since 0.2
     out.push_back({number(line.substr(0, first), line) / 1e9,
                    std::string(line.substr(first + 1, second - first - 1)),
-                   std::string(line.substr(second + 1))});
+                   std::string(line.substr(second + 1, third - second - 1)),
+                   std::string(line.substr(std::min(third + 1, line.size())))});
   }
   return out;
 }

@@ -4,6 +4,7 @@
 // name and labels, and who waits longest.
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -39,7 +40,8 @@ class sample {
 
 struct waiting_fiber {
   double seconds;
-  std::string reason, fiber;
+  std::string reason, fiber, function;  // fiber: `fiber 12 "name"`; function: may be empty
+  [[nodiscard]] std::uint64_t id() const noexcept;
 };
 /// The answer to "longest".
 [[nodiscard]] std::vector<waiting_fiber> parse_longest(std::string_view text);

@@ -106,13 +106,23 @@ terminal::event terminal::wait(std::chrono::milliseconds most) {
       enter();
       return event::redraw;
     }
-    if (p[1].revents != 0) {
-      char key = 0;
-      const ssize_t got = read(STDIN_FILENO, &key, 1);
-      if (got <= 0 || key == 'q' || key == 'Q' || key == 3) return event::quit;
-      return event::redraw;
-    }
+    if (p[1].revents != 0) return read_key();
   }
+}
+
+// An arrow is three bytes, which come together; a lone one is the key Escape.
+terminal::event terminal::read_key() {
+  char bytes[8];
+  const ssize_t got = read(STDIN_FILENO, bytes, 1);
+  if (got <= 0 || bytes[0] == 'q' || bytes[0] == 'Q' || bytes[0] == 3) return event::quit;
+  key_ = bytes[0] == '\r' ? enter_key : bytes[0];
+  pollfd more{STDIN_FILENO, POLLIN, 0};
+  if (key_ != escape || poll(&more, 1, 20) <= 0) return event::key;
+  const ssize_t rest = read(STDIN_FILENO, bytes, sizeof bytes);
+  if (rest < 2 || (bytes[0] != '[' && bytes[0] != 'O')) return event::redraw;
+  if (bytes[1] != 'A' && bytes[1] != 'B') return event::redraw;
+  key_ = bytes[1] == 'A' ? up : down;
+  return event::key;
 }
 
 }  // namespace weft::tools

@@ -31,18 +31,25 @@ class terminal {
   [[nodiscard]] size now() const;
   void show(const std::vector<std::string>& lines);  // the first one in reverse
 
-  enum class event { timeout, redraw, quit };
+  enum class event { timeout, redraw, quit, key };
   /// redraw: its size may be another one. quit: q, Ctrl-C, SIGTERM, SIGHUP, or the input has ended.
+  /// key: another one, which `key` tells.
   [[nodiscard]] event wait(std::chrono::milliseconds most);
+
+  static constexpr char up = 1, down = 2, escape = 27, enter_key = '\n';
+  /// The last one: a character, or one of the above.
+  [[nodiscard]] char key() const noexcept { return key_; }
 
  private:
   void enter();
   void leave() noexcept;
+  [[nodiscard]] event read_key();
 
   termios before_{};
   bool has_keys_ = false;
   sigset_t mask_before_{};
   int signals_ = -1;
+  char key_ = 0;
 };
 
 }  // namespace weft::tools

@@ -5,6 +5,9 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <sstream>
+#include <string_view>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -36,8 +39,9 @@ std::string short_time(double seconds) {
 
 class runtime_view {
  public:
-  runtime_view(const moment& before, const moment& now, labels runtime)
-      : before_(before.metrics),
+  runtime_view(const moment& before, const moment& now, labels runtime, processor_order order)
+      : order_(order),
+        before_(before.metrics),
         now_(now.metrics),
         runtime_(std::move(runtime)),
         seconds_(std::max(
@@ -130,49 +134,138 @@ class runtime_view {
     out.push_back(line);
   }
 
-  void put_processors(std::vector<std::string>& out) const {
-    out.push_back(fmt::format("  {:>9} {:>7} {:>7} {:>9} {:>9}", "PROCESSOR", "QUEUE", "TIMERS",
-                              "STEPS/s", "THREAD"));
+  struct processor_line {
+    std::string index, thread = "-";
+    double load = 0, queue = 0, steps = 0;
+  };
+  [[nodiscard]] std::vector<processor_line> processors() const {
+    std::vector<processor_line> out;
     for (const series& p : now_.all("weft_queue_length")) {
       if (p.with.at("number") != runtime_.at("number")) continue;
-      const std::string& index = p.with.at("processor");
-      std::string thread = "-";
-      for (const series& t : now_.all("weft_thread_processor"))
-        if (t.with.at("number") == runtime_.at("number") && fmt::format("{:.0f}", t.value) == index)
-          thread = t.with.at("tid");
-      out.push_back(fmt::format("  {:>9} {:>7} {:>7} {:>9} {:>9}", index, short_number(p.value),
-                                short_number(value("weft_timers", {{"processor", index}})),
-                                rate("weft_processor_steps_total", {{"processor", index}}),
-                                thread));
+      processor_line line;
+      line.index = p.with.at("processor");
+      line.queue = p.value;
+      line.steps = per_second("weft_processor_steps_total", {{"processor", line.index}});
+      for (const series& t : now_.all("weft_thread_processor")) {
+        if (t.with.at("number") != runtime_.at("number") ||
+            fmt::format("{:.0f}", t.value) != line.index)
+          continue;
+        line.thread = t.with.at("tid");
+        line.load = 100 * per_second("weft_thread_cpu_seconds_total", {{"tid", line.thread}});
+      }
+      out.push_back(std::move(line));
     }
-    out.push_back(
-        fmt::format("  {:>9} {:>7}", "inject", short_number(value("weft_inject_queue_length"))));
+    const auto sort_by = [&](double processor_line::* value) {
+      std::stable_sort(
+          out.begin(), out.end(),
+          [=](const processor_line& a, const processor_line& b) { return a.*value > b.*value; });
+    };
+    if (order_ == processor_order::load) sort_by(&processor_line::load);
+    if (order_ == processor_order::queue) sort_by(&processor_line::queue);
+    if (order_ == processor_order::steps) sort_by(&processor_line::steps);
+    return out;
+  }
+  // The load: the CPU time of the thread that holds it now.
+  void put_processors(std::vector<std::string>& out) const {
+    out.push_back(fmt::format("  {:>9} {:>7} {:>7} {:>7} {:>9} {:>9}", "PROCESSOR", "LOAD", "QUEUE",
+                              "TIMERS", "STEPS/s", "THREAD"));
+    for (const processor_line& p : processors())
+      out.push_back(fmt::format("  {:>9} {:>5.1f} % {:>7} {:>7} {:>9} {:>9}", p.index, p.load,
+                                short_number(p.queue),
+                                short_number(value("weft_timers", {{"processor", p.index}})),
+                                short_number(std::round(p.steps * 10) / 10), p.thread));
+    out.push_back(fmt::format("  {:>9} {:>7} {:>7}", "inject", "",
+                              short_number(value("weft_inject_queue_length"))));
   }
 
+  const processor_order order_;
   const sample &before_, &now_;
   const labels runtime_;
   const double seconds_;
 };
 
+std::string title(pid_t pid, const std::string& program) {
+  return fmt::format("weft-trace top - {} (PID {})", program, pid);
+}
+
+constexpr const char* text_of(wait_order by) {
+  switch (by) {
+    case wait_order::time:
+      return "time";
+    case wait_order::reason:
+      return "reason";
+    case wait_order::fiber:
+      return "fiber";
+    case wait_order::function:
+      return "function";
+  }
+  return "?";
+}
+constexpr const char* text_of(processor_order by) {
+  switch (by) {
+    case processor_order::number:
+      return "number";
+    case processor_order::load:
+      return "load";
+    case processor_order::queue:
+      return "queue";
+    case processor_order::steps:
+      return "steps";
+  }
+  return "?";
+}
+
 }  // namespace
 
+void sort_waits(std::vector<waiting_fiber>& waits, wait_order by) {
+  const auto rank = [by](const waiting_fiber& f) {
+    const bool by_text = by == wait_order::reason || by == wait_order::function;
+    return std::tuple(by == wait_order::function && f.function.empty(),
+                      !by_text                   ? std::string_view()
+                      : by == wait_order::reason ? std::string_view(f.reason)
+                                                 : std::string_view(f.function),
+                      by == wait_order::fiber ? f.id() : 0, -f.seconds);
+  };
+  std::stable_sort(waits.begin(), waits.end(), [&](const waiting_fiber& a, const waiting_fiber& b) {
+    return rank(a) < rank(b);
+  });
+}
+
 std::vector<std::string> render_top(pid_t pid, const std::string& program, const moment& before,
-                                    const moment& now) {
+                                    const moment& now, const view_options& o) {
   std::vector<std::string> out;
   double cpu = 0, time = 0;
   for (const series& s : now.metrics.all("weft_thread_cpu_seconds_total"))
     cpu += std::max(s.value - before.metrics.sum("weft_thread_cpu_seconds_total", s.with), 0.0);
   for (const series& s : now.metrics.all("weft_uptime_seconds"))
     time = std::max(time, s.value - before.metrics.sum("weft_uptime_seconds", s.with));
-  out.push_back(fmt::format("weft-trace top - {} (PID {}), CPU {:.0f} %", program, pid,
-                            time > 0 ? 100 * cpu / time : 0));
+  out.push_back(
+      fmt::format("{}, CPU {:.0f} %", title(pid, program), time > 0 ? 100 * cpu / time : 0));
+  if (o.has_keys)
+    out.push_back(
+        fmt::format("  p: processors by {}, s: waits by {}, Enter: a fiber's stack, q: quit",
+                    text_of(o.processors), text_of(o.waits)));
   const auto& runtimes = now.metrics.all("weft_uptime_seconds");
   if (runtimes.empty()) out.push_back("no runtime lives in it now");
-  for (const series& s : runtimes) runtime_view(before, now, s.with).put(out);
+  for (const series& s : runtimes) runtime_view(before, now, s.with, o.processors).put(out);
   if (now.longest.empty()) return out;
   out.push_back("  LONGEST WAITS");
-  for (const waiting_fiber& f : now.longest)
-    out.push_back(fmt::format("  {:>9} {:<22} {}", short_time(f.seconds), f.reason, f.fiber));
+  std::vector<waiting_fiber> waits = now.longest;
+  sort_waits(waits, o.waits);
+  for (std::size_t i = 0; i < waits.size(); ++i) {
+    const waiting_fiber& f = waits[i];
+    out.push_back(fmt::format("{} {:>9} {:<18} {}{}{}", o.has_keys && i == o.selected ? '>' : ' ',
+                              short_time(f.seconds), f.reason, f.fiber,
+                              f.function.empty() ? "" : " in ", f.function));
+  }
+  return out;
+}
+
+std::vector<std::string> render_fiber(pid_t pid, const std::string& program,
+                                      const std::string& text) {
+  std::vector<std::string> out = {title(pid, program) + ": one fiber; Escape goes back"};
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) out.push_back(line);
   return out;
 }
 
