@@ -63,6 +63,8 @@ class WeftConan(ConanFile):
             self.requires("fmt/[>=9 <12]", visible=False)
             self.requires("nlohmann_json/[>=3.11 <4]", visible=False)
             self.requires("elfutils/[>=0.186 <1]", visible=False)
+            self.requires("protozero/[>=1.7 <2]", visible=False)
+            self.requires("zlib/[>=1.2.11 <2]", visible=False)
 
     def generate(self):
         CMakeDeps(self).generate()

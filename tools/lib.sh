@@ -10,7 +10,7 @@ weft_build_packages=(
   libssl-dev
 )
 weft_example_packages=(libcli11-dev libfmt-dev libhttp-parser-dev)
-weft_tool_packages=(libdw-dev nlohmann-json3-dev)
+weft_tool_packages=(libdw-dev libprotozero-dev nlohmann-json3-dev zlib1g-dev)
 weft_test_packages=(
   gdb doctest-dev doxygen libboost-dev openssl pkg-config python3 python3-prometheus-client
   python3-venv
@@ -25,7 +25,7 @@ weft_bench_packages=(libbenchmark-dev)
 # the preset aarch64 on another machine
 weft_aarch64_packages=(
   g++-aarch64-linux-gnu qemu-user
-  libboost-context-dev:arm64 libssl-dev:arm64 libdw-dev:arm64 libfmt-dev:arm64
+  libboost-context-dev:arm64 libssl-dev:arm64 libdw-dev:arm64 libfmt-dev:arm64 zlib1g-dev:arm64
 )
 
 say() { printf '%s\n' "$*"; }

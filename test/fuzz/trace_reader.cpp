@@ -43,6 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static_cast<void>(weft::tools::report(m));
   static_cast<void>(weft::tools::folded_waits(m));
   static_cast<void>(weft::tools::to_perfetto(m));
+  static_cast<void>(weft::tools::to_pftrace(m));
   static_cast<void>(weft::tools::timeline_page(m, weft::tools::make_excerpt(m, {}), {}));
   return 0;
 }

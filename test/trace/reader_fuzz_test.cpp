@@ -76,6 +76,7 @@ tools::trace use(const file_bytes& b) {
   m.source.modules.clear();  // no reading of whatever files it names
   CHECK_FALSE(tools::report(m).empty());
   CHECK_FALSE(tools::to_perfetto(m).empty());
+  CHECK_FALSE(tools::to_pftrace(m).empty());
   static_cast<void>(tools::folded_waits(m));
   static_cast<void>(tools::timeline_page(m, tools::make_excerpt(m, {}), {}));
   for (const auto& s : m.slices) CHECK(s.end >= s.begin);
