@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tls/engine_state.hpp"
+#include "tls/exchange.hpp"
 
 namespace weft::tls::detail {
 namespace {
@@ -101,7 +102,7 @@ std::size_t within_memory(std::error_code& ec, F&& call) noexcept {
 }
 
 bool ready(engine_state& s, transport& below, const wait_limit& limit, std::error_code& ec) {
-  if (s.done.load(std::memory_order_acquire)) return true;
+  if (is_done(s)) return true;
   if (!lock_within(s.shaking, limit, s.read_deadline, ec)) return false;
   const held shaking(s.shaking, std::adopt_lock);
   handshake_locked(s, below, limit, ec);
@@ -206,7 +207,7 @@ std::size_t engine::write(transport& below, const net::const_buffers& from, std:
 void engine::shutdown(transport& below, const wait_limit& limit, std::error_code& ec) noexcept {
   engine_state& s = *state_;
   ec.clear();
-  if (!s.done.load(std::memory_order_acquire)) {
+  if (!is_done(s)) {
     ec = std::make_error_code(std::errc::not_connected);
     return;
   }
@@ -241,9 +242,7 @@ std::chrono::steady_clock::time_point engine::write_deadline() const noexcept {
 }
 
 const std::string& engine::peer() const noexcept { return state_->peer; }
-bool engine::handshake_done() const noexcept {
-  return state_->done.load(std::memory_order_acquire);
-}
+bool engine::handshake_done() const noexcept { return is_done(*state_); }
 ::ssl_st* engine::native_handle() const noexcept { return state_->ssl; }
 
 std::string_view engine::alpn() const noexcept {

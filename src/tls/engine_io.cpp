@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tls/engine_state.hpp"
+#include "tls/exchange.hpp"
 
 namespace weft::tls::detail {
 namespace {
@@ -15,27 +16,18 @@ bool only_the_wait_ended(const std::error_code& ec) noexcept {
 
 }  // namespace
 
-// TLS-2: what OpenSSL put out is taken in its order, and all of it is gone before more is taken.
 void flush(engine_state& s, transport& below, const wait_limit& limit, std::error_code& ec) {
-  for (;;) {
-    if (s.write_failed) {
-      ec = s.write_failed;
-      return;
-    }
-    while (s.sent < s.sending.size()) {
-      const std::size_t n = below.write(std::span(s.sending).subspan(s.sent), limit, ec);
-      s.sent += n;
-      if (!ec && n == 0) ec = std::make_error_code(std::errc::broken_pipe);
-      if (!ec) continue;
-      if (!only_the_wait_ended(ec)) s.write_failed = ec;
-      return;  // what is left goes first the next time
-    }
-    s.sending.clear();
-    s.sent = 0;
-    const std::lock_guard lock(s.guard);
-    if (s.output.empty()) return;
-    std::swap(s.output, s.sending);
+  if (s.write_failed) {
+    ec = s.write_failed;
+    return;
   }
+  send_output(s, [&](const std::vector<std::byte>& sending, std::size_t& sent) {
+    const std::size_t n = below.write(std::span(sending).subspan(sent), limit, ec);
+    sent += n;
+    if (!ec && n == 0) ec = std::make_error_code(std::errc::broken_pipe);
+    if (ec && !only_the_wait_ended(ec)) s.write_failed = ec;
+    return !ec;
+  });
 }
 
 bool fill(engine_state& s, transport& below, const wait_limit& limit, std::error_code& ec) {
@@ -58,35 +50,44 @@ void send_alert(engine_state& s, transport& below, const wait_limit& limit) {
 void handshake_locked(engine_state& s, transport& below, const wait_limit& limit,
                       std::error_code& ec) {
   std::error_code not_sent;
-  while (!s.done.load(std::memory_order_acquire)) {
+  const auto step = [&] {
+    auto now = handshake_step::wants_input;
     {
       const openssl_stretch stretch(s);
       if (!s.failed) {
         const int result = ::SSL_do_handshake(s.ssl);
         if (result == 1)
-          s.done.store(true, std::memory_order_release);
+          now = handshake_step::finished;
         else if (outcome_of(s, stretch, result) == ssl_outcome::ended)
           s.failed = errc::stream_truncated;  // closed before it began
       }
       ec = s.failed;
     }
-    if (ec) return send_alert(s, below, limit);
+    if (!ec) return now;
+    send_alert(s, below, limit);
+    return handshake_step::failed;
+  };
+  const auto send = [&] {
     std::error_code unsent;
     flush(s, below, limit, unsent);
-    if (s.done.load(std::memory_order_relaxed)) return;  // a later write says what it was
     if (only_the_wait_ended(unsent)) {
       ec = unsent;
-      return;
+      return false;
     }
     // A peer that takes nothing more may have said why.
     if (unsent) not_sent = unsent;
-    if (fill(s, below, limit, ec)) continue;
+    return true;
+  };
+  const auto receive = [&] {
+    if (fill(s, below, limit, ec)) return true;
     if (not_sent)
       ec = not_sent;
     else if (!ec)
       ec = errc::stream_truncated;
-    return;
-  }
+    return false;
+  };
+  shake_hands(s, step, send, receive);
+  if (is_done(s)) ec.clear();  // a later write says what was not sent
 }
 
 }  // namespace weft::tls::detail

@@ -71,7 +71,7 @@ struct engine_state {
   // for waits that begin afterwards.
   std::atomic<std::int64_t> read_deadline{weft::detail::never_ns};
   std::atomic<std::int64_t> write_deadline{weft::detail::never_ns};
-  std::atomic<bool> done{false};  // the handshake: release under guard, acquire by anybody
+  std::atomic<bool> done{false};  // the handshake [TLS-3]: exchange.hpp
 };
 
 /// A stretch: OpenSSL is ours, the queue is empty. [TLS-1]

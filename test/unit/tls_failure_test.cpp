@@ -96,7 +96,62 @@ bool cut_at(std::size_t at, cut::by how, weft::tls::role whose, const weft::tls:
   return !ec;
 }
 
+/// A stream whose second write waits to be let go: the client's last words of a handshake.
+class held_up {
+ public:
+  explicit held_up(tcp_stream& below) : below_(&below) {}
+  std::size_t read_some(std::span<std::byte> to, std::error_code& ec) {
+    return below_->read_some(to, ec);
+  }
+  std::size_t write_some(std::span<const std::byte> from, std::error_code& ec) {
+    if (++writes_ == 2) {
+      waits.set();
+      go.wait();
+    }
+    return below_->write_some(from, ec);
+  }
+  weft::event waits, go;
+
+ private:
+  tcp_stream* below_;
+  int writes_ = 0;
+};
+
 }  // namespace
+
+// [TLS-3] The last words are the handshake's until they are sent: a writer does not send them, too.
+TEST_CASE("tls: a write while the end of the handshake is being sent") {
+  weft::options o;
+  o.workers = 1;
+  weft::runtime rt(o);
+  rt.spawn([] {
+      const auto client = client_context(), server = server_context();
+      auto ab = connected_pair();
+      held_up slow(ab.first);
+      weft::tls::stream<held_up&> a(slow, client, std::string("localhost"));
+      auto far = weft::spawn([&] {
+        tcp_tls b(std::move(ab.second), server, std::string());
+        std::array<std::byte, 4> word{};
+        std::error_code ec;
+        b.read_exactly(word, ec);
+        CHECK(!ec);
+        CHECK(text(word) == "word");
+        CHECK(b.read_some(word, ec) == 0);
+        CHECK(!ec);  // nothing was sent twice
+        b.close();
+      });
+      auto shakes = weft::spawn([&] { a.handshake(); });
+      slow.waits.wait();
+      auto writes = weft::spawn([&] { a.write_all(bytes("word")); });
+      for (int i = 0; i < 100; ++i) weft::this_fiber::yield();  // it gets as far as it can
+      slow.go.set();
+      shakes.join();
+      writes.join();
+      a.shutdown();
+      far.join();
+      ab.first.close();
+    }).join();
+}
 
 TEST_CASE("tls: the peer leaves at every byte") {
   weft::run([] {
