@@ -19,9 +19,7 @@
 //            before; so the first of all is the first of `opened` or of the heap, or, without
 //            opened ones, of the first slot in use.
 //   TIMER-3  firing allocates and frees nothing: the monitor does it, too.
-//   TIMER-4  a wait that finds no memory has its entry on its own stack, in a list: it is taken out
-//            under the lock, before the wake by the thread that fires it, or by its fiber before it
-//            continues. So a park with a deadline cannot fail.
+// A wait that finds no memory has its entry on its own stack: unstored_deadlines.hpp [TIMER-4].
 // Rejected: links in the waiting fibers (a cache miss per level), a wheel of several levels (its
 // cascades touch every timer several times), back pointers for cancelling (a store per sift step).
 
@@ -38,9 +36,9 @@
 #include <weft/detail/deadline.hpp>
 
 #include "base/futex_lock.hpp"
-#include "base/intrusive_list.hpp"
 #include "fiber/record.hpp"
 #include "sched/poll_deadline.hpp"
+#include "sched/unstored_deadlines.hpp"
 
 namespace weft::detail {
 
@@ -66,24 +64,16 @@ class timer_queue {
     return false;
   }
 
-  /// The entry of a wait that found no memory: on the waiter's stack.
-  struct unstored : base::list_hook<> {
-    unstored(std::int64_t at, ticket t) noexcept : when(at), who(t) {}
-    const std::int64_t when;
-    const ticket who;
-  };
-  // TIMER-4: in the list from before the park until it is due, or until its fiber goes on and takes
-  // it out itself.
+  /// The entry of a wait that found no memory: on its stack, from before the park [TIMER-4].
+  using unstored = basic_unstored_deadlines<ticket>::entry;
   void add(unstored& e) noexcept {
     const std::lock_guard guard(lock_);
-    unstored_.push_back(e);
+    unstored_.add(e);
     publish();
   }
   void remove(unstored& e) noexcept {
     const std::lock_guard guard(lock_);
-    if (!e.linked()) return;
-    e.unlink();
-    publish();
+    if (unstored_.remove(e)) publish();
   }
 
   // When the first entry is due; a moment's truth [TIMER-1].
@@ -133,7 +123,7 @@ class timer_queue {
     each(heap_);
     each(opened_);
     for (const auto& slot : ring_) each(slot);
-    for (const unstored& e : unstored_) visit(e.when, e.who);
+    unstored_.look(visit);
   }
 
   /// Stale ones included; a moment's truth.
@@ -162,23 +152,11 @@ class timer_queue {
       }
     }
     if (!unstored_.empty()) [[unlikely]]
-      n += fire_unstored(now, limit - n, enqueue);
+      n += unstored_.fire(now, limit - n, [&](ticket who) {
+        fiber_record& r = record_of(who);
+        if (r.word.wake(who.epoch(), wake_code::timeout) == wake_duty::enqueue) enqueue(r);
+      });
     publish();
-    return n;
-  }
-  // The few that found no memory: their list is searched.
-  template <class Enqueue>
-  std::size_t fire_unstored(std::int64_t now, std::size_t limit, Enqueue&& enqueue) {
-    std::size_t n = 0;
-    for (auto it = unstored_.begin(); it != unstored_.end() && n < limit;) {
-      unstored& e = *it;
-      ++it;
-      if (e.when > now) continue;
-      e.unlink();  // TIMER-4: after the wake it may be gone
-      fiber_record& r = record_of(e.who);
-      if (r.word.wake(e.who.epoch(), wake_code::timeout) == wake_duty::enqueue) enqueue(r);
-      ++n;
-    }
     return n;
   }
   static constexpr std::size_t arity = 4, smallest_sweep = 256;
@@ -279,7 +257,7 @@ class timer_queue {
       first = std::min(first, opened_.back().when);
     else if (in_ring_ != 0)
       first = std::min(first, first_[static_cast<std::size_t>(first_in_use()) % slots]);
-    for (const unstored& e : unstored_) first = std::min(first, e.when);
+    first = std::min(first, unstored_.first());
     earliest_.set(first);
   }
   void sift_up(std::size_t i) noexcept {
@@ -353,7 +331,7 @@ class timer_queue {
   std::array<std::int64_t, slots> first_{};  // of a slot in use: its earliest entry
   std::array<std::uint64_t, slots / 64> used_{};
   std::size_t in_ring_ = 0;
-  mutable base::intrusive_list<unstored> unstored_;
+  basic_unstored_deadlines<ticket> unstored_;
 };
 
 }  // namespace weft::detail
