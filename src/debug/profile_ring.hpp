@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/sync_policy.hpp"
+
 namespace weft::detail {
 
 struct profile_sample {
@@ -27,12 +29,13 @@ struct profile_sample {
   std::array<std::uintptr_t, most_frames> frames;  // the innermost first
 };
 
-class profile_ring {
+template <class Sync, class Sample, std::uint32_t Size>
+class basic_profile_ring {
  public:
-  static constexpr std::uint32_t size = 64;  // at 100 a second: half a second and more
+  static constexpr std::uint32_t size = Size;
 
   // ---- the handler
-  profile_sample* begin() noexcept {
+  Sample* begin() noexcept {
     const std::uint32_t put = put_.load(std::memory_order_relaxed);
     // [PROF-1] take
     if (put - taken_.load(std::memory_order_acquire) < size) return &slots_[put % size];
@@ -61,10 +64,13 @@ class profile_ring {
   }
 
  private:
-  std::atomic<std::uint32_t> put_{0}, taken_{0};
-  std::atomic<std::uint64_t> dropped_{0};  // relaxed
-  std::uint64_t dropped_seen_ = 0;         // collector
-  std::array<profile_sample, size> slots_;
+  typename Sync::template atomic<std::uint32_t> put_{0}, taken_{0};
+  typename Sync::template atomic<std::uint64_t> dropped_{0};  // relaxed
+  std::uint64_t dropped_seen_ = 0;                            // collector
+  std::array<Sample, size> slots_;
 };
+
+// At 100 a second: half a second and more.
+using profile_ring = basic_profile_ring<base::real_sync, profile_sample, 64>;
 
 }  // namespace weft::detail

@@ -2,18 +2,11 @@
 // sched/wake_word.cpp - see the header.
 #include "sched/wake_word.hpp"
 
-#include "os/os.hpp"
-
 namespace weft::detail {
 namespace {
 // release by register_wake_word, acquire by the walker; only ever grows at its front
 constinit std::atomic<wake_word*> words{nullptr};
 }  // namespace
-
-void wake_word::ring() noexcept {
-  calls.fetch_add(1, std::memory_order_release);  // [SERVICE-1] service_thread::main
-  os::futex_wake(calls, 1);
-}
 
 wake_word& register_wake_word() {
   for (wake_word* b = words.load(std::memory_order_acquire); b != nullptr; b = b->next) {

@@ -16,14 +16,38 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/sync_policy.hpp"
+
 namespace weft::detail {
 
-struct wake_word {
-  std::atomic<std::uint32_t> calls{0};  // futex
-  std::atomic<bool> hung{false};        // a runtime has it
-  wake_word* next = nullptr;            // constant once it is in the chain
+// SERVICE-1  a call is heard: what is asked is stored first, then the count of calls changes. The
+//            service thread reads the count, then what is asked, and sleeps on that count.
+template <class Sync = base::real_sync>
+class basic_call_count {
+ public:
+  /// AS-safe.
+  void ring() noexcept {
+    calls_.fetch_add(1, std::memory_order_release);  // [SERVICE-1] hear
+    Sync::futex_wake(calls_, 1);
+  }
 
-  void ring() noexcept;  // AS-safe
+  // ---- the service thread
+  [[nodiscard]] std::uint32_t hear() const noexcept {
+    return calls_.load(std::memory_order_acquire);  // [SERVICE-1] ring
+  }
+  /// `sleep(word, heard)` as futex_wait: until the next call after `heard`.
+  template <class Sleep>
+  void sleep(std::uint32_t heard, Sleep&& sleep) noexcept {
+    sleep(calls_, heard);
+  }
+
+ private:
+  typename Sync::template atomic<std::uint32_t> calls_{0};  // futex
+};
+
+struct wake_word : basic_call_count<> {
+  std::atomic<bool> hung{false};  // a runtime has it
+  wake_word* next = nullptr;      // constant once it is in the chain
 };
 
 [[nodiscard]] wake_word& register_wake_word();  // throws std::bad_alloc

@@ -19,16 +19,17 @@ void service_thread::main() noexcept {
   id_.store(os::thread_id(), std::memory_order_relaxed);
   stat_.open(os::thread_id());
   for (;;) {
-    // [SERVICE-1] wake
-    const std::uint32_t heard = word_.calls.load(std::memory_order_acquire);
+    const std::uint32_t heard = word_.hear();  // [SERVICE-1]
     if (ends_.load(std::memory_order_acquire)) return;
     busy_since_.store(os::now_ns(), std::memory_order_relaxed);
     const std::int64_t next = turn_();
     busy_since_.store(0, std::memory_order_relaxed);
-    if (next == INT64_MAX)
-      os::futex_wait(word_.calls, heard);
-    else
-      static_cast<void>(os::futex_wait_until(word_.calls, heard, steady_at(next)));
+    word_.sleep(heard, [next](const std::atomic<std::uint32_t>& word, std::uint32_t value) {
+      if (next == INT64_MAX)
+        os::futex_wait(word, value);
+      else
+        static_cast<void>(os::futex_wait_until(word, value, steady_at(next)));
+    });
   }
 }
 
