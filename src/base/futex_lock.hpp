@@ -6,7 +6,7 @@
 // LOCK-1  a critical section sees what the ones before it wrote: unlock's exchange is a release,
 //         every way to take the lock an acquire.
 // (Drepper, "Futexes are tricky", the second mutex.) It blocks the thread, never parks the fiber:
-// do not hold one across anything that can park. Works with std::lock_guard and std::unique_lock.
+// do not hold one across anything that can park. Guards: base/lock_guard.hpp, included here.
 // Rejected: std::mutex (40 bytes), a pure spin lock (a preempted holder would make all others burn
 // a slice).
 
@@ -15,7 +15,9 @@
 
 #include <weft/detail/export.hpp>
 
+#include "base/lock_guard.hpp"
 #include "base/lock_rank.hpp"
+#include "base/thread_safety.hpp"
 
 namespace weft::base {
 
@@ -62,14 +64,14 @@ WEFT_API [[gnu::noinline]] void begin_lock_section() noexcept;
 WEFT_API [[gnu::noinline]] void end_lock_section() noexcept;
 
 template <lock_rank Rank>
-class ranked_futex_lock {
+class WEFT_CAPABILITY("lock") ranked_futex_lock {
  public:
-  void lock() noexcept {
+  void lock() noexcept WEFT_ACQUIRE() {
     before();
     begin_lock_section();
     word_.lock();
   }
-  [[nodiscard]] bool try_lock() noexcept {
+  [[nodiscard]] bool try_lock() noexcept WEFT_TRY_ACQUIRE(true) {
     begin_lock_section();
     if (!word_.try_lock()) {
       end_lock_section();
@@ -78,7 +80,7 @@ class ranked_futex_lock {
     before();
     return true;
   }
-  void unlock() noexcept {
+  void unlock() noexcept WEFT_RELEASE() {
     word_.unlock();
     end_lock_section();
 #ifndef NDEBUG
