@@ -19,8 +19,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <utility>
+
+#include "base/lock_guard.hpp"
 
 namespace weft::detail::trace {
 
@@ -50,7 +51,7 @@ class block_pool {
   constexpr block_pool() = default;
 
   void add(Block& b) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     b.in_all = all_;
     all_ = &b;
     ++count_;
@@ -59,7 +60,7 @@ class block_pool {
 
   /// Whatever is not in a writer's or the collector's hands is free again; `most` of them are used.
   void begin(std::uint64_t session, when_none policy, std::uint32_t most) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     session_ = session;
     policy_ = policy;
     free_ = saved_ = full_ = {};
@@ -73,7 +74,7 @@ class block_pool {
   }
   /// No writer gets a block any more.
   void close() noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     open_ = false;
   }
 
@@ -82,7 +83,7 @@ class block_pool {
   /// having been written; under the lock.
   template <class Overwritten>
   Block* exchange(Block* done, Overwritten&& overwritten) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     if (done != nullptr) retire(*done);
     if (!open_) return nullptr;
     Block* b = get(free_);
@@ -100,19 +101,19 @@ class block_pool {
   }
   /// The writer ends, or gives its block up.
   void release(Block& done) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     retire(done);
   }
 
   /// The oldest full one, for the caller alone until give_back.
   Block* take() noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     Block* b = get(full_);
     if (b != nullptr) b->place = block_owner::taken;
     return b;
   }
   void give_back(Block& b, block_owner to) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     if (b.session != session_) to = block_owner::free;
     if (to == block_owner::saved)
       put(saved_, b, to);
@@ -121,7 +122,7 @@ class block_pool {
   }
   /// What was saved is what is oldest among the full, again.
   void keep_saved() noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     if (saved_.first == nullptr) return;
     for (Block* b = saved_.first; b != nullptr; b = b->link) b->place = block_owner::full;
     saved_.last->link = full_.first;
@@ -136,7 +137,7 @@ class block_pool {
   void peek(Copy&& copy, Use&& use) noexcept {
     for (Block* b = all_; b != nullptr; b = b->in_all) {
       {
-        const std::lock_guard guard(lock_);
+        const base::lock_guard guard(lock_);
         if (b->place != block_owner::current || b->session != session_) continue;
         const std::uint32_t used = b->used.load(std::memory_order_acquire);  // [TRACE-2] publish
         if (used == b->peeked) continue;
@@ -148,17 +149,17 @@ class block_pool {
   }
   /// The next peek sees all of every block again: another file.
   void forget_peeks() noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     for (Block* b = all_; b != nullptr; b = b->in_all) b->peeked = 0;
   }
   [[nodiscard]] std::uint32_t full() const noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     return full_.count;
   }
   /// In the handler of a crash: it cannot wait for other threads, so it takes no lock and looks at
   /// everything. What is given to another writer meanwhile fails its checksum.
   template <class Visit>
-  void look_anyway(Visit&& visit) noexcept {
+  void look_anyway(Visit&& visit) noexcept WEFT_NO_THREAD_SAFETY_ANALYSIS {
     for (Block* b = all_; b != nullptr; b = b->in_all)
       if (b->session == session_ && b->place != block_owner::free && b->place != block_owner::spare)
         visit(*b, b->used.load(std::memory_order_acquire));
@@ -179,7 +180,7 @@ class block_pool {
     ++l.count;
   }
   // The last one used comes first: its memory is there, and warm.
-  void put_free(Block& b) noexcept {
+  void put_free(Block& b) noexcept WEFT_REQUIRES(lock_) {
     b.place = block_owner::free;
     b.link = free_.first;
     if (free_.first == nullptr) free_.last = &b;
@@ -193,7 +194,7 @@ class block_pool {
     --l.count;
     return b;
   }
-  void retire(Block& b) noexcept {
+  void retire(Block& b) noexcept WEFT_REQUIRES(lock_) {
     const bool ours = b.session == session_ && b.used.load(std::memory_order_relaxed) > 0;
     if (ours)
       put(full_, b, block_owner::full);
@@ -202,12 +203,14 @@ class block_pool {
   }
 
   mutable Lock lock_;
-  // under lock_
-  list free_, full_, saved_;
-  std::uint64_t session_ = 0;
-  when_none policy_ = when_none::refuse;
-  bool open_ = false;
-  Block* all_ = nullptr;  // grows before its session begins; walked without the lock
+  list free_ WEFT_GUARDED_BY(lock_);
+  list full_ WEFT_GUARDED_BY(lock_);
+  list saved_ WEFT_GUARDED_BY(lock_);
+  std::uint64_t session_ WEFT_GUARDED_BY(lock_) = 0;
+  when_none policy_ WEFT_GUARDED_BY(lock_) = when_none::refuse;
+  bool open_ WEFT_GUARDED_BY(lock_) = false;
+  // Grow before a session begins, while none is there; read without the lock.
+  Block* all_ = nullptr;
   std::uint32_t count_ = 0;
 };
 

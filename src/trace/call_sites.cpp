@@ -3,7 +3,6 @@
 #include "trace/call_sites.hpp"
 
 #include <atomic>
-#include <mutex>
 
 #include "base/futex_lock.hpp"
 
@@ -18,7 +17,7 @@ struct entry {
 };
 constinit entry table[size];
 constinit base::ranked_futex_lock<base::lock_rank::leaf> lock;
-constinit std::uint32_t count = 0;  // under lock
+constinit std::uint32_t count WEFT_GUARDED_BY(lock) = 0;
 
 std::uint32_t slot_of(std::uint64_t address) noexcept {
   return static_cast<std::uint32_t>(address * 0x9e3779b97f4a7c15U >> 50U);
@@ -26,7 +25,7 @@ std::uint32_t slot_of(std::uint64_t address) noexcept {
 static_assert(size == 1U << 14U);
 
 [[gnu::noinline]] std::uint32_t add(std::uint64_t address) noexcept {
-  const std::lock_guard guard(lock);
+  const base::lock_guard guard(lock);
   for (std::uint32_t i = slot_of(address);; i = (i + 1) % size) {
     entry& e = table[i];
     const std::uint64_t there = e.address.load(std::memory_order_relaxed);

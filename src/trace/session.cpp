@@ -22,6 +22,7 @@
 
 #include <weft/detail/deadline.hpp>
 
+#include "base/lock_guard.hpp"
 #include "os/os.hpp"
 #include "trace/clock.hpp"
 #include "trace/file.hpp"
@@ -206,7 +207,7 @@ session_kind session_now() noexcept { return words.kind.load(std::memory_order_r
 std::error_code start_session(const session_options& o, fiber_table fibers, std::string& what) {
   prepare_process();
   session_data& s = session();
-  const std::lock_guard control(s.control);
+  const base::lock_guard control(s.control);
   if (words.kind.load(std::memory_order_relaxed) != session_kind::none) {
     what = "recording already, into " + s.options.path + "; stop that first";
     return std::make_error_code(std::errc::device_or_resource_busy);
@@ -262,6 +263,7 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
     static_cast<void>(s.file.close());
     throw;
   }
+  words.snapshot_on_stall.store(o.on_stall, std::memory_order_relaxed);
   words.kind.store(o.kind, std::memory_order_seq_cst);
   set_listener(&record);
   return {};
@@ -269,13 +271,16 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
 
 std::error_code stop_session() noexcept {
   session_data& s = session();
-  const std::lock_guard control(s.control);
+  const base::lock_guard control(s.control);
   if (words.kind.load(std::memory_order_relaxed) == session_kind::none) return {};
   set_listener(nullptr);
   shared.blocks.close();
   s.ends.store(true, std::memory_order_release);
   shared.collector.unpark();
   s.collector.join();
+  // A snapshot that somebody else writes uses what the next session writes: it ends first, and no
+  // other one begins.
+  const base::lock_guard none(s.snapshots);
   const session_kind was = words.kind.exchange(session_kind::none, std::memory_order_seq_cst);
   if (was != session_kind::file) return {};
   words.written.store(s.file.size(), std::memory_order_relaxed);
@@ -284,8 +289,9 @@ std::error_code stop_session() noexcept {
 
 std::error_code write_snapshot(const char* path) {
   session_data& s = session();
-  const std::lock_guard one(s.snapshots);
-  if (words.kind.load(std::memory_order_relaxed) != session_kind::flight)
+  const base::lock_guard one(s.snapshots);
+  // acquire: what start_session wrote before
+  if (words.kind.load(std::memory_order_acquire) != session_kind::flight)
     return std::make_error_code(std::errc::operation_not_permitted);
   static trace_file& file = *new trace_file;  // under the lock
   if (const int error = file.open(path)) return {error, std::generic_category()};
@@ -327,7 +333,7 @@ bool wants_stalls() noexcept {
 void note_stall(std::uint64_t fiber, std::uint64_t kind, std::uint64_t worker) noexcept {
   emit(event::stall, fiber, kind, worker);
   if (words.kind.load(std::memory_order_relaxed) == session_kind::flight &&
-      session().options.on_stall)
+      words.snapshot_on_stall.load(std::memory_order_relaxed))
     request_snapshot();
 }
 

@@ -34,8 +34,8 @@ using fiber_table = void (*)(trace_file&, snapshot_mode);
 /// An error with a text that says what to do is in `what`; empty: it went well.
 [[nodiscard]] std::error_code start_session(const session_options& o, fiber_table fibers,
                                             std::string& what);
-/// Writes what is left and closes. The error of the first write that failed; nothing to do is no
-/// error.
+/// Writes what is left and closes; waits for a snapshot that somebody writes. The error of the
+/// first write that failed; nothing to do is no error.
 std::error_code stop_session() noexcept;
 [[nodiscard]] session_kind session_now() noexcept;
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/lock_guard.hpp"
 #include "trace/file.hpp"
 #include "trace/ring.hpp"
 #include "trace/session.hpp"
@@ -14,9 +15,9 @@
 namespace weft::detail::trace {
 
 struct session_data {
-  std::mutex control;    // start and stop
-  std::mutex snapshots;  // one at a time
-  // under control, or the collector's
+  base::mutex control;    // start and stop
+  base::mutex snapshots;  // one at a time
+  // under control; the collector's, or a snapshot's, while one is there
   session_options options;
   trace_file file;
   std::thread collector;
@@ -36,8 +37,9 @@ inline void write_block(trace_file& file, const block& b, std::uint32_t used) no
 
 /// What handlers of signals look at.
 struct session_words {
-  // relaxed: a hint; start and stop hold `control`
+  // start and stop hold `control`; relaxed: a hint to all others but a snapshot
   std::atomic<session_kind> kind{session_kind::none};
+  std::atomic<bool> snapshot_on_stall{false};
   std::atomic<bool> snapshot_wanted{false};
   std::atomic<bool> collector_works{false};  // [TRACE-6]
   std::atomic<std::uint64_t> written{0};     // bytes of the last file

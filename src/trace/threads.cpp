@@ -7,10 +7,10 @@
 #include <cxxabi.h>
 
 #include <cstring>
-#include <mutex>
 
 #include <pthread.h>
 
+#include "base/lock_guard.hpp"
 #include "trace/recorder.hpp"
 
 extern "C" void* __dso_handle;
@@ -32,7 +32,7 @@ void give_ring(ring& r) noexcept {
   }
   r.current = nullptr;
   r.at = r.room = nullptr;
-  const std::lock_guard guard(lock);
+  const base::lock_guard guard(lock);
   r.taken = false;
 }
 
@@ -47,7 +47,7 @@ ring* take_ring(thread_slot& t) noexcept {
     t.ends = true;
     abi::__cxa_thread_atexit(&end_of_thread, nullptr, &__dso_handle);
   }
-  const std::lock_guard guard(lock);
+  const base::lock_guard guard(lock);
   for (std::uint32_t i = 0; i < most_rings; ++i) {
     ring& r = rings[i];
     if (r.taken) continue;

@@ -339,6 +339,35 @@ TEST_CASE("flight recorder: the last moments, again and again") {
   trace::stop();
 }
 
+TEST_CASE("flight recorder: a snapshot under way ends before another recording begins") {
+  const temporary_file file;
+  const std::string snapshot = file.path + ".snapshot";
+  std::atomic<bool> ends{false};
+  std::thread taker([&] {
+    while (!ends) try {
+        trace::snapshot(snapshot);
+      } catch (const std::system_error&) {  // no flight recorder just now
+        std::this_thread::yield();
+      }
+  });
+  for (int round = 0; round < 10; ++round) {
+    trace::flight_options o;
+    o.memory = 1 << 20;
+    trace::start_flight_recorder(o);
+    weft::run(weft::test::workers(2), [] { do_known_things(); });
+    trace::stop();
+    trace::start(file.path);
+    weft::run(weft::test::workers(2), [] { do_known_things(); });
+    trace::stop();
+    const tools::trace t = read_whole(file.path);
+    CHECK(count(t, kind::fiber_create) == 1 + sleepers + 1);
+    CHECK(count(t, kind::log) == 1);
+  }
+  ends = true;
+  taker.join();
+  std::filesystem::remove(snapshot);
+}
+
 TEST_CASE("the checksum: CRC-32C, by the instruction and by the tables") {
   const auto bytes_of = [](const std::string& s) {
     return std::as_bytes(std::span(s.data(), s.size()));
