@@ -2,7 +2,6 @@
 // sched/offload.cpp - see offload.hpp.
 #include "sched/offload.hpp"
 
-#include <mutex>
 #include <system_error>
 #include <utility>
 
@@ -42,7 +41,7 @@ std::error_code offload_pool::start(offload_job& job) noexcept {
   pool_thread* t = nullptr;
   std::error_code why = os::check_thread_limit();
   try {
-    std::unique_lock guard(line_.lock);
+    base::unique_lock guard(line_.lock);
     for (const auto& old : threads_)
       if (old->ended) t = old.get();
     if (t == nullptr && !why) {
@@ -130,18 +129,25 @@ offload_pool::late offload_pool::withdraw(offload_job& job, fiber_record& self) 
 
 void offload_pool::end(leftovers how) noexcept {
   line_.end();
-  for (const auto& t : threads_) {  // none are added any more
-    if (!t->thread.joinable()) continue;
+  base::unique_lock guard(line_.lock);
+  // A straggler that had come before the end may be in start: it adds its thread, or stores it.
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    std::thread one = std::move(threads_[i]->thread);
+    if (!one.joinable()) continue;
+    guard.unlock();
     if (how == leftovers::join)
-      t->thread.join();
+      one.join();
     else
-      t->thread.detach();
+      one.detach();
+    guard.lock();
   }
-  if (last_ended_.joinable()) last_ended_.join();
+  std::thread last = std::move(last_ended_);
+  guard.unlock();
+  if (last.joinable()) last.join();
 }
 
 offload_statistics offload_pool::look() const noexcept {
-  const std::lock_guard guard(line_.lock);
+  const base::lock_guard guard(line_.lock);
   return {line_.live(), line_.idle(), line_.live() - line_.idle(), line_.queued(),
           line_.completed()};
 }

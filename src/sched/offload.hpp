@@ -98,10 +98,9 @@ class offload_pool {
   const std::uint32_t runtime_;  // its number, for the tracer
   const sigset_t signals_;       // blocked, as where the runtime was made
   line line_;
-  // under its lock
-  std::vector<std::unique_ptr<pool_thread>> threads_;
+  std::vector<std::unique_ptr<pool_thread>> threads_ WEFT_GUARDED_BY(line_.lock);
   // of those that lay idle for too long; each joins the one before [POOL-4]
-  std::thread last_ended_;
+  std::thread last_ended_ WEFT_GUARDED_BY(line_.lock);
 };
 
 }  // namespace weft::detail

@@ -14,9 +14,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 
 #include "base/intrusive_list.hpp"
+#include "base/lock_guard.hpp"
 
 namespace weft::detail {
 
@@ -81,7 +81,7 @@ class basic_offload_line {
   [[nodiscard]] place submit(Job& job, std::uint64_t who) noexcept {
     Seat* t = nullptr;
     {
-      const std::lock_guard guard(lock);
+      const base::lock_guard guard(lock);
       if (ending_) return place::ended;
       job.waiter = who;
       t = idle_.pop_front();
@@ -104,7 +104,7 @@ class basic_offload_line {
   [[nodiscard]] bool no_thread(Job& job, Seat* counted) noexcept {
     Seat* up = nullptr;
     {
-      const std::lock_guard guard(lock);
+      const base::lock_guard guard(lock);
       if (counted != nullptr) counted->ended = true;
       if (--live_ == 0) return false;
       line_up(job);
@@ -117,7 +117,7 @@ class basic_offload_line {
   /// Nobody comes to the line [POOL-2]: takes the first out, refused. Its waiter, for the caller to
   /// wake; 0: there is none, or somebody comes.
   [[nodiscard]] std::uint64_t refuse_one() noexcept {
-    const std::lock_guard guard(lock);
+    const base::lock_guard guard(lock);
     if (live_ != 0) return 0;
     Job* const job = next_in_line();
     if (job == nullptr) return 0;
@@ -130,7 +130,7 @@ class basic_offload_line {
   /// The wait ended early. `wait_again`: for a job that runs; what to wake at its end.
   template <class WaitAgain>
   [[nodiscard]] late withdraw(Job& job, WaitAgain&& wait_again) noexcept {
-    const std::lock_guard guard(lock);
+    const base::lock_guard guard(lock);
     switch (static_cast<typename Job::state>(job.where)) {
       case Job::state::queued:
         take_out(job);
@@ -156,7 +156,7 @@ class basic_offload_line {
   /// ends.
   [[nodiscard]] turn next(Seat& t, Job* done) noexcept {
     turn now;
-    const std::lock_guard guard(lock);
+    const base::lock_guard guard(lock);
     if (done != nullptr) {
       done->where = Job::state::done;
       now.woken = done->waiter;
@@ -179,7 +179,7 @@ class basic_offload_line {
   /// It was idle for too long. stays: `may_end`, called under the lock, says no.
   template <class MayEnd>
   [[nodiscard]] leaving leave(Seat& t, MayEnd&& may_end) noexcept {
-    const std::lock_guard guard(lock);
+    const base::lock_guard guard(lock);
     if (!t.linked()) return leaving::is_given;
     if (!may_end()) return leaving::stays;
     t.unlink();
@@ -191,7 +191,7 @@ class basic_offload_line {
 
   /// No job is taken any more; threads end when the line is empty.
   void end() noexcept {
-    const std::lock_guard guard(lock);
+    const base::lock_guard guard(lock);
     ending_ = true;
     while (Seat* t = idle_.pop_front()) {
       --idle_count_;
@@ -199,16 +199,15 @@ class basic_offload_line {
     }
   }
 
-  // Under the lock.
-  [[nodiscard]] std::size_t live() const noexcept { return live_; }
-  [[nodiscard]] std::size_t idle() const noexcept { return idle_count_; }
-  [[nodiscard]] std::size_t queued() const noexcept { return queued_; }
-  [[nodiscard]] std::uint64_t completed() const noexcept { return completed_; }
+  [[nodiscard]] std::size_t live() const noexcept WEFT_REQUIRES(lock) { return live_; }
+  [[nodiscard]] std::size_t idle() const noexcept WEFT_REQUIRES(lock) { return idle_count_; }
+  [[nodiscard]] std::size_t queued() const noexcept WEFT_REQUIRES(lock) { return queued_; }
+  [[nodiscard]] std::uint64_t completed() const noexcept WEFT_REQUIRES(lock) { return completed_; }
 
   mutable Lock lock{};
 
  private:
-  void line_up(Job& job) noexcept {
+  void line_up(Job& job) noexcept WEFT_REQUIRES(lock) {
     job.where = Job::state::queued;
     job.next = nullptr;
     job.prev = last_;
@@ -219,12 +218,12 @@ class basic_offload_line {
     last_ = &job;
     ++queued_;
   }
-  [[nodiscard]] Job* next_in_line() noexcept {
+  [[nodiscard]] Job* next_in_line() noexcept WEFT_REQUIRES(lock) {
     Job* const job = first_;
     if (job != nullptr) take_out(*job);
     return job;
   }
-  void take_out(Job& job) noexcept {
+  void take_out(Job& job) noexcept WEFT_REQUIRES(lock) {
     Job *const before = job.prev, *const after = job.next;
     if (before != nullptr)
       before->next = after;
@@ -238,13 +237,15 @@ class basic_offload_line {
   }
 
   const std::size_t most_;
-  // under the lock
-  base::intrusive_list<Seat> idle_;  // the one that worked last in front
-  Job* first_ = nullptr;             // the line
-  Job* last_ = nullptr;
-  std::size_t live_ = 0, idle_count_ = 0, queued_ = 0;
-  std::uint64_t completed_ = 0;
-  bool ending_ = false;
+  // the one that worked last in front
+  base::intrusive_list<Seat> idle_ WEFT_GUARDED_BY(lock);
+  Job* first_ WEFT_GUARDED_BY(lock) = nullptr;  // the line
+  Job* last_ WEFT_GUARDED_BY(lock) = nullptr;
+  std::size_t live_ WEFT_GUARDED_BY(lock) = 0;
+  std::size_t idle_count_ WEFT_GUARDED_BY(lock) = 0;
+  std::size_t queued_ WEFT_GUARDED_BY(lock) = 0;
+  std::uint64_t completed_ WEFT_GUARDED_BY(lock) = 0;
+  bool ending_ WEFT_GUARDED_BY(lock) = false;
 };
 
 }  // namespace weft::detail
