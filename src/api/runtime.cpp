@@ -14,6 +14,7 @@
 
 #include "api/runtime_access.hpp"
 #include "base/check.hpp"
+#include "base/lock_guard.hpp"
 #include "debug/dump_trigger.hpp"
 #include "debug/gdb_script.hpp"
 #include "debug/inspect.hpp"
@@ -81,9 +82,9 @@ std::size_t most_processors(const options& o) noexcept {
 // Rejected: to shut it down there. A fiber that calls exit() would wait for itself, an offloaded
 // call for its own thread, and the destructors of older statics would find a runtime that is gone.
 struct default_setup {
-  std::mutex lock;
-  options wanted;        // under lock
-  bool started = false;  // under lock
+  base::mutex lock;
+  options wanted WEFT_GUARDED_BY(lock);
+  bool started WEFT_GUARDED_BY(lock) = false;
 };
 default_setup& setup_of_default() {
   static default_setup& setup = *new default_setup;
@@ -92,7 +93,7 @@ default_setup& setup_of_default() {
 
 runtime& make_default_runtime() {
   default_setup& setup = setup_of_default();
-  const std::lock_guard guard(setup.lock);
+  const base::lock_guard guard(setup.lock);
   static runtime* rt = new runtime(setup.wanted);  // reachable, for leak checkers
   setup.started = true;
   std::atexit([] {
@@ -111,7 +112,7 @@ runtime& default_runtime() {
 void set_default_options(const options& o) {
   options c = checked(o);
   default_setup& setup = setup_of_default();
-  const std::lock_guard guard(setup.lock);
+  const base::lock_guard guard(setup.lock);
   if (setup.started)
     throw std::system_error(std::make_error_code(std::errc::device_or_resource_busy),
                             "weft::set_default_options: the default runtime runs already; call it "

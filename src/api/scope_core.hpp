@@ -33,13 +33,13 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 
 #include "api/inline_join.hpp"
 #include "api/scope_places.hpp"
 #include "base/check.hpp"
+#include "base/lock_guard.hpp"
 #include "sched/park.hpp"
 
 namespace weft::detail {
@@ -104,12 +104,12 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
   /// For try_spawn: a place, then the child, or the place back.
   [[nodiscard]] bool reserve() {
     watch();
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     return try_take();
   }
   void submit_reserved(fiber_record& f, const void* site) noexcept {
     {
-      const std::lock_guard guard(lock_);
+      const base::lock_guard guard(lock_);
       adopt(f);
     }
     submit_child(f, site);
@@ -123,7 +123,7 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
 
   void stop() noexcept {
     {
-      const std::lock_guard guard(lock_);
+      const base::lock_guard guard(lock_);
       if (std::exchange(stopped_, true)) return;
     }
     stop_children();
@@ -132,7 +132,7 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
   void child_left(fiber_record& f) noexcept {
     if (f.error) [[unlikely]] {
       {
-        const std::lock_guard guard(lock_);
+        const base::lock_guard guard(lock_);
         if (!failure_) failure_ = f.error;
         f.error = nullptr;
       }
@@ -142,27 +142,28 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
   }
 
   std::exception_ptr take_failure() noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     return std::exchange(failure_, nullptr);
   }
   [[nodiscard]] bool stopping() const noexcept {
     if (is_past()) return true;  // whether or not the children have heard of it
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     return stopped_;
   }
   [[nodiscard]] std::size_t children() const noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     return taken();
   }
 
  private:
   friend basic_scope_places<scope_core, scope_types>;
-  class guard {
+  class WEFT_SCOPED_CAPABILITY guard {
    public:
-    explicit guard(scope_core& s) noexcept : held_(s.lock_) {}
+    explicit guard(scope_core& s) noexcept WEFT_ACQUIRE(s.lock_) : held_(s.lock_) {}
+    ~guard() WEFT_RELEASE() {}
 
    private:
-    std::lock_guard<base::ranked_futex_lock<base::lock_rank::scope>> held_;
+    base::lock_guard<base::ranked_futex_lock<base::lock_rank::scope>> held_;
   };
   static void release(fiber_record& f) noexcept { f.in_children.unlink(); }
   [[nodiscard]] ticket begin_park(fiber_record& self, park_reason why, stoppable st) noexcept {
@@ -178,7 +179,7 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
     if (deadline_ == time_point::max()) [[likely]]
       return;
     {
-      const std::lock_guard guard(lock_);
+      const base::lock_guard guard(lock_);
       if (std::exchange(watched_, true)) return;
     }
     try {
@@ -190,7 +191,7 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
         if (sleep_until(deadline_) == wait_result::timeout) stop();
       });
     } catch (...) {
-      const std::lock_guard guard(lock_);
+      const base::lock_guard guard(lock_);
       watched_ = false;
       throw;
     }
@@ -200,15 +201,15 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
   // children would go on past the deadline.
   void fail_unwatched() noexcept {
     {
-      const std::lock_guard guard(lock_);
+      const base::lock_guard guard(lock_);
       if (!failure_)
         failure_ = no_stack_error("weft::scope: no stack for the fiber that keeps the deadline");
     }
     stop();
   }
 
-  // Under the lock, with a place for it.
-  void adopt(fiber_record& f) noexcept {
+  // With a place for it.
+  void adopt(fiber_record& f) noexcept WEFT_REQUIRES(lock_) {
     children_.push_back(f.in_children);
     f.scope = this;
     f.set(fiber_record::in_scope);
@@ -228,13 +229,13 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
     for (auto* half : {&begin_stop, &mark_stopped}) {
       scope_hook asked;
       {
-        const std::lock_guard guard(lock_);
+        const base::lock_guard guard(lock_);
         children_.push_back(asked);
       }
       for (bool more = true; more;) {
         stop_batch batch;
         {
-          const std::lock_guard guard(lock_);
+          const base::lock_guard guard(lock_);
           while (!batch.full()) {
             scope_hook& child = *children_.pop_front();
             if (&child == &asked) {
@@ -261,7 +262,7 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
     }
     ~listening() {
       {
-        const std::lock_guard guard(self_.lock);
+        const base::lock_guard guard(self_.lock);
         self_.on_stop.store(nullptr, std::memory_order_relaxed);
       }
       // [STOP-1] stop_work::run
@@ -309,13 +310,13 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
   scope_listener listener_{
       {[](stop_listener& l) noexcept { static_cast<scope_listener&>(l).scope.stop(); }}, *this};
   mutable base::ranked_futex_lock<base::lock_rank::scope> lock_;
-  bool stopped_ = false;       // lock_, and all below
+  bool stopped_ WEFT_GUARDED_BY(lock_) = false;
   const time_point deadline_;  // the nearest, of this scope and of those around it
-  bool watched_ = false;
+  bool watched_ WEFT_GUARDED_BY(lock_) = false;
   // sleeps until then; the setter of `watched_` makes it, the owner ends it
   fiber<void> watcher_;
-  std::exception_ptr failure_;
-  base::intrusive_list<scope_hook> children_;
+  std::exception_ptr failure_ WEFT_GUARDED_BY(lock_);
+  base::intrusive_list<scope_hook> children_ WEFT_GUARDED_BY(lock_);
 };
 
 }  // namespace weft::detail

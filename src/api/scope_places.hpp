@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "base/thread_safety.hpp"
 #include "fiber/fiber_word.hpp"
 #include "trace/reason.hpp"
 
@@ -111,8 +112,9 @@ class basic_scope_places {
 
   [[nodiscard]] Core& core() noexcept { return static_cast<Core&>(*this); }
 
-  // Under the lock, with a free place. Returns the waiter to be queued, or null.
-  agent* pass_on() noexcept {
+  // With a free place, and the core's lock, which has no name here.
+  // Returns the waiter to be queued, or null.
+  agent* pass_on() noexcept WEFT_NO_THREAD_SAFETY_ANALYSIS {
     for (place_waiter& w : waiting_) {
       agent& a = Types::agent_of(w.who);
       const wake_duty duty = Types::claim(w.who);

@@ -3,10 +3,10 @@
 #include <weft/no_preempt.hpp>
 #include <weft/this_fiber.hpp>
 
-#include <mutex>
 #include <stop_token>
 
 #include "api/inline_join.hpp"
+#include "base/lock_guard.hpp"
 #include "sched/park.hpp"
 #include "sched/runtime_entry.hpp"
 #include "trace/event.hpp"
@@ -83,7 +83,7 @@ bool stop_requested() noexcept {
 std::stop_token stop_token() {
   detail::fiber_record& self = detail::this_agent();
   detail::fiber_extras& x = self.need_extras();
-  std::unique_lock guard(self.lock);  // against request_stop
+  base::unique_lock guard(self.lock);  // against request_stop
   if (!x.stop.stop_possible()) {
     std::stop_source made;
     if (self.stop_requested.load(std::memory_order_relaxed)) made.request_stop();

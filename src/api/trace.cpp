@@ -8,6 +8,7 @@
 #include <mutex>
 #include <system_error>
 
+#include "base/lock_guard.hpp"
 #include "debug/peek.hpp"
 #include "os/os.hpp"
 #include "sched/runtime_entry.hpp"
@@ -38,7 +39,7 @@ void write_alive(recorder::trace_file& file, recorder::snapshot_mode how) {
       file.text({});
       return;
     }
-    const std::lock_guard guard(f.lock);
+    const base::lock_guard guard(f.lock);
     const fiber_extras* x = f.extras.load(std::memory_order_acquire);  // [REC-2]
     file.text(x != nullptr ? std::string_view(x->name) : std::string_view());
   });

@@ -4,12 +4,12 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <mutex>
 #include <string>
 #include <unordered_set>
 
 #include <weft/debug.hpp>
 
+#include "base/lock_guard.hpp"
 #include "debug/dump_trigger.hpp"
 #include "debug/wait_graph.hpp"
 #include "os/os.hpp"
@@ -111,7 +111,7 @@ findings check_sources() {
 bool is_news(std::uint64_t mark) {
   static base::futex_lock lock;
   static std::unordered_set<std::uint64_t>& told = *new std::unordered_set<std::uint64_t>;
-  const std::lock_guard guard(lock);
+  const base::lock_guard guard(lock);
   return told.insert(mark).second;
 }
 

@@ -4,10 +4,10 @@
 #include "debug/fiber_report.hpp"
 
 #include <cstdio>
-#include <mutex>
 
 #include <weft/options.hpp>
 
+#include "base/lock_guard.hpp"
 #include "base/one_line.hpp"
 #include "debug/code_location.hpp"
 #include "debug/fiber_snapshot.hpp"
@@ -65,7 +65,7 @@ std::string describe(fiber_record& f) {
   const fiber_state s = f.word.state();
   std::string text = "fiber " + std::to_string(f.id);
   {
-    const std::lock_guard guard(f.lock);
+    const base::lock_guard guard(f.lock);
     if (const fiber_extras* x = f.extras.load(std::memory_order_acquire))  // [REC-2]
       if (!x->name.empty()) text += " \"" + one_line(x->name) + "\"";
   }

@@ -2,8 +2,7 @@
 // debug/fiber_snapshot.cpp - see the header.
 #include "debug/fiber_snapshot.hpp"
 
-#include <mutex>
-
+#include "base/lock_guard.hpp"
 #include "base/one_line.hpp"
 #include "base/sanitizers.hpp"
 #include "debug/dump_trigger.hpp"
@@ -35,7 +34,7 @@ std::string agent_text(fiber_record& f) {
   if ((id & thread_bit) != 0) return "thread " + std::to_string(id & ~thread_bit);
   std::string text = "fiber " + std::to_string(id);
   if (!f.has(fiber_record::has_extras)) return text;
-  const std::lock_guard guard(f.lock);
+  const base::lock_guard guard(f.lock);
   const fiber_extras* x = f.extras.load(std::memory_order_acquire);  // [REC-2]
   if (x != nullptr && !x->name.empty()) text += " \"" + one_line(x->name) + "\"";
   return text;

@@ -32,6 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/lock_guard.hpp"
 #include "debug/code_location.hpp"
 #include "debug/profile_signal.hpp"
 #include "os/errno_guard.hpp"
@@ -231,7 +232,7 @@ class collector {
   const std::int64_t cpu_before_ = cpu_of_process();
   std::mutex lock_;
   std::condition_variable wake_;
-  bool ends_ = false;  // under lock_
+  bool ends_ = false;  // under lock_, which has to be a std::mutex for wake_
   // The collector's, then stop's.
   std::map<stack_key, std::uint64_t> stacks_;
   std::unordered_map<std::uint64_t, std::string> names_;
@@ -242,8 +243,8 @@ class collector {
 };
 
 // Never destroyed: a profile that still runs is stopped at exit, by the thread that gets there.
-std::mutex& running_lock = *new std::mutex;
-constinit collector* running = nullptr;  // under running_lock
+base::mutex& running_lock = *new base::mutex;
+constinit collector* running WEFT_GUARDED_BY(running_lock) = nullptr;
 
 void stop_at_exit() noexcept {
   static std::once_flag once;
@@ -273,7 +274,7 @@ void stop_at_exit() noexcept {
 void start(const options& o) {
   if (o.hertz < 1 || o.hertz > 1000)
     refuse("options::hertz is " + std::to_string(o.hertz) + "; it must be 1 to 1000");
-  const std::lock_guard guard(running_lock);
+  const base::lock_guard guard(running_lock);
   if (running != nullptr)
     throw std::system_error(std::make_error_code(std::errc::device_or_resource_busy),
                             "weft::profile: it runs already");
@@ -289,7 +290,7 @@ void start(const options& o) {
 }
 
 statistics stop() {
-  const std::lock_guard guard(running_lock);
+  const base::lock_guard guard(running_lock);
   if (running == nullptr) return {};
   const std::unique_ptr<collector> last(std::exchange(running, nullptr));
   return last->stop();

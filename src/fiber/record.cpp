@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <mutex>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -81,7 +80,7 @@ class idle_records {
   record_chain active_;
 };
 
-// The free ones, and the units without pages. All but drop() under all_records.lock.
+// The free ones, and the units without pages.
 class idle_table {
  public:
   static constexpr std::uint32_t slab_records = detail::slab_records,
@@ -89,36 +88,45 @@ class idle_table {
   using idle_list = idle_records;
 
   constexpr idle_table() noexcept = default;
-  void push(const record_chain& c) noexcept;
-  [[nodiscard]] record_chain pop();  // throws as carve
+  void push(const record_chain& c) noexcept WEFT_REQUIRES(all_records.lock);
+  [[nodiscard]] record_chain pop() WEFT_REQUIRES(all_records.lock);  // throws as carve
 
   // ---- by the trim
   [[nodiscard]] static bool can_drop() noexcept { return unit_bytes % os::page_size() == 0; }
-  [[nodiscard]] static auto& lock() noexcept { return all_records.lock; }
+  [[nodiscard]] static auto& lock() noexcept WEFT_RETURN_CAPABILITY(all_records.lock) {
+    return all_records.lock;
+  }
   [[nodiscard]] static fiber_record& at(std::uint32_t index) noexcept { return record_at(index); }
   [[nodiscard]] static std::uint32_t count() noexcept { return record_count(); }
-  [[nodiscard]] std::size_t idle() const noexcept { return chains_.records(); }
-  [[nodiscard]] idle_list take_idle() noexcept { return idle_list(std::exchange(chains_, {})); }
-  void give_idle(idle_list& some, bool all) noexcept {
+  [[nodiscard]] std::size_t idle() const noexcept WEFT_REQUIRES(all_records.lock) {
+    return chains_.records();
+  }
+  [[nodiscard]] idle_list take_idle() noexcept WEFT_REQUIRES(all_records.lock) {
+    return idle_list(std::exchange(chains_, {}));
+  }
+  void give_idle(idle_list& some, bool all) noexcept WEFT_REQUIRES(all_records.lock) {
     while (some.active() >= (all ? 1 : record_cache::chain_length)) chains_.push(some.take_chain());
   }
   static void drop(std::uint32_t slab, std::uint64_t units) noexcept;
-  void dropped(std::uint32_t slab, std::uint64_t units) noexcept {
+  void dropped(std::uint32_t slab, std::uint64_t units) noexcept WEFT_REQUIRES(all_records.lock) {
     cold_[slab] |= units;
     first_cold_ = std::min(first_cold_, slab);
   }
 
  private:
-  void carve();
-  [[nodiscard]] record_chain revive() noexcept;  // empty: there is nothing
+  void carve() WEFT_REQUIRES(all_records.lock);
+  // empty: there is nothing
+  [[nodiscard]] record_chain revive() noexcept WEFT_REQUIRES(all_records.lock);
 
-  chain_list chains_;
-  std::uint64_t cold_[max_slabs] = {};
-  std::uint32_t first_cold_ = max_slabs;  // no slab before it has one
+  chain_list chains_ WEFT_GUARDED_BY(all_records.lock);
+  std::uint64_t cold_[max_slabs] WEFT_GUARDED_BY(all_records.lock) = {};
+  // no slab before it has one
+  std::uint32_t first_cold_ WEFT_GUARDED_BY(all_records.lock) = max_slabs;
 };
 constinit idle_table free_records{};
 constinit record_trim<idle_table> trim{free_records};
-constinit record_chain outside{};  // shared by the threads without a cache; under the lock
+// shared by the threads without a cache
+constinit record_chain outside WEFT_GUARDED_BY(all_records.lock){};
 
 epoch_t* epochs_of(fiber_record* slab) noexcept {
   return reinterpret_cast<epoch_t*>(reinterpret_cast<std::byte*>(slab) + slab_bytes);
@@ -239,26 +247,26 @@ void record_cache::refill() {
     active_ = std::exchange(reserve_, {});
     return;
   }
-  const std::lock_guard guard(all_records.lock);
+  const base::lock_guard guard(all_records.lock);
   active_ = free_records.pop();
 }
 
 void record_cache::spill() noexcept {
   if (reserve_.count > 0) {
-    const std::lock_guard guard(all_records.lock);
+    const base::lock_guard guard(all_records.lock);
     free_records.push(reserve_);
   }
   reserve_ = std::exchange(active_, {});
 }
 
 void record_cache::flush() noexcept {
-  const std::lock_guard guard(all_records.lock);
+  const base::lock_guard guard(all_records.lock);
   for (record_chain* c : {&active_, &reserve_})
     if (c->count > 0) free_records.push(std::exchange(*c, {}));
 }
 
 fiber_record& take_record() {
-  const std::lock_guard guard(all_records.lock);
+  const base::lock_guard guard(all_records.lock);
   if (outside.count == 0) {
     outside = free_records.pop();
   }
@@ -266,7 +274,7 @@ fiber_record& take_record() {
 }
 
 void give_record(fiber_record& r) noexcept {
-  const std::lock_guard guard(all_records.lock);
+  const base::lock_guard guard(all_records.lock);
   if (outside.count == record_cache::chain_length) free_records.push(std::exchange(outside, {}));
   outside.push(r);
 }

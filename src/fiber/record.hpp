@@ -22,6 +22,7 @@
 #include "base/intrusive_list.hpp"
 #include "fiber/fiber_word.hpp"
 #include "fiber/join_word.hpp"
+#include "fiber/record_table.hpp"
 #include "fiber/stack_pool.hpp"
 #include "fiber/switch.hpp"
 #include "os/os.hpp"
@@ -253,10 +254,10 @@ void give_record(fiber_record& r) noexcept;
 
 /// While one of these lives, no record goes from one runtime to another [REC-3]: their caches
 /// exchange records through the table only. For short walks.
-class records_held {
+class WEFT_SCOPED_CAPABILITY records_held {
  public:
-  records_held() noexcept;
-  ~records_held();
+  records_held() noexcept WEFT_ACQUIRE(all_records.lock);
+  ~records_held() WEFT_RELEASE();
   records_held(const records_held&) = delete;
   records_held& operator=(const records_held&) = delete;
 };

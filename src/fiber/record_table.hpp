@@ -20,7 +20,7 @@ struct record_table {
   // one past the last index handed out; 0 is no record
   std::atomic<std::uint32_t> count{1};
   base::ranked_futex_lock<base::lock_rank::stack_pool> lock;
-  std::uint32_t carved = 0;  // slabs; under lock
+  std::uint32_t carved WEFT_GUARDED_BY(lock) = 0;  // slabs
 };
 extern constinit record_table all_records;
 

@@ -22,24 +22,26 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 
 #include "base/index_set.hpp"
+#include "base/lock_guard.hpp"
 #include "fiber/stack_trim.hpp"
 
 namespace weft::detail {
 
-// Table: lock() is its lock. Under it: idle(), count() of all records in slabs, take_idle(),
-// give_idle(list, all), dropped(slab, units). Without it: drop(slab, units). An idle_list has
-// pop(), which may be null, and push(record). Units are bits, at most 64 a slab.
+// Table: lock(), which is static, is its lock. With it: idle(), take_idle(), give_idle(list, all),
+// dropped(slab, units). Without it: count() of all records in slabs, drop(slab, units). An
+// idle_list has pop(), which may be null, and push(record). Units are bits, at most 64 a slab.
 template <class Table>
 class record_trim final : public trimmed_store {
  public:
   constexpr explicit record_trim(Table& table) noexcept : table_(table) {}
 
-  // ---- by the table, under its lock
-  void note_taken(std::size_t idle) noexcept { lowest_ = std::min(lowest_, idle); }
-  void note_given(std::size_t idle) noexcept {
+  // ---- by the table
+  void note_taken(std::size_t idle) noexcept WEFT_REQUIRES(Table::lock()) {
+    lowest_ = std::min(lowest_, idle);
+  }
+  void note_given(std::size_t idle) noexcept WEFT_REQUIRES(Table::lock()) {
     if (idle > threshold() && Table::can_drop()) [[unlikely]]
       trim_claim.want();  // [TRIM-1]
   }
@@ -47,11 +49,11 @@ class record_trim final : public trimmed_store {
   // ---- by the thread that has the claim
   bool has_excess() noexcept override {
     if (!Table::can_drop()) return false;  // nothing helps: the claim is given up
-    const std::lock_guard guard(table_.lock());
+    const base::lock_guard guard(Table::lock());
     return table_.idle() > threshold();
   }
   void end_period() noexcept override {
-    const std::lock_guard guard(table_.lock());
+    const base::lock_guard guard(Table::lock());
     to_trim_ = lowest_ > threshold() ? lowest_ - kept : 0;
     left_over_ = std::min(left_over_, lowest_);
     lowest_ = table_.idle();
@@ -75,13 +77,13 @@ class record_trim final : public trimmed_store {
 
   // What a trim has left, since its units were not full, is not looked at again before it has grown
   // a little.
-  [[nodiscard]] std::size_t threshold() const noexcept {
+  [[nodiscard]] std::size_t threshold() const noexcept WEFT_REQUIRES(Table::lock()) {
     return left_over_ + std::max(kept, left_over_ / 32);
   }
 
   bool take() noexcept {
     if (to_trim_ == 0 || !Table::can_drop()) return false;
-    std::unique_lock guard(table_.lock());
+    base::unique_lock guard(Table::lock());
     const std::uint32_t n = table_.count();
     guard.unlock();
     if (!found_.reset(n)) return false;  // no memory: in the next period
@@ -119,7 +121,7 @@ class record_trim final : public trimmed_store {
         if (found_.has(first + i)) kept_.push(Table::at(first + i));
     }
     if (units != 0) table_.drop(at_ / n, units);
-    const std::lock_guard guard(table_.lock());
+    const base::lock_guard guard(Table::lock());
     if (units != 0) table_.dropped(at_ / n, units);
     table_.give_idle(kept_, at_ == 0);
     if (at_ != 0) return true;
@@ -131,9 +133,8 @@ class record_trim final : public trimmed_store {
   }
 
   Table& table_;
-  // ---- under the table's lock
-  std::size_t lowest_ = 0;     // idle ones, in this period
-  std::size_t left_over_ = 0;  // of the last trim
+  std::size_t lowest_ WEFT_GUARDED_BY(Table::lock()) = 0;     // idle ones, in this period
+  std::size_t left_over_ WEFT_GUARDED_BY(Table::lock()) = 0;  // of the last trim
   // ---- of the claim
   std::size_t to_trim_ = 0;
   phase phase_ = phase::rest;

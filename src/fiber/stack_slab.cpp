@@ -12,7 +12,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <new>
 
 #include "base/check.hpp"
@@ -159,7 +158,6 @@ bool class_pool::grow(stack_class c, stack_kind k, std::error_code& ec) noexcept
   return true;
 }
 
-// Limits in space.limits for the caller to prepare; called with the lock.
 std::size_t class_pool::take_bare(stack_class c, stack_kind k, refill_space& space,
                                   std::error_code& ec) noexcept {
   shelf& s = shelf_of(k);
@@ -188,7 +186,7 @@ std::size_t class_pool::take_idle(stack_class c, stack_kind k, refill_space& spa
                                   std::span<std::byte*> out) noexcept {
   std::size_t count = 0;
   {
-    const std::lock_guard hold(lock_);
+    const base::lock_guard hold(lock_);
     if (generation_ != os::guard_generation()) [[unlikely]]
       forget_lost_guards();
     shelf& s = shelf_of(k);
@@ -209,7 +207,7 @@ std::size_t class_pool::make_slots(stack_class c, stack_kind k, refill_space& sp
                                    std::span<std::byte*> out, std::error_code& ec) noexcept {
   std::size_t count = 0;
   {
-    const std::lock_guard hold(lock_);
+    const base::lock_guard hold(lock_);
     count = take_bare(c, k, space, ec);
     if (count == 0) return 0;
   }
@@ -217,7 +215,7 @@ std::size_t class_pool::make_slots(stack_class c, stack_kind k, refill_space& sp
   const std::size_t ready = k == stack_kind::guarded ? guard_slots(space, count, ec) : count;
   prepare_tops(c, k, space, {space.limits, ready});
   tell_valgrind({space.limits, ready}, slot_size(c) - os::page_size());
-  const std::lock_guard hold(lock_);
+  const base::lock_guard hold(lock_);
   shelf& s = shelf_of(k);
   if (ready < count) ramp_ = 1;
   for (std::size_t i = count; i != ready; --i) bare_.push(space.limits[i - 1]);
@@ -260,7 +258,7 @@ void class_pool::put_back(stack_class c, refill_space& space,
   }
   bool excess = false;
   {
-    const std::lock_guard hold(lock_);
+    const base::lock_guard hold(lock_);
     const bool checked = shelf_of(stack_kind::checked).slots != 0;
     for (std::byte* limit : limits)
       shelf_of(checked && slab_of(limit)->red_zone != 0 ? stack_kind::checked : stack_kind::guarded)
@@ -270,8 +268,8 @@ void class_pool::put_back(stack_class c, refill_space& space,
   if (excess) trim_claim.want();
 }
 
-// In a forked child, under the lock: its idle stacks are bare again. Those that threads had which
-// are not here are lost.
+// In a forked child: its idle stacks are bare again. Those that threads had which are not here are
+// lost.
 void class_pool::forget_lost_guards() noexcept {
   generation_ = os::guard_generation();
   shelf& s = shelf_of(stack_kind::guarded);
@@ -288,7 +286,7 @@ void class_pool::forget_lost_guards() noexcept {
 }
 
 void class_pool::add_to(stack_statistics& total) noexcept {
-  const std::lock_guard hold(lock_);
+  const base::lock_guard hold(lock_);
   total.slabs += slabs_;
   total.checked += shelf_of(stack_kind::checked).ready;
   for (const shelf& s : shelves_) {

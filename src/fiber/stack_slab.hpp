@@ -99,7 +99,7 @@ class class_pool {
     std::size_t lowest = 0;  // warm ones, in this period
     std::size_t to_trim = 0, being_trimmed = 0;
   };
-  [[nodiscard]] shelf& shelf_of(stack_kind k) noexcept {
+  [[nodiscard]] shelf& shelf_of(stack_kind k) noexcept WEFT_REQUIRES(lock_) {
     return shelves_[static_cast<unsigned>(k)];
   }
 
@@ -107,18 +107,18 @@ class class_pool {
                         std::span<std::byte*> out) noexcept;
   std::size_t make_slots(stack_class c, stack_kind k, refill_space& space,
                          std::span<std::byte*> out, std::error_code& ec) noexcept;
+  // Limits in space.limits for the caller to prepare.
   std::size_t take_bare(stack_class c, stack_kind k, refill_space& space,
-                        std::error_code& ec) noexcept;
-  bool grow(stack_class c, stack_kind k, std::error_code& ec) noexcept;
-  void forget_lost_guards() noexcept;
+                        std::error_code& ec) noexcept WEFT_REQUIRES(lock_);
+  bool grow(stack_class c, stack_kind k, std::error_code& ec) noexcept WEFT_REQUIRES(lock_);
+  void forget_lost_guards() noexcept WEFT_REQUIRES(lock_);
 
   base::ranked_futex_lock<base::lock_rank::stack_pool> lock_;
-  // all below: lock_
-  shelf shelves_[2];
-  slot_list bare_;        // limits; refused a guard once, or lost it
-  std::size_t ramp_ = 1;  // half the size of the next fresh batch
-  std::size_t slabs_ = 0;
-  std::uint32_t generation_ = 1;  // of the guards
+  shelf shelves_[2] WEFT_GUARDED_BY(lock_);
+  slot_list bare_ WEFT_GUARDED_BY(lock_);        // limits; refused a guard once, or lost it
+  std::size_t ramp_ WEFT_GUARDED_BY(lock_) = 1;  // half the size of the next fresh batch
+  std::size_t slabs_ WEFT_GUARDED_BY(lock_) = 0;
+  std::uint32_t generation_ WEFT_GUARDED_BY(lock_) = 1;  // of the guards
 };
 
 [[nodiscard]] class_pool& pool_of(stack_class c) noexcept;

@@ -3,8 +3,8 @@
 #include "fiber/stack_trim.hpp"
 
 #include <algorithm>
-#include <mutex>
 
+#include "base/lock_guard.hpp"
 #include "fiber/stack_slab.hpp"
 #include "fiber/stack_watermarks.hpp"
 #include "os/os.hpp"
@@ -60,13 +60,13 @@ bool trim_all(std::int64_t until) noexcept {
 }  // namespace
 
 bool class_pool::has_excess() noexcept {
-  const std::lock_guard hold(lock_);
+  const base::lock_guard hold(lock_);
   return std::any_of(std::begin(shelves_), std::end(shelves_),
                      [](const shelf& s) { return s.warm.size() > kept_warm; });
 }
 
 void class_pool::end_period() noexcept {
-  const std::lock_guard hold(lock_);
+  const base::lock_guard hold(lock_);
   for (shelf& s : shelves_) {
     s.to_trim = s.lowest > kept_warm ? s.lowest - kept_warm : 0;
     s.lowest = s.warm.size();
@@ -79,7 +79,7 @@ bool class_pool::trim_some(stack_class c, refill_space& space) noexcept {
   for (shelf& s : shelves_) {
     std::size_t n = 0;
     {
-      const std::lock_guard hold(lock_);
+      const base::lock_guard hold(lock_);
       for (; n < refill_space::slots && s.to_trim > 0 && s.warm.size() > kept_warm;
            ++n, --s.to_trim)
         space.limits[n] = s.warm.pop_oldest();
@@ -91,7 +91,7 @@ bool class_pool::trim_some(stack_class c, refill_space& space) noexcept {
     note_dropped(c, {space.limits[0], usable});
     for (std::size_t i = 0; i < n; ++i) space.ranges[i] = {space.limits[i], usable};
     static_cast<void>(os::discard({space.ranges, n}));  // advisory: locked memory stays
-    const std::lock_guard hold(lock_);
+    const base::lock_guard hold(lock_);
     for (std::size_t i = 0; i < n; ++i) s.cold.push(space.limits[i]);
     s.being_trimmed -= n;
     return true;

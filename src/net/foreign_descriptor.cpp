@@ -3,11 +3,11 @@
 #include "net/foreign_descriptor.hpp"
 
 #include <cerrno>
-#include <mutex>
 
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include "base/lock_guard.hpp"
 #include "net/netpoller.hpp"
 #include "os/os.hpp"
 #include "sched/hooks.hpp"
@@ -86,7 +86,7 @@ void note_fired(poll_descriptor& d, std::uint32_t events, arming a) noexcept {
 
 foreign_wait::foreign_wait(poll_descriptor& d, direction dir) : d_(d), dir_(dir) {
   scheduler& home = watching_runtime();
-  const std::lock_guard guard(d.lock);
+  const base::lock_guard guard(d.lock);
   d.begin_generation();
   armed_ = d.generation.load(std::memory_order_relaxed);  // in the tag, so in the event [POLL-6]
   d.foreign.enter(dir, armed_);
@@ -101,7 +101,7 @@ foreign_wait::~foreign_wait() {
   if (d_.duplicate.load(std::memory_order_relaxed) < 0) [[likely]]
     return;
   // Of the waiters that leave at the same time the last one here sees that none is left.
-  const std::lock_guard guard(d_.lock);
+  const base::lock_guard guard(d_.lock);
   if (d_.foreign.is_waited_for(direction::read) || d_.foreign.is_waited_for(direction::write))
     return;
   if (netpoller* const p = d_.owner.load(std::memory_order_relaxed)) p->drop_duplicate(d_);

@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -27,6 +26,7 @@
 #include <weft/net/resolve.hpp>
 
 #include "base/intrusive_list.hpp"
+#include "base/lock_guard.hpp"
 #include "net/poll_descriptor.hpp"
 #include "os/os.hpp"
 
@@ -90,7 +90,7 @@ class basic_lookup_line {
     fresh->request = std::move(r);
     bool needs_thread = false, wakes = false;
     {
-      const std::lock_guard guard(lock_);
+      const base::lock_guard guard(lock_);
       const auto [at, is_new] = under_way_.try_emplace(fresh->key, fresh);
       if (!is_new) {
         ++at->second->interested;
@@ -127,7 +127,7 @@ class basic_lookup_line {
   /// lock.
   template <class Wake>
   void thread_failed(Wake&& wake) noexcept {
-    std::unique_lock guard(lock_);
+    base::unique_lock guard(lock_);
     --threads_;
     while (threads_ == 0 && !line_.empty()) {
       const lookup_pointer l = line_.front();
@@ -141,19 +141,19 @@ class basic_lookup_line {
   }
   /// False: it is done, do not park. [RESOLVE-1]
   [[nodiscard]] bool begin_wait(lookup& l, extra_waiter& me) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     if (l.where == lookup::state::done) return false;
     l.waiters.push_back(me);
     return true;
   }
   /// True: it is done.
   [[nodiscard]] bool end_wait(lookup& l, extra_waiter& me) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     if (me.linked()) me.unlink();
     return l.where == lookup::state::done;
   }
   void lose_interest(lookup& l) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     if (--l.interested == 0 && l.where == lookup::state::in_line) forget(l);  // [RESOLVE-2]
   }
 
@@ -162,7 +162,7 @@ class basic_lookup_line {
   /// `idle.begins()` after each lookup; `idle.is_over()`; `idle.sleep(word, value)` as futex_wait.
   template <class Ask, class Wake, class Idle>
   void serve(Ask&& ask, Wake&& wake, Idle&& idle) noexcept {
-    std::unique_lock guard(lock_);
+    base::unique_lock guard(lock_);
     while (!ending_) {
       if (lookup_pointer l = next()) {
         guard.unlock();
@@ -187,7 +187,7 @@ class basic_lookup_line {
   /// Waits for the threads. `sleep(word, value)` as futex_wait, for a moment.
   template <class Sleep>
   void end(Sleep&& sleep) noexcept {
-    std::unique_lock guard(lock_);
+    base::unique_lock guard(lock_);
     ending_ = true;
     while (threads_ > 0) {
       const std::uint32_t seen = changes_.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -199,21 +199,20 @@ class basic_lookup_line {
   }
 
   [[nodiscard]] std::size_t threads() const noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     return threads_;
   }
   /// Lookups that are not done.
   [[nodiscard]] std::size_t under_way() const noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     return under_way_.size();
   }
 
  private:
-  // Under the lock, as its reading before a sleep.
-  void changed() noexcept { changes_.fetch_add(1, std::memory_order_relaxed); }
+  // With the lock, as its reading before a sleep.
+  void changed() noexcept WEFT_REQUIRES(lock_) { changes_.fetch_add(1, std::memory_order_relaxed); }
 
-  // These three under the lock.
-  void forget(lookup& l) noexcept {
+  void forget(lookup& l) noexcept WEFT_REQUIRES(lock_) {
     const auto at =
         std::find_if(line_.begin(), line_.end(), [&](const auto& p) { return p.get() == &l; });
     --l.domain->second.in_line;
@@ -222,12 +221,12 @@ class basic_lookup_line {
     line_.erase(at);
     under_way_.erase(l.key);
   }
-  void release_domain(lookup& l) noexcept {
+  void release_domain(lookup& l) noexcept WEFT_REQUIRES(lock_) {
     if (l.domain->second.running + l.domain->second.in_line == 0) domains_.erase(l.domain->first);
     l.domain = nullptr;
   }
   // First come, first served, but for domains that have all the threads they may have [RESOLVE-3].
-  lookup_pointer next() noexcept {
+  lookup_pointer next() noexcept WEFT_REQUIRES(lock_) {
     for (auto at = line_.begin(); at != line_.end(); ++at) {
       domain_use& d = (*at)->domain->second;
       if (d.running >= limits_.threads_per_domain) continue;
@@ -242,10 +241,10 @@ class basic_lookup_line {
   }
 
   template <class Wake>
-  void finish(lookup& l, lookup_answer&& answer, Wake& wake) noexcept {
+  void finish(lookup& l, lookup_answer&& answer, Wake& wake) noexcept WEFT_EXCLUDES(lock_) {
     bool others = false;
     {
-      const std::lock_guard guard(lock_);
+      const base::lock_guard guard(lock_);
       l.answer = std::move(answer);
       l.where = lookup::state::done;  // [RESOLVE-1]
       under_way_.erase(l.key);
@@ -261,11 +260,11 @@ class basic_lookup_line {
   }
   // One at a time: a wake may enter weft, and must not be made under the lock.
   template <class Wake>
-  void wake_waiters(lookup& l, Wake& wake) noexcept {
+  void wake_waiters(lookup& l, Wake& wake) noexcept WEFT_EXCLUDES(lock_) {
     for (;;) {
       ticket t;
       {
-        const std::lock_guard guard(lock_);
+        const base::lock_guard guard(lock_);
         extra_waiter* const w = l.waiters.pop_front();
         if (w == nullptr) return;
         t = w->who;
@@ -276,12 +275,12 @@ class basic_lookup_line {
 
   const resolver_limits limits_;
   mutable Lock lock_{};
-  // under the lock
-  std::unordered_map<std::string, lookup_pointer> under_way_;
-  domain_map domains_;
-  std::deque<lookup_pointer> line_;
-  std::size_t threads_ = 0, idle_ = 0;
-  bool ending_ = false;
+  std::unordered_map<std::string, lookup_pointer> under_way_ WEFT_GUARDED_BY(lock_);
+  domain_map domains_ WEFT_GUARDED_BY(lock_);
+  std::deque<lookup_pointer> line_ WEFT_GUARDED_BY(lock_);
+  std::size_t threads_ WEFT_GUARDED_BY(lock_) = 0;
+  std::size_t idle_ WEFT_GUARDED_BY(lock_) = 0;
+  bool ending_ WEFT_GUARDED_BY(lock_) = false;
   // futex: of the line, and of threads_ when ending
   typename Sync::template atomic<std::uint32_t> changes_{0};
 };

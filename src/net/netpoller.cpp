@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <mutex>
 #include <new>
 #include <string>
 
@@ -12,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/lock_guard.hpp"
 #include "net/calls.hpp"
 #include "net/foreign_descriptor.hpp"
 #include "os/errno_guard.hpp"
@@ -72,7 +72,7 @@ void wake_extra_waiters(poll_descriptor& d, wake_sink to) noexcept {
   for (;;) {
     ticket t;
     {
-      const std::lock_guard guard(d.lock);
+      const base::lock_guard guard(d.lock);
       extra_waiter* w = d.extra_waiters.pop_front();
       if (w == nullptr) return;
       t = w->who;
@@ -115,7 +115,7 @@ void netpoller::let_go() noexcept {
     if (!end_.may_own(d->owner, this)) continue;
     bool was_mine = false;
     {
-      const std::lock_guard guard(d->lock);
+      const base::lock_guard guard(d->lock);
       was_mine = d->owner.load(std::memory_order_relaxed) == this;
       // the kernel keeps nothing for an object that may live on
       if (was_mine) remove(*d, keep_open::yes);
@@ -139,7 +139,7 @@ void netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
     n = call_poll(epoll_.get(), events, events_at_once, 0);
   } else {
     // A waiter that was interrupted may still be on its way out while the next one comes.
-    const std::lock_guard one_waits(wait_lock_);
+    const base::lock_guard one_waits(wait_lock_);
     n = wait(events, events_at_once, deadline_ns);
     for (int i = 0; i < n; ++i)
       if (events[i].data.u64 == interrupt_tag) accept_interrupt();

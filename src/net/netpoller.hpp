@@ -37,19 +37,19 @@ class netpoller final : public poll_source {
     return registered_.load(std::memory_order_relaxed) != 0;
   }
 
-  /// From now on this poller, which is `mine`'s, brings the events of `d`. Under d.lock. After
-  /// let_go: operation_canceled; only a straggler can ask then.
+  /// From now on this poller, which is `mine`'s, brings the events of `d`. After let_go:
+  /// operation_canceled; only a straggler can ask then.
   /// `displaced`: a foreign record that had the number; when d.lock is released, deliver() to it.
   std::error_code add(poll_descriptor& d, const scheduler& mine,
-                      poll_descriptor*& displaced) noexcept;
+                      poll_descriptor*& displaced) noexcept WEFT_REQUIRES(d.lock);
   /// The next event of a foreign `d` in one of its `waiting` directions reaches a poller: the one
-  /// it has, or from now on this one, which is `mine`'s. Under d.lock.
-  std::error_code arm(poll_descriptor& d, const scheduler& mine) noexcept;
+  /// it has, or from now on this one, which is `mine`'s.
+  std::error_code arm(poll_descriptor& d, const scheduler& mine) noexcept WEFT_REQUIRES(d.lock);
   enum class keep_open : bool { no, yes };
-  /// It does not any more. Under d.lock; a number about to be closed needs no system call.
-  void remove(poll_descriptor& d, keep_open keep) noexcept;
-  /// No waiter for a foreign `d` is left. Under d.lock.
-  void drop_duplicate(poll_descriptor& d) noexcept;
+  /// It does not any more. A number about to be closed needs no system call.
+  void remove(poll_descriptor& d, keep_open keep) noexcept WEFT_REQUIRES(d.lock);
+  /// No waiter for a foreign `d` is left.
+  void drop_duplicate(poll_descriptor& d) noexcept WEFT_REQUIRES(d.lock);
 
   /// Tests: behave as on a kernel without epoll_pwait2 (before 5.11).
   void forbid_nanoseconds() noexcept { nanoseconds_.store(false, std::memory_order_relaxed); }
@@ -72,17 +72,18 @@ class netpoller final : public poll_source {
   };
 
   // registration.cpp; results: 0 or an errno
-  bool take_over(poll_descriptor& d, const scheduler& mine) noexcept;
+  bool take_over(poll_descriptor& d, const scheduler& mine) noexcept WEFT_REQUIRES(d.lock);
   int control(int operation, int number, std::uint32_t events, std::uint64_t tag) noexcept;
-  int add_socket(poll_descriptor& d, poll_descriptor*& displaced) noexcept;
-  int arm_number(poll_descriptor& d) noexcept;
-  int arm_duplicate(poll_descriptor& d, std::uint32_t events) noexcept;
-  void let_go_of_number(poll_descriptor& d, keep_open keep) noexcept;
+  int add_socket(poll_descriptor& d, poll_descriptor*& displaced) noexcept WEFT_REQUIRES(d.lock);
+  int arm_number(poll_descriptor& d) noexcept WEFT_REQUIRES(d.lock);
+  int arm_duplicate(poll_descriptor& d, std::uint32_t events) noexcept WEFT_REQUIRES(d.lock);
+  void let_go_of_number(poll_descriptor& d, keep_open keep) noexcept WEFT_REQUIRES(d.lock);
 
-  int wait(void* events, int room, std::int64_t deadline_ns) noexcept;
-  int wait_milliseconds(void* events, int room, std::int64_t nanoseconds) noexcept;
+  int wait(void* events, int room, std::int64_t deadline_ns) noexcept WEFT_REQUIRES(wait_lock_);
+  int wait_milliseconds(void* events, int room, std::int64_t nanoseconds) noexcept
+      WEFT_REQUIRES(wait_lock_);
   void announce() noexcept;
-  void accept_interrupt() noexcept;
+  void accept_interrupt() noexcept WEFT_REQUIRES(wait_lock_);
 
   // The eventfd, as interrupts see it.
   struct interrupt_event {

@@ -15,7 +15,7 @@ struct poll_descriptor;
 
 struct number_holder {
   base::futex_lock lock;
-  poll_descriptor* record = nullptr;  // under lock
+  poll_descriptor* record WEFT_GUARDED_BY(lock) = nullptr;
 };
 
 class number_holders {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <mutex>
 #include <new>
 #include <utility>
 
@@ -56,7 +55,9 @@ class idle_descriptors {
   std::size_t count_ = 0;
 };
 
-// All but descriptor_at's two and drop() under the lock.
+class descriptor_table;
+extern constinit descriptor_table table;
+
 class descriptor_table {
  public:
   static constexpr std::uint32_t slab_records = detail::slab_records,
@@ -68,34 +69,40 @@ class descriptor_table {
   std::atomic<std::uint32_t> carved{0};  // [NET-1] one past the last index
   base::ranked_futex_lock<base::lock_rank::netpoller> mutex;
 
-  [[nodiscard]] poll_descriptor& take();  // throws as carve
-  void give(poll_descriptor& d) noexcept;
+  [[nodiscard]] poll_descriptor& take() WEFT_REQUIRES(table.mutex);  // throws as carve
+  void give(poll_descriptor& d) noexcept WEFT_REQUIRES(table.mutex);
 
   // ---- by the trim
   [[nodiscard]] static bool can_drop() noexcept { return unit_bytes % os::page_size() == 0; }
-  [[nodiscard]] auto& lock() noexcept { return mutex; }
+  [[nodiscard]] static auto& lock() noexcept WEFT_RETURN_CAPABILITY(table.mutex);
   [[nodiscard]] static poll_descriptor& at(std::uint32_t i) noexcept { return *descriptor_at(i); }
   [[nodiscard]] static std::uint32_t count() noexcept { return descriptor_count(); }
-  [[nodiscard]] std::size_t idle() const noexcept { return idle_.count(); }
-  [[nodiscard]] idle_list take_idle() noexcept { return std::exchange(idle_, {}); }
-  void give_idle(idle_list& some, bool) noexcept {
+  [[nodiscard]] std::size_t idle() const noexcept WEFT_REQUIRES(table.mutex) {
+    return idle_.count();
+  }
+  [[nodiscard]] idle_list take_idle() noexcept WEFT_REQUIRES(table.mutex) {
+    return std::exchange(idle_, {});
+  }
+  void give_idle(idle_list& some, bool) noexcept WEFT_REQUIRES(table.mutex) {
     while (poll_descriptor* d = some.pop()) idle_.push(*d);
   }
   void drop(std::uint32_t slab, std::uint64_t units) noexcept;
-  void dropped(std::uint32_t slab, std::uint64_t units) noexcept {
+  void dropped(std::uint32_t slab, std::uint64_t units) noexcept WEFT_REQUIRES(table.mutex) {
     cold_[slab] |= static_cast<std::uint8_t>(units);
     first_cold_ = std::min(first_cold_, slab);
   }
 
  private:
-  void carve();
-  void revive() noexcept;
+  void carve() WEFT_REQUIRES(table.mutex);
+  void revive() noexcept WEFT_REQUIRES(table.mutex);
 
-  idle_descriptors idle_;
-  std::uint8_t cold_[max_slabs] = {};     // units without pages
-  std::uint32_t first_cold_ = max_slabs;  // no slab before it has one
+  idle_descriptors idle_ WEFT_GUARDED_BY(table.mutex);
+  std::uint8_t cold_[max_slabs] WEFT_GUARDED_BY(table.mutex) = {};  // units without pages
+  // no slab before it has one
+  std::uint32_t first_cold_ WEFT_GUARDED_BY(table.mutex) = max_slabs;
 };
 constinit descriptor_table table{};
+auto& descriptor_table::lock() noexcept { return table.mutex; }
 constinit record_trim<descriptor_table> trim{table};
 
 life* lives_of(poll_descriptor* slab) noexcept {
@@ -180,12 +187,12 @@ void descriptor_table::carve() {
 void free_record(poll_descriptor& d) noexcept {
   // From here on events of this life are late ones; they compare the tag.
   d.begin_generation();
-  const std::lock_guard guard(table.mutex);
+  const base::lock_guard guard(table.mutex);
   table.give(d);
 }
 
 void unregister(poll_descriptor& d, netpoller::keep_open keep) noexcept {
-  const std::lock_guard guard(d.lock);
+  const base::lock_guard guard(d.lock);
   if (netpoller* p = d.owner.load(std::memory_order_relaxed)) p->remove(d, keep);
 }
 
@@ -251,7 +258,7 @@ poll_descriptor* make_descriptor_or_close(int number, std::error_code& ec) noexc
 poll_descriptor& make_descriptor(int number, descriptor_kind kind) {
   poll_descriptor* d = nullptr;
   {
-    const std::lock_guard guard(table.mutex);
+    const base::lock_guard guard(table.mutex);
     d = &table.take();
   }
   d->word.reset();

@@ -73,10 +73,10 @@ struct alignas(base::cache_line) poll_descriptor {
   std::atomic<std::int64_t> read_deadline{no_deadline};
   std::atomic<std::int64_t> write_deadline{no_deadline};
   base::ranked_futex_lock<base::lock_rank::netpoller> lock;
-  std::uint32_t index = 0;                           // constant
-  base::intrusive_list<extra_waiter> extra_waiters;  // under lock
-  poll_descriptor* link = nullptr;                   // free list
-  net::endpoint remote;                              // written before the socket object is made
+  std::uint32_t index = 0;  // constant
+  base::intrusive_list<extra_waiter> extra_waiters WEFT_GUARDED_BY(lock);
+  poll_descriptor* link = nullptr;  // free list
+  net::endpoint remote;             // written before the socket object is made
   // -- of foreign ones [POLL-6]
   basic_foreign_counts<> foreign;
   std::atomic<std::int32_t> duplicate{-1};  // what is registered in place of `number`; under lock

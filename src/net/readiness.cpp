@@ -3,10 +3,10 @@
 #include "net/readiness.hpp"
 
 #include <cerrno>
-#include <mutex>
 #include <string>
 #include <system_error>
 
+#include "base/lock_guard.hpp"
 #include "net/calls.hpp"
 #include "sched/park.hpp"
 #include "sched/scheduler.hpp"
@@ -86,7 +86,7 @@ bool readiness_wait::arm(ticket t) noexcept {
       extra_waiting_.who = t;
       at_ = place::extra_waiters;
       {
-        const std::lock_guard guard(d.lock);
+        const base::lock_guard guard(d.lock);
         d.extra_waiters.push_back(extra_waiting_);
       }
       return d.word.join_extra_waiters(seen_) == wait_offer::accepted;
@@ -103,7 +103,7 @@ readiness_wait::~readiness_wait() {
     (*use_)->word.withdraw(which_, ticket_.bits);
   } else if (at_ == place::extra_waiters) {
     (*use_)->word.leave_extra_waiters();
-    const std::lock_guard guard((*use_)->lock);
+    const base::lock_guard guard((*use_)->lock);
     if (extra_waiting_.linked()) extra_waiting_.unlink();
   }
   foreign_.reset();

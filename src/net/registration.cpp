@@ -11,10 +11,10 @@
 //                       peer
 //   a socket            takes the number from its holder, who goes on by a duplicate
 #include <cerrno>
-#include <mutex>
 
 #include <sys/epoll.h>
 
+#include "base/lock_guard.hpp"
 #include "net/calls.hpp"
 #include "net/netpoller.hpp"
 #include "os/errno_guard.hpp"
@@ -72,7 +72,7 @@ int netpoller::add_socket(poll_descriptor& d, poll_descriptor*& displaced) noexc
     if (error != EEXIST || holders_.find(number) == nullptr) return error;
     return add_socket(d, displaced);  // a foreign record was faster
   }
-  const std::lock_guard guard(its->lock);
+  const base::lock_guard guard(its->lock);
   int error = control(EPOLL_CTL_ADD, number, events, d.tag());
   if (error == EEXIST && its->record != nullptr)
     error = control(EPOLL_CTL_MOD, number, events, d.tag());
@@ -97,7 +97,7 @@ int netpoller::arm_number(poll_descriptor& d) noexcept {
     return control(EPOLL_CTL_MOD, copy, events, d.tag());  // another waits by it now
   const int number = number_of(d);
   if (number_holder* const its = holders_.make(number)) {
-    const std::lock_guard guard(its->lock);
+    const base::lock_guard guard(its->lock);
     if (its->record == &d) {
       const int error = control(EPOLL_CTL_MOD, number, events, d.tag());
       if (error != ENOENT) return error;  // that: it names something else by now
@@ -133,7 +133,7 @@ void netpoller::let_go_of_number(poll_descriptor& d, keep_open keep) noexcept {
   const int number = number_of(d);
   number_holder* const its = holders_.find(number);
   if (its == nullptr) return;
-  const std::lock_guard guard(its->lock);
+  const base::lock_guard guard(its->lock);
   if (its->record != &d) return;
   its->record = nullptr;
   if (keep == keep_open::yes) static_cast<void>(control(EPOLL_CTL_DEL, number, 0, 0));

@@ -12,7 +12,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
+
+#include "base/lock_guard.hpp"
 
 namespace weft::detail {
 
@@ -32,7 +33,7 @@ class basic_short_acceptors {
 
   void enter(acceptor& me, Listener& of) noexcept {
     me.listener = &of;
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     me.next = first_;
     me.at = &first_;
     if (me.next != nullptr) me.next->at = &me.next;
@@ -41,7 +42,7 @@ class basic_short_acceptors {
     count_.fetch_add(1, std::memory_order_relaxed);
   }
   void leave(acceptor& me) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     *me.at = me.next;
     if (me.next != nullptr) me.next->at = me.at;
     count_.fetch_sub(1, std::memory_order_relaxed);
@@ -58,7 +59,7 @@ class basic_short_acceptors {
     std::array<Listener*, most_told> listeners{};
     std::size_t n = 0;
     {
-      const std::lock_guard guard(lock_);
+      const base::lock_guard guard(lock_);
       for (const acceptor* a = first_; a != nullptr && n < listeners.size(); a = a->next) {
         auto* const end = listeners.data() + n;
         if (std::find(listeners.data(), end, a->listener) == end) listeners[n++] = a->listener;
@@ -70,7 +71,7 @@ class basic_short_acceptors {
  private:
   typename Sync::template atomic<std::uint32_t> count_{0};
   Lock lock_{};
-  acceptor* first_ = nullptr;  // under the lock
+  acceptor* first_ WEFT_GUARDED_BY(lock_) = nullptr;
 };
 
 }  // namespace weft::detail

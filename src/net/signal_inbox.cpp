@@ -3,7 +3,6 @@
 #include "net/signal_inbox.hpp"
 
 #include <memory>
-#include <mutex>
 #include <system_error>
 
 #include <sys/eventfd.h>
@@ -31,7 +30,7 @@ void signal_event::empty() noexcept {
 
 signal_inbox& take_inbox() {
   auto made = std::make_unique<signal_inbox>();  // not under the lock
-  const std::lock_guard guard(lock);
+  const base::lock_guard guard(lock);
   for (signal_inbox* b = first.load(std::memory_order_relaxed); b != nullptr; b = b->next)
     if (!b->in_use) {
       b->in_use = true;
@@ -52,7 +51,7 @@ signal_inbox& take_inbox() {
 
 void return_inbox(signal_inbox& box) noexcept {
   box.wanted.store(0, std::memory_order_relaxed);
-  const std::lock_guard guard(lock);
+  const base::lock_guard guard(lock);
   box.in_use = false;
 }
 

@@ -3,11 +3,11 @@
 // polls.
 #include <algorithm>
 #include <cerrno>
-#include <mutex>
 #include <stop_token>
 
 #include <poll.h>
 
+#include "base/lock_guard.hpp"
 #include "net/netpoller.hpp"
 #include "net/poll_descriptor.hpp"
 #include "os/errno_guard.hpp"
@@ -61,14 +61,14 @@ wake_code wait_as_extra(poll_descriptor& d, poll_word::edge_count seen, ticket t
   extra_waiter me;
   me.who = t;
   {
-    const std::lock_guard guard(d.lock);
+    const base::lock_guard guard(d.lock);
     d.extra_waiters.push_back(me);
   }
   const wait_offer offer = d.word.join_extra_waiters(seen);
   const wake_code code =
       offer == wait_offer::accepted ? park(self, t, deadline_ns, stop) : undo_park(self);
   d.word.leave_extra_waiters();
-  const std::lock_guard guard(d.lock);
+  const base::lock_guard guard(d.lock);
   if (me.linked()) me.unlink();
   return code;
 }
@@ -99,7 +99,7 @@ std::error_code need_poller(poll_descriptor& d, scheduler& home) noexcept {
   std::error_code why;
   poll_descriptor* displaced = nullptr;
   {
-    const std::lock_guard guard(d.lock);
+    const base::lock_guard guard(d.lock);
     if (d.owner.load(std::memory_order_relaxed) != nullptr) return {};
     // Given away meanwhile: it would never be unregistered.
     if ((d.uses.load(std::memory_order_relaxed) & poll_descriptor::closing) != 0) return canceled();

@@ -9,9 +9,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <utility>
 
+#include "base/lock_guard.hpp"
 #include "base/sync_policy.hpp"
 
 namespace weft::detail {
@@ -34,7 +34,7 @@ class basic_callback_runners {
 
   /// By the fiber itself, inside weft: no thread is stopped with the lock.
   void add(runner& r, const Fiber& self) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     r.who_ = &self;
     r.link_ = &first_;
     r.next_ = std::exchange(first_, &r);
@@ -42,7 +42,7 @@ class basic_callback_runners {
     count_.fetch_add(1, std::memory_order_relaxed);
   }
   void remove(runner& r) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     *r.link_ = r.next_;
     if (r.next_ != nullptr) r.next_->link_ = r.link_;
     count_.fetch_sub(1, std::memory_order_relaxed);
@@ -51,7 +51,7 @@ class basic_callback_runners {
   [[nodiscard]] bool has(const Fiber& self) noexcept {
     if (count_.load(std::memory_order_relaxed) == 0) [[likely]]
       return false;
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     const runner* r = first_;
     while (r != nullptr && r->who_ != &self) r = r->next_;
     return r != nullptr;
@@ -60,7 +60,7 @@ class basic_callback_runners {
  private:
   typename Sync::template atomic<std::uint32_t> count_{0};
   Lock lock_;
-  runner* first_ = nullptr;  // under the lock
+  runner* first_ WEFT_GUARDED_BY(lock_) = nullptr;
 };
 
 }  // namespace weft::detail

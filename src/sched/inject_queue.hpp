@@ -18,7 +18,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <new>
 
 #include "base/cache_line.hpp"
@@ -38,14 +37,14 @@ template <class T>
 class inject_queue {
  public:
   [[nodiscard]] bool try_enqueue(T entry) noexcept try {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     entries_.push_back(entry);
     return true;
   } catch (const std::bad_alloc&) {
     return false;
   }
   std::size_t try_dequeue_bulk(T* out, std::size_t most) {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     std::size_t n = 0;
     for (; n < most && !entries_.empty(); ++n) {
       out[n] = entries_.front();
@@ -56,7 +55,7 @@ class inject_queue {
 
  private:
   base::futex_lock lock_;
-  std::deque<T> entries_;  // under lock_
+  std::deque<T> entries_ WEFT_GUARDED_BY(lock_);
 };
 #else
 template <class T>
@@ -69,11 +68,11 @@ class inject_queue {
     for (std::size_t i = 0; i < lane_count; ++i) {
       lane& l = lanes_[(first + i) % lane_count];
       if (!l.lock.try_lock()) continue;
-      const std::lock_guard guard(l.lock, std::adopt_lock);
+      const base::lock_guard guard(l.lock, std::adopt_lock);
       if (queue_.enqueue(l.producer, entry)) return true;
     }
     lane& l = lanes_[first];
-    const std::lock_guard guard(l.lock);
+    const base::lock_guard guard(l.lock);
     return queue_.enqueue(l.producer, entry);
   }
   std::size_t try_dequeue_bulk(T* out, std::size_t most) {

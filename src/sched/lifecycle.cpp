@@ -5,11 +5,11 @@
 #include <cstdlib>
 #include <exception>
 #include <iterator>
-#include <mutex>
 #include <string>
 #include <system_error>
 
 #include "base/check.hpp"
+#include "base/lock_guard.hpp"
 #include "sched/fork.hpp"
 #include "sched/hooks.hpp"
 #include "sched/park.hpp"
@@ -21,7 +21,7 @@ namespace {
 
 struct scheduler_list {
   base::ranked_futex_lock<base::lock_rank::runtime> lock;
-  std::vector<scheduler*> all;  // under lock
+  std::vector<scheduler*> all WEFT_GUARDED_BY(lock);
 };
 std::atomic<std::uint32_t> runtimes_made{0};  // relaxed: only uniqueness matters
 // What a frozen thread leaves to the others between two turns [ORDER-6].
@@ -38,7 +38,7 @@ scheduler_list& existing() {
 
 bool scheduler::exists(const scheduler* s) noexcept {
   scheduler_list& list = existing();
-  const std::lock_guard guard(list.lock);
+  const base::lock_guard guard(list.lock);
   return std::find(list.all.begin(), list.all.end(), s) != list.all.end();
 }
 
@@ -60,7 +60,7 @@ scheduler::scheduler(const options& o, std::size_t most_processors,
   reserve_room(most_processors);
   watch_ = upper.watch(*this);
   scheduler_list& list = existing();
-  const std::lock_guard guard(list.lock);
+  const base::lock_guard guard(list.lock);
   list.all.push_back(this);
 }
 
@@ -68,7 +68,7 @@ scheduler::scheduler(const options& o, std::size_t most_processors,
 void scheduler::reserve_room(std::size_t most_processors) {
   threads_.reserve();
   for (std::uint32_t i = 0; i < counts_.serving(); ++i)
-    if (make_processor() == nullptr || threads_.make_worker() == nullptr) throw std::bad_alloc();
+    if (make_processor() == nullptr || threads_.make_first() == nullptr) throw std::bad_alloc();
   sleepers_.reserve(most_processors);
 }
 
@@ -84,7 +84,7 @@ processor* scheduler::make_processor() noexcept try {
 
 scheduler::~scheduler() {
   scheduler_list& list = existing();
-  const std::lock_guard guard(list.lock);
+  const base::lock_guard guard(list.lock);
   std::erase(list.all, this);
 }
 
@@ -94,7 +94,10 @@ std::size_t scheduler::own_threads() const noexcept {
 
 runtimes_held::runtimes_held() noexcept { existing().lock.lock(); }
 runtimes_held::~runtimes_held() { existing().lock.unlock(); }
-std::span<scheduler* const> runtimes_held::all() const noexcept { return existing().all; }
+// The constructor of this object has the lock.
+std::span<scheduler* const> runtimes_held::all() const noexcept WEFT_NO_THREAD_SAFETY_ANALYSIS {
+  return existing().all;
+}
 
 void scheduler::start() {
   refuse_in_forked_child();

@@ -111,7 +111,8 @@ offload_pool::waited offload_pool::wait(pool_thread& t, std::thread& before) noe
           return os::futex_wait_until(word, asleep, until);
         }))
       continue;
-    const line::leaving how = line_.leave(t, [&] {
+    // Called with the lock; the analysis does not look into who calls it.
+    const line::leaving how = line_.leave(t, [&]() WEFT_NO_THREAD_SAFETY_ANALYSIS {
       if (!t.thread.joinable()) return false;                    // our maker has not stored it yet
       before = std::exchange(last_ended_, std::move(t.thread));  // POOL-4, and end()
       return true;

@@ -4,7 +4,6 @@
 #include "sched/park.hpp"
 
 #include <cstdlib>
-#include <mutex>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -253,7 +252,7 @@ void stop_work::run() noexcept {
 
 stop_work begin_stop(fiber_record& f) noexcept {
   stop_work work;
-  const std::lock_guard guard(f.lock);
+  const base::lock_guard guard(f.lock);
   // [REC-2]
   if (const fiber_extras* x = f.extras.load(std::memory_order_acquire)) work.source = x->stop;
   return work;
@@ -262,7 +261,7 @@ stop_work begin_stop(fiber_record& f) noexcept {
 stop_work mark_stopped(fiber_record& f) noexcept {
   stop_work work;
   {
-    const std::lock_guard guard(f.lock);
+    const base::lock_guard guard(f.lock);
     // [PARK-2] commit, [STOP-2] a listener's begin
     f.stop_requested.store(true, std::memory_order_seq_cst);
     // [REC-2]

@@ -5,8 +5,8 @@
 #include <cxxabi.h>
 
 #include <atomic>
-#include <mutex>
 
+#include "base/lock_guard.hpp"
 #include "fiber/record.hpp"
 #include "sched/fork.hpp"
 #include "sched/park.hpp"
@@ -42,7 +42,7 @@ void end_agent(void*) noexcept {
   fiber_record& r = *agent;
   if (fiber_extras* x = r.extras.load(std::memory_order_relaxed)) {
     upper.drop_locals(r);
-    const std::lock_guard guard(r.lock);
+    const base::lock_guard guard(r.lock);
     r.extras.store(nullptr, std::memory_order_relaxed);
     delete x;
   }

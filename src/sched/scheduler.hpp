@@ -35,6 +35,7 @@
 
 #include <weft/options.hpp>
 
+#include "base/lock_guard.hpp"
 #include "sched/inject_queue.hpp"
 #include "sched/offload.hpp"
 #include "sched/poll_source.hpp"
@@ -256,7 +257,7 @@ class scheduler {
   const sigset_t creator_mask_;            // workers and offload threads have it, too
   offload_pool offloads_;
   std::atomic<std::int64_t> idle_thread_ns_{10'000'000'000};  // relaxed; only tests change it
-  std::mutex shutdown_lock_;                                  // one shutdown at a time
+  base::mutex shutdown_lock_;                                 // one shutdown at a time
   std::size_t stragglers_ = 0;                                // under shutdown_lock_
   std::atomic<bool> stragglers_left_{false};                  // seq_cst [LEFT-1]
   std::unique_ptr<watcher> watch_;  // the last: it refers to all the others

@@ -3,10 +3,10 @@
 // of fibers that do not end.
 #include <algorithm>
 #include <cstdlib>
-#include <mutex>
 #include <string>
 #include <system_error>
 
+#include "base/lock_guard.hpp"
 #include "sched/fork.hpp"
 #include "sched/hooks.hpp"
 #include "sched/park.hpp"
@@ -21,7 +21,7 @@ std::size_t scheduler::shutdown() {
         std::make_error_code(std::errc::resource_deadlock_would_occur),
         "weft: a fiber cannot shut down the runtime it runs on; return from it, or ask "
         "another thread");
-  const std::lock_guard guard(shutdown_lock_);
+  const base::lock_guard guard(shutdown_lock_);
   if (phase_.load(std::memory_order_relaxed) == phase::ended) return stragglers_;
   phase_.store(phase::stopping, std::memory_order_seq_cst);  // 1; [LIFE-1] accepts_spawns
   const std::int64_t deadline = os::now_ns() + span_ns(options_.shutdown_timeout);
@@ -120,7 +120,7 @@ bool is_left_behind(const fiber_record& f) noexcept {
 void scheduler::keep_for_ever() noexcept {
   static base::futex_lock lock;
   static scheduler* kept = nullptr;  // reachable, for leak checkers
-  const std::lock_guard guard(lock);
+  const base::lock_guard guard(lock);
   next_kept_ = std::exchange(kept, this);
 }
 

@@ -37,7 +37,7 @@ void sleepers::attach_idle(worker& w) noexcept {
 
 bool sleepers::take_idle(worker& w) noexcept {
   if (!idle_.try_claim_idle()) return false;
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   attach_idle(w);
   return true;
 }
@@ -60,7 +60,7 @@ void sleepers::wake_one() noexcept {
   if (!idle_.try_claim_wake()) return;
   sleeper s;
   {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     const bool last = processors_.size() == 1;
     s.in_poller = wakeable_in_poller() && (last || parked_.empty());
     s.w = s.in_poller ? in_poller_ : parked_.pop_back();
@@ -85,7 +85,7 @@ void sleepers::send_bound(worker& w, fiber_record& f) noexcept {
   worker& to = *f.bound;
   sleeper s{&to, false};
   {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     f.link = nullptr;
     fiber_record** end = &to.bound_queue;
     while (*end != nullptr) end = &(*end)->link;
@@ -104,7 +104,7 @@ void sleepers::send_bound(worker& w, fiber_record& f) noexcept {
 }
 
 fiber_record* sleepers::take_bound(worker& w) noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   fiber_record* f = w.bound_queue;
   if (f != nullptr) w.bound_queue = f->link;
   w.resched_requested.store(w.bound_queue != nullptr, std::memory_order_relaxed);
@@ -114,7 +114,7 @@ fiber_record* sleepers::take_bound(worker& w) noexcept {
 bool sleepers::give_away(worker& w, worker*& made) noexcept {
   sleeper s;
   {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     if (!parked_.empty()) {
       s.w = parked_.pop_back();
     } else if (made != nullptr) {
@@ -156,7 +156,7 @@ void sleepers::lie_down(worker& w) noexcept {
   processor& p = detach(w);
   const bool searching = std::exchange(w.searching, false);
   {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     processors_.push_back(&p);
     (w.own_fiber != nullptr ? own_asleep_ : parked_).push_back(w);
   }
@@ -166,7 +166,7 @@ void sleepers::lie_down(worker& w) noexcept {
 bool sleepers::rise(worker& w) noexcept {
   if (!idle_.try_unretire()) return false;
   {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     // Reserved meanwhile: the monitor counts on us, and its rounds see the work we saw
     // (watch_idle).
     if (w.assigned.load(std::memory_order_acquire) == nullptr && !w.reserved) {
@@ -185,7 +185,7 @@ bool sleepers::rise(worker& w) noexcept {
 // over, processors that may block are a burst's leftovers: those end, the ones that sleep longest
 // first.
 bool sleepers::may_end(worker& w, std::size_t serving) noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   // Woken or reserved just now; a fiber that lives needs this very thread.
   if (!w.linked() || w.reserved || w.bound_queue != nullptr || w.own_fiber != nullptr) return false;
   std::size_t parked = 0;
@@ -203,7 +203,7 @@ void sleepers::ask_to_tidy() noexcept {
   tidy_requests_.fetch_add(1, std::memory_order_relaxed);
   bool polls = false;
   {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     for (worker& w : parked_) wake(w);
     for (worker& w : own_asleep_) wake(w);
     polls = in_poller_ != nullptr;
@@ -212,7 +212,7 @@ void sleepers::ask_to_tidy() noexcept {
 }
 
 bool sleepers::leave_poller(worker& w, bool wants_one) noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   in_poller_ = nullptr;
   if (take_assigned(w)) return true;
   if (!wants_one || w.reserved || !idle_.try_claim_idle()) return false;
@@ -222,12 +222,12 @@ bool sleepers::leave_poller(worker& w, bool wants_one) noexcept {
 }
 
 void sleepers::appoint_poller() noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   if (in_poller_ == nullptr && !parked_.empty()) wake(*parked_.back());
 }
 
 worker* sleepers::reserve_parked() noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   worker* s = parked_.pop_back();
   if (s != nullptr) s->reserved = true;
   return s;
@@ -237,7 +237,7 @@ worker* sleepers::reserve_parked() noexcept {
 worker* sleepers::reserve_in_poller() noexcept {
   worker* s = nullptr;
   {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     if (!wakeable_in_poller()) return nullptr;
     s = in_poller_;
     s->reserved = true;
@@ -247,7 +247,7 @@ worker* sleepers::reserve_in_poller() noexcept {
 }
 
 void sleepers::release(worker& s) noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   s.reserved = false;
   if (s.frozen) {  // in its handler; it is still the oldest
     frozen_.push_front(s);
@@ -263,7 +263,7 @@ void sleepers::release(worker& s) noexcept {
 }
 
 bool sleepers::any_parked() noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   return !parked_.empty();
 }
 
@@ -275,7 +275,7 @@ void sleepers::line_up_frozen(processor& p, worker& z) noexcept {
 }
 
 worker* sleepers::take_frozen() noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   worker* z = frozen_.pop_front();
   if (z == nullptr) return nullptr;
   z->frozen = false;
@@ -285,7 +285,7 @@ worker* sleepers::take_frozen() noexcept {
 
 // It stays `frozen`: what is reserved so goes back to the line (release), not to bed.
 worker* sleepers::reserve_frozen() noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   worker* z = frozen_.pop_front();
   if (z == nullptr) return nullptr;
   frozen_count_.fetch_sub(1, std::memory_order_relaxed);
@@ -294,26 +294,26 @@ worker* sleepers::reserve_frozen() noexcept {
 }
 
 void sleepers::unfreeze(worker& z) noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   z.frozen = z.reserved = false;
 }
 
 // The lock is safe in a handler here: a thread that holds one of weft's is never frozen.
 void sleepers::take_turn(worker& w, processor& p) noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   w.reserved = w.frozen = false;
   if (worker* other = std::exchange(w.froze, nullptr)) line_up_frozen(p, *other);
 }
 
 bool sleepers::replace_by_ended_own() noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   if (own_ended_ == 0) return false;
   --own_ended_;
   return true;
 }
 
 void sleepers::end_own(worker& w) noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   w.own_fiber = nullptr;
   ++own_ended_;
 }
@@ -321,7 +321,7 @@ void sleepers::end_own(worker& w) noexcept {
 // [IDLE-1] It is uncounted by a claim, as if it had been woken. A submitter that finds no idle
 // processor now finds every other holder busy, and each looks before it retires.
 processor* sleepers::deactivate_idle(processor_counts& counts) noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   const auto it = std::find_if(processors_.begin(), processors_.end(),
                                [](const processor* q) { return q->index != 0; });
   if (it == processors_.end() || !counts.try_claim()) return nullptr;
@@ -337,12 +337,12 @@ processor* sleepers::deactivate_idle(processor_counts& counts) noexcept {
 }
 
 void sleepers::add_inactive(processor& p) noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   inactive_.push_back(&p);
 }
 
 processor* sleepers::take_inactive() noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   if (inactive_.empty()) return nullptr;
   processor* p = inactive_.back();
   inactive_.pop_back();
@@ -351,7 +351,7 @@ processor* sleepers::take_inactive() noexcept {
 
 void sleepers::add_idle(processor& p, processor_counts& counts) noexcept {
   {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     processors_.push_back(&p);
     counts.grow();
   }
@@ -359,14 +359,14 @@ void sleepers::add_idle(processor& p, processor_counts& counts) noexcept {
 }
 
 bool sleepers::has_sleeper_for_one_more() noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   std::size_t asleep = wakeable_in_poller() ? 1 : 0;
   for ([[maybe_unused]] worker& s : parked_) ++asleep;
   return asleep > processors_.size();
 }
 
 void sleepers::end() noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   ended_.store(true, std::memory_order_release);  // [LIFE-3] find_place
 }
 

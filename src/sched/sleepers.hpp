@@ -20,7 +20,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -39,7 +38,8 @@ class sleepers {
  public:
   sleepers(poll_source& poller, monitor_word& monitor, std::int64_t frozen_slice_ns) noexcept
       : poller_(poller), monitor_(monitor), frozen_slice_ns_(frozen_slice_ns) {}
-  void reserve(std::size_t processors);  // room for all
+  // Room for all; before any other thread is there.
+  void reserve(std::size_t processors) WEFT_NO_THREAD_SAFETY_ANALYSIS;
 
   // ---- the three verbs
   /// Inside weft, by its own thread. Nobody but the caller reaches the processor then.
@@ -147,7 +147,7 @@ class sleepers {
   [[nodiscard]] bool has_sleeper_for_one_more() noexcept;
   template <class Visit>
   void for_each_inactive(Visit&& visit) const {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     for (const processor* p : inactive_) visit(*p);
   }
 
@@ -168,12 +168,11 @@ class sleepers {
     worker* w = nullptr;
     bool in_poller = false;
   };
-  // Under the lock.
-  [[nodiscard]] bool wakeable_in_poller() const noexcept;
-  bool take_assigned(worker& w) noexcept;
-  void attach_idle(worker& w) noexcept;
-  void line_up_frozen(processor& p, worker& z) noexcept;
-  void wake_one() noexcept;
+  [[nodiscard]] bool wakeable_in_poller() const noexcept WEFT_REQUIRES(lock_);
+  bool take_assigned(worker& w) noexcept WEFT_REQUIRES(lock_);
+  void attach_idle(worker& w) noexcept WEFT_REQUIRES(lock_);
+  void line_up_frozen(processor& p, worker& z) noexcept WEFT_REQUIRES(lock_);
+  void wake_one() noexcept WEFT_EXCLUDES(lock_);
   void wake(sleeper s) noexcept;
 
   poll_source& poller_;
@@ -181,16 +180,17 @@ class sleepers {
   const std::int64_t frozen_slice_ns_;
   idle_state idle_;
   mutable base::ranked_futex_lock<base::lock_rank::idle> lock_;
-  // under lock_
-  std::vector<processor*> processors_;   // the idle ones
-  std::vector<processor*> inactive_;     // made, and not serving [RESIZE-2]
-  base::intrusive_list<worker> parked_;  // the last to lie down at the end: the others may end
+  std::vector<processor*> processors_ WEFT_GUARDED_BY(lock_);  // the idle ones
+  std::vector<processor*> inactive_ WEFT_GUARDED_BY(lock_);    // made, and not serving [RESIZE-2]
+  // the last to lie down at the end: the others may end
+  base::intrusive_list<worker> parked_ WEFT_GUARDED_BY(lock_);
   // threads of one fiber each, which waits [OWN-1]
-  base::intrusive_list<worker> own_asleep_;
+  base::intrusive_list<worker> own_asleep_ WEFT_GUARDED_BY(lock_);
   // threads that were made for such, and are ordinary workers now [OWN-2]
-  std::size_t own_ended_ = 0;
-  base::intrusive_list<worker> frozen_;  // preempted, each in its handler, oldest first
-  worker* in_poller_ = nullptr;
+  std::size_t own_ended_ WEFT_GUARDED_BY(lock_) = 0;
+  // preempted, each in its handler, oldest first
+  base::intrusive_list<worker> frozen_ WEFT_GUARDED_BY(lock_);
+  worker* in_poller_ WEFT_GUARDED_BY(lock_) = nullptr;
 
   std::atomic<bool> ended_{false};              // written under lock_
   poll_deadline poll_until_;                    // of the worker in the poller
@@ -201,7 +201,7 @@ class sleepers {
 template <class WorkInSight>
 sleepers::place sleepers::find_place(worker& w, fiber_record*& left,
                                      WorkInSight&& work_in_sight) noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   if (take_assigned(w)) return place::none;
   if (ended_.load(std::memory_order_acquire)) {  // [LIFE-3] end_threads
     if (w.linked()) w.unlink();

@@ -2,10 +2,10 @@
 // sched/spawn.cpp - a record for a new fiber, its queue, and its return.
 #include <algorithm>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <system_error>
 
+#include "base/lock_guard.hpp"
 #include "sched/fork.hpp"
 #include "sched/runtime_entry.hpp"
 #include "sched/spawn.hpp"
@@ -125,7 +125,7 @@ void scheduler::forget(worker* w, fiber_record& f) noexcept {
 
 void scheduler::clean_and_release(worker* w, fiber_record& f) noexcept {
   if (f.has(fiber_record::has_extras)) {
-    const std::lock_guard guard(f.lock);  // against request_stop and reports
+    const base::lock_guard guard(f.lock);  // against request_stop and reports
     delete f.extras.exchange(nullptr, std::memory_order_relaxed);
   }
   if (f.has(fiber_record::pinned)) f.bound = nullptr;

@@ -29,7 +29,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <new>
 #include <vector>
 
@@ -48,7 +47,7 @@ class timer_queue {
 
   /// False: there is no memory for it, and all is as before.
   [[nodiscard]] bool add(std::int64_t when, ticket who) noexcept try {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     if (count() >= sweep_at_) sweep();
     const std::int64_t at = when >> slot_shift;
     if (at >= begin_ && at < begin_ + slots) {
@@ -67,12 +66,12 @@ class timer_queue {
   /// The entry of a wait that found no memory: on its stack, from before the park [TIMER-4].
   using unstored = basic_unstored_deadlines<ticket>::entry;
   void add(unstored& e) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     unstored_.add(e);
     publish();
   }
   void remove(unstored& e) noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     if (unstored_.remove(e)) publish();
   }
 
@@ -84,14 +83,14 @@ class timer_queue {
   template <class Enqueue>
   std::size_t fire(std::int64_t now, std::size_t limit, Enqueue&& enqueue) {
     if (earliest() > now) return 0;
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     return fire_locked(now, limit, enqueue);
   }
   // The same, but does nothing if another thread is at it.
   template <class Enqueue>
   std::size_t try_fire(std::int64_t now, std::size_t limit, Enqueue&& enqueue) {
     if (earliest() > now || !lock_.try_lock()) return 0;
-    const std::lock_guard guard(lock_, std::adopt_lock);
+    const base::lock_guard guard(lock_, std::adopt_lock);
     return fire_locked(now, limit, enqueue);
   }
 
@@ -101,13 +100,13 @@ class timer_queue {
   void move_to(timer_queue& to) noexcept {
     std::vector<entry> all;
     {
-      const std::lock_guard guard(lock_);
+      const base::lock_guard guard(lock_);
       if (!empty_into_heap()) return;
       all.swap(heap_);
       publish();
     }
     if (to.merge(all)) return;
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     heap_.swap(all);
     publish();
   }
@@ -116,7 +115,7 @@ class timer_queue {
   /// memory.
   template <class Visit>
   void look(Visit&& visit) const {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     const auto each = [&](const std::vector<entry>& in) {
       for (const entry& e : in) visit(e.when, e.who);
     };
@@ -135,7 +134,8 @@ class timer_queue {
     ticket who;
   };
   template <class Enqueue>
-  std::size_t fire_locked(std::int64_t now, std::size_t limit, Enqueue&& enqueue) {
+  std::size_t fire_locked(std::int64_t now, std::size_t limit, Enqueue&& enqueue)
+      WEFT_REQUIRES(lock_) {
     std::size_t n = 0;
     for (bool more = true; more && n < limit;) {
       // Their records are cold, and a wake is a locked instruction that waits for its line: fetched
@@ -165,11 +165,11 @@ class timer_queue {
   // entries in a slot that is empty
   static constexpr std::size_t room_worth_keeping = std::size_t{1} << 15;
 
-  [[nodiscard]] std::size_t count() const noexcept {
+  [[nodiscard]] std::size_t count() const noexcept WEFT_REQUIRES(lock_) {
     return heap_.size() + opened_.size() + in_ring_;
   }
 
-  void add_to_slot(std::size_t slot, const entry& e) {
+  void add_to_slot(std::size_t slot, const entry& e) WEFT_REQUIRES(lock_) {
     std::vector<entry>& in = ring_[slot];
     if (in.empty()) {
       if (in.capacity() > room_worth_keeping) std::vector<entry>().swap(in);
@@ -181,7 +181,7 @@ class timer_queue {
     ++in_ring_;
   }
   // Of the ring, in slots of time; begin_ + slots if it is empty.
-  [[nodiscard]] std::int64_t first_in_use() const noexcept {
+  [[nodiscard]] std::int64_t first_in_use() const noexcept WEFT_REQUIRES(lock_) {
     if (in_ring_ == 0) return begin_ + slots;              // TIMER-2
     for (std::int64_t at = begin_;; at = (at | 63) + 1) {  // at most round once
       const auto slot = static_cast<std::size_t>(at) % slots;
@@ -190,7 +190,7 @@ class timer_queue {
     }
   }
   // With nothing opened: the first slot in use, if it has begun.
-  void open(std::int64_t now) noexcept {
+  void open(std::int64_t now) noexcept WEFT_REQUIRES(lock_) {
     const std::int64_t first = first_in_use(), at_now = now >> slot_shift;
     if (first > at_now || in_ring_ == 0) {
       begin_ = std::max(begin_, at_now + 1);
@@ -204,7 +204,7 @@ class timer_queue {
     std::sort(opened_.begin(), opened_.end(),
               [](const entry& a, const entry& b) { return a.when > b.when; });
   }
-  bool take_due(std::int64_t now, ticket& who) noexcept {
+  bool take_due(std::int64_t now, ticket& who) noexcept WEFT_REQUIRES(lock_) {
     if (opened_.empty()) open(now);
     if (!opened_.empty() && (heap_.empty() || opened_.back().when <= heap_.front().when)) {
       if (opened_.back().when > now) return false;
@@ -218,14 +218,14 @@ class timer_queue {
     return true;
   }
   // False: there is no memory for it, and all is as before.
-  bool empty_into_heap() noexcept try {
+  bool empty_into_heap() noexcept WEFT_REQUIRES(lock_) try {
     heap_.reserve(count());
-    const auto move = [this](std::vector<entry>& from) {
-      heap_.insert(heap_.end(), from.begin(), from.end());
+    const auto append = [](std::vector<entry>& to, std::vector<entry>& from) {
+      to.insert(to.end(), from.begin(), from.end());
       from.clear();
     };
-    move(opened_);
-    for (auto& slot : ring_) move(slot);
+    append(heap_, opened_);
+    for (auto& slot : ring_) append(heap_, slot);
     used_ = {};
     in_ring_ = 0;
     order();
@@ -235,7 +235,7 @@ class timer_queue {
   }
 
   bool merge(std::vector<entry>& all) noexcept try {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     // before anything changes
     (heap_.size() < all.size() ? all : heap_).reserve(heap_.size() + all.size());
     if (heap_.size() < all.size()) heap_.swap(all);
@@ -246,11 +246,11 @@ class timer_queue {
   } catch (const std::bad_alloc&) {
     return false;
   }
-  void order() noexcept {
+  void order() noexcept WEFT_REQUIRES(lock_) {
     if (heap_.size() > 1)
       for (std::size_t i = (heap_.size() - 2) / arity + 1; i-- > 0;) sift_down(i);
   }
-  void publish() noexcept {
+  void publish() noexcept WEFT_REQUIRES(lock_) {
     size_.store(count(), std::memory_order_relaxed);
     std::int64_t first = heap_.empty() ? never : heap_.front().when;
     if (!opened_.empty())
@@ -260,7 +260,7 @@ class timer_queue {
     first = std::min(first, unstored_.first());
     earliest_.set(first);
   }
-  void sift_up(std::size_t i) noexcept {
+  void sift_up(std::size_t i) noexcept WEFT_REQUIRES(lock_) {
     const entry e = heap_[i];
     while (i > 0) {
       const std::size_t parent = (i - 1) / arity;
@@ -270,7 +270,7 @@ class timer_queue {
     }
     heap_[i] = e;
   }
-  void sift_down(std::size_t i) noexcept {
+  void sift_down(std::size_t i) noexcept WEFT_REQUIRES(lock_) {
     const std::size_t n = heap_.size();
     const entry e = heap_[i];
     for (;;) {
@@ -293,12 +293,12 @@ class timer_queue {
     }
     heap_[i] = e;
   }
-  void pop_front() noexcept {
+  void pop_front() noexcept WEFT_REQUIRES(lock_) {
     heap_.front() = heap_.back();
     heap_.pop_back();
     if (!heap_.empty()) sift_down(0);
   }
-  void sweep() {
+  void sweep() WEFT_REQUIRES(lock_) {
     const auto stale = [](const entry& e) { return !record_of(e.who).word.awaits(e.who.epoch()); };
     std::erase_if(heap_, stale);
     order();
@@ -321,17 +321,18 @@ class timer_queue {
   }
 
   mutable base::ranked_futex_lock<base::lock_rank::timers> lock_;
-  first_deadline earliest_;                // written under the lock
-  std::atomic<std::size_t> size_{0};       // the same; relaxed
-  std::size_t sweep_at_ = smallest_sweep;  // under the lock
-  // under the lock, as all below; opened_: the last is the first
-  std::vector<entry> heap_, opened_;
-  std::int64_t begin_ = 0;  // of the ring, in slots of time
-  std::array<std::vector<entry>, slots> ring_;
-  std::array<std::int64_t, slots> first_{};  // of a slot in use: its earliest entry
-  std::array<std::uint64_t, slots / 64> used_{};
-  std::size_t in_ring_ = 0;
-  basic_unstored_deadlines<ticket> unstored_;
+  first_deadline earliest_;           // written under the lock
+  std::atomic<std::size_t> size_{0};  // the same; relaxed
+  std::size_t sweep_at_ WEFT_GUARDED_BY(lock_) = smallest_sweep;
+  std::vector<entry> heap_ WEFT_GUARDED_BY(lock_);
+  std::vector<entry> opened_ WEFT_GUARDED_BY(lock_);  // the last is the first
+  std::int64_t begin_ WEFT_GUARDED_BY(lock_) = 0;     // of the ring, in slots of time
+  std::array<std::vector<entry>, slots> ring_ WEFT_GUARDED_BY(lock_);
+  // of a slot in use: its earliest entry
+  std::array<std::int64_t, slots> first_ WEFT_GUARDED_BY(lock_){};
+  std::array<std::uint64_t, slots / 64> used_ WEFT_GUARDED_BY(lock_){};
+  std::size_t in_ring_ WEFT_GUARDED_BY(lock_) = 0;
+  basic_unstored_deadlines<ticket> unstored_ WEFT_GUARDED_BY(lock_);
 };
 
 }  // namespace weft::detail

@@ -2,7 +2,6 @@
 // sched/worker_threads.cpp - see the header.
 #include "sched/worker_threads.hpp"
 
-#include <mutex>
 #include <new>
 #include <string>
 #include <system_error>
@@ -33,6 +32,11 @@ worker* worker_threads::make_worker() noexcept try {
   return nullptr;
 }
 
+worker* worker_threads::make_first() noexcept {
+  const base::lock_guard guard(lock_);
+  return make_worker();
+}
+
 void worker_threads::start(worker& w) {
   if (const auto ec = os::check_thread_limit()) throw std::system_error(ec);
   running_.fetch_add(1, std::memory_order_relaxed);
@@ -45,7 +49,7 @@ void worker_threads::start(worker& w) {
 }
 
 worker* worker_threads::make_spare() noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   if (ended_) return nullptr;
   worker* s = unstarted_ != nullptr ? std::exchange(unstarted_, nullptr) : make_worker();
   if (s == nullptr) {
@@ -80,7 +84,7 @@ worker* worker_threads::make_spare() noexcept {
 void worker_threads::vacate(worker& w) noexcept {
   std::thread before;
   {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     if (ended_) return;  // join_or_leave joins us
     before = std::exchange(last_vacated_, std::move(w.thread));
     w.next_ended = std::exchange(vacant_, &w);
@@ -89,7 +93,7 @@ void worker_threads::vacate(worker& w) noexcept {
 }
 
 void worker_threads::end() noexcept {
-  const std::lock_guard guard(lock_);
+  const base::lock_guard guard(lock_);
   ended_ = true;
 }
 
@@ -102,7 +106,12 @@ void worker_threads::join_or_leave(ending how) noexcept {
       w.thread.detach();
   });
   // Vacated slots have no thread any more; the last of their threads is not joined yet.
-  if (last_vacated_.joinable()) last_vacated_.join();
+  std::thread last;
+  {
+    const base::lock_guard guard(lock_);
+    last = std::move(last_vacated_);
+  }
+  if (last.joinable()) last.join();
 }
 
 }  // namespace weft::detail

@@ -29,8 +29,8 @@ class worker_threads {
       : options_(o), home_(home), run_(run) {}
   void reserve() { workers_.resize(options_.max_threads); }
 
-  /// Null at options::max_threads, or without memory. The first ones, and under the lock.
-  worker* make_worker() noexcept;
+  /// Null at options::max_threads, or without memory. `start` gives it a thread.
+  [[nodiscard]] worker* make_first() noexcept;
   void start(worker& w);  // throws std::system_error
   /// A new thread, reserved for the caller (sleepers::release), which has come up. Null: there is
   /// none. Blocks; not by the monitor [MON-3].
@@ -60,6 +60,8 @@ class worker_threads {
  private:
   friend struct debug_offsets;
 
+  worker* make_worker() noexcept WEFT_REQUIRES(lock_);
+
   const options& options_;
   scheduler& home_;
   void (*const run_)(worker&) noexcept;
@@ -67,12 +69,13 @@ class worker_threads {
   std::atomic<std::size_t> count_{0};             // release by make_worker [LIFE-5]
   std::atomic<std::size_t> running_{0};           // have not left their loop [LIFE-3]
   base::ranked_futex_lock<base::lock_rank::scheduler> lock_;
-  // under lock_
-  bool ended_ = false;
-  bool limit_reported_ = false;
-  worker* unstarted_ = nullptr;  // the system gave no thread for it
-  worker* vacant_ = nullptr;     // their threads have ended, by `next_ended`
-  std::thread last_vacated_;     // that of the last of them, not joined yet
+  bool ended_ WEFT_GUARDED_BY(lock_) = false;
+  bool limit_reported_ WEFT_GUARDED_BY(lock_) = false;
+  worker* unstarted_ WEFT_GUARDED_BY(lock_) = nullptr;  // the system gave no thread for it
+  // their threads have ended, by `next_ended`
+  worker* vacant_ WEFT_GUARDED_BY(lock_) = nullptr;
+  // that of the last of them, not joined yet
+  std::thread last_vacated_ WEFT_GUARDED_BY(lock_);
 };
 
 }  // namespace weft::detail

@@ -27,6 +27,7 @@
 #include <cstdint>
 
 #include "base/bias_owner.hpp"
+#include "base/thread_safety.hpp"
 #include "sync/channel_lock.hpp"
 
 namespace weft::detail {
@@ -45,7 +46,7 @@ struct biased_lock_env : channel_lock_env {
 enum class held_by : bool { word, bias };
 
 template <class Env = biased_lock_env>
-class basic_biased_lock {
+class WEFT_CAPABILITY("lock") basic_biased_lock {
  public:
   using owner = typename Env::owner;
 
@@ -53,7 +54,7 @@ class basic_biased_lock {
 
   /// `me`: the caller's processor, inside weft; null: it has none. unlock wants the answer, and the
   /// same `me`.
-  [[nodiscard]] held_by lock(owner* me) {
+  [[nodiscard]] held_by lock(owner* me) WEFT_ACQUIRE() {
     // relaxed, twice: only `me` itself makes it `me` (BIAS-3); what matters is to see that it is
     // that no more [BIAS-1].
     if (me != nullptr && bias_.load(std::memory_order_relaxed) == me) {
@@ -67,19 +68,19 @@ class basic_biased_lock {
     lock_word(me);
     return held_by::word;
   }
-  void lock_word(owner* me) {
+  void lock_word(owner* me) WEFT_ACQUIRE() {
     word_.lock();
     owner* const other = bias_.load(std::memory_order_relaxed);  // under the word
     if (other != nullptr && other != me) [[unlikely]]
       revoke(*other);
   }
-  void unlock(held_by how, owner* me) {
+  void unlock(held_by how, owner* me) WEFT_RELEASE() {
     if (how == held_by::bias)
       me->inside.store(nullptr, std::memory_order_release);  // [BIAS-2] revoke
     else
       unlock_word(me);
   }
-  void unlock_word(owner* me) {
+  void unlock_word(owner* me) WEFT_RELEASE() {
     if (last_ != me) {
       last_ = me;
       in_a_row_ = 0;
@@ -91,7 +92,7 @@ class basic_biased_lock {
   }
 
  private:
-  [[gnu::noinline]] void revoke(owner& other) {
+  [[gnu::noinline]] void revoke(owner& other) WEFT_REQUIRES(word_) {
     bias_.store(nullptr, std::memory_order_relaxed);
     // [BIAS-1] light_fence in lock
     Env::heavy_fence();
@@ -103,10 +104,9 @@ class basic_biased_lock {
 
   basic_channel_lock<Env> word_;
   typename Env::template atomic<owner*> bias_{nullptr};
-  // under the word
-  owner* last_ = nullptr;
-  std::uint32_t in_a_row_ = 0;
-  std::uint32_t need_ = Env::first_need;
+  owner* last_ WEFT_GUARDED_BY(word_) = nullptr;
+  std::uint32_t in_a_row_ WEFT_GUARDED_BY(word_) = 0;
+  std::uint32_t need_ WEFT_GUARDED_BY(word_) = Env::first_need;
 };
 
 }  // namespace weft::detail

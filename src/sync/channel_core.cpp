@@ -48,14 +48,14 @@ struct wake_with_stop {
 enum class side : std::uint8_t { sender, receiver };
 
 template <side S>
-channel_step attempt(channel_core& c, void* value, claimed_list& out) {
+channel_step attempt(channel_core& c, void* value, claimed_list& out) WEFT_REQUIRES(c.lock()) {
   if constexpr (S == side::sender)
     return c.put(value, out);
   else
     return c.get(value, out);
 }
 template <side S>
-waiter_queue& queue_of(channel_core& c) noexcept {
+waiter_queue& queue_of(channel_core& c) noexcept WEFT_REQUIRES(c.lock()) {
   return S == side::sender ? c.senders() : c.receivers();
 }
 channel_status status_of(channel_step s) noexcept {
@@ -74,11 +74,12 @@ wake_code finish_park_inside(fiber_record& self, worker*& w, const wait_limit& l
   return code;
 }
 
-// Comes with the lock, lets go of it. Nothing: the wait has to begin again.
+// Lets go of the lock through `g`, which the analysis does not know to be its guard. Nothing: the
+// wait has to begin again.
 template <side S>
 [[gnu::noinline]] std::optional<channel_status> wait_for_turn(channel_guard& g, channel_core& c,
-                                                              void* value,
-                                                              const wait_limit& limit) {
+                                                              void* value, const wait_limit& limit)
+    WEFT_REQUIRES(c.lock()) WEFT_NO_THREAD_SAFETY_ANALYSIS {
   if (const auto over = is_over(limit); over != channel_status::success) return over;
   fiber_record& self = g.self();
   channel_lock& lock = c.lock();  // outlives the channel: CHAN-5

@@ -166,12 +166,12 @@ class channel_core {
   channel_core(const channel_core&) = delete;
   channel_core& operator=(const channel_core&) = delete;
 
-  // ---- under the lock; may throw what T's move throws
-  [[nodiscard]] channel_step put(void* value, claimed_list& out);
-  [[nodiscard]] channel_step get(void* to, claimed_list& out);
-  bool close(claimed_list& out) noexcept;
-  waiter_queue& senders() noexcept { return senders_; }
-  waiter_queue& receivers() noexcept { return receivers_; }
+  // ---- may throw what T's move throws
+  [[nodiscard]] channel_step put(void* value, claimed_list& out) WEFT_REQUIRES(lock_);
+  [[nodiscard]] channel_step get(void* to, claimed_list& out) WEFT_REQUIRES(lock_);
+  bool close(claimed_list& out) noexcept WEFT_REQUIRES(lock_);
+  waiter_queue& senders() noexcept WEFT_REQUIRES(lock_) { return senders_; }
+  waiter_queue& receivers() noexcept WEFT_REQUIRES(lock_) { return receivers_; }
 
   // ---- without it: a moment's truth, but nothing that happened before is missed
   [[nodiscard]] bool may_put() const noexcept {
@@ -185,7 +185,7 @@ class channel_core {
   // [CHAN-4] close
   [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
-  channel_lock& lock() const noexcept { return lock_; }
+  channel_lock& lock() const noexcept WEFT_RETURN_CAPABILITY(lock_) { return lock_; }
   const element_type& type() const noexcept { return type_; }
 
  private:
@@ -195,8 +195,8 @@ class channel_core {
   static void copy_word(void* to, const void* from) noexcept {
     std::memcpy(to, from, sizeof(std::uint64_t));
   }
-  void push(void* value);
-  void pop(void* to);
+  void push(void* value) WEFT_REQUIRES(lock_);
+  void pop(void* to) WEFT_REQUIRES(lock_);
   void deliver(void* to, void* from);
 
   const element_type& type_;
@@ -204,9 +204,9 @@ class channel_core {
   channel_lock& lock_;
   const std::size_t capacity_;
   std::byte* const ring_;
-  // under the lock, and all below; the atomics are written under it
-  std::size_t head_ = 0;
-  std::size_t tail_ = 0;
+  std::size_t head_ WEFT_GUARDED_BY(lock_) = 0;
+  std::size_t tail_ WEFT_GUARDED_BY(lock_) = 0;
+  // written under the lock, and all below
   std::atomic<std::size_t> size_{0};
   std::atomic<bool> closed_{false};
   waiter_queue senders_;
@@ -215,16 +215,16 @@ class channel_core {
 
 /// The lock of one channel, and the processor: its holder is neither preempted nor retaken.
 /// Afterwards it queues the waiters it claimed.
-class channel_guard {
+class WEFT_SCOPED_CAPABILITY channel_guard {
  public:
-  explicit channel_guard(channel_core& c) noexcept
+  explicit channel_guard(channel_core& c) noexcept WEFT_ACQUIRE(c.lock())
       : lock_(&c.lock()), worker_(enter()), owner_(bias_owner_of(worker_)) {
     enter_channel_rank();
     how_ = lock_->lock(owner_);
   }
   channel_guard(const channel_guard&) = delete;
   channel_guard& operator=(const channel_guard&) = delete;
-  ~channel_guard() {
+  ~channel_guard() WEFT_RELEASE() {
     if (lock_ == nullptr) return;
     release();
     out.flush(worker_);
@@ -233,7 +233,7 @@ class channel_guard {
   /// Releases the lock, but stays inside weft: between begin_park and finish_park the processor
   /// must not be taken, because a fiber that comes back without one is queued, and loses the word's
   /// state. Returns the calling worker, or null.
-  [[nodiscard]] worker* unlock_to_park() noexcept {
+  [[nodiscard]] worker* unlock_to_park() noexcept WEFT_RELEASE() {
     release();
     return worker_;
   }
@@ -250,7 +250,7 @@ class channel_guard {
   claimed_list out;
 
  private:
-  void release() noexcept {
+  void release() noexcept WEFT_RELEASE() {
     lock_->unlock(how_, owner_);
     lock_ = nullptr;
     leave_channel_rank();

@@ -25,6 +25,7 @@
 #include "base/cache_line.hpp"
 #include "base/lock_rank.hpp"
 #include "base/sync_policy.hpp"
+#include "base/thread_safety.hpp"
 #include "os/os.hpp"
 
 namespace weft::detail {
@@ -48,17 +49,17 @@ struct channel_lock_env : base::real_sync {
 };
 
 template <class Env = channel_lock_env>
-class basic_channel_lock {
+class WEFT_CAPABILITY("lock") basic_channel_lock {
  public:
   constexpr basic_channel_lock() noexcept = default;
   basic_channel_lock(const basic_channel_lock&) = delete;
   basic_channel_lock& operator=(const basic_channel_lock&) = delete;
 
-  void lock() {
+  void lock() WEFT_ACQUIRE() {
     if (!try_lock()) [[unlikely]]
       lock_slow();
   }
-  void unlock() {
+  void unlock() WEFT_RELEASE() {
     word_.store(0, std::memory_order_release);  // [LOCK-1] try_lock
     Env::light_fence();                         // [LOCK-2] lock_slow
     // relaxed: the fence orders
@@ -67,12 +68,12 @@ class basic_channel_lock {
   }
 
  private:
-  bool try_lock() {
+  bool try_lock() WEFT_TRY_ACQUIRE(true) {
     std::uint32_t free = 0;
     return word_.compare_exchange_strong(free, 1, std::memory_order_acquire,  // [LOCK-1] unlock
                                          std::memory_order_relaxed);
   }
-  [[gnu::noinline]] void lock_slow() {
+  [[gnu::noinline]] void lock_slow() WEFT_ACQUIRE() {
     const std::int64_t began = Env::now();
     // relaxed, here and below: hints; try_lock decides
     const bool hot = began - waited_at_.load(std::memory_order_relaxed) < Env::hot_ns;

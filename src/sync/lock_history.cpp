@@ -3,7 +3,6 @@
 #include "sync/lock_history.hpp"
 
 #include <cstdint>
-#include <mutex>
 
 #include "base/futex_lock.hpp"
 #include "fiber/switch.hpp"
@@ -14,8 +13,8 @@ namespace {
 
 struct entry {
   base::futex_lock lock;
-  const void* mutex = nullptr;
-  lock_calls calls;
+  const void* mutex WEFT_GUARDED_BY(lock) = nullptr;
+  lock_calls calls WEFT_GUARDED_BY(lock);
 };
 constexpr std::size_t table_size = 1024;
 entry& entry_of(const void* mutex) noexcept {
@@ -62,14 +61,14 @@ void remember_lock(const void* mutex, const fiber_record& self, const void* fram
   const auto* const at = static_cast<const std::byte*>(frame);
   const lock_calls calls = walk(at, end_of_stack(self, at));
   entry& e = entry_of(mutex);
-  const std::lock_guard guard(e.lock);
+  const base::lock_guard guard(e.lock);
   e.mutex = mutex;
   e.calls = calls;
 }
 
 lock_calls calls_that_locked(const void* mutex) noexcept {
   entry& e = entry_of(mutex);
-  const std::lock_guard guard(e.lock);
+  const base::lock_guard guard(e.lock);
   return e.mutex == mutex ? e.calls : lock_calls{};
 }
 

@@ -4,10 +4,10 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
 
 #include <execinfo.h>
 
+#include "base/lock_guard.hpp"
 #include "base/one_line.hpp"
 #include "os/os.hpp"
 #include "sched/hooks.hpp"
@@ -20,7 +20,7 @@ std::string agent_name(fiber_record& r) {
   constexpr std::uint64_t thread_bit = std::uint64_t{1} << 63;
   if ((r.id & thread_bit) != 0) return "thread " + std::to_string(r.id & ~thread_bit);
   std::string text = "fiber " + std::to_string(r.id);
-  const std::lock_guard guard(r.lock);
+  const base::lock_guard guard(r.lock);
   const fiber_extras* x = r.extras.load(std::memory_order_acquire);  // [REC-2]
   if (x != nullptr && !x->name.empty()) text += " \"" + one_line(x->name) + "\"";
   return text;

@@ -28,6 +28,7 @@
 #include <weft/detail/select.hpp>
 #include <weft/detail/timer_state.hpp>
 
+#include "base/lock_guard.hpp"
 #include "base/rng.hpp"
 #include "net/readiness.hpp"
 #include "os/os.hpp"
@@ -88,7 +89,7 @@ fiber_record& child_of(const select_case& c) noexcept {
 bool is_channel(const select_case& c) noexcept {
   return c.kind == case_kind::receive || c.kind == case_kind::send;
 }
-waiter_queue& queue_of(const select_case& c) noexcept {
+waiter_queue& queue_of(const select_case& c) noexcept WEFT_REQUIRES(channel_of(c).lock()) {
   return c.kind == case_kind::receive ? channel_of(c).receivers() : channel_of(c).senders();
 }
 bool is_readiness(const select_case& c) noexcept {
@@ -126,8 +127,7 @@ bool seems_ready(select_case& c, std::int64_t& now) noexcept {
   return false;
 }
 
-// Under the channel's lock.
-bool pass_value(select_case& c, claimed_list& out) {
+bool pass_value(select_case& c, claimed_list& out) WEFT_REQUIRES(channel_of(c).lock()) {
   const channel_step step = c.kind == case_kind::receive ? channel_of(c).get(c.value, out)
                                                          : channel_of(c).put(c.value, out);
   c.end = step == channel_step::closed ? channel_status::closed : channel_status::success;
@@ -156,7 +156,8 @@ std::optional<std::size_t> take_ready(std::span<select_case* const> cases) {
   return std::nullopt;
 }
 
-// The locks of all channels, each once, by address.
+// The locks of all channels, each once, by address. A number of locks is nothing that the analysis
+// can follow, here and in those that have such a set.
 class lock_set {
  public:
   explicit lock_set(std::span<select_case* const> cases) : locks_(cases.size()) {
@@ -170,13 +171,13 @@ class lock_set {
   ~lock_set() {
     if (held_) unlock();
   }
-  void lock() noexcept {  // inside weft, until after unlock
+  void lock() noexcept WEFT_NO_THREAD_SAFETY_ANALYSIS {  // inside weft, until after unlock
     enter_channel_rank();
     owner_ = bias_owner_of(this_worker());
     for (std::size_t i = 0; i < n_; ++i) locks_[i]->lock_word(owner_);  // several: not by bias
     held_ = true;
   }
-  void unlock() noexcept {
+  void unlock() noexcept WEFT_NO_THREAD_SAFETY_ANALYSIS {
     held_ = false;
     while (n_ > 0) locks_[--n_]->unlock_word(owner_);
     leave_channel_rank();
@@ -249,7 +250,7 @@ bool arm(select_waiter& s, std::span<select_case* const> cases, std::size_t inde
       timer_state& a = timer_of(c);
       waiter& w = s.in_timer.emplace(park_reason::select, &a);
       w.who = t;
-      const std::lock_guard guard(stripe_of(&a).lock);
+      const base::lock_guard guard(stripe_of(&a).lock);
       push_back(a.waiters, w);
       // TIMEOUT-2: a call that moves it wakes us
       if (a.due < timer_state::latest) until = std::min(until, a.due);
@@ -286,12 +287,18 @@ void disarm(small_array<select_waiter>& at, std::span<select_case* const> cases,
 
 // Under all locks: the first channel that has something, from `first` on; beyond the end if none
 // has.
-std::size_t take_first(std::span<select_case* const> cases, std::size_t first, claimed_list& out) {
+std::size_t take_first(std::span<select_case* const> cases, std::size_t first,
+                       claimed_list& out) WEFT_NO_THREAD_SAFETY_ANALYSIS {
   for (std::size_t k = 0, i = first; k < cases.size(); ++k) {
     if (is_channel(*cases[i]) && pass_value(*cases[i], out)) return i;
     if (++i == cases.size()) i = 0;
   }
   return cases.size();
+}
+
+// The same.
+void join_queue(const select_case& c, channel_waiter& w) noexcept WEFT_NO_THREAD_SAFETY_ANALYSIS {
+  queue_of(c).push_back(w);
 }
 
 // Step 2: nothing was found in one channel after the other. That is not to say that at some moment
@@ -334,7 +341,7 @@ std::size_t take_first(std::span<select_case* const> cases, std::size_t first, c
         w.code = code_of(i);
         w.value = cases[i]->value;
         at[i].lock = &channel_of(*cases[i]).lock();
-        queue_of(*cases[i]).push_back(w);
+        join_queue(*cases[i], w);
       }
     }
     std::int64_t until = timer_queue::never;

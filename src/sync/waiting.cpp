@@ -32,11 +32,12 @@ wait_end end_of(wake_code code) noexcept {
 
 constinit waiting_stripe waiting_stripes[1U << stripe_bits];
 
-void waiting_guard::lock() noexcept {
+// Held until the guard ends or is handed to park.
+void waiting_guard::lock() noexcept WEFT_NO_THREAD_SAFETY_ANALYSIS {
   stripe_.lock.lock();
   held_ = true;
 }
-void waiting_guard::unlock() noexcept {
+void waiting_guard::unlock() noexcept WEFT_NO_THREAD_SAFETY_ANALYSIS {
   held_ = false;
   stripe_.lock.unlock();
 }
