@@ -7,6 +7,8 @@ set(options_ndebug -DCMAKE_BUILD_TYPE=Release)  # -O3
 set(options_shared -DBUILD_SHARED_LIBS=ON)
 set(options_v4 -DCMAKE_CXX_FLAGS=-march=x86-64-v4)
 set(options_conversion "-DCMAKE_CXX_FLAGS=-Wconversion -Werror=conversion")
+set(options_thread_safety -DCMAKE_BUILD_TYPE=Debug
+  "-DCMAKE_CXX_FLAGS=-Wthread-safety -Werror=thread-safety")  # base/thread_safety.hpp
 set(options_no_tests -DBUILD_TESTING=OFF)
 set(tests unit_version_test unit_yield_test unit_exceptions_test unit_errno_test
   unit_inline_join_test unit_preempt_test)
@@ -18,6 +20,14 @@ function(run)
   endif()
 endfunction()
 
+if(VARIANT STREQUAL "thread_safety" AND NOT COMPILER MATCHES "clang")
+  find_program(CLANG NAMES clang++ clang++-19 clang++-16 clang++-14)
+  if(NOT CLANG)
+    message("SKIPPED: there is no clang++, and only clang checks which lock protects what.")
+    return()
+  endif()
+  set(COMPILER ${CLANG})
+endif()
 if(VARIANT STREQUAL "shared")  # the tests look inside a static twin; this one uses what is exported
   list(APPEND tests readme_program)
 endif()
@@ -33,7 +43,8 @@ if(VARIANT STREQUAL "no_tests")
   run(${CMAKE_COMMAND} --build ${WORK_DIR} --target weft)
   return()
 endif()
-if(VARIANT STREQUAL "conversion")  # the library's own code; no number changes unsaid
+# The library's own code: no number changes unsaid, no member is used without its lock.
+if(VARIANT MATCHES "^(conversion|thread_safety)$")
   run(${CMAKE_COMMAND} --build ${WORK_DIR} --target weft)
   return()
 endif()
