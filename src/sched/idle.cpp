@@ -30,6 +30,12 @@ void scheduler::inject(fiber_record& f) noexcept {
   wake_one_if_needed();
 }
 
+void scheduler::inject_from_outside(fiber_record& f) noexcept {
+  visitors_.enter();  // [LIFE-7] shutdown
+  inject(f);
+  visitors_.leave();
+}
+
 // The inject queue for callers that must not allocate, or get no memory: the monitor [MON-3], a
 // holder of the idle lock, and pushes that found no room [LOST-1].
 void scheduler::push_no_alloc(fiber_record& f) noexcept {

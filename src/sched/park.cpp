@@ -304,17 +304,17 @@ void scheduler::make_runnable(fiber_record& f) noexcept {
   if (w == nullptr || w->home != this || (w->gate.inside() && w->held == nullptr))
     trace_ready(w, f, w != nullptr ? id_of_current(*w) : 0);
   if (w == nullptr) {
-    inject(f);
+    inject_from_outside(f);
     return;
   }
   if (w->home != this) {
     // Inside weft all the same: a thread that is stopped with the locks of a foreign runtime would
     // stop that, too.
     if (w->gate.inside()) {
-      inject(f);
+      inject_from_outside(f);
     } else {
       w = enter();
-      inject(f);
+      inject_from_outside(f);
       leave(*w);
     }
     return;

@@ -42,6 +42,7 @@
 #include "sched/processor.hpp"
 #include "sched/processor_counts.hpp"
 #include "sched/sleepers.hpp"
+#include "sched/visitors.hpp"
 #include "sched/watcher.hpp"
 #include "sched/worker.hpp"
 #include "sched/worker_threads.hpp"
@@ -119,8 +120,9 @@ class scheduler {
   // ---- idle.cpp
   void wake_one_if_needed() noexcept { sleepers_.wake_one_if_needed(); }
   void inject(fiber_record& f) noexcept;
-  void push_no_alloc(fiber_record& f) noexcept;  // never allocates; the caller wakes
-  timer_queue& timers_for_outside() noexcept;    // of who has no processor: add, then
+  void inject_from_outside(fiber_record& f) noexcept;  // by a thread that is no worker of ours
+  void push_no_alloc(fiber_record& f) noexcept;        // never allocates; the caller wakes
+  timer_queue& timers_for_outside() noexcept;          // of who has no processor: add, then
   void tell_of_timer(std::int64_t when) noexcept;
   [[nodiscard]] bool work_in_sight() noexcept;
   [[nodiscard]] std::int64_t injected() const noexcept {  // a moment's guess
@@ -251,6 +253,7 @@ class scheduler {
 
   alignas(base::cache_line) inject_queue<fiber_record*> injected_;
   alignas(base::cache_line) std::atomic<std::int64_t> injected_size_{0};  // the late ones, too
+  basic_visitors<> visitors_;
   std::atomic<fiber_record*> no_alloc_list_{nullptr};  // by `link`, newest first [MON-3]
   outside_counts outside_;
   std::atomic<std::uint32_t> drained_{0};  // futex: counts fiber ends while stopping

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/shutdown.cpp - the end of a runtime, in the numbered steps of runtime.hpp, and what becomes
 // of fibers that do not end.
+#include <sched.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <string>
@@ -31,7 +33,10 @@ std::size_t scheduler::shutdown() {
     if (stragglers_ > 0 && options_.on_stragglers == straggler_policy::abort) std::abort();
   }
   phase_.store(phase::ended, std::memory_order_seq_cst);
-  end_threads();                                              // 5
+  end_threads();  // 5
+  // Those who made the last fibers runnable may be on their way out. [LIFE-7] With fibers left
+  // behind the memory stays.
+  if (stragglers_ == 0) visitors_.wait_for_none([] { ::sched_yield(); });
   if (stragglers_ > 0) {                                      // 6
     stragglers_left_.store(true, std::memory_order_seq_cst);  // [LEFT-1] worker_main
     leave_behind();

@@ -39,7 +39,7 @@ inline void scheduler::submit(worker* w, fiber_record& f, const void* site) noex
   if (trace::spawns_watched.load(std::memory_order_relaxed) != 0) [[unlikely]]
     trace_created(w, f, site);
   if (w == nullptr) [[unlikely]] {
-    inject(f);
+    inject_from_outside(f);
     return;
   }
   w->held->local.push(&f);

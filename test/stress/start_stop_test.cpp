@@ -8,6 +8,8 @@
 
 #include <doctest/doctest.h>
 
+#include <weft/event.hpp>
+
 #include "support/runtimes.hpp"
 #include "support/seed.hpp"
 
@@ -50,6 +52,29 @@ TEST_CASE("one after another, a thousand times") {
   choices pick(1);
   for (std::size_t i = 0; i < scaled(1000); ++i) one_life(pick);
   CHECK(weft::detail::stack_pool_statistics().out == stacks);
+}
+
+// [LIFE-7] Nobody can know when it has left weft. AddressSanitizer and ThreadSanitizer see it if it
+// finds the runtime gone.
+TEST_CASE("the thread that wakes the last fiber is still on its way out when the runtime ends") {
+  weft::runtime other(workers(1));
+  for (std::size_t i = 0; i < scaled(200); ++i) {
+    weft::event done;
+    std::thread plain;
+    weft::fiber<void> foreign;
+    {
+      weft::runtime rt(workers(1 + i % 2));
+      auto f = rt.spawn([&] { done.wait(); });
+      const auto wakes = [&] { done.set(); };
+      if (i % 4 < 3)
+        plain = std::thread(wakes);
+      else
+        foreign = other.spawn(wakes);
+      f.join();
+    }
+    if (plain.joinable()) plain.join();
+    if (foreign.joinable()) foreign.join();
+  }
 }
 
 TEST_CASE("several at once") {

@@ -69,7 +69,8 @@ TEST_CASE("seqpacket: messages stay whole and in order; the end is told from the
 
 TEST_CASE("seqpacket: a message larger than the buffer is cut, and says so") {
   at_worker_counts([] {
-    auto [a, b] = unix_seqpacket::pair();
+    auto both = unix_seqpacket::pair();
+    auto &a = both.first, &b = both.second;
     a.send("0123456789");
     a.send("next");
     std::array<char, 4> room;
@@ -90,7 +91,8 @@ TEST_CASE("seqpacket: a message larger than the buffer is cut, and says so") {
 
 TEST_CASE("seqpacket: a slow receiver makes the sender wait, and nothing is lost") {
   at_worker_counts([] {
-    auto [a, b] = unix_seqpacket::pair();
+    auto both = unix_seqpacket::pair();
+    auto &a = both.first, &b = both.second;
     constexpr int messages = 2000;
     const auto data = pattern(1000);  // more than the socket's buffer in sum
     auto sender = weft::spawn([&a = a, &data] {
@@ -111,7 +113,8 @@ TEST_CASE("seqpacket: a slow receiver makes the sender wait, and nothing is lost
 
 TEST_CASE("seqpacket: a time, a moment, a token, a close and a stop request end a wait") {
   at_worker_counts([] {
-    auto [a, b] = unix_seqpacket::pair();
+    auto both = unix_seqpacket::pair();
+    auto& b = both.second;
     std::array<std::byte, 8> room;
     std::error_code ec;
     static_cast<void>(b.receive_for(room, 1ms, ec));
@@ -142,7 +145,8 @@ TEST_CASE("seqpacket: a time, a moment, a token, a close and a stop request end 
     b.close();
     CHECK(third.join() == std::errc::operation_canceled);
     // A sender, whose peer reads nothing.
-    auto [c, d] = unix_seqpacket::pair();
+    auto others = unix_seqpacket::pair();
+    auto &c = others.first, &d = others.second;
     const auto much = pattern(10'000);
     ec.clear();
     while (!ec) c.send_for(much, 1ms, ec);
@@ -155,7 +159,8 @@ TEST_CASE("seqpacket: a time, a moment, a token, a close and a stop request end 
 
 TEST_CASE("seqpacket: descriptors travel with a message") {
   at_worker_counts([] {
-    auto [a, b] = unix_seqpacket::pair();
+    auto both = unix_seqpacket::pair();
+    auto &a = both.first, &b = both.second;
     int ends[2];
     REQUIRE(::pipe(ends) == 0);
     a.send_descriptors("0123456789", ends);
@@ -182,7 +187,8 @@ TEST_CASE("seqpacket: descriptors travel with a message") {
 }
 
 TEST_CASE("seqpacket: on plain threads, adopted, and what is of another kind") {
-  auto [a, b] = unix_seqpacket::pair();
+  auto both = unix_seqpacket::pair();
+  auto &a = both.first, &b = both.second;
   std::thread other([&b = b] { b.send(receive_text(b)); });
   a.send("thread");
   CHECK(receive_text(a) == "thread");

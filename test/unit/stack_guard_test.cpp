@@ -122,7 +122,9 @@ void check_report(const child_end& end) {
 TEST_CASE("more sleepers than the mappings of a process would guard, on every older kernel") {
   const std::pair<kernel, std::size_t> all[] = {
       {kernel::userfaultfd, 100'000}, {kernel::mprotect, 20'000}, {kernel::sandboxed, 40'000}};
-  for (const auto& [k, n] : all) {
+  for (const auto& one : all) {
+    const kernel k = one.first;
+    const std::size_t n = one.second;
     CAPTURE(static_cast<int>(k));
     const child_end end =
         on_kernel(k, [&] { return sleepers(static_cast<int>(scaled(n) / 2 * 2)); });

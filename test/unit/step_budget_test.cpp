@@ -36,9 +36,11 @@ int longest_run(int calls, Call&& one) {
   int done = 0, longest = 0;
   bool over = false;
   auto other = weft::spawn([&] {
-    for (int seen = 0; !over; weft::this_fiber::yield()) {
+    int seen = 0;
+    while (!over) {
       longest = std::max(longest, done - seen);
       seen = done;
+      weft::this_fiber::yield();
     }
   });
   weft::this_fiber::yield();
@@ -70,7 +72,8 @@ constexpr int many = 40;
 
 TEST_CASE("writes and reads of a Unix stream") {
   alone([] {
-    auto [mine, peer] = net::unix_stream::pair();
+    auto both = net::unix_stream::pair();
+    auto &mine = both.first, &peer = both.second;
     const auto data = pattern(4096);
     CHECK(longest_run(many, [&] { mine.write_all(data); }) <= calls_of(data.size()));
     std::array<std::byte, 4096> to;
@@ -84,7 +87,8 @@ TEST_CASE("writes and reads of a Unix stream") {
 
 TEST_CASE("writes and reads of a TCP stream, and a file that is sent") {
   alone([] {
-    auto [mine, peer] = connected_pair();
+    auto both = connected_pair();
+    auto &mine = both.first, &peer = both.second;
     const auto data = pattern(1024);
     CHECK(longest_run(many, [&] { mine.write_all(data); }) <= calls_of(data.size()));
     std::array<std::byte, 1024> to;
@@ -101,7 +105,8 @@ TEST_CASE("writes and reads of a TCP stream, and a file that is sent") {
 
 TEST_CASE("a call is given so much at most, so that it is no step of its own") {
   alone([] {
-    auto [mine, peer] = net::unix_stream::pair();
+    auto both = net::unix_stream::pair();
+    auto &mine = both.first, &peer = both.second;
     const int size = 1 << 20;
     for (const int end : {mine.native_handle(), peer.native_handle()})
       static_cast<void>(::setsockopt(end, SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
@@ -161,7 +166,8 @@ TEST_CASE("connections that are there already") {
 // Who has nobody beside is not held up: it has no turn to give.
 TEST_CASE("a fiber alone moves on") {
   alone([] {
-    auto [mine, peer] = net::unix_stream::pair();
+    auto both = net::unix_stream::pair();
+    auto &mine = both.first, &peer = both.second;
     const auto data = pattern(4096);
     for (int i = 0; i < many; ++i) mine.write_all(data);
     std::array<std::byte, 4096> to;

@@ -175,7 +175,8 @@ TEST_CASE("tls: an end without close_notify is an error, a reset is one") {
     std::byte buffer[16];
     std::error_code ec;
     {
-      auto [a, b] = tls_pair();
+      auto both = tls_pair();
+      auto &a = both.first, &b = both.second;
       b.write_all(bytes("some"));
       b.close();
       a.read_exactly(std::span(buffer).first(4));
@@ -184,7 +185,8 @@ TEST_CASE("tls: an end without close_notify is an error, a reset is one") {
       CHECK(ec.message() == "the stream ended without a close_notify");
     }
     {
-      auto [a, b] = tls_pair();
+      auto both = tls_pair();
+      auto &a = both.first, &b = both.second;
       const linger reset{1, 0};
       ::setsockopt(b.next_layer().native_handle(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
       b.close();
@@ -192,7 +194,8 @@ TEST_CASE("tls: an end without close_notify is an error, a reset is one") {
       CHECK(ec == std::errc::connection_reset);
     }
     {
-      auto [a, b] = tls_pair();  // a close from here
+      auto both = tls_pair();
+      auto& a = both.first;  // a close from here
       auto waits = weft::spawn([&] {
         std::error_code why;
         CHECK(a.read_some(buffer, why) == 0);
@@ -208,7 +211,8 @@ TEST_CASE("tls: an end without close_notify is an error, a reset is one") {
 
 TEST_CASE("tls: no TLS at all") {
   weft::run([] {
-    auto [x, y] = connected_pair();
+    auto both = connected_pair();
+    auto &x = both.first, &y = both.second;
     tcp_tls b(std::move(y), server_context());
     x.write_all(bytes("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     std::string what;
@@ -220,7 +224,8 @@ TEST_CASE("tls: no TLS at all") {
 
 TEST_CASE("tls: the handshake's deadline; it goes on where it was") {
   at_worker_counts([] {
-    auto [x, y] = connected_pair();
+    auto both = connected_pair();
+    auto &x = both.first, &y = both.second;
     tcp_tls a(std::move(x), client_context(), "localhost"), b(std::move(y), server_context());
     std::error_code ec;
     a.handshake_for(1ms, ec);
@@ -313,7 +318,8 @@ TEST_CASE("tls: failures of others on the same thread are not ours") {
     weft::scope all;
     for (int i = 0; i < 50; ++i)
       all.spawn([&, i] {
-        auto [x, y] = connected_pair();
+        auto both = connected_pair();
+        auto &x = both.first, &y = both.second;
         tcp_tls a(std::move(x), client, i % 2 == 0 ? "localhost" : "other.example");
         auto far = weft::spawn([&server, y = std::move(y)]() mutable {
           tcp_tls b(std::move(y), server);

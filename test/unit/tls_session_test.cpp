@@ -14,7 +14,8 @@ namespace {
 // One connection that says a word each way. What can be resumed of it.
 session visit(const weft::tls::context& client, const weft::tls::context& server,
               const session& before, bool& resumed) {
-  auto [x, y] = connected_pair();
+  auto both = connected_pair();
+  auto &x = both.first, &y = both.second;
   tcp_tls a(std::move(x), client, "localhost"), b(std::move(y), server);
   if (before) a.set_session(before);
   auto far = weft::spawn([&] {
@@ -67,7 +68,8 @@ TEST_CASE("tls session: none of another name, none too late, none of a server") 
     const session s = visit(client, server, {}, resumed);
     tcp_tls other(weft::net::tcp_stream(), client, "server.example");
     CHECK(thrown_by([&] { other.set_session(s); }) == std::errc::invalid_argument);
-    auto [a, b] = tls_pair();
+    auto both = tls_pair();
+    auto &a = both.first, &b = both.second;
     CHECK(thrown_by([&] { a.set_session(s); }) == std::errc::invalid_argument);
     CHECK(thrown_by([&] { a.set_session({}); }) == std::errc::invalid_argument);
     CHECK(!b.session());
