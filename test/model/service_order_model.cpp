@@ -244,25 +244,26 @@ struct line {
 
 TEST_CASE("ORDER-1..6: who waits is served within a bound, whatever the others do") {
   // One in three steps is a check at least, and every source has others without end.
-  for (const auto [from, first, second] :
+  for (const line& l :
        {line{source::slot, 16, 16}, line{source::ready, 13, 26}, line{source::local, 12, 22},
         line{source::timer, 26, 26}, line{source::injected, 30, 33}, line{source::bound, 3, 6},
         line{source::frozen, 6, 16}}) {
-    CAPTURE(int(from));
-    CHECK(longest_wait<small>(from, 3) == first);
-    CHECK(longest_wait<small>(from, 1) <= first);  // more checks
-    if (from != source::slot) CHECK(longest_wait<small>(from, 3, {}, 1) == second);
+    CAPTURE(int(l.from));
+    CHECK(longest_wait<small>(l.from, 3) == l.first);
+    CHECK(longest_wait<small>(l.from, 1) <= l.first);  // more checks
+    if (l.from != source::slot) CHECK(longest_wait<small>(l.from, 3, {}, 1) == l.second);
   }
 }
 
 TEST_CASE(
     "ORDER-1..4: README's table: the shipped streak, a check in 61 steps, nobody bound or frozen") {
-  for (const auto [from, first, second] :
+  for (const line& l :
        {line{source::slot, 20, 20}, line{source::ready, 18, 36}, line{source::local, 18, 36},
         line{source::timer, 96, 96}, line{source::injected, 96, 157}}) {
-    CAPTURE(int(from));
-    CHECK(longest_wait<without_waits>(from, 61, {false}) == first);
-    if (from != source::slot) CHECK(longest_wait<without_waits>(from, 61, {false}, 1) == second);
+    CAPTURE(int(l.from));
+    CHECK(longest_wait<without_waits>(l.from, 61, {false}) == l.first);
+    if (l.from != source::slot)
+      CHECK(longest_wait<without_waits>(l.from, 61, {false}, 1) == l.second);
   }
 }
 
