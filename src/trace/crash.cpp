@@ -41,15 +41,15 @@ bool on_crash(int, siginfo_t*, void*) {
 
 void write_last_words() noexcept {
   const session_kind kind = words.kind.load(std::memory_order_relaxed);
-  // [TRACE-6]
-  if (kind == session_kind::none || shared.crashed.exchange(true, std::memory_order_seq_cst))
-    return;
+  if (kind == session_kind::none || !words.last.begin()) return;  // [TRACE-6]
   set_listener(nullptr);
   const std::int64_t patience = os::now_ns() + 200'000'000;
   const timespec moment{0, 1'000'000};
-  // [TRACE-6] piece
-  while (words.collector_works.load(std::memory_order_seq_cst) && os::now_ns() < patience)
+  words.last.await([&] {
+    if (os::now_ns() >= patience) return false;
     nanosleep(&moment, nullptr);
+    return true;
+  });
   if (kind == session_kind::file) {
     write_all(session().file);
     return;

@@ -42,7 +42,6 @@ struct shared_state {
   std::atomic<std::uint64_t> dropped{0}, overwritten{0};  // events; relaxed
   std::atomic<std::uint64_t> complete_since{0};  // ticks; written under the pool's lock, relaxed
   base::parker collector;                        // where the collector sleeps
-  std::atomic<bool> crashed{false};
   // changes now and then, and with the epoch; relaxed
   std::atomic<std::uint32_t> moment{0};
   std::atomic<bool> streams{false};  // full blocks go to a file; relaxed

@@ -115,20 +115,15 @@ void drain(session_data& s) noexcept {
     const std::uint32_t used = b->used.load(std::memory_order_relaxed);  // take's lock orders it
     if (used != b->peeked) write_block(s.file, *b, used);
     shared.blocks.give_back(*b, block_owner::free);
-    if (shared.crashed.load(std::memory_order_acquire)) return;
+    if (words.last.wanted()) return;
   }
   if (thread_count() != s.threads_written) write_tables(s, s.file);
 }
 
-// [TRACE-6] A piece of the collector's work; the handler of a crash waits for its end, and none
-// begins after it.
+// The handler of a crash waits for the end of a piece, and none begins after it.
 template <class Work>
 bool piece(Work&& work) noexcept {
-  words.collector_works.store(true, std::memory_order_seq_cst);
-  const bool goes_on = !shared.crashed.load(std::memory_order_seq_cst);
-  if (goes_on) work();
-  words.collector_works.store(false, std::memory_order_seq_cst);
-  return goes_on;
+  return words.last.piece(std::forward<Work>(work));  // [TRACE-6]
 }
 
 void collect_into_file(session_data& s) noexcept {

@@ -9,6 +9,7 @@
 
 #include "base/lock_guard.hpp"
 #include "trace/file.hpp"
+#include "trace/last_words.hpp"
 #include "trace/ring.hpp"
 #include "trace/session.hpp"
 
@@ -41,8 +42,8 @@ struct session_words {
   std::atomic<session_kind> kind{session_kind::none};
   std::atomic<bool> snapshot_on_stall{false};
   std::atomic<bool> snapshot_wanted{false};
-  std::atomic<bool> collector_works{false};  // [TRACE-6]
-  std::atomic<std::uint64_t> written{0};     // bytes of the last file
+  basic_last_words<> last;                // [TRACE-6]
+  std::atomic<std::uint64_t> written{0};  // bytes of the last file
   std::atomic<fiber_table> fibers{nullptr};
   char path[1024] = {};
 };
