@@ -165,20 +165,24 @@ TEST_CASE("kill point: no thread can be made: with none the call fails, with som
 
 // A call that finds the pool's only thread about to be made goes into the line; then none is made.
 TEST_CASE("kill point: no thread can be made, for many at once: each is told") {
-  weft::options o = workers(4);
+  constexpr int callers = 4, rounds = 5'000;
+  weft::options o = workers(callers);
   o.offload_threads = 1;
   weft::runtime rt(o);
   weft::os::test_hooks.thread_error.store(EAGAIN, std::memory_order_relaxed);
+  std::atomic<int> here{0};
   std::vector<weft::fiber<int>> fibers;
-  for (int i = 0; i < 4; ++i)
-    fibers.push_back(rt.spawn([] {
+  for (int i = 0; i < callers; ++i)
+    fibers.push_back(rt.spawn([&] {
+      here.fetch_add(1, std::memory_order_relaxed);
+      while (here.load(std::memory_order_relaxed) < callers) weft::this_fiber::yield();
       int told = 0;
-      for (int k = 0; k < 2'000; ++k)
+      for (int k = 0; k < rounds; ++k)
         told +=
             thrown_by([] { weft::offload([] {}); }) == std::errc::resource_unavailable_try_again;
       return told;
     }));
-  for (auto& f : fibers) CHECK(f.join() == 2'000);
+  for (auto& f : fibers) CHECK(f.join() == rounds);
   weft::os::test_hooks.thread_error.store(0, std::memory_order_relaxed);
 }
 
