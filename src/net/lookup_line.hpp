@@ -202,6 +202,13 @@ class basic_lookup_line {
     const base::lock_guard guard(lock_);
     return threads_;
   }
+  /// Of the lookups that are not done.
+  [[nodiscard]] std::size_t callers() const noexcept {
+    const std::lock_guard guard(lock_);
+    std::size_t n = 0;
+    for (const auto& [key, l] : under_way_) n += l->interested;
+    return n;
+  }
   /// Lookups that are not done.
   [[nodiscard]] std::size_t under_way() const noexcept {
     const base::lock_guard guard(lock_);

@@ -43,6 +43,7 @@ class resolver {
   [[nodiscard]] std::vector<net::endpoint> resolve(lookup_request r, const wait_limit& l,
                                                    std::error_code& ec);
   [[nodiscard]] std::size_t threads() const noexcept { return line_.threads(); }
+  [[nodiscard]] std::size_t callers() const noexcept { return line_.callers(); }
 
   /// For tests: the resolver that connect() and resolve() ask from now on; null: the system's.
   static void set_of_process(resolver* r) noexcept;

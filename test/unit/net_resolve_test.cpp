@@ -109,7 +109,7 @@ TEST_CASE("resolve: a lookup under way is shared; a deadline, a token and a stop
     for (int i = 0; i < 20; ++i)
       patient.push_back(weft::spawn([] { return weft::net::resolve("slow.one", 80).size(); }));
     std::thread thread([] { CHECK(weft::net::resolve("slow.one", 80).size() == 1); });
-    weft::this_fiber::sleep_for(2ms);
+    yield_until([&] { return here.slow.callers() == 23; });
     stop.request_stop();
     by_request.request_stop();
     CHECK(by_token.join() == std::errc::operation_canceled);
