@@ -204,7 +204,7 @@ class basic_lookup_line {
   }
   /// Of the lookups that are not done.
   [[nodiscard]] std::size_t callers() const noexcept {
-    const std::lock_guard guard(lock_);
+    const base::lock_guard guard(lock_);
     std::size_t n = 0;
     for (const auto& [key, l] : under_way_) n += l->interested;
     return n;
