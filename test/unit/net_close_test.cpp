@@ -19,6 +19,7 @@
 #include "fiber/record.hpp"
 #include "support/in_child.hpp"
 #include "support/net.hpp"
+#include "support/ubsan.hpp"
 
 using namespace std::chrono_literals;
 using namespace weft::test;
@@ -259,6 +260,7 @@ TEST_CASE("tcp: the end of a runtime ends its fibers' waits") {
 }
 
 TEST_CASE("tcp: out of descriptors, connect says so; accept waits, and loses no connection") {
+  if (ubsan_needs_descriptors()) return;
   const auto end = in_child([] {
     weft::options o;
     o.workers = 2;
@@ -316,6 +318,7 @@ TEST_CASE("tcp: out of descriptors, connect says so; accept waits, and loses no 
 }
 
 TEST_CASE("tcp: a plain thread that accepts without descriptors waits, too") {
+  if (ubsan_needs_descriptors()) return;
   const auto end = in_child([] {
     tcp_listener listener(any_port);
     tcp_stream client(listener.local_endpoint());

@@ -2,7 +2,6 @@
 // unit/netpoller_test.cpp - the poller by itself: waiting, interrupts, limits; threads stand in for
 // workers.
 #include "net/netpoller.hpp"
-#include "base/sanitizers.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -16,6 +15,7 @@
 
 #include "os/os.hpp"
 #include "support/in_child.hpp"
+#include "support/ubsan.hpp"
 
 using namespace weft::detail;
 
@@ -88,12 +88,7 @@ TEST_CASE("netpoller: every interrupt of many threads ends a wait") {
 }
 
 TEST_CASE("netpoller: without descriptors it says which limit to raise") {
-#if WEFT_ASAN && defined(__clang__)
-  MESSAGE(
-      "not here: this UBSan opens a pipe to look at the error's category, and there is no "
-      "descriptor for it");
-  return;
-#endif
+  if (weft::test::ubsan_needs_descriptors()) return;
   const auto end = weft::test::in_child([] {
     rlimit before{};
     getrlimit(RLIMIT_NOFILE, &before);
