@@ -72,7 +72,8 @@ class Terminal:
         status = self.process.wait()
         os.set_blocking(self.master, False)
         try:
-            self.text += os.read(self.master, 1 << 20).decode()
+            while True:  # a read returns a part of it
+                self.text += os.read(self.master, 1 << 20).decode()
         except BlockingIOError:
             pass
         assert termios.tcgetattr(self.slave) == self.attributes, "the terminal is left changed"
