@@ -83,6 +83,7 @@ void sleepers::wake_one() noexcept {
 // one already.
 void sleepers::send_bound(worker& w, fiber_record& f) noexcept {
   worker& to = *f.bound;
+  const std::uint64_t id = f.id;  // in the queue it is another thread's: it may run and end
   sleeper s{&to, false};
   {
     const base::lock_guard guard(lock_);
@@ -99,7 +100,7 @@ void sleepers::send_bound(worker& w, fiber_record& f) noexcept {
     to.assigned.store(&detach(w), std::memory_order_release);
     idle_.begin_search_for_sleeper();
   }
-  trace::emit(trace::event::send_to_bound_worker, f.id, to.index);
+  trace::emit(trace::event::send_to_bound_worker, id, to.index);
   wake(s);
 }
 
