@@ -36,8 +36,7 @@
 namespace weft::detail {
 
 class offload_pool {
-  using seat = basic_offload_seat<base::real_sync, offload_job>;
-  struct pool_thread : seat {
+  struct pool_thread : basic_offload_thread<base::real_sync, offload_job> {
     std::thread thread;  // under the lock
   };
   using line =

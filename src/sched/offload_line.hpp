@@ -2,7 +2,7 @@
 #pragma once
 // sched/offload_line.hpp - the calls in line for a pool's threads, and the threads that have none.
 //
-//   POOL-1  a job's fields, and its waiter, change under the lock; a seat's job and word are
+//   POOL-1  a job's fields, and its waiter, change under the lock; a thread's job and word are
 //           changed by others only after it was taken off the idle ones, so by one of them.
 //   POOL-2  while a job is in line, no thread is idle and all that may exist do. If the system
 //           gives no thread, those that exist come to the line when they are done; the last caller
@@ -22,7 +22,7 @@ namespace weft::detail {
 
 /// What the line knows of a thread.
 template <class Sync, class Job>
-class basic_offload_seat : public base::list_hook<> {
+class basic_offload_thread : public base::list_hook<> {
  public:
   // ---- its thread. Relaxed until await_given, which comes last: nothing is read before.
   /// As long as there is nothing for it and `patient()`; it sleeps from then on.
@@ -68,18 +68,16 @@ class basic_offload_seat : public base::list_hook<> {
   Job* job_ = nullptr;                                         // null: it is called to the line
 };
 
-template <class Sync, class Lock, class Seat, class Job>
+template <class Sync, class Lock, class Thread, class Job>
 class basic_offload_line {
  public:
-  using seat = Seat;
-
   explicit basic_offload_line(std::size_t most) noexcept : most_(most) {}
 
   // ---- callers
   enum class place : std::uint8_t { ended, given, in_line, needs_thread };
   /// needs_thread: one is counted that the caller starts, or takes back by no_thread.
   [[nodiscard]] place submit(Job& job, std::uint64_t who) noexcept {
-    Seat* t = nullptr;
+    Thread* t = nullptr;
     {
       const base::lock_guard guard(lock);
       if (ending_) return place::ended;
@@ -101,8 +99,8 @@ class basic_offload_line {
     return place::given;
   }
   /// The thread that was counted for the job cannot be made. False: there is no other.
-  [[nodiscard]] bool no_thread(Job& job, Seat* counted) noexcept {
-    Seat* up = nullptr;
+  [[nodiscard]] bool no_thread(Job& job, Thread* counted) noexcept {
+    Thread* up = nullptr;
     {
       const base::lock_guard guard(lock);
       if (counted != nullptr) counted->ended = true;
@@ -150,11 +148,11 @@ class basic_offload_line {
   struct turn {
     std::uint64_t woken = 0;  // of the job that is done, which may be gone then
     Job* job = nullptr;
-    bool ends = false;  // the seat may have another owner
+    bool ends = false;  // the record may have another owner
   };
-  /// `done`, if any, was run. The next of the line; without one the seat is idle, or the thread
+  /// `done`, if any, was run. The next of the line; without one the thread is idle, or the thread
   /// ends.
-  [[nodiscard]] turn next(Seat& t, Job* done) noexcept {
+  [[nodiscard]] turn next(Thread& t, Job* done) noexcept {
     turn now;
     const base::lock_guard guard(lock);
     if (done != nullptr) {
@@ -169,7 +167,7 @@ class basic_offload_line {
       now.ends = t.ended = true;
       --live_;
     } else {
-      t.word_.store(Seat::spinning, std::memory_order_relaxed);  // [POOL-1] the lock, to give
+      t.word_.store(Thread::spinning, std::memory_order_relaxed);  // [POOL-1] the lock, to give
       idle_.push_front(t);
       ++idle_count_;
     }
@@ -178,7 +176,7 @@ class basic_offload_line {
   enum class leaving : std::uint8_t { left, stays, is_given };
   /// It was idle for too long. stays: `may_end`, called under the lock, says no.
   template <class MayEnd>
-  [[nodiscard]] leaving leave(Seat& t, MayEnd&& may_end) noexcept {
+  [[nodiscard]] leaving leave(Thread& t, MayEnd&& may_end) noexcept {
     const base::lock_guard guard(lock);
     if (!t.linked()) return leaving::is_given;
     if (!may_end()) return leaving::stays;
@@ -193,7 +191,7 @@ class basic_offload_line {
   void end() noexcept {
     const base::lock_guard guard(lock);
     ending_ = true;
-    while (Seat* t = idle_.pop_front()) {
+    while (Thread* t = idle_.pop_front()) {
       --idle_count_;
       t->give(nullptr);
     }
@@ -238,7 +236,7 @@ class basic_offload_line {
 
   const std::size_t most_;
   // the one that worked last in front
-  base::intrusive_list<Seat> idle_ WEFT_GUARDED_BY(lock);
+  base::intrusive_list<Thread> idle_ WEFT_GUARDED_BY(lock);
   Job* first_ WEFT_GUARDED_BY(lock) = nullptr;  // the line
   Job* last_ WEFT_GUARDED_BY(lock) = nullptr;
   std::size_t live_ WEFT_GUARDED_BY(lock) = 0;

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "model/holds.hpp"
+#include "model/spin_lock.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
@@ -19,20 +20,8 @@ namespace {
 
 constexpr auto relaxed = std::memory_order_relaxed;
 
-struct model_lock {
-  model::atomic<unsigned> word{0};
-  void lock() {
-    unsigned free = 0;
-    while (!word.compare_exchange_strong(free, 1, std::memory_order_acquire, relaxed)) {
-      free = 0;
-      model::sync::pause();
-    }
-  }
-  void unlock() { word.store(0, std::memory_order_release); }
-};
-
 struct fiber {};
-using runners = detail::basic_callback_runners<model::sync, model_lock, fiber>;
+using runners = detail::basic_callback_runners<model::sync, model::spin_lock, fiber>;
 struct world {
   runners all;
   fiber fibers[3];

@@ -10,6 +10,7 @@
 #include "fiber/fiber_word.hpp"
 #include "model/explorer.hpp"
 #include "model/holds.hpp"
+#include "model/spin_lock.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
@@ -21,15 +22,6 @@ using model::switches;
 namespace {
 
 // LOCK-2 is proved in biased_lock_model.cpp; here a lock is what excludes others.
-struct any_lock {
-  void lock() {
-    for (int free = 0; !word.compare_exchange_strong(free, 1, std::memory_order_acquire); free = 0)
-      model::sync::pause();
-  }
-  void unlock() { word.store(0, std::memory_order_release); }
-  model::atomic<int> word{0};
-};
-
 // One execution agent of the protocol: it parks with its ticket in up to two places, each under its
 // channel's lock.
 struct agent {
@@ -44,7 +36,7 @@ struct place {  // a channel's queue, one waiter long
   wake_code code{};
 };
 struct world {
-  any_lock lock;  // one for all: SELECT takes them together
+  model::spin_lock lock;  // one for all: SELECT takes them together
   model::plain<place> queue[2];
   agent a, b;
   int taken_from[2] = {};

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "model/spin_lock.hpp"
 #include "model/waiting_objects.hpp"
 
 using namespace weft;
@@ -25,20 +26,8 @@ struct condition {
   model::atomic<std::uint32_t> waiting{0};
   detail::wait_list waiters;
 };
-struct user_lock {
-  model::atomic<std::uint32_t> word{0};
-  void lock() {
-    std::uint32_t free = 0;
-    while (!word.compare_exchange_strong(free, 1, std::memory_order_acquire,
-                                         std::memory_order_relaxed)) {
-      free = 0;
-      model::sync::pause();
-    }
-  }
-  void unlock() { word.store(0, std::memory_order_release); }
-};
 struct cv_world : world<condition> {
-  user_lock lock;
+  model::spin_lock lock;
   model::plain<int> tokens{0};
   model::atomic<std::uint32_t> arrived{0};  // a has ended
 };

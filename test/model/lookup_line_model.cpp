@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "model/holds.hpp"
+#include "model/spin_lock.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
@@ -25,18 +26,7 @@ constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
 constexpr auto release = std::memory_order_release;
 
-struct model_lock {
-  model::atomic<unsigned> word{0};
-  void lock() {
-    unsigned free = 0;
-    while (!word.compare_exchange_strong(free, 1, acquire, relaxed)) {
-      free = 0;
-      model::sync::pause();
-    }
-  }
-  void unlock() { word.store(0, release); }
-};
-using line = detail::basic_lookup_line<model::sync, model_lock>;
+using line = detail::basic_lookup_line<model::sync, model::spin_lock>;
 
 enum class system { gives_threads, gives_none };
 enum class idle { for_ever, not_at_all };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/holds.hpp"
+#include "model/spin_lock.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
@@ -23,18 +24,6 @@ constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
 constexpr auto release = std::memory_order_release;
 
-struct model_lock {
-  model::atomic<unsigned> word{0};
-  void lock() {
-    unsigned free = 0;
-    while (!word.compare_exchange_strong(free, 1, acquire, relaxed)) {
-      free = 0;
-      model::sync::pause();
-    }
-  }
-  void unlock() { word.store(0, release); }
-};
-
 // As offload_job; each is its waiter's, on whose stack it lies.
 struct job {
   enum class state : std::uint8_t { queued, running, done };
@@ -43,10 +32,10 @@ struct job {
   model::plain<state> where{state::queued};
   model::plain<int> ran{0};  // what the call does
 };
-struct seat : detail::basic_offload_seat<model::sync, job> {
+struct thread_record : detail::basic_offload_thread<model::sync, job> {
   bool left = false;  // under the lock
 };
-using line = detail::basic_offload_line<model::sync, model_lock, seat, job>;
+using line = detail::basic_offload_line<model::sync, model::spin_lock, thread_record, job>;
 
 enum class system { gives_threads, gives_none };
 enum class sleepers { wait, leave };
@@ -56,7 +45,7 @@ struct world {
   line calls;
   const system gives;
   const sleepers idle;
-  seat seats[2];
+  thread_record threads[2];
   job unwatched;                      // its caller does not wait for it
   model::atomic<unsigned> rung[4]{};  // 1 by the ticket of one's first wait, 2 by the second's
 };
@@ -76,8 +65,9 @@ struct started {
 
 enum class outcome { ran, refused, withdrawn };
 
-// As weft::offload. `at`: the seat that the new thread would have.
-outcome call(const shared& w, std::uint64_t me, seat& at, started* up, bool gives_up = false) {
+// As weft::offload. `at`: the record of the new thread.
+outcome call(const shared& w, std::uint64_t me, thread_record& at, started* up,
+             bool gives_up = false) {
   auto mine = std::make_unique<job>();
   switch (w->calls.submit(*mine, me)) {
     case line::place::needs_thread:
@@ -111,7 +101,7 @@ outcome call(const shared& w, std::uint64_t me, seat& at, started* up, bool give
 }
 
 // As offload_pool::main.
-void serve(const shared& w, seat& me, job* first) {
+void serve(const shared& w, thread_record& me, job* first) {
   for (job* mine = first;;) {
     if (mine != nullptr) mine->ran = mine->ran + 1;
     const line::turn now = w->calls.next(me, mine);
@@ -133,7 +123,7 @@ void serve(const shared& w, seat& me, job* first) {
     mine = me.await_given();
   }
 }
-void pool_thread(execution& x, const shared& w, const char* name, seat& at, started& up) {
+void pool_thread(execution& x, const shared& w, const char* name, thread_record& at, started& up) {
   x.daemon(name, [=, &at, &up] {
     while (up.yes.load(acquire) == 0) model::sync::pause();
     serve(w, at, at.job());
@@ -149,10 +139,10 @@ void nothing_is_left(const shared& w) {
 void one_thread(execution& x) {
   auto w = std::make_shared<world>(1, system::gives_threads, sleepers::wait);
   auto up = std::make_shared<started>();
-  pool_thread(x, w, "thread", w->seats[0], *up);
+  pool_thread(x, w, "thread", w->threads[0], *up);
   for (std::uint64_t me : {1, 2})
     x.thread("caller " + std::to_string(me), [=] {
-      model::check(call(w, me, w->seats[0], up.get()) == outcome::ran, "nobody refuses it");
+      model::check(call(w, me, w->threads[0], up.get()) == outcome::ran, "nobody refuses it");
     });
   x.finally([=] { nothing_is_left(w), static_cast<void>(up); });
 }
@@ -161,10 +151,10 @@ void one_thread(execution& x) {
 void again(execution& x) {
   auto w = std::make_shared<world>(1, system::gives_threads, sleepers::wait);
   auto up = std::make_shared<started>();
-  pool_thread(x, w, "thread", w->seats[0], *up);
+  pool_thread(x, w, "thread", w->threads[0], *up);
   x.thread("caller", [=] {
-    model::check(call(w, 1, w->seats[0], up.get()) == outcome::ran, "nobody refuses it");
-    model::check(call(w, 2, w->seats[0], up.get()) == outcome::ran, "nobody refuses it");
+    model::check(call(w, 1, w->threads[0], up.get()) == outcome::ran, "nobody refuses it");
+    model::check(call(w, 2, w->threads[0], up.get()) == outcome::ran, "nobody refuses it");
   });
   x.finally([=] { nothing_is_left(w), static_cast<void>(up); });
 }
@@ -173,15 +163,15 @@ void again(execution& x) {
 shared one_at_work(std::size_t most, sleepers how) {
   auto w = std::make_shared<world>(most, system::gives_none, how);
   if (w->calls.submit(w->unwatched, 3) == line::place::needs_thread)
-    w->seats[0].give(&w->unwatched);
+    w->threads[0].give(&w->unwatched);
   return w;
 }
 
 // It sleeps no longer, just as somebody calls.
 void leaves(execution& x) {
   const shared w = one_at_work(1, sleepers::leave);
-  x.thread("thread", [=] { serve(w, w->seats[0], w->seats[0].job()); });
-  x.thread("caller", [=] { call(w, 1, w->seats[1], nullptr); });
+  x.thread("thread", [=] { serve(w, w->threads[0], w->threads[0].job()); });
+  x.thread("caller", [=] { call(w, 1, w->threads[1], nullptr); });
   x.finally([=] {
     nothing_is_left(w);
     model::check(w->calls.live() == 0, "who has left is not counted");
@@ -193,7 +183,7 @@ void none_to_be_had(execution& x, std::size_t most, int callers) {
   for (int me = 1; me <= callers; ++me)
     x.thread("caller " + std::to_string(me), [=] {
       model::check(
-          call(w, static_cast<std::uint64_t>(me), w->seats[me % 2], nullptr) == outcome::refused,
+          call(w, static_cast<std::uint64_t>(me), w->threads[me % 2], nullptr) == outcome::refused,
           "nobody runs it");
     });
   x.finally([=] { nothing_is_left(w); });
@@ -205,9 +195,10 @@ void none_for_three(execution& x) { none_to_be_had(x, 2, 3); }
 // It is still at work, or lies down.
 void one_is_there(execution& x) {
   const shared w = one_at_work(2, sleepers::wait);
-  x.daemon("thread", [=] { serve(w, w->seats[0], w->seats[0].job()); });
+  x.daemon("thread", [=] { serve(w, w->threads[0], w->threads[0].job()); });
   x.thread("caller", [=] {
-    model::check(call(w, 1, w->seats[1], nullptr) == outcome::ran, "POOL-2: it comes to the line");
+    model::check(call(w, 1, w->threads[1], nullptr) == outcome::ran,
+                 "POOL-2: it comes to the line");
   });
   x.finally([=] { nothing_is_left(w); });
 }
@@ -215,9 +206,9 @@ void one_is_there(execution& x) {
 void gives_up(execution& x) {
   auto w = std::make_shared<world>(1, system::gives_threads, sleepers::wait);
   auto up = std::make_shared<started>();
-  pool_thread(x, w, "thread", w->seats[0], *up);
-  x.thread("caller", [=] { call(w, 1, w->seats[0], up.get()); });
-  x.thread("impatient", [=] { call(w, 2, w->seats[0], up.get(), true); });
+  pool_thread(x, w, "thread", w->threads[0], *up);
+  x.thread("caller", [=] { call(w, 1, w->threads[0], up.get()); });
+  x.thread("impatient", [=] { call(w, 2, w->threads[0], up.get(), true); });
   x.finally([=] { nothing_is_left(w), static_cast<void>(up); });
 }
 
@@ -227,12 +218,12 @@ void ends(execution& x) {
   auto up = std::make_shared<started>();
   x.thread("thread", [=] {
     while (up->yes.load(acquire) == 0) model::sync::pause();
-    serve(w, w->seats[0], w->seats[0].job());
+    serve(w, w->threads[0], w->threads[0].job());
   });
   x.thread("caller", [=] {
-    call(w, 1, w->seats[0], up.get());
+    call(w, 1, w->threads[0], up.get());
     w->calls.end();
-    model::check(call(w, 2, w->seats[0], up.get()) == outcome::refused, "it has ended");
+    model::check(call(w, 2, w->threads[0], up.get()) == outcome::refused, "it has ended");
   });
 }
 
@@ -243,7 +234,7 @@ void only_the_last_is_told(execution& x) {
     x.thread("caller " + std::to_string(me), [=] {
       auto mine = std::make_unique<job>();
       if (w->calls.submit(*mine, me) == line::place::needs_thread &&
-          !w->calls.no_thread(*mine, &w->seats[me - 1]))
+          !w->calls.no_thread(*mine, &w->threads[me - 1]))
         return;
       wait(w, me);
     });

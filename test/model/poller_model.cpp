@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "model/holds.hpp"
+#include "model/spin_lock.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
@@ -33,23 +34,11 @@ struct model_event {
   }
 };
 
-struct lock {
-  model::atomic<unsigned> word{0};
-  void take() {
-    unsigned free = 0;
-    while (!word.compare_exchange_strong(free, 1, acquire, relaxed)) {
-      free = 0;
-      model::sync::pause();
-    }
-  }
-  void give() { word.store(0, release); }
-};
-
 // ---- POLL-3
 struct waits {
   detail::basic_interrupts<model::sync, model_event> interrupts;
   model_event event;
-  lock one_waits;
+  model::spin_lock one_waits;
   model::atomic<unsigned> told{0};  // by interrupters, before
 };
 using shared_waits = std::shared_ptr<waits>;
@@ -59,10 +48,10 @@ void interrupt(const shared_waits& s, unsigned bit) {
   s->interrupts.interrupt(s->event);
 }
 unsigned wait(const shared_waits& s) {
-  s->one_waits.take();
+  s->one_waits.lock();
   s->event.wait();
   s->interrupts.accept(s->event);
-  s->one_waits.give();
+  s->one_waits.unlock();
   return s->told.load(relaxed);
 }
 
@@ -120,31 +109,31 @@ struct ending {
   detail::basic_poller_end<model::sync> end;
   poller it;
   model::atomic<const poller*> owner{nullptr};
-  lock record;
+  model::spin_lock record;
   model::plain<int> registered{0};  // with the kernel; under the record's lock
 };
 using shared_ending = std::shared_ptr<ending>;
 
 // netpoller::add, under the record's lock
 bool add(const shared_ending& s) {
-  s->record.take();
+  s->record.lock();
   const bool taken = s->end.own(s->owner, static_cast<const poller*>(&s->it));
   if (taken)
     s->registered = 1;
   else
     s->owner.store(nullptr, release);
-  s->record.give();
+  s->record.unlock();
   return taken;
 }
 void let_go(const shared_ending& s) {
   if (!s->end.begin()) return;
   if (!s->end.may_own(s->owner, &s->it)) return;
-  s->record.take();
+  s->record.lock();
   if (s->owner.load(relaxed) == &s->it) {
     s->registered = 0;
     s->owner.store(nullptr, release);
   }
-  s->record.give();
+  s->record.unlock();
 }
 
 void ends_while_one_comes(execution& x) {

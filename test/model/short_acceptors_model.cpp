@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/holds.hpp"
+#include "model/spin_lock.hpp"
 #include "model/sync.hpp"
 #include "net/poll_word.hpp"
 
@@ -29,29 +30,17 @@ constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
 constexpr auto release = std::memory_order_release;
 
-struct model_lock {
-  model::atomic<unsigned> word{0};
-  void lock() {
-    unsigned free = 0;
-    while (!word.compare_exchange_strong(free, 1, acquire, relaxed)) {
-      free = 0;
-      model::sync::pause();
-    }
-  }
-  void unlock() { word.store(0, release); }
-};
-
 using poll_word = detail::basic_poll_word<model::sync>;
 struct listener {
   poll_word poll;
   model::atomic<unsigned> woken[2]{};  // by the ticket: one per park
 };
-using acceptors = detail::basic_short_acceptors<model::sync, model_lock, listener>;
+using acceptors = detail::basic_short_acceptors<model::sync, model::spin_lock, listener>;
 
 struct world {
   acceptors short_ones;
   listener listeners[2];
-  model_lock kernel;
+  model::spin_lock kernel;
   model::plain<int> free{0};  // numbers; under the kernel's lock
 };
 using shared = std::shared_ptr<world>;

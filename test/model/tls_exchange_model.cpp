@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "model/holds.hpp"
+#include "model/spin_lock.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
@@ -24,18 +25,6 @@ using tls::detail::handshake_step;
 namespace {
 
 constexpr auto relaxed = std::memory_order_relaxed;
-
-struct model_lock {
-  model::atomic<unsigned> word{0};
-  bool try_lock() {
-    unsigned free = 0;
-    return word.compare_exchange_strong(free, 1, std::memory_order_acquire, relaxed);
-  }
-  void lock() {
-    while (!try_lock()) model::sync::pause();
-  }
-  void unlock() { word.store(0, std::memory_order_release); }
-};
 
 // The numbers [from, to).
 struct buffer {
@@ -61,7 +50,7 @@ struct buffer {
 
 // As engine_state.
 struct connection {
-  model_lock shaking, reading, writing, guard;
+  model::spin_lock shaking, reading, writing, guard;
   buffer output, sending;
   model::plain<std::size_t> sent{0};
   model::atomic<bool> done{false};

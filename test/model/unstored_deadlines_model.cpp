@@ -14,6 +14,7 @@
 
 #include "fiber/fiber_word.hpp"
 #include "model/holds.hpp"
+#include "model/spin_lock.hpp"
 #include "model/sync.hpp"
 
 using namespace weft;
@@ -28,18 +29,6 @@ namespace {
 constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
 constexpr auto release = std::memory_order_release;
-
-struct model_lock {
-  model::atomic<unsigned> word{0};
-  void lock() {
-    unsigned free = 0;
-    while (!word.compare_exchange_strong(free, 1, acquire, relaxed)) {
-      free = 0;
-      model::sync::pause();
-    }
-  }
-  void unlock() { word.store(0, release); }
-};
 
 struct fiber {
   detail::basic_fiber_word<model::sync> word;
@@ -59,7 +48,7 @@ struct ticket {
 using deadlines = detail::basic_unstored_deadlines<ticket>;
 
 struct world {
-  model_lock lock;
+  model::spin_lock lock;
   deadlines due;
   fiber fibers[2];
 };
