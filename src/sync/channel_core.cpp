@@ -113,18 +113,17 @@ template <side S>
 channel_status pass_value(channel_core& c, void* value, const wait_limit& limit) {
   channel_step step;
   bool asked;
-  std::optional<channel_status> end;
   for (;;) {
     channel_guard g(c);
     step = attempt<S>(c, value, g.out);
-    asked = g.resched_is_requested();
-    if (step != channel_step::blocked) [[likely]]
+    if (step != channel_step::blocked) [[likely]] {
+      asked = g.unlock_and_leave();
       break;
-    if ((end = wait_for_turn<S>(g, c, value, limit))) break;
-  }
-  if (end) {
-    yield_if_requested_slow();  // its time may have been over before it could wait
-    return *end;
+    }
+    if (const auto end = wait_for_turn<S>(g, c, value, limit)) {
+      yield_if_requested_slow();  // its time may have been over before it could wait
+      return *end;
+    }
   }
   if (asked) [[unlikely]]
     yield_if_requested();
@@ -142,7 +141,7 @@ channel_status try_pass(channel_core& c, void* value) {
   {
     channel_guard g(c);
     step = attempt<S>(c, value, g.out);
-    asked = g.resched_is_requested();
+    asked = g.unlock_and_leave();
   }
   if (asked) [[unlikely]]
     yield_if_requested();

@@ -225,10 +225,18 @@ class WEFT_SCOPED_CAPABILITY channel_guard {
   channel_guard(const channel_guard&) = delete;
   channel_guard& operator=(const channel_guard&) = delete;
   ~channel_guard() WEFT_RELEASE() {
-    if (lock_ == nullptr) return;
+    if (lock_ != nullptr) static_cast<void>(unlock_and_leave());
+  }
+  /// What the destructor does. True if the monitor has requested the calling worker to yield: then
+  /// call yield_if_requested.
+  [[nodiscard, gnu::always_inline]] bool unlock_and_leave() noexcept WEFT_RELEASE() {
     release();
     out.flush(worker_);
-    if (worker_ != nullptr) detail::leave(*worker_);
+    if (worker_ == nullptr) return false;
+    // relaxed: a hint, and asked before the processor can be taken
+    const bool asked = worker_->resched_requested.load(std::memory_order_relaxed) != 0;
+    detail::leave(*worker_);
+    return asked;
   }
   /// Releases the lock, but stays inside weft: between begin_park and finish_park the processor
   /// must not be taken, because a fiber that comes back without one is queued, and loses the word's
@@ -238,11 +246,6 @@ class WEFT_SCOPED_CAPABILITY channel_guard {
     return worker_;
   }
 
-  /// True if the monitor has requested the calling worker to yield. Then call yield_if_requested,
-  /// once the guard is gone.
-  [[nodiscard]] bool resched_is_requested() const noexcept {
-    return worker_ != nullptr && worker_->resched_requested.load(std::memory_order_relaxed) != 0;
-  }
   [[nodiscard]] fiber_record& self() const {
     return worker_ != nullptr && worker_->current != nullptr ? *worker_->current : this_agent();
   }
