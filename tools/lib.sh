@@ -17,6 +17,7 @@ weft_test_packages=(
   # the examples' clients
   apache2-utils bind9-dnsutils curl wrk libpq-dev libhiredis-dev postgresql redis-server
   libcurl4-openssl-dev  # a library in docs/guide
+  heaptrack linux-perf  # shown in docs/tools.md
 )
 weft_browser_packages=(chromium)  # looks at the timeline page; 400 MB, 15 s
 weft_package_packages=(debhelper dpkg-dev lintian)  # make and check the Debian packages
