@@ -112,6 +112,11 @@ if(PKG_CONFIG)
   run(${COMPILER} -std=c++20 ${WORK_DIR}/with_pkg_config.cpp ${flags}
       -Wl,-rpath,${WORK_DIR}/moved/lib -o ${WORK_DIR}/with_pkg_config)
   run(${EMULATOR} ${WORK_DIR}/with_pkg_config)
+  if(NOT SHARED AND NOT SANITIZED)  # and without a shared library
+    run(${COMPILER} -std=c++20 -static ${WORK_DIR}/with_pkg_config.cpp ${flags}
+        -o ${WORK_DIR}/wholly_static)
+    run(${EMULATOR} ${WORK_DIR}/wholly_static)
+  endif()
 else()
   message(STATUS "no pkg-config: weft.pc is not tried")
 endif()
