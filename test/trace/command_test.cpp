@@ -138,7 +138,7 @@ TEST_CASE("weft-trace report: what was waited for, and what its holder did meanw
   REQUIRE(std::regex_search(
       r.out, m,
       std::regex("\n  mutex 0x[0-9a-f]+ +(\\d+) .* ms +(\\d+) +0   .*known_program.cpp.*\n +"
-                 "who had it meanwhile was  parked for sleep \\((\\d+) %\\)")));
+                 "its owner meanwhile was  parked for sleep \\((\\d+) %\\)")));
   CHECK(std::stoi(m[1]) == 7);
   CHECK(std::stoi(m[2]) == 7);
   CHECK(std::stoi(m[3]) > 70);

@@ -180,7 +180,7 @@ class writer {
       std::int64_t held = 0;
       for (const auto& [what, ns] : w.holder) add_time(held, ns);
       if (held > 0)
-        line("     who had it meanwhile was  {}", most_first(w.holder, [&](std::int64_t ns) {
+        line("     its owner meanwhile was  {}", most_first(w.holder, [&](std::int64_t ns) {
                return fmt::format("{:.0f} %",
                                   100.0 * static_cast<double>(ns) / static_cast<double>(held));
              }));
