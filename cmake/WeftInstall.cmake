@@ -86,7 +86,16 @@ if(BUILD_SHARED_LIBS)
           DESTINATION "${CMAKE_INSTALL_DATADIR}/gdb/auto-load${weft_libdir}"
           RENAME libweft.so.${PROJECT_VERSION}-gdb.py COMPONENT weft_development)
 endif()
+# The documents and examples, in folders as here, since they link to each other. A package manager's
+# copy of the sources may lack them.
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT weft_development)
+if(EXISTS ${PROJECT_SOURCE_DIR}/docs)
+  install(FILES README.md ARCHITECTURE.md CHANGELOG.md HACKING.md
+          DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT weft_development)
+  install(DIRECTORY docs examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT weft_development
+          FILES_MATCHING PATTERN "*.md" PATTERN "*.png" PATTERN "*.cpp" PATTERN "*.hpp"
+          PATTERN docs/reference EXCLUDE)
+endif()
 
 if(PROJECT_IS_TOP_LEVEL)
   add_custom_target(uninstall

@@ -13,7 +13,8 @@ foreach(program dpkg-buildpackage dh lintian)
 endforeach()
 
 file(REMOVE_RECURSE ${WORK_DIR})
-foreach(part CMakeLists.txt LICENSE README.md CHANGELOG.md cmake debian include src tools)
+foreach(part CMakeLists.txt LICENSE README.md ARCHITECTURE.md CHANGELOG.md HACKING.md cmake debian
+        docs examples include src tools)
   file(COPY ${ROOT}/${part} DESTINATION ${WORK_DIR}/weft PATTERN "__pycache__" EXCLUDE)
 endforeach()
 run(${CMAKE_COMMAND} -E chdir ${WORK_DIR}/weft ${dpkg-buildpackage} -b -us -uc -d)
@@ -52,6 +53,12 @@ run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK_DIR}/build --output-on-failure --no
 set(trace ${WORK_DIR}/unpacked/usr/bin/weft-trace)
 run(${trace} record -o ${WORK_DIR}/a.trace -- ${WORK_DIR}/build/consumer)
 run(${trace} report ${WORK_DIR}/a.trace)
+foreach(document README.md CHANGELOG.md docs/questions.md docs/guide/production.md docs/timeline.png
+        docs/problems/hog.cpp examples/server.hpp)
+  if(NOT EXISTS ${WORK_DIR}/unpacked/usr/share/doc/libweft-dev/${document})
+    message(FATAL_ERROR "libweft-dev lacks ${document}")
+  endif()
+endforeach()
 foreach(file share/man/man1/weft-trace.1.gz share/man/man1/weft-trace-record.1.gz
         share/bash-completion/completions/weft-trace)
   if(NOT EXISTS ${WORK_DIR}/unpacked/usr/${file})

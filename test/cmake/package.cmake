@@ -74,6 +74,14 @@ ${package}${detector}")
   endif()
 endif()
 
+# The documents come along.
+foreach(document README.md CHANGELOG.md docs/questions.md docs/guide/production.md docs/timeline.png
+        docs/problems/hog.cpp examples/server.hpp)
+  if(NOT EXISTS ${WORK_DIR}/moved/share/doc/weft/${document})
+    message(FATAL_ERROR "${document} is not installed")
+  endif()
+endforeach()
+
 # No path of this machine in what is installed.
 file(GLOB_RECURSE installed ${WORK_DIR}/moved/*)
 cmake_path(GET SOURCE_DIR PARENT_PATH root)
