@@ -45,7 +45,10 @@ int main(int argc, char** argv) {
       work.spawn({.name = "price"}, [&] {
         for (const std::uint64_t order : orders) keep(l, price_of(order));
       });
-    for (std::uint64_t n = 0; n < 400 || how == "forever"; ++n) orders.send(n);
+    for (std::uint64_t n = 0; n < 400 || how == "forever"; ++n) {
+      orders.send(n);
+      if (how == "forever") weft::this_fiber::sleep_for(5ms);  // beside the other commands
+    }
     if (how == "crash") std::abort();
     orders.close();
     work.join();
