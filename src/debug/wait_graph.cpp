@@ -79,16 +79,15 @@ void wait_graph::add(const fiber_snapshot& l) {
       break;
     case park_reason::channel_send:
       ++extra_waiter_lists_[l.object].senders;
-      return;
+      break;
     case park_reason::channel_receive:
       ++extra_waiter_lists_[l.object].receivers;
-      return;
+      break;
     case park_reason::select:
       return add_select(l);
-    default:
+    default:  // thousands may wait for their sockets: nothing is kept for them
       break;
   }
-  ++extra_waiter_lists_[l.object].others;
 }
 
 void wait_graph::add_select(const fiber_snapshot& l) {

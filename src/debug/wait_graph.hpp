@@ -62,15 +62,14 @@ class wait_graph {
   [[nodiscard]] std::unordered_set<const fiber_record*> stuck() const;
 
   struct extra_waiters {
-    std::size_t senders = 0, receivers = 0, others = 0;
+    std::size_t senders = 0, receivers = 0;
   };
   std::unordered_map<const fiber_record*, edge> edges_;
   bool has_limits_ = false;  // a fiber waits at a scope's limit
   std::unordered_map<const fiber_record*, fiber_record*> inner_;        // runs on its stack
   std::unordered_map<const void*, std::vector<fiber_record*>> scopes_;  // children
-  // at channels and the like
-  std::unordered_map<const void*, extra_waiters> extra_waiter_lists_;
-  std::unordered_map<const fiber_record*, std::string> selects_;  // in words
+  std::unordered_map<const void*, extra_waiters> extra_waiter_lists_;   // at channels
+  std::unordered_map<const fiber_record*, std::string> selects_;        // in words
 };
 
 }  // namespace weft::detail

@@ -40,6 +40,7 @@ class record_trim final : public trimmed_store {
   // ---- by the table
   void note_taken(std::size_t idle) noexcept WEFT_REQUIRES(Table::lock()) {
     lowest_ = std::min(lowest_, idle);
+    left_over_ = std::min(left_over_, idle);  // what is idle later is not what the trim left
   }
   void note_given(std::size_t idle) noexcept WEFT_REQUIRES(Table::lock()) {
     if (idle > threshold() && Table::can_drop()) [[unlikely]]
@@ -55,7 +56,6 @@ class record_trim final : public trimmed_store {
   void end_period() noexcept override {
     const base::lock_guard guard(Table::lock());
     to_trim_ = lowest_ > threshold() ? lowest_ - kept : 0;
-    left_over_ = std::min(left_over_, lowest_);
     lowest_ = table_.idle();
   }
   bool trim_some() noexcept override {
@@ -75,8 +75,9 @@ class record_trim final : public trimmed_store {
   static constexpr std::size_t kept = 256;
   static constexpr int at_once = 1024;
 
-  // What a trim has left, since its units were not full, is not looked at again before it has grown
-  // a little.
+  // What a trim could not drop, since its units were not full, is not looked at again before it has
+  // grown a little. What it was not to drop, because it was in use in the period or came back
+  // during the trim, is for the next one.
   [[nodiscard]] std::size_t threshold() const noexcept WEFT_REQUIRES(Table::lock()) {
     return left_over_ + std::max(kept, left_over_ / 32);
   }
@@ -89,6 +90,7 @@ class record_trim final : public trimmed_store {
     if (!found_.reset(n)) return false;  // no memory: in the next period
     guard.lock();
     if (table_.count() == n) {  // else: a moment later
+      not_dropped_ = table_.idle();
       idle_ = table_.take_idle();
       at_ = n;
       phase_ = phase::sees;
@@ -115,6 +117,7 @@ class record_trim final : public trimmed_store {
       if (to_trim_ >= unit && found_.has_all(first, unit)) {
         units |= std::uint64_t{1} << u;
         to_trim_ -= unit;
+        not_dropped_ -= unit;
         continue;
       }
       for (std::uint32_t i = unit; i-- > 0;)
@@ -126,8 +129,11 @@ class record_trim final : public trimmed_store {
     table_.give_idle(kept_, at_ == 0);
     if (at_ != 0) return true;
     phase_ = phase::rest;
+    const bool all_full = to_trim_ < unit;  // it dropped what it was to drop
+    left_over_ = all_full ? std::min(not_dropped_, kept + unit) : not_dropped_;
+    left_over_ = std::min(left_over_, table_.idle());
     to_trim_ = 0;
-    lowest_ = left_over_ = table_.idle();
+    lowest_ = table_.idle();
     found_.free();
     return false;
   }
@@ -137,6 +143,7 @@ class record_trim final : public trimmed_store {
   std::size_t left_over_ WEFT_GUARDED_BY(Table::lock()) = 0;  // of the last trim
   // ---- of the claim
   std::size_t to_trim_ = 0;
+  std::size_t not_dropped_ = 0;  // of those that the trim has taken
   phase phase_ = phase::rest;
   typename Table::idle_list idle_, kept_;
   base::index_set found_;

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -94,13 +93,25 @@ std::size_t guard_slots(refill_space& space, std::size_t count, std::error_code&
 
 }  // namespace
 
+// In pages of its own: what it outgrows, and what a burst has made of it, goes back at once.
 bool slot_list::reserve(std::size_t capacity) noexcept {
   if (capacity <= capacity_) return true;
-  const std::size_t wanted = std::max(capacity, capacity_ * 2);
-  void* const bigger = std::realloc(static_cast<void*>(slots_), wanted * sizeof(std::byte*));
-  if (bigger == nullptr) return false;
-  slots_ = static_cast<std::byte**>(bigger);
-  capacity_ = wanted;
+  const std::size_t page = os::page_size();
+  const auto bytes_of = [page](std::size_t n) {
+    return (n * sizeof(std::byte*) + page - 1) / page * page;
+  };
+  const std::size_t bytes = bytes_of(std::max(capacity, capacity_ * 2));
+  std::byte* bigger = nullptr;
+  if (os::reserve(bytes, page, bigger)) return false;
+  const std::size_t n = size();
+  if (capacity_ != 0) {
+    std::memcpy(bigger, slots_ + begin_, n * sizeof(std::byte*));
+    os::release(reinterpret_cast<std::byte*>(slots_), bytes_of(capacity_));
+  }
+  slots_ = reinterpret_cast<std::byte**>(bigger);
+  begin_ = 0;
+  end_ = touched_ = n;
+  capacity_ = bytes / sizeof(std::byte*);
   return true;
 }
 
@@ -109,6 +120,19 @@ void slot_list::close_gap() noexcept {
   std::memmove(static_cast<void*>(slots_), slots_ + begin_, n * sizeof(std::byte*));
   begin_ = 0;
   end_ = n;
+}
+
+// A call for a few pages is not worth it.
+void slot_list::drop_unused_pages() noexcept {
+  constexpr std::size_t worth_it = 16;
+  const std::size_t page = os::page_size();
+  if ((touched_ - size()) * sizeof(std::byte*) < worth_it * page) return;
+  close_gap();
+  const auto first = (reinterpret_cast<std::uintptr_t>(slots_ + end_) + page - 1) / page * page;
+  const auto last = reinterpret_cast<std::uintptr_t>(slots_ + touched_) / page * page;
+  const os::range pages{reinterpret_cast<std::byte*>(first), last - first};
+  static_cast<void>(os::discard({&pages, 1}));  // advisory
+  touched_ = end_;
 }
 
 // Adds a slab four times the last one's share, halving on refusal: the last gigabyte under a ulimit

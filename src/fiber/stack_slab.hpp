@@ -18,6 +18,7 @@
 //   STACK-3  a slab in `all_slabs` is complete: it is pushed by a release and found by an acquire,
 //            and no slab ever leaves the list.
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -60,15 +61,19 @@ class slot_list {
     if (end_ == capacity_) [[unlikely]]
       close_gap();
     slots_[end_++] = limit;
+    touched_ = std::max(touched_, end_);
   }
   // the newest; not empty
   [[nodiscard]] std::byte* pop() noexcept { return slots_[--end_]; }
   [[nodiscard]] std::byte* pop_oldest() noexcept { return slots_[begin_++]; }  // not empty
+  /// What a burst has made of it goes: the pages without an entry. The capacity stays.
+  void drop_unused_pages() noexcept;
 
  private:
   void close_gap() noexcept;
   std::byte** slots_ = nullptr;
   std::size_t begin_ = 0, end_ = 0, capacity_ = 0;
+  std::size_t touched_ = 0;  // no entry was ever behind it, since its pages were last dropped
 };
 
 enum class stack_kind : std::uint8_t { guarded, checked };

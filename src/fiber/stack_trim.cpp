@@ -83,7 +83,11 @@ bool class_pool::trim_some(stack_class c, refill_space& space) noexcept {
       for (; n < refill_space::slots && s.to_trim > 0 && s.warm.size() > kept_warm;
            ++n, --s.to_trim)
         space.limits[n] = s.warm.pop_oldest();
-      if (n == 0) s.to_trim = 0;
+      if (n == 0) {
+        s.to_trim = 0;
+        s.warm.drop_unused_pages();
+        s.cold.drop_unused_pages();
+      }
       s.being_trimmed += n;
       s.lowest = std::min(s.lowest, s.warm.size());
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The memory of records that a burst leaves idle goes back, and no ticket or event of before fits
 // the records that come again there (fiber/record_trim.hpp, TRIM-2).
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -30,11 +31,14 @@ namespace {
 constexpr std::size_t many = 20'000;
 
 // What a service thread does, period after period, until nothing is left to do.
+void trim_until_done() {
+  while (trim_stacks(weft::os::now_ns()) != std::numeric_limits<std::int64_t>::max()) continue;
+}
 void trim_all() {
   const trim_period none(0);
   trim_claim.want();
   REQUIRE(trim_claim.claim());
-  while (trim_stacks(weft::os::now_ns()) != std::numeric_limits<std::int64_t>::max()) continue;
+  trim_until_done();
 }
 
 // How many of the pages below these addresses have memory.
@@ -153,6 +157,75 @@ TEST_CASE("descriptors' records: their pages go, generations go on") {
     REQUIRE(d.duplicate.load() == -1);
   }
   for (poll_descriptor* d : again) abandon(*d);
+}
+
+namespace {
+
+struct fiber_records {
+  using record = fiber_record;
+  static constexpr std::size_t unit = 16;
+  static record& take() { return take_record(); }
+  static void give(record& r) { give_record(r); }
+};
+struct descriptors {
+  using record = poll_descriptor;
+  static constexpr std::size_t unit = 64;
+  static record& take() { return make_descriptor(0, descriptor_kind::borrowed); }
+  static void give(record& d) { abandon(d); }
+};
+
+template <class Kind>
+std::vector<typename Kind::record*> take_many() {
+  std::vector<typename Kind::record*> all;
+  for (std::size_t i = 0; i < many; ++i) all.push_back(&Kind::take());
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("a burst that ends within a period goes in the next one", Kind, fiber_records,
+                   descriptors) {
+  if (!units_fill_pages(Kind::unit * sizeof(typename Kind::record))) return;
+  trim_all();
+  const auto all = take_many<Kind>();
+  const std::size_t before = resident(all);
+  constexpr std::size_t early = 1000;  // idle in all of the period, so dropped at its end
+  for (std::size_t i = 0; i < early; ++i) Kind::give(*all[i]);
+  const trim_period none(0);
+  trim_claim.want();
+  REQUIRE(trim_claim.claim());
+  REQUIRE(trim_stacks(weft::os::now_ns()) != std::numeric_limits<std::int64_t>::max());
+  for (std::size_t i = early; i < many; ++i) Kind::give(*all[i]);
+  trim_until_done();
+  CHECK(resident(all) < before / 10);
+}
+
+TEST_CASE_TEMPLATE("a burst after one whose records could not go is wanted anew", Kind,
+                   fiber_records, descriptors) {
+  if (!units_fill_pages(Kind::unit * sizeof(typename Kind::record))) return;
+  trim_all();
+  auto all = take_many<Kind>();
+  const std::size_t before = resident(all);
+  std::sort(all.begin(), all.end());
+  std::vector<typename Kind::record*> kept;  // one of each unit
+  for (std::size_t i = 0; i < many; ++i)
+    if (i % Kind::unit == 0)
+      kept.push_back(all[i]);
+    else
+      Kind::give(*all[i]);
+  trim_all();
+  CHECK(resident(all) > before / 2);
+
+  all = kept;
+  while (all.size() < many) all.push_back(&Kind::take());
+  std::sort(all.begin(), all.end());
+  const auto middle = all.begin() + many * 3 / 4;  // fewer than were idle before
+  std::for_each(all.begin(), middle, [](auto* r) { Kind::give(*r); });
+  const trim_period none(0);
+  REQUIRE(trim_claim.claim());  // nobody has to say so
+  trim_until_done();
+  CHECK(resident(all) < before / 2);
+  std::for_each(middle, all.end(), [](auto* r) { Kind::give(*r); });
 }
 
 TEST_CASE("bursts of fibers come and go while others run") {

@@ -72,6 +72,25 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a list of stacks gives back the pages that a burst made of it, and keeps its entries") {
+  static std::byte many[std::size_t{1} << 20];
+  constexpr std::size_t n = sizeof many, left = 1000;
+  static detail::slot_list list;  // as all of them it lives for ever
+  REQUIRE(list.reserve(n));
+  for (int round = 0; round < 2; ++round) {
+    for (std::size_t i = list.size(); i < n; ++i) list.push(many + i);
+    const std::size_t full = resident_bytes();
+    for (std::size_t i = 0; i < n - left; ++i) REQUIRE(list.pop_oldest() == many + i);
+    list.drop_unused_pages();
+    if (!WEFT_ASAN && !WEFT_TSAN) CHECK(resident_bytes() + n * sizeof(void*) / 10 * 9 < full);
+    REQUIRE(list.size() == left);
+    for (std::size_t i = 0; i < left; ++i) list.push(list.pop_oldest());
+    for (std::size_t i = n; i > n - left; --i) REQUIRE(list.pop() == many + i - 1);
+    list.drop_unused_pages();
+    REQUIRE(list.size() == 0);
+  }
+}
+
 TEST_CASE("stacks that were in use within a period keep their pages") {
   const trim_period long_one(std::numeric_limits<std::int64_t>::max() / 4);
   options o;
