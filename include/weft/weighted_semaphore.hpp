@@ -69,6 +69,7 @@ class weighted_semaphore {
     std::int64_t wanted;
     event granted{};
     waiter* next = nullptr;
+    waiter* previous = nullptr;
   };
   void check(std::int64_t n) const;
   bool take(std::int64_t n, const detail::wait_limit& limit);
@@ -79,6 +80,7 @@ class weighted_semaphore {
   const std::int64_t permits_;
   std::int64_t free_;
   waiter* first_ = nullptr;
+  waiter* last_ = nullptr;
 };
 
 }  // namespace WEFT_API weft

@@ -46,9 +46,9 @@ bool weighted_semaphore::take(std::int64_t n, const detail::wait_limit& limit) {
       free_ -= n;
       return true;
     }
-    waiter** end = &first_;
-    while (*end != nullptr) end = &(*end)->next;
-    *end = &me;
+    me.previous = last_;
+    (last_ != nullptr ? last_->next : first_) = &me;
+    last_ = &me;
   }
   std::exception_ptr starved;  // no memory to wait
   try {
@@ -84,16 +84,15 @@ std::int64_t weighted_semaphore::available() const {
 void weighted_semaphore::grant() {
   while (first_ != nullptr && first_->wanted <= free_) {
     waiter& w = *first_;
-    first_ = w.next;
+    remove(w);
     free_ -= w.wanted;
     w.granted.set();
   }
 }
 
 void weighted_semaphore::remove(waiter& w) noexcept {
-  waiter** at = &first_;
-  while (*at != &w) at = &(*at)->next;
-  *at = w.next;
+  (w.previous != nullptr ? w.previous->next : first_) = w.next;
+  (w.next != nullptr ? w.next->previous : last_) = w.previous;
 }
 
 }  // namespace weft

@@ -61,6 +61,33 @@ TEST_CASE("weighted_semaphore: those behind one that gives up go on") {
   });
 }
 
+// With a list that is walked from its start this takes minutes.
+TEST_CASE("weighted_semaphore: many wait, and half of them give up") {
+  constexpr int n = 50'000;
+  weft::run([] {
+    weft::weighted_semaphore s(n);
+    s.acquire(n);
+    std::atomic<int> got{0};
+    weft::scope waiters;
+    for (int i = 0; i < n; ++i) {
+      waiters.spawn([&, i] {
+        if (i % 2 == 0)
+          s.acquire(1);
+        else if (!s.acquire(1, weft::this_fiber::stop_token()))
+          return;
+        ++got;
+      });
+    }
+    weft::this_fiber::yield();
+    waiters.request_stop();
+    while (waiters.size() > n / 2) weft::this_fiber::sleep_for(1ms);
+    s.release(n);
+    waiters.join();
+    CHECK(got == n / 2);
+    CHECK(s.available() == n / 2);
+  });
+}
+
 TEST_CASE("weighted_semaphore: errors say the numbers") {
   CHECK_THROWS_AS(weft::weighted_semaphore(-1), std::invalid_argument);
   weft::weighted_semaphore s(2);
