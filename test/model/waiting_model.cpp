@@ -8,6 +8,7 @@
 
 #include "model/waiting_objects.hpp"
 #include "sync/countdown_core.hpp"
+#include "sync/event_core.hpp"
 #include "sync/semaphore_core.hpp"
 
 using namespace weft;
@@ -24,26 +25,18 @@ using model::holds_widely;
 using model::with_switches;
 using model::world;
 
-// ---- WAIT: a flag as in event.cpp
+// ---- WAIT, EVENT
 // -----------------------------------------------------------------
 struct flag {
   model::atomic<std::uint32_t> set{0};
   detail::wait_list waiters;
 
-  void raise() {
-    detail::wait_list local;
-    env::wake_list out;
-    env::guard g(this);
-    detail::splice_back(local, waiters);
-    set.store(1, std::memory_order_release);
-    detail::wake_all<env>(g, out, local);
-  }
-  bool is_set() { return set.load(std::memory_order_acquire) != 0; }
+  void raise() { detail::set_event<env>(this, set, waiters); }
+  bool is_set() { return set.load(std::memory_order_acquire) != 0; }  // as event::is_set
   bool wait(agent& s) {
     if (is_set()) return true;
     env::waiter me(s);
-    return detail::wait_unless<env>(me, waiters, this, {}, [&] { return is_set(); }) ==
-           wait_end::ready;
+    return detail::wait_for_event<env>(this, set, waiters, me, {}) == wait_end::ready;
   }
 };
 
@@ -256,8 +249,10 @@ TEST_CASE("SEM: permits are kept; who acquired may destroy it") {
   });
 }
 
-TEST_CASE("COUNT, SEM: which orderings are needed") {
+TEST_CASE("EVENT, COUNT, SEM: which orderings are needed") {
   const model::options few = with_switches(1);
+  const auto events = model::mutate(few, {waiter_destroys}, "/event_core.hpp");
+  CHECK_MESSAGE(model::survivors(events).empty(), model::list(events));
   const auto counts =
       model::mutate(few, {one_counts_to_zero, late_for_the_count}, "/countdown_core.hpp");
   CHECK_MESSAGE(model::survivors(counts).empty(), model::list(counts));
