@@ -7,11 +7,6 @@
 //            making.
 //   SCOPE-2  no place taken and joiner_ set never hold together outside the lock: the step that
 //            takes the last child out takes the joiner with it.
-//   STOP-1  a listener outlives every call of it: stop_work pins it under the fiber's lock and
-//           unpins it (release) after the call; the listener's end takes it out and waits for zero
-//           (acquire).
-//   STOP-2  a request is heard: the listener is stored, then the flag read; the request stores the
-//           flag, then reads the listener. All four are seq_cst.
 //   SCOPE-3  after the unlock that freed the last place, nothing of the scope is touched: its owner
 //            may destroy it.
 //   SCOPE-4  a place that becomes free while agents wait is given to the first of them, under the
@@ -256,17 +251,10 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
   class listening {
    public:
     listening(fiber_record& self, scope_core& scope) noexcept : self_(self), scope_(scope) {
-      self_.on_stop.store(&scope_.listener_, std::memory_order_seq_cst);
-      // [STOP-2] set, then the flag; mark_stopped: the flag, then this.
-      if (self_.stop_requested.load(std::memory_order_seq_cst)) scope_.stop();
+      if (scope_.listener_.begin(self_.on_stop, self_.stop_requested)) scope_.stop();
     }
     ~listening() {
-      {
-        const base::lock_guard guard(self_.lock);
-        self_.on_stop.store(nullptr, std::memory_order_relaxed);
-      }
-      // [STOP-1] stop_work::run
-      while (scope_.listener_.pins.load(std::memory_order_acquire) != 0) yield();
+      scope_.listener_.end(self_.on_stop, self_.lock, [] { yield(); });
     }
     listening(const listening&) = delete;
     listening& operator=(const listening&) = delete;
@@ -305,10 +293,13 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
   }
 
   struct scope_listener : stop_listener {
+    explicit scope_listener(scope_core& s) noexcept
+        : stop_listener(
+              [](stop_listener& l) noexcept { static_cast<scope_listener&>(l).scope.stop(); }),
+          scope(s) {}
     scope_core& scope;
   };
-  scope_listener listener_{
-      {[](stop_listener& l) noexcept { static_cast<scope_listener&>(l).scope.stop(); }}, *this};
+  scope_listener listener_{*this};
   mutable base::ranked_futex_lock<base::lock_rank::scope> lock_;
   bool stopped_ WEFT_GUARDED_BY(lock_) = false;
   const time_point deadline_;  // the nearest, of this scope and of those around it

@@ -24,6 +24,7 @@
 #include "fiber/join_word.hpp"
 #include "fiber/record_table.hpp"
 #include "fiber/stack_pool.hpp"
+#include "fiber/stop_listener.hpp"
 #include "fiber/switch.hpp"
 #include "os/os.hpp"
 #include "trace/reason.hpp"
@@ -59,13 +60,6 @@ struct fiber_extras {
   std::vector<local_value> locals;  // fiber_local values, in the order they were made
   // the calls that led to the exception it ended with; the fiber's, then whoever has its end
   std::vector<const void*> thrown_by;
-};
-
-/// Hears of a stop request on a fiber that does not wait itself but runs others on its stack.
-/// Pinned under the fiber's lock; it stays until it is pinned no more.
-struct stop_listener {
-  void (*stop)(stop_listener&) noexcept;
-  std::atomic<std::uint32_t> pins{0};
 };
 
 /// The link in a scope's list of children.
@@ -113,7 +107,7 @@ struct alignas(base::cache_line) fiber_record : task {
   // what it waits for; relaxed: for reports, which see it with the state
   std::atomic<const void*> wait_object{nullptr};
   // -- fourth line
-  std::atomic<stop_listener*> on_stop{nullptr};
+  stop_listener::slot on_stop{nullptr};
   base::futex_lock lock;  // extras and on_stop against stop requests and readers
   std::atomic<std::uint32_t> thread_wake{0};
   // weft::no_preempt guards alive; the fiber itself writes

@@ -245,9 +245,7 @@ void stop_work::run() noexcept {
     const running_callbacks now;
     source.request_stop();
   }
-  if (listener == nullptr) return;
-  listener->stop(*listener);
-  listener->pins.fetch_sub(1, std::memory_order_release);  // [STOP-1] the listener's end
+  if (listener != nullptr) listener->tell();
 }
 
 stop_work begin_stop(fiber_record& f) noexcept {
@@ -262,12 +260,9 @@ stop_work mark_stopped(fiber_record& f) noexcept {
   stop_work work;
   {
     const base::lock_guard guard(f.lock);
-    // [PARK-2] commit, [STOP-2] a listener's begin
-    f.stop_requested.store(true, std::memory_order_seq_cst);
+    work.listener = stop_listener::request(f.stop_requested, f.on_stop);
     // [REC-2]
     if (const fiber_extras* x = f.extras.load(std::memory_order_acquire)) work.source = x->stop;
-    work.listener = f.on_stop.load(std::memory_order_seq_cst);
-    if (work.listener != nullptr) work.listener->pins.fetch_add(1, std::memory_order_relaxed);
   }
   if (f.word.wake_for_stop() == wake_duty::enqueue) work.woken = &f;
   return work;
