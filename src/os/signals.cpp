@@ -22,11 +22,10 @@
 //          delivery, is the end of the chain. Otherwise a handler from before us that has been
 //          installed again, in front, calls us twice, and again.
 
-// SIG-1  a dispatch that finds a handler finds the previous action, too: `previous` is written,
-//        then the handler released; a dispatch that finds none chains on.
-
 #include <array>
 #include <cerrno>
+#include <memory>
+#include <new>
 #include <utility>
 
 #include <dlfcn.h>
@@ -38,6 +37,7 @@
 #include "os/errno_guard.hpp"
 #include "os/exclusive.hpp"
 #include "os/os.hpp"
+#include "os/signal_chain.hpp"
 #include "os/signal_context.hpp"
 
 #pragma weak dlopen  // a program that is linked statically has none, and nothing to unload
@@ -45,12 +45,21 @@
 namespace weft::os {
 namespace {
 
-constexpr std::size_t most_handlers = 4;
+struct real_atomics {
+  template <class T>
+  using atomic = std::atomic<T>;
+};
+// An action that ours stands in front of, or once did; in a list, it is constant and never freed: a
+// dispatch may be late [SIG-1].
+struct former_action {
+  struct sigaction action{};
+  former_action* next = nullptr;
+};
 struct entry {
-  // null ones last; asked in order
-  std::array<std::atomic<signal_handler>, most_handlers> handlers{};
-  struct sigaction previous{};  // written under `changing`, before handler is published [SIG-1]
-  bool installed = false;       // under `changing`: dispatch was, once [SIG-2]
+  basic_signal_chain<real_atomics, signal_handler, former_action> chain;
+  // ---- under `changing`
+  former_action* formers = nullptr;  // all there have been, each once
+  bool installed = false;            // dispatch was, once [SIG-2]
 };
 constinit std::array<entry, 65> table{};
 constinit std::atomic_flag changing;
@@ -113,15 +122,9 @@ void dispatch(int signal, siginfo_t* info, void* context) {
     return;
   }
   const entry& e = table[static_cast<std::size_t>(signal)];
-  // acquire: pairs with the release in install_signal_handler [SIG-1]; null between the two steps
-  // of an installation or a removal.
-  for (const auto& slot : e.handlers) {
-    const signal_handler handler = slot.load(std::memory_order_acquire);
-    if (handler == nullptr) break;
-    if (handler(signal, info, context)) return;
-  }
+  if (e.chain.ask([&](signal_handler h) { return h(signal, info, context); })) return;
   passing = {info, frame, signal};
-  previous_action(signal, info, context, e.previous);
+  previous_action(signal, info, context, e.chain.behind()->action);
   passing = before;
 }
 
@@ -136,6 +139,23 @@ bool calls_nobody(const struct sigaction& action) {
 bool same_handler(const struct sigaction& a, const struct sigaction& b) {
   // one union
   return ((a.sa_flags ^ b.sa_flags) & SA_SIGINFO) == 0 && a.sa_handler == b.sa_handler;
+}
+
+bool same_action(const struct sigaction& a, const struct sigaction& b) {
+  // not all of sa_mask: the kernel does not write it to its end
+  for (int s = 1; s < static_cast<int>(table.size()); ++s)
+    if (sigismember(&a.sa_mask, s) != sigismember(&b.sa_mask, s)) return false;
+  return a.sa_flags == b.sa_flags && a.sa_handler == b.sa_handler;
+}
+// The one in the list with what `action` says; `spare` goes there if none has. Null: no memory.
+const former_action* former_of(entry& e, const struct sigaction& action,
+                               std::unique_ptr<former_action>& spare) noexcept {
+  for (former_action* f = e.formers; f != nullptr; f = f->next)
+    if (same_action(f->action, action)) return f;
+  if (spare == nullptr) return nullptr;
+  spare->action = action;
+  spare->next = e.formers;
+  return e.formers = spare.release();
 }
 
 // A handler is never taken out, for others may lead to it. So the shared object it is in, a plugin
@@ -156,20 +176,22 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
     return std::make_error_code(std::errc::invalid_argument);
   }
   entry& e = table[static_cast<std::size_t>(signal)];
+  // before the lock: malloc's may be a frozen thread's
+  std::unique_ptr<former_action> spare(new (std::nothrow) former_action);
   const exclusive hold(changing);
   struct sigaction current{};
   if (sigaction(signal, nullptr, &current) != 0) return {error_number(), std::generic_category()};
+  const former_action* const behind = e.chain.behind();
   const bool in_front = !ours(current) && (!e.installed || calls_nobody(current) ||
-                                           same_handler(current, e.previous));
-  std::size_t n = 0;
-  // relaxed: written under `changing` only.
-  for (; n < most_handlers; ++n) {
-    const signal_handler installed = e.handlers[n].load(std::memory_order_relaxed);
-    if (installed == handler || installed == nullptr) break;
+                                           same_handler(current, behind->action));
+  if (!e.chain.has_room_for(handler))
+    return std::make_error_code(std::errc::device_or_resource_busy);
+  if (in_front) {
+    const former_action* const former = former_of(e, current, spare);
+    if (former == nullptr) return std::make_error_code(std::errc::not_enough_memory);
+    e.chain.put_behind(*former);
   }
-  if (n == most_handlers) return std::make_error_code(std::errc::device_or_resource_busy);
-  if (in_front) e.previous = current;
-  e.handlers[n].store(handler, std::memory_order_release);  // [SIG-1] pairs with dispatch()
+  e.chain.add(handler);
   if (!in_front) return {};
   struct sigaction mine{};
   mine.sa_sigaction = dispatch;
@@ -184,9 +206,7 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
 }
 
 bool has_signal_handler(int signal) noexcept {
-  // [SIG-1]
-  return table[static_cast<std::size_t>(signal)].handlers[0].load(std::memory_order_acquire) !=
-         nullptr;
+  return table[static_cast<std::size_t>(signal)].chain.has_any();
 }
 
 void restore_signal_handler(int signal) noexcept {
@@ -195,10 +215,9 @@ void restore_signal_handler(int signal) noexcept {
   const exclusive hold(changing);
   struct sigaction current{};
   if (sigaction(signal, nullptr, &current) != 0 || !ours(current)) return;
-  sigaction(signal, &e.previous, nullptr);
+  sigaction(signal, &e.chain.behind()->action, nullptr);
   e.installed = false;
-  // [SIG-1] a late dispatch chains on
-  for (auto& slot : e.handlers) slot.store(nullptr, std::memory_order_release);
+  e.chain.clear();
 }
 
 interrupted_state interrupted(const void* context) noexcept {

@@ -166,6 +166,40 @@ TEST_CASE("signals: handled in front of the previous handler, chained, restored"
   CHECK(seen_by_previous == 3);
 }
 
+std::atomic<int> seen_whole{0}, seen_in_part{0};
+void with_info(int signal, siginfo_t* info, void*) {
+  const bool whole = info != nullptr && info->si_signo == signal;
+  (whole ? seen_whole : seen_in_part).fetch_add(1, std::memory_order_relaxed);
+}
+void without_info(int) { seen_whole.fetch_add(1, std::memory_order_relaxed); }
+
+// Another action each time, of another kind. (ThreadSanitizer sees an action that is overwritten.)
+TEST_CASE("SIG-1: a signal finds a whole action while weft comes and goes in front of it") {
+  struct sigaction before{}, kinds[2]{};
+  kinds[0].sa_sigaction = with_info;
+  kinds[0].sa_flags = SA_SIGINFO;
+  kinds[1].sa_handler = without_info;
+  REQUIRE(sigaction(SIGUSR2, &kinds[0], &before) == 0);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i)
+    threads.emplace_back([&] {
+      while (!stop.load(std::memory_order_relaxed))
+        static_cast<void>(os::signal_thread(os::thread_id(), SIGUSR2));
+    });
+  for (int i = 0; i < 500; ++i) {
+    sigaction(SIGUSR2, &kinds[i % 2], nullptr);
+    REQUIRE_FALSE(os::install_signal_handler(SIGUSR2, never_takes_it));
+    const int seen = seen_whole.load(std::memory_order_relaxed);
+    while (seen_whole.load(std::memory_order_relaxed) == seen) std::this_thread::yield();
+    os::restore_signal_handler(SIGUSR2);
+  }
+  stop = true;
+  for (auto& t : threads) t.join();
+  CHECK(seen_in_part == 0);
+  sigaction(SIGUSR2, &before, nullptr);
+}
+
 TEST_CASE("signals: a default action behind weft still happens") {
   const auto dies = test::in_child([] {
     os::install_signal_handler(SIGUSR1, [](int, siginfo_t*, void*) { return false; });
