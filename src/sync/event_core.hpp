@@ -25,7 +25,7 @@ template <class Env>
 wait_end wait_for_event(const void* object, typename Env::template atomic<std::uint32_t>& flag,
                         wait_list& waiters, typename Env::waiter& me,
                         const typename Env::limit& limit) {
-  // relaxed: who sets it has the guard
+  // relaxed: set_event has the guard
   return wait_unless<Env>(me, waiters, object, limit,
                           [&] { return flag.load(std::memory_order_relaxed) != 0; });
 }
