@@ -14,6 +14,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstddef>
@@ -52,12 +53,15 @@ void send_file(connection& c, weft::net::tcp_stream& stream, const std::string& 
   if (path.find("/../") != path.npos || path.ends_with("/..") || path.find('\0') != path.npos)
     return c.respond(404, text, "No such file\n");
   struct stat about{};
+  int why = 0;
   const int file = weft::offload([&] {
     const int fd = ::open((root + path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) why = errno;
     if (fd >= 0 && ::fstat(fd, &about) == 0 && S_ISREG(about.st_mode)) return fd;
     if (fd >= 0) ::close(fd);
     return -1;
   });
+  if (why == EMFILE || why == ENFILE || why == ENOMEM) return c.respond(503, text, "Too busy\n");
   if (file < 0) return c.respond(404, text, "No such file\n");
   c.begin(200, type_of(path), static_cast<std::uint64_t>(about.st_size));
   bool well = c.flush();
@@ -101,6 +105,7 @@ void answer(connection& c, weft::net::tcp_stream& stream, const http::request& r
 
 int main(int argc, char** argv) {
   examples::server_options server;
+  server.descriptors_each = 2;  // a file's
   http::limits limits;
   std::string root;
   CLI::App app{"Serves greetings and files over HTTP/1.1, one fiber per connection."};

@@ -66,6 +66,7 @@ class pair_of_streams {
 
 int main(int argc, char** argv) {
   examples::server_options server;
+  server.descriptors_each = 2;
   std::string to;
   int idle_ms = 60'000, connect_ms = 5'000;
   CLI::App app{"Passes TCP connections on to another address."};

@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from support import Server, need, read_exactly, read_to_end, reset, run, wait_until
@@ -181,16 +182,20 @@ with Server(PROGRAM) as server:
     wait_until(refused, "a server that ends takes no more connections")
     idle.close(), busy.close(), begun.close()
 
-# A request that takes longer than the grace is ended.
-with Server(PROGRAM, "--grace-ms", 100) as server:
-    client = server.connect()
-    client.sendall(b"GET /wait?ms=60000 HTTP/1.1\r\nHost: h\r\n\r\n")
-    with server.connect() as other:  # the first is under way, when this is answered
-        other.sendall(GET)
-        assert ANSWER.match(other.recv(4096))
-    server.process.send_signal(signal.SIGTERM)
-    server.process.wait(60)
-    client.close()
+# A request that takes longer than the grace is ended; by a second signal, too.
+for grace, again in (100, False), (3_600_000, True):
+    with Server(PROGRAM, "--grace-ms", grace) as server:
+        client = server.connect()
+        client.sendall(b"GET /wait?ms=60000 HTTP/1.1\r\nHost: h\r\n\r\n")
+        with server.connect() as other:  # the first is under way, when this is answered
+            other.sendall(GET)
+            assert ANSWER.match(other.recv(4096))
+        server.process.send_signal(signal.SIGTERM)
+        while again and server.process.poll() is None:
+            time.sleep(0.1)  # two that come at once are one
+            server.process.send_signal(signal.SIGTERM)
+        server.process.wait(60)
+        client.close()
 
 # Without descriptors it says so, goes on, and serves again.
 with Server(PROGRAM) as server:
