@@ -86,8 +86,8 @@ class promise_base {
   void set_exception(std::exception_ptr error) { need().set_error(std::move(error)); }
   /// The same, at the end of the calling fiber or thread, after its fiber_local values are gone.
   void set_exception_at_thread_exit(std::exception_ptr error) {
-    need().set_error_quietly(std::move(error));
-    publish_at_exit();
+    future_state<T>& s = need();
+    publish_at_exit(state_, [&] { s.set_error_quietly(std::move(error)); });
   }
 
  protected:
@@ -103,11 +103,8 @@ class promise_base {
   template <class... U>
   void provide_at_exit(U&&... u) {
     future_state<T>& s = need();
-    s.provide_quietly([&] { s.result.set(std::forward<U>(u)...); });
-    publish_at_exit();
-  }
-  void publish_at_exit() {
-    at_exit_run([s = state_] { s->publish(); });
+    publish_at_exit(state_,
+                    [&] { s.provide_quietly([&] { s.result.set(std::forward<U>(u)...); }); });
   }
   void exchange(promise_base& other) noexcept { state_.swap(other.state_); }
   std::shared_ptr<future_state<T>> state_;
@@ -212,7 +209,7 @@ class shared_future : public detail::future_base<T> {
 };
 
 /// Provides a result for a future. If it is destroyed without a result, the future gets
-/// std::future_errc::broken_promise.
+/// std::future_errc::broken_promise, or std::bad_alloc if there is no memory for that.
 template <class T>
 class promise : public detail::promise_base<T> {
  public:

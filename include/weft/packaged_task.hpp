@@ -95,8 +95,8 @@ class packaged_task<R(A...)> {
   void operator()(A... args) { need().call(std::forward<A>(args)...); }
   /// Calls the function now; the future becomes ready at the end of the calling fiber or thread.
   void make_ready_at_thread_exit(A... args) {
-    need().call_quietly(std::forward<A>(args)...);
-    detail::at_exit_run([s = state_] { s->publish(); });
+    state& s = need();
+    detail::publish_at_exit(state_, [&] { s.call_quietly(std::forward<A>(args)...); });
   }
   /// Drops the result. The task can be called again, and has a new future.
   void reset() {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <future>
 #include <mutex>
 #include <shared_mutex>
 #include <stop_token>
@@ -139,6 +140,51 @@ TEST_CASE("out of memory: what waits for a fiber otherwise than by its join") {
     weft::scope late(weft::scope_deadline{std::chrono::steady_clock::now() + 5ms});
     late.spawn(park_until_stopped);  // for ever, if nobody keeps the deadline
     late.join();
+  });
+}
+
+TEST_CASE("out of memory: a promise is broken, or kept at the end of a fiber") {
+  in_a_fiber("a broken promise", [] {
+    weft::future<int> f;
+    {
+      weft::promise<int> p;
+      f = p.get_future();
+    }
+    try {
+      f.get();
+      EXPECT(false);
+    } catch (const std::future_error&) {  // or std::bad_alloc
+    }
+  });
+  in_a_fiber("a value at the end", [] {
+    weft::promise<int> p;
+    auto f = p.get_future();
+    auto child = weft::spawn([&] {
+      ++ran;
+      try {
+        p.set_value_at_thread_exit(4);
+      } catch (const std::bad_alloc&) {
+        p.set_value(4);  // nothing was done
+      }
+    });
+    ++spawned;
+    child.join();
+    EXPECT(f.get() == 4);  // for ever, if nobody publishes it
+  });
+  in_a_fiber("a task's result at the end", [] {
+    weft::packaged_task<int()> task([] { return 4; });
+    auto f = task.get_future();
+    auto child = weft::spawn([&] {
+      ++ran;
+      try {
+        task.make_ready_at_thread_exit();
+      } catch (const std::bad_alloc&) {
+        task();
+      }
+    });
+    ++spawned;
+    child.join();
+    EXPECT(f.get() == 4);
   });
 }
 

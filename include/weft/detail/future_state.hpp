@@ -15,6 +15,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stop_token>
 #include <utility>
@@ -115,10 +116,16 @@ class future_state_base {
   void set_error_quietly(std::exception_ptr error) {
     provide_quietly([&] { error_ = std::move(error); });
   }
-  /// The provider goes away.
+  /// The provider goes away. Without memory for the error, the future gets std::bad_alloc.
   void abandon() noexcept {
     if (!provision_.is_free()) return;
-    set_error(std::make_exception_ptr(std::future_error(std::future_errc::broken_promise)));
+    std::exception_ptr error;
+    try {
+      error = std::make_exception_ptr(std::future_error(std::future_errc::broken_promise));
+    } catch (const std::bad_alloc&) {
+      error = std::current_exception();
+    }
+    set_error(std::move(error));
   }
   void throw_error() const {
     if (error_) std::rethrow_exception(error_);
@@ -159,6 +166,18 @@ class future_state : public future_state_base {
     }
   }
 };
+
+/// Calls `provide`, then publishes `state` at the end of the calling fiber or thread. The end is
+/// asked for first: nothing can fail once the result is there and no one would publish it.
+template <class State, class Provide>
+void publish_at_exit(const std::shared_ptr<State>& state, Provide&& provide) {
+  const auto provided = std::make_shared<bool>(false);
+  at_exit_run([state, provided] {
+    if (*provided) state->publish();
+  });
+  std::forward<Provide>(provide)();
+  *provided = true;
+}
 
 }  // namespace WEFT_API detail
 }  // namespace weft
