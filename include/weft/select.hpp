@@ -220,15 +220,18 @@ class selector {
     if (cases_.at(index) == nullptr)
       throw std::invalid_argument("weft::selector::remove: that case was removed already");
     enabled_[index] = false;
-    if (index == running_)
-      drop_running_ = true;
+    call_under_way* outermost = nullptr;
+    for (call_under_way* c = running_; c != nullptr; c = c->outer)
+      if (c->index == index) outermost = c;
+    if (outermost != nullptr)
+      outermost->drops = true;
     else
       drop(index);
   }
   /// One more than the highest index in use so far.
   [[nodiscard]] std::size_t size() const noexcept { return cases_.size(); }
 
-  /// As weft::select, over the enabled cases.
+  /// As weft::select, over the enabled cases. May be called from the function of a case.
   std::size_t select() {
     for (std::size_t i = 0; i < cases_.size(); ++i) {
       raw_[i] = &never_;
@@ -243,18 +246,22 @@ class selector {
   }
 
  private:
-  static constexpr std::size_t none = static_cast<std::size_t>(-1);
+  // The innermost function that runs leads to the one that called select() in it.
   struct call_under_way {
-    call_under_way(selector& running, std::size_t index) noexcept : s(running) {
-      s.running_ = index;
+    call_under_way(selector& running, std::size_t taken) noexcept
+        : s(running), index(taken), outer(running.running_) {
+      s.running_ = this;
     }
     call_under_way(const call_under_way&) = delete;
     call_under_way& operator=(const call_under_way&) = delete;
     ~call_under_way() {
-      const std::size_t index = std::exchange(s.running_, none);
-      if (std::exchange(s.drop_running_, false)) s.drop(index);
+      s.running_ = outer;
+      if (drops) s.drop(index);
     }
     selector& s;
+    const std::size_t index;
+    call_under_way* const outer;
+    bool drops = false;
   };
   void drop(std::size_t index) noexcept {
     cases_[index].reset();
@@ -263,8 +270,7 @@ class selector {
 
   detail::select_case never_;
   std::size_t removed_ = 0;
-  std::size_t running_ = none;
-  bool drop_running_ = false;
+  call_under_way* running_ = nullptr;
   std::vector<std::unique_ptr<select_alternative>> cases_;
   std::vector<detail::select_case*> raw_;
   std::vector<bool> enabled_;

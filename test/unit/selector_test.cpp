@@ -42,3 +42,29 @@ TEST_CASE("select [selector]: a case is removed, from outside and by itself") {
   in.select();
   CHECK((log == "once1 a2 b3 " || log == "once1 b3 a2 "));
 }
+
+TEST_CASE("select [selector]: a select within the function of a case, which is removed then") {
+  weft::channel<int> a(4), b(4);
+  weft::selector in;
+  const auto alive = std::make_shared<int>();
+  std::size_t self = 0, other = 0;
+  int depth = 0;
+  self = in.add(weft::on_receive(a, [&, alive](std::optional<int> n) {
+    if (++depth == 1) {
+      b.send(*n);
+      CHECK(in.select() == other);
+      CHECK(alive.use_count() == 2);
+      a.send(2);
+      in.enable(self);
+      CHECK(in.select() == self);
+    } else {
+      in.remove(self);
+    }
+    CHECK(alive.use_count() == 2);
+  }));
+  other = in.add(weft::on_receive(b, [&](std::optional<int>) { in.disable(self); }));
+  a.send(1);
+  CHECK(in.select() == self);
+  CHECK(alive.use_count() == 1);
+  CHECK_THROWS_AS(in.remove(self), std::invalid_argument);
+}
