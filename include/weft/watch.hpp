@@ -134,8 +134,9 @@ class watch<T>::receiver {
   /// A copy of the value, which counts as seen from now on.
   [[nodiscard]] T get() {
     const std::lock_guard lock(of_->mutex_);
+    T value = of_->value_;  // if that throws, nothing was seen
     seen_ = of_->version_;
-    return of_->value_;
+    return value;
   }
 
  private:

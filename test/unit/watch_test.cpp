@@ -73,3 +73,22 @@ TEST_CASE("watch: a stop ends a wait") {
     CHECK(!r.changed_until(std::chrono::steady_clock::now()));
   });
 }
+
+TEST_CASE("watch: a value whose copy throws has not been seen") {
+  struct picky {
+    bool throws = false;
+    picky() = default;
+    picky(const picky& other) : throws(other.throws) {
+      if (throws) throw std::runtime_error("no copy");
+    }
+    picky& operator=(const picky&) = default;
+  };
+  weft::watch<picky> state{picky()};
+  auto r = state.subscribe();
+  state.update([](picky& p) { p.throws = true; });
+  CHECK_THROWS_AS(static_cast<void>(r.get()), std::runtime_error);
+  CHECK(r.has_changed());
+  state.update([](picky& p) { p.throws = false; });
+  static_cast<void>(r.get());
+  CHECK(!r.has_changed());
+}
