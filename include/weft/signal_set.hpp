@@ -51,7 +51,7 @@ class signal_set {
   /// A set of these signals. It gets those that are sent from now on.
   ///
   /// Throws: std::system_error: invalid_argument for SIGKILL, SIGSTOP, a fault (SIGSEGV, SIGBUS,
-  /// SIGFPE, SIGILL, SIGTRAP, SIGABRT) and a number that is no signal; too_many_files_open.
+  /// SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS) and a number that is no signal; too_many_files_open.
   signal_set(std::initializer_list<int> signals);
   signal_set(const signal_set&) = delete;
   signal_set& operator=(const signal_set&) = delete;

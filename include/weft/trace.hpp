@@ -44,7 +44,8 @@ struct flight_options {
   bool on_crash = true;
   /// If true, the file is written when a fiber has kept its thread for options::stall_after.
   bool on_stall = false;
-  /// A signal (SIGUSR2, say) on which the process writes the file; 0 means none.
+  /// A signal (SIGUSR2, say) on which the process writes the file; 0 means none. A signal of a
+  /// crash (SIGSEGV, SIGABRT, ...) is refused; see on_crash.
   int signal = 0;
 };
 

@@ -21,6 +21,7 @@
 #include "debug/overflow.hpp"
 #include "debug/stack_copy.hpp"
 #include "net/netpoller.hpp"
+#include "os/fault_signals.hpp"
 #include "os/os.hpp"
 #include "sched/fork.hpp"
 #include "sched/scheduler.hpp"
@@ -34,6 +35,8 @@ namespace {
 }
 
 constexpr std::size_t most_workers = 1024;
+// Linux has no more threads (PID_MAX_LIMIT).
+constexpr std::size_t most_threads = std::size_t{1} << 22;
 
 options checked(options o) {
   if (o.workers > most_workers)
@@ -45,6 +48,9 @@ options checked(options o) {
   if (o.max_threads < workers + 1)
     refuse("options::max_threads is " + std::to_string(o.max_threads) + " for " +
            std::to_string(workers) + " workers; at least one more than workers is needed, a spare");
+  if (o.max_threads > most_threads)
+    refuse("options::max_threads is " + std::to_string(o.max_threads) + "; the most is " +
+           std::to_string(most_threads) + ", which is Linux's own limit");
   if (o.offload_threads == 0)
     refuse("options::offload_threads is 0; weft::offload needs at least one");
   if (o.stall_after < std::chrono::milliseconds::zero())
@@ -52,7 +58,7 @@ options checked(options o) {
   if (o.time_slice < std::chrono::milliseconds::zero())
     refuse("options::time_slice is negative; 0 turns preemption off");
   if (o.preempt_signal < 0 || o.preempt_signal > SIGRTMAX || o.preempt_signal == SIGKILL ||
-      o.preempt_signal == SIGSTOP || o.preempt_signal == SIGSEGV || o.preempt_signal == SIGBUS)
+      o.preempt_signal == SIGSTOP || os::is_fault_signal(o.preempt_signal))
     refuse(
         "options::preempt_signal is " + std::to_string(o.preempt_signal) +
         "; it must be 0 (none) or a signal that can be handled, such as SIGURG or a real-time one");
@@ -62,6 +68,9 @@ options checked(options o) {
       o.dump_signal == SIGSTOP)
     refuse("options::dump_signal is " + std::to_string(o.dump_signal) +
            "; it must be 0 (none) or a signal that can be handled");
+  if (os::is_fault_signal(o.dump_signal))
+    refuse("options::dump_signal is " + std::to_string(o.dump_signal) +
+           ", the signal of a crash; options::dump_on_crash makes the dump then");
   if (o.shutdown_timeout < std::chrono::milliseconds::zero())
     refuse("options::shutdown_timeout is negative; 0 does not wait at all");
   return o;

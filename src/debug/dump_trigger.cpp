@@ -16,6 +16,7 @@
 #include <weft/debug.hpp>
 
 #include "base/sanitizers.hpp"
+#include "os/fault_signals.hpp"
 #include "os/os.hpp"
 #include "sched/fork.hpp"
 #include "sched/wake_word.hpp"
@@ -67,10 +68,11 @@ int signal_from_environment() {
   const std::string_view all(text);
   const auto read = std::from_chars(all.data(), all.data() + all.size(), number);
   if (read.ec == std::errc() && read.ptr == all.data() + all.size() && number > 0 &&
-      number <= SIGRTMAX)
+      number <= SIGRTMAX && !os::is_fault_signal(number))
     return number;
-  os::write_stderr("weft: WEFT_DUMP_SIGNAL is \"" + std::string(all) +
-                   "\", which is no signal's number; there will be no dumps\n");
+  os::write_stderr("weft: WEFT_DUMP_SIGNAL is \"" + std::string(all) + "\", which is " +
+                   (os::is_fault_signal(number) ? "the signal of a crash" : "no signal's number") +
+                   "; there will be no dumps\n");
   return 0;
 }
 

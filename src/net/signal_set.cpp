@@ -15,6 +15,7 @@
 #include "net/operation.hpp"
 #include "net/signal_inbox.hpp"
 #include "os/errno_guard.hpp"
+#include "os/fault_signals.hpp"
 #include "os/os.hpp"
 
 namespace weft {
@@ -29,19 +30,8 @@ bool note(int signal, siginfo_t*, void*) {
 }
 
 bool can_be_waited_for(int signal) noexcept {
-  switch (signal) {
-    case SIGKILL:
-    case SIGSTOP:
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGFPE:
-    case SIGILL:
-    case SIGTRAP:
-    case SIGABRT:
-      return false;
-    default:
-      return signal > 0 && signal <= 64;
-  }
+  return signal > 0 && signal <= 64 && signal != SIGKILL && signal != SIGSTOP &&
+         !os::is_fault_signal(signal);
 }
 
 [[noreturn]] void refuse(std::error_code why, const std::string& what) {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "os/errno_guard.hpp"
+#include "os/fault_signals.hpp"
 #include "os/os.hpp"
 
 namespace weft::os {
@@ -53,13 +54,12 @@ std::error_code check_thread_limit() noexcept {
 
 namespace {
 // A fault while its signal is blocked kills at once: no report, no handler of the application's.
-constexpr int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 }  // namespace
 
 block_signals::block_signals() noexcept {
   sigset_t all;
   sigfillset(&all);
-  for (const int signal : crash_signals) sigdelset(&all, signal);
+  for (const int signal : fault_signals) sigdelset(&all, signal);
   pthread_sigmask(SIG_SETMASK, &all, &before_);
 }
 
@@ -80,7 +80,7 @@ sigset_t signal_mask() noexcept {
 
 void inherit_signal_mask(const sigset_t& creator) noexcept {
   sigset_t mask = creator;
-  for (const int signal : crash_signals) sigdelset(&mask, signal);
+  for (const int signal : fault_signals) sigdelset(&mask, signal);
   sigdelset(&mask, SIGPROF);
   for (int signal = 1; signal <= SIGRTMAX; ++signal)
     if (has_signal_handler(signal)) sigdelset(&mask, signal);

@@ -119,9 +119,12 @@ void scheduler::start() {
   try {
     std::rethrow_exception(why);
   } catch (const std::system_error& e) {
-    throw std::system_error(
-        e.code(), "weft: thread " + std::to_string(made + 1) + " of " + std::to_string(n) +
-                      " for the runtime could not be made (`ulimit -u`, pids cgroup)");
+    const std::string which =
+        made == n ? "the monitor's or the service thread"
+                  : "thread " + std::to_string(made + 1) + " of " + std::to_string(n);
+    throw std::system_error(e.code(), "weft: " + which +
+                                          " for the runtime could not be made (`ulimit -u`, pids "
+                                          "cgroup)");
   }
 }
 

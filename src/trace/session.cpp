@@ -23,6 +23,7 @@
 #include <weft/detail/deadline.hpp>
 
 #include "base/lock_guard.hpp"
+#include "os/fault_signals.hpp"
 #include "os/os.hpp"
 #include "trace/clock.hpp"
 #include "trace/file.hpp"
@@ -221,6 +222,11 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
       return {error, std::generic_category()};
     }
     s.file.header(0);
+  }
+  if (flight && os::is_fault_signal(o.signal)) {
+    what =
+        "signal " + std::to_string(o.signal) + " is that of a crash; on_crash writes the file then";
+    return std::make_error_code(std::errc::invalid_argument);
   }
   if (flight && o.signal != 0)
     if (const auto ec = os::install_signal_handler(o.signal, &on_snapshot_signal)) {

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 // options: what is refused, by name and with what would be right.
 #include <chrono>
+#include <csignal>
+#include <cstddef>
 #include <functional>
+#include <limits>
 #include <string>
 #include <system_error>
 
 #include <doctest/doctest.h>
 
 #include <pthread.h>
+
+#include <pthread.h>
+
+#include <weft/trace.hpp>
 
 #include "support/runtimes.hpp"
 
@@ -43,7 +50,21 @@ TEST_CASE("bad options are refused") {
   refused([](auto& o) { o.max_fibers = 0; }, "options::max_fibers is 0");
   refused([](auto& o) { o.workers = 4, o.max_threads = 4; },
           "options::max_threads is 4 for 4 workers");
+  refused([](auto& o) { o.max_threads = std::numeric_limits<std::size_t>::max(); },
+          "the most is 4194304");
   refused([](auto& o) { o.shutdown_timeout = -1ms; }, "options::shutdown_timeout is negative");
+}
+
+// A handler that takes a fault and returns runs for ever: the instruction faults again.
+TEST_CASE("the signals of crashes serve nothing else") {
+  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
+    refused([&](auto& o) { o.dump_signal = signal; }, "the signal of a crash");
+    refused([&](auto& o) { o.preempt_signal = signal; }, "options::preempt_signal is");
+    weft::trace::flight_options flight;
+    flight.signal = signal;
+    CHECK_THROWS_WITH_AS(weft::trace::start_flight_recorder(flight),
+                         doctest::Contains("is that of a crash"), std::system_error);
+  }
 }
 
 TEST_CASE("weft::run refuses the same") {
