@@ -12,8 +12,6 @@
 
 #include <pthread.h>
 
-#include <pthread.h>
-
 #include <weft/trace.hpp>
 
 #include "support/runtimes.hpp"
