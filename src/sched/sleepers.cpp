@@ -10,10 +10,6 @@
 
 namespace weft::detail {
 
-void monitor_word::wake_slow() noexcept {
-  if (asleep.exchange(0, std::memory_order_acq_rel) != 0) os::futex_wake(asleep, 1);
-}
-
 void sleepers::reserve(std::size_t processors) {
   processors_.reserve(processors);
   inactive_.reserve(processors);

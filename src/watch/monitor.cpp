@@ -77,10 +77,9 @@ void monitor::main() noexcept {
     if (all_idle) {
       count_resched_request();
       if (++quiet >= quiet_before_sleep && idle >= idle_before_sleep && may_sleep()) {
-        s_.monitor_call().asleep.store(1, std::memory_order_seq_cst);  // [MON-1]
-        base::real_sync::heavy_fence();
+        s_.monitor_call().begin_sleep();  // [MON-1]
         sleep_until_busy();
-        s_.monitor_call().asleep.store(0, std::memory_order_relaxed);
+        s_.monitor_call().end_sleep();
         quiet = quiet_before_slowing;
         continue;
       }
@@ -101,12 +100,14 @@ void monitor::main() noexcept {
 void monitor::sleep_until_busy() noexcept {
   bool looks = s_.settings().on_deadlock != deadlock_policy::ignore;
   const std::int64_t look_at = os::now_ns() + span_ns(s_.settings().deadlock_after);
+  const auto sleep = [&](const std::atomic<std::uint32_t>& word, std::uint32_t asleep) {
+    if (looks) return os::futex_wait_until(word, asleep, steady_at(look_at));
+    os::futex_wait(word, asleep);
+    return true;
+  };
   while (s_.sleeping().idle() == s_.counts().serving() &&
-         ends_.load(std::memory_order_acquire) == 0 &&
-         s_.monitor_call().asleep.load(std::memory_order_acquire) != 0) {
-    if (!looks) {
-      os::futex_wait(s_.monitor_call().asleep, 1);
-    } else if (!os::futex_wait_until(s_.monitor_call().asleep, 1, steady_at(look_at))) {
+         ends_.load(std::memory_order_acquire) == 0 && s_.monitor_call().is_asleep()) {
+    if (!s_.monitor_call().sleep(sleep)) {
       looks = false;
       if (s_.live_fibers() == 0) continue;
       idle_too_long_.store(true, std::memory_order_release);  // take_idle_too_long
@@ -122,12 +123,11 @@ bool monitor::may_sleep() noexcept {
     s_.sleeping().appoint_poller();
     return false;
   }
-  spares_.release_prepared();
-  if (preempter_.any_successor()) return false;
   // Nor while the service thread is about to answer: what it finds is acted on in rounds that
-  // follow [SERVICE-3].
-  return !stalls_.any_detached() && s_.counts().surplus() == 0 && !resizer_.is_due() &&
-         !service_.is_at_work();
+  // follow. Asked first, so that what is in by then is seen below [SERVICE-3].
+  if (resizer_.is_due() || spares_.is_awaited() || service_.is_at_work()) return false;
+  spares_.release_prepared();
+  return !preempter_.any_successor() && !stalls_.any_detached() && s_.counts().surplus() == 0;
 }
 
 bool monitor::watch(std::int64_t now) noexcept {
@@ -211,8 +211,7 @@ void monitor::count_resched_request() noexcept {
 void monitor::end() noexcept {
   ends_.store(1, std::memory_order_release);  // [LIFE-4]
   os::futex_wake(ends_, os::wake_all);
-  s_.monitor_call().asleep.store(0, std::memory_order_release);
-  os::futex_wake(s_.monitor_call().asleep, os::wake_all);
+  s_.monitor_call().wake();  // [MON-1]
   if (thread_.joinable()) thread_.join();
 }
 

@@ -13,14 +13,13 @@ void resizer::watch(std::int64_t now) noexcept {
   const bool due = now - read_ns_ >= every_ns_.load(std::memory_order_relaxed);
   if (due) {
     read_ns_ = now;
-    due_.store(true, std::memory_order_relaxed);
+    due_.ask();
   }
   if (due || (s_.counts().surplus() > 0 && s_.sleeping().idle() > 0)) service_.wake();
 }
 
 void resizer::resize() noexcept {
-  // [SERVICE-3] may_sleep, which then sees us busy
-  if (due_.exchange(false, std::memory_order_acq_rel)) {
+  if (due_.take()) {
     const auto most = static_cast<std::uint32_t>(s_.most_processors());
     const std::uint32_t granted = std::clamp(os::usable_cpus(), 1U, most);
     const std::uint32_t wanted = s_.counts().wanted();

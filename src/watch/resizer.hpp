@@ -33,7 +33,7 @@ class resizer {
   /// By the monitor, in every round; the work is the service thread's, for it may allocate [MON-3].
   void watch(std::int64_t now) noexcept;
   /// The monitor has asked, and the answer is not in [SERVICE-3].
-  [[nodiscard]] bool is_due() const noexcept { return due_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool is_due() const noexcept { return due_.is_open(); }
   void resize() noexcept;  // by the service thread
 
  private:
@@ -44,7 +44,7 @@ class resizer {
   scheduler& s_;
   service_thread& service_;
   std::int64_t read_ns_;  // monitor: when it last had somebody ask how many CPUs are ours
-  std::atomic<bool> due_{false};
+  question due_;
   std::atomic<std::int64_t> every_ns_{1'000'000'000};  // relaxed; only tests change it
 };
 

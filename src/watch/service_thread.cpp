@@ -21,9 +21,9 @@ void service_thread::main() noexcept {
   for (;;) {
     const std::uint32_t heard = word_.hear();  // [SERVICE-1]
     if (ends_.load(std::memory_order_acquire)) return;
-    busy_since_.store(os::now_ns(), std::memory_order_relaxed);
+    turn_now_.begin(os::now_ns());
     const std::int64_t next = turn_();
-    busy_since_.store(0, std::memory_order_relaxed);
+    turn_now_.end();
     word_.sleep(heard, [next](const std::atomic<std::uint32_t>& word, std::uint32_t value) {
       if (next == INT64_MAX)
         os::futex_wait(word, value);
@@ -34,10 +34,7 @@ void service_thread::main() noexcept {
 }
 
 bool service_thread::is_stuck(std::int64_t now) noexcept {
-  std::int64_t since = busy_since_.load(std::memory_order_relaxed);
-  return since != 0 && now - since > stuck_service_ns &&
-         // one at a time
-         busy_since_.compare_exchange_strong(since, now, std::memory_order_relaxed) &&
+  return turn_now_.has_lasted(stuck_service_ns, now) &&  // one at a time
          // not for want of a CPU
          stat_.look(id_.load(std::memory_order_relaxed)) != os::thread_activity::runs;
 }

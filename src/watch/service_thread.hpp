@@ -30,6 +30,7 @@
 
 #include "os/os.hpp"
 #include "sched/wake_word.hpp"
+#include "watch/question.hpp"
 
 namespace weft::detail {
 
@@ -52,9 +53,7 @@ class service_thread {
   void wake() noexcept { word_.ring(); }
 
   // ---- by the monitor
-  [[nodiscard]] bool is_at_work() const noexcept {
-    return busy_since_.load(std::memory_order_relaxed) != 0;
-  }
+  [[nodiscard]] bool is_at_work() const noexcept { return turn_now_.is_on(); }  // [SERVICE-3]
   /// It has been at work for long, and does not run. Once for each time that has passed.
   [[nodiscard]] bool is_stuck(std::int64_t now) noexcept;
 
@@ -68,8 +67,7 @@ class service_thread {
   const std::function<std::int64_t()> turn_;
   wake_word& word_;  // its count changes with every call [SERVICE-1]
   bool has_word_ = true;
-  // since when it has been at work; 0: it sleeps
-  std::atomic<std::int64_t> busy_since_{0};
+  service_turn turn_now_;
   std::atomic<pid_t> id_{0};  // relaxed: set before it is first at work
   os::thread_stat stat_;
   std::atomic<bool> ends_{false};

@@ -66,7 +66,8 @@ void spares::make_asked_for() noexcept {
                                         std::memory_order_relaxed)) {
     }
     std::uint32_t expected = n;
-    asked_.compare_exchange_strong(expected, n - 1, std::memory_order_relaxed);
+    asked_.compare_exchange_strong(expected, n - 1, std::memory_order_release,  // is_awaited
+                                   std::memory_order_relaxed);
   }
 }
 

@@ -24,7 +24,7 @@ class spares {
   /// options::max_threads and the system allow it (is_awaited), and the next round tries again.
   [[nodiscard]] worker* reserve() noexcept;
   [[nodiscard]] bool is_awaited() const noexcept {
-    return asked_.load(std::memory_order_relaxed) > 0;
+    return asked_.load(std::memory_order_acquire) > 0;  // make_asked_for: it is in made_ then
   }
   void prepare(std::size_t wanted) noexcept;  // where one blocks, the next one will
   void release_prepared() noexcept;

@@ -59,9 +59,7 @@ struct scheduler_probe {
     watch_probe::ask_for_cpus_every(of(rt), pause);
   }
   static std::size_t processors_made(runtime& rt) noexcept { return of(rt).processors().size(); }
-  static bool monitor_sleeps(runtime& rt) noexcept {
-    return of(rt).monitor_call().asleep.load(std::memory_order_relaxed) != 0;
-  }
+  static bool monitor_sleeps(runtime& rt) noexcept { return of(rt).monitor_call().is_asleep(); }
   static constexpr std::uint32_t preempts = monitor::stress_preempts,
                                  retake_all = monitor::stress_retakes;
   static void storm(runtime& rt, std::uint32_t kinds) noexcept {
