@@ -108,7 +108,7 @@ void scheduler::start() {
   std::exception_ptr why;  // looked at when the threads are gone: its text may find no memory
   try {
     const os::block_signals blocked;
-    for (; made < n; ++made) threads_.start(threads_.at(made));
+    for (; made < n; ++made) threads_.start_first(threads_.at(made));
     watch_->start();
   } catch (...) {
     for (std::size_t i = made; i < n; ++i) threads_.at(i).gate.attach(nullptr);

@@ -37,6 +37,11 @@ worker* worker_threads::make_first() noexcept {
   return make_worker();
 }
 
+void worker_threads::start_first(worker& w) {
+  const base::lock_guard guard(lock_);
+  start(w);
+}
+
 void worker_threads::start(worker& w) {
   if (const auto ec = os::check_thread_limit()) throw std::system_error(ec);
   running_.fetch_add(1, std::memory_order_relaxed);

@@ -29,9 +29,9 @@ class worker_threads {
       : options_(o), home_(home), run_(run) {}
   void reserve() { workers_.resize(options_.max_threads); }
 
-  /// Null at options::max_threads, or without memory. `start` gives it a thread.
+  /// Null at options::max_threads, or without memory. `start_first` gives it a thread.
   [[nodiscard]] worker* make_first() noexcept;
-  void start(worker& w);  // throws std::system_error
+  void start_first(worker& w);  // throws std::system_error
   /// A new thread, reserved for the caller (sleepers::release), which has come up. Null: there is
   /// none. Blocks; not by the monitor [MON-3].
   [[nodiscard]] worker* make_spare() noexcept;
@@ -61,6 +61,8 @@ class worker_threads {
   friend struct debug_offsets;
 
   worker* make_worker() noexcept WEFT_REQUIRES(lock_);
+  // With the lock, so that the thread does not leave its worker before its handle is stored there.
+  void start(worker& w) WEFT_REQUIRES(lock_);  // throws std::system_error
 
   const options& options_;
   scheduler& home_;
