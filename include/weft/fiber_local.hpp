@@ -22,7 +22,9 @@ void put_local(std::uint32_t key, void* value, void (*destroy)(void*) noexcept);
 /// One T per fiber, made on first use and destroyed when the fiber ends, newest first. On a plain
 /// thread, one per thread.
 ///
-/// Give it static storage duration: its key is never re-used.
+/// Give it static storage duration: its key is never re-used. The destructor of a T may use other
+/// fiber-locals, which are made anew if they are gone; one that makes its own value anew each time
+/// keeps the fiber from ending.
 /// Blocks: never.
 /// Throws: what making a T throws; std::bad_alloc.
 /// Example: test/unit/examples_fibers_test.cpp [fiber_local]

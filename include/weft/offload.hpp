@@ -139,7 +139,8 @@ std::invoke_result_t<F, A...> offload(const std::stop_token& stop, F&& f, A&&...
 }
 
 /// The same, unless `f` has not begun by `deadline`: then std::system_error with
-/// std::errc::timed_out is thrown and `f` is not called.
+/// std::errc::timed_out is thrown and `f` is not called. If the deadline has passed already, `f` is
+/// called only if a thread is free at once.
 template <class Clock, class Duration, class F, class... A>
   requires std::invocable<F, A...>
 std::invoke_result_t<F, A...> offload_until(

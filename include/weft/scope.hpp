@@ -149,7 +149,8 @@ class scope : detail::scope_base {
   }
 
   /// Waits until no child is left, then rethrows the first failure. The scope can be used again
-  /// afterwards.
+  /// afterwards; but if it was stopped, by a failure too, each further child starts with a stop
+  /// requested.
   ///
   /// Children that have not started may run inside join(). A stop request on the caller is passed
   /// on to the children.

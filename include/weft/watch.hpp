@@ -22,7 +22,8 @@ namespace WEFT_API weft {
 /// Blocks: receiver::changed() and its variants, the calling fiber or thread; all else only for as
 /// long as a value is copied.
 /// Orders: everything before a send(), before the return of the changed() that sees it.
-/// Lifetime: must outlive its receivers' calls.
+/// Lifetime: must outlive its receivers' calls, and its own: a receiver that sees the end must not
+/// destroy it while close() may still run.
 /// Example: test/unit/examples_futures_test.cpp [watch]
 /// ```
 ///     weft::watch<int> level(1);
