@@ -22,7 +22,7 @@ WITHOUT = re.compile(
     r"result|metrics|statistics|options|report|histogram|fiber_id|attributes|exception|once_flag|"
     r"iterator|token|scope_|deadlock|stuck_fiber|keep_alive|alternative|buffer|forms|promise|"
     r"credentials|session|executor_type|watch::receiver|service|received_descriptor|"
-    r"read_with_descriptors|ing_datagram|packet_with_descriptors|unix_acceptor|"
+    r"read_with_descriptors|ing_datagram|packet_with_descriptors|unix_acceptor|unix_connection|"
     r"(^|::)(exit_status|pipe_pair|socket|\w+_socket|unix_endpoint|datagram|unix_datagram|packet)$"
     r"|^std::"
 )

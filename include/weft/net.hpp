@@ -2,8 +2,10 @@
 #pragma once
 // weft/net.hpp - the whole network.
 
+#include <weft/net/accept_forms.hpp>
 #include <weft/net/buffer.hpp>
 #include <weft/net/connect.hpp>
+#include <weft/net/connect_forms.hpp>
 #include <weft/net/datagram.hpp>
 #include <weft/net/endpoint.hpp>
 #include <weft/net/error.hpp>
@@ -16,5 +18,6 @@
 #include <weft/net/udp.hpp>
 #include <weft/net/unix.hpp>
 #include <weft/net/unix_acceptor.hpp>
+#include <weft/net/unix_connection.hpp>
 #include <weft/net/unix_endpoint.hpp>
 #include <weft/net/unix_seqpacket.hpp>

@@ -9,6 +9,7 @@
 
 #include <sys/socket.h>
 
+#include <weft/net/connect_forms.hpp>
 #include <weft/net/error.hpp>
 #include <weft/net/unix_endpoint.hpp>
 
@@ -159,3 +160,7 @@ void socket::drop() noexcept {
 }
 
 }  // namespace weft::net
+
+void weft::detail::fail_to_connect(const std::string& peer, std::error_code why) {
+  throw std::system_error(why, "weft: connect to " + peer + remedy_for(why));
+}

@@ -58,19 +58,4 @@ tcp_stream tcp_listener::accept_within(const detail::wait_limit& l, std::error_c
   return tcp_stream(*made);
 }
 
-tcp_stream tcp_listener::accepted(tcp_stream s, std::error_code ec) const {
-  if (ec) fail("accept", ec);
-  return s;
-}
-tcp_stream tcp_listener::accept(endpoint* peer) {
-  std::error_code ec;
-  tcp_stream s = accept_within({}, ec, peer);
-  return accepted(std::move(s), ec);
-}
-tcp_stream tcp_listener::accept(const std::stop_token& stop, endpoint* peer) {
-  std::error_code ec;
-  tcp_stream s = accept_within(detail::wait_limit(stop), ec, peer);
-  return accepted(std::move(s), ec);
-}
-
 }  // namespace weft::net

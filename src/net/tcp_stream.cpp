@@ -60,27 +60,6 @@ tcp_stream tcp_stream::connect_within(const endpoint& peer, const detail::wait_l
   return {};
 }
 
-namespace {
-
-tcp_stream connected(tcp_stream s, const endpoint& peer, const std::error_code& ec) {
-  if (!ec) return s;
-  throw std::system_error(ec, "weft: connect to " + peer.to_string() + detail::remedy_for(ec));
-}
-
-}  // namespace
-
-tcp_stream tcp_stream::connect(const endpoint& peer, time_point deadline) {
-  std::error_code ec;
-  tcp_stream s = connect(peer, deadline, ec);
-  return connected(std::move(s), peer, ec);
-}
-tcp_stream tcp_stream::connect(const std::stop_token& stop, const endpoint& peer,
-                               time_point deadline) {
-  std::error_code ec;
-  tcp_stream s = connect_within(peer, detail::wait_limit(stop, deadline), ec);
-  return connected(std::move(s), peer, ec);
-}
-
 tcp_stream tcp_stream::adopt(int native_handle) {
   if (const int error = detail::call_prepare(native_handle); error < 0)
     throw std::system_error(-error, std::generic_category(),

@@ -128,7 +128,9 @@ int unix_acceptor<Connection>::release() noexcept {
 }
 
 template <class Connection>
-Connection unix_acceptor<Connection>::accept_within(const limit& l, std::error_code& ec) noexcept {
+Connection unix_acceptor<Connection>::accept_within(const detail::wait_limit& l,
+                                                    std::error_code& ec,
+                                                    unix_endpoint* peer) noexcept {
   ec.clear();
   detail::yield_before_transfer();
   const detail::descriptor_use use(descriptor());
@@ -140,14 +142,12 @@ Connection unix_acceptor<Connection>::accept_within(const limit& l, std::error_c
   const int number = detail::accept_connection(use, l, none, ec);
   if (number < 0) return {};
   auto* const made = detail::make_descriptor_or_close(number, ec);
-  return made != nullptr ? Connection(*made) : Connection();
-}
-template <class Connection>
-Connection unix_acceptor<Connection>::checked_accept(const limit& l) {
-  std::error_code ec;
-  Connection s = accept_within(l, ec);
-  if (ec) fail("accept", ec);
-  return s;
+  if (made == nullptr) return {};
+  if (peer != nullptr) {
+    int result = 0;  // a peer that is gone already has no name any more
+    *peer = detail::unix_name(detail::descriptor_use(made), detail::which_end::remote, result);
+  }
+  return Connection(*made);
 }
 
 template <class Connection>

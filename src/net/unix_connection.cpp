@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstdint>
 
+#include <weft/net/unix_seqpacket.hpp>
+
 #include "sched/park.hpp"
 
 namespace weft::detail {
@@ -50,7 +52,8 @@ net::unix_endpoint unix_name(const descriptor_use& use, which_end which, int& re
 }
 
 std::size_t send_descriptors(const descriptor_use& use, const net::const_buffers& data,
-                             std::span<const int> descriptors, std::error_code& ec) noexcept {
+                             std::span<const int> descriptors, const wait_limit& l,
+                             std::error_code& ec) noexcept {
   for (;;) {
     const poll_word::edge_count seen = use->word.edges();
     const ssize_t n = call_send_descriptors(use.number(), data, descriptors);
@@ -58,7 +61,7 @@ std::size_t send_descriptors(const descriptor_use& use, const net::const_buffers
       count_transfer(static_cast<std::size_t>(n));
       return static_cast<std::size_t>(n);
     }
-    ec = would_block(n) ? wait_for_event(*use, direction::write, seen, park_reason::io_write, {})
+    ec = would_block(n) ? wait_for_event(*use, direction::write, seen, park_reason::io_write, l)
                         : failure(use, n);
     if (ec) return 0;
   }
@@ -67,7 +70,7 @@ std::size_t send_descriptors(const descriptor_use& use, const net::const_buffers
 received_with_descriptors receive_descriptors(const descriptor_use& use,
                                               const net::mutable_buffers& to, message_size what,
                                               std::span<net::received_descriptor> places,
-                                              std::error_code& ec) noexcept {
+                                              const wait_limit& l, std::error_code& ec) noexcept {
   received_with_descriptors got;
   std::array<int, most_descriptors> numbers;
   while (!ec) {
@@ -85,10 +88,43 @@ received_with_descriptors receive_descriptors(const descriptor_use& use,
       }
       return got;
     }
-    ec = would_block(n) ? wait_for_event(*use, direction::read, seen, park_reason::io_read, {})
+    ec = would_block(n) ? wait_for_event(*use, direction::read, seen, park_reason::io_read, l)
                         : failure(use, n);
   }
   return got;
 }
 
 }  // namespace weft::detail
+
+namespace weft::net {
+
+using detail::descriptor_use;
+using detail::which_end;
+
+template <class Socket, class Self, class Received, class Sent>
+credentials unix_connection<Socket, Self, Received, Sent>::peer_credentials() const {
+  const descriptor_use use(this->descriptor());
+  credentials c{};
+  this->check("asking for the credentials of the peer of",
+              use ? detail::call_credentials(use.number(), c) : -EBADF);
+  return c;
+}
+template <class Socket, class Self, class Received, class Sent>
+unix_endpoint unix_connection<Socket, Self, Received, Sent>::local_endpoint() const {
+  int result = 0;
+  const auto e = detail::unix_name(descriptor_use(this->descriptor()), which_end::local, result);
+  this->check("asking a socket for its local endpoint", result);
+  return e;
+}
+template <class Socket, class Self, class Received, class Sent>
+unix_endpoint unix_connection<Socket, Self, Received, Sent>::remote_endpoint() const {
+  int result = 0;
+  const auto e = detail::unix_name(descriptor_use(this->descriptor()), which_end::remote, result);
+  this->check("asking for the remote endpoint", result);
+  return e;
+}
+
+template class unix_connection<stream_socket, unix_stream, read_with_descriptors, std::size_t>;
+template class unix_connection<socket, unix_seqpacket, packet_with_descriptors, void>;
+
+}  // namespace weft::net

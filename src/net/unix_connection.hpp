@@ -34,7 +34,7 @@ namespace weft::detail {
 /// A message, or some bytes, with descriptors; what sendmsg said of it.
 [[nodiscard]] std::size_t send_descriptors(const descriptor_use& use,
                                            const net::const_buffers& data,
-                                           std::span<const int> descriptors,
+                                           std::span<const int> descriptors, const wait_limit& l,
                                            std::error_code& ec) noexcept;
 
 /// What recvmsg said, and the descriptors that came, of which those without a place are closed.
@@ -45,7 +45,7 @@ struct received_with_descriptors {
 };
 [[nodiscard]] received_with_descriptors receive_descriptors(
     const descriptor_use& use, const net::mutable_buffers& to, message_size what,
-    std::span<net::received_descriptor> places, std::error_code& ec) noexcept;
+    std::span<net::received_descriptor> places, const wait_limit& l, std::error_code& ec) noexcept;
 
 /// The two ends of a pair, or an exception and neither. `make` turns a number into a Socket.
 template <class Socket, class Make>

@@ -25,13 +25,6 @@ unix_seqpacket unix_seqpacket::connect_within(const unix_endpoint& peer, const l
   auto* const made = detail::connect_unix(SOCK_SEQPACKET, peer, l, ec);
   return made != nullptr ? unix_seqpacket(*made) : unix_seqpacket();
 }
-unix_seqpacket unix_seqpacket::checked_connect(const unix_endpoint& peer, const limit& l) {
-  std::error_code ec;
-  unix_seqpacket s = connect_within(peer, l, ec);
-  if (!ec) return s;
-  throw std::system_error(ec, "weft: connect to " + peer.to_string() + detail::remedy_for(ec));
-}
-
 std::pair<unix_seqpacket, unix_seqpacket> unix_seqpacket::pair() {
   return detail::unix_pair<unix_seqpacket>(
       SOCK_SEQPACKET, [](int number) { return unix_seqpacket(detail::make_descriptor(number)); });
@@ -88,26 +81,20 @@ packet unix_seqpacket::receive_within(const mutable_buffers& to, const limit& l,
   return {};
 }
 
-void unix_seqpacket::send_descriptors(const const_buffers& message,
-                                      std::span<const int> descriptors,
-                                      std::error_code& ec) noexcept {
+void unix_seqpacket::send_descriptors_within(const const_buffers& message,
+                                             std::span<const int> descriptors, const limit& l,
+                                             std::error_code& ec) noexcept {
   ec.clear();
   detail::yield_before_transfer();
   const descriptor_use use(descriptor());
   if (use)
-    static_cast<void>(detail::send_descriptors(use, message, descriptors, ec));
+    static_cast<void>(detail::send_descriptors(use, message, descriptors, l, ec));
   else
     ec = bad_descriptor();
 }
-void unix_seqpacket::send_descriptors(const const_buffers& message,
-                                      std::span<const int> descriptors) {
-  std::error_code ec;
-  send_descriptors(message, descriptors, ec);
-  if (ec) fail("send descriptors to", ec);
-}
 
-packet_with_descriptors unix_seqpacket::receive_descriptors(
-    const mutable_buffers& to, std::span<received_descriptor> descriptors,
+packet_with_descriptors unix_seqpacket::receive_descriptors_within(
+    const mutable_buffers& to, std::span<received_descriptor> descriptors, const limit& l,
     std::error_code& ec) noexcept {
   ec.clear();
   detail::yield_before_transfer();
@@ -115,39 +102,12 @@ packet_with_descriptors unix_seqpacket::receive_descriptors(
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), got;
   const auto with =
-      detail::receive_descriptors(use, to, detail::message_size::whole, descriptors, ec);
+      detail::receive_descriptors(use, to, detail::message_size::whole, descriptors, l, ec);
   got.size = std::min(with.bytes, to.bytes());
   got.full_size = with.bytes;
   got.descriptors = with.descriptors;
   got.descriptors_lost = with.descriptors_lost;
   return got;
-}
-packet_with_descriptors unix_seqpacket::receive_descriptors(
-    const mutable_buffers& to, std::span<received_descriptor> descriptors) {
-  std::error_code ec;
-  const packet_with_descriptors got = receive_descriptors(to, descriptors, ec);
-  if (ec) fail("receive descriptors from", ec);
-  return got;
-}
-
-credentials unix_seqpacket::peer_credentials() const {
-  const descriptor_use use(descriptor());
-  credentials c{};
-  check("asking for the credentials of the peer of",
-        use ? detail::call_credentials(use.number(), c) : -EBADF);
-  return c;
-}
-unix_endpoint unix_seqpacket::local_endpoint() const {
-  int result = 0;
-  const auto e = detail::unix_name(descriptor_use(descriptor()), detail::which_end::local, result);
-  check("asking a socket for its local endpoint", result);
-  return e;
-}
-unix_endpoint unix_seqpacket::remote_endpoint() const {
-  int result = 0;
-  const auto e = detail::unix_name(descriptor_use(descriptor()), detail::which_end::remote, result);
-  check("asking for the remote endpoint", result);
-  return e;
 }
 
 }  // namespace weft::net

@@ -25,13 +25,6 @@ unix_stream unix_stream::connect_within(const unix_endpoint& peer, const detail:
   auto* const made = detail::connect_unix(SOCK_STREAM, peer, l, ec);
   return made != nullptr ? unix_stream(*made) : unix_stream();
 }
-unix_stream unix_stream::checked_connect(const unix_endpoint& peer, const detail::wait_limit& l) {
-  std::error_code ec;
-  unix_stream s = connect_within(peer, l, ec);
-  if (!ec) return s;
-  throw std::system_error(ec, "weft: connect to " + peer.to_string() + detail::remedy_for(ec));
-}
-
 std::pair<unix_stream, unix_stream> unix_stream::pair() {
   return detail::unix_pair<unix_stream>(
       SOCK_STREAM, [](int number) { return unix_stream(detail::make_descriptor(number)); });
@@ -41,30 +34,26 @@ unix_stream unix_stream::adopt(int native_handle) {
       detail::adopt_unix(native_handle, SOCK_STREAM, "a connected Unix stream socket"));
 }
 
-std::size_t unix_stream::send_descriptors(const const_buffers& data,
-                                          std::span<const int> descriptors,
-                                          std::error_code& ec) noexcept {
+std::size_t unix_stream::send_descriptors_within(const const_buffers& data,
+                                                 std::span<const int> descriptors,
+                                                 const detail::wait_limit& l,
+                                                 std::error_code& ec) noexcept {
   ec.clear();
   detail::yield_before_transfer();
   std::size_t done = 0;
   {
     const descriptor_use use(descriptor());
     if (!use) return ec = bad_descriptor(), 0;
-    done = detail::send_descriptors(use, data, descriptors, ec);
+    done = detail::send_descriptors(use, data, descriptors, l, ec);
   }
   // They went with the first byte; the rest is data.
-  while (done < data.bytes() && !ec) done += write_within(data, done, {}, ec);
+  while (done < data.bytes() && !ec) done += write_within(data, done, l, ec);
   return done;
 }
-void unix_stream::send_descriptors(const const_buffers& data, std::span<const int> descriptors) {
-  std::error_code ec;
-  send_descriptors(data, descriptors, ec);
-  if (ec) fail("send descriptors to", ec);
-}
 
-read_with_descriptors unix_stream::receive_descriptors(const mutable_buffers& to,
-                                                       std::span<received_descriptor> descriptors,
-                                                       std::error_code& ec) noexcept {
+read_with_descriptors unix_stream::receive_descriptors_within(
+    const mutable_buffers& to, std::span<received_descriptor> descriptors,
+    const detail::wait_limit& l, std::error_code& ec) noexcept {
   ec.clear();
   detail::yield_before_transfer();
   read_with_descriptors got;
@@ -72,43 +61,16 @@ read_with_descriptors unix_stream::receive_descriptors(const mutable_buffers& to
   if (!use) return ec = bad_descriptor(), got;
   if (to.bytes() == 0) return got;
   const auto with =
-      detail::receive_descriptors(use, to, detail::message_size::stored, descriptors, ec);
+      detail::receive_descriptors(use, to, detail::message_size::stored, descriptors, l, ec);
   got.bytes = with.bytes;
   got.descriptors = with.descriptors;
   got.descriptors_lost = with.descriptors_lost;
   return got;
 }
-read_with_descriptors unix_stream::receive_descriptors(const mutable_buffers& to,
-                                                       std::span<received_descriptor> descriptors) {
-  std::error_code ec;
-  const read_with_descriptors got = receive_descriptors(to, descriptors, ec);
-  if (ec) fail("receive descriptors from", ec);
-  return got;
-}
-
-credentials unix_stream::peer_credentials() const {
-  const descriptor_use use(descriptor());
-  credentials c{};
-  check("asking for the credentials of the peer of",
-        use ? detail::call_credentials(use.number(), c) : -EBADF);
-  return c;
-}
-unix_endpoint unix_stream::local_endpoint() const {
-  int result = 0;
-  const auto e = detail::unix_name(descriptor_use(descriptor()), detail::which_end::local, result);
-  check("asking a socket for its local endpoint", result);
-  return e;
-}
-unix_endpoint unix_stream::remote_endpoint() const {
-  int result = 0;
-  const auto e = detail::unix_name(descriptor_use(descriptor()), detail::which_end::remote, result);
-  check("asking for the remote endpoint", result);
-  return e;
-}
 
 unix_datagram::unix_datagram(const unix_endpoint& at) : unix_datagram(unnamed()) {
   const descriptor_use use(descriptor());
-  const int e = detail::call_unix_bind(use.number(), at);
+  const int e = use ? detail::call_unix_bind(use.number(), at) : -EBADF;
   if (e < 0)
     throw std::system_error(-e, std::generic_category(),
                             "weft: open a Unix datagram socket at " + at.to_string());

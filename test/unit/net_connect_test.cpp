@@ -152,6 +152,11 @@ TEST_CASE("connect: a time, a token and a stop request end the wait for silent a
       static_cast<void>(weft::net::connect(stop.get_token(), "silent.example", 80, why));
       return why;
     });
+    auto to_any = weft::spawn([&] {
+      std::error_code why;
+      static_cast<void>(weft::net::connect_to_any(stop.get_token(), all, why));
+      return why;
+    });
     auto by_request = weft::spawn([] {
       std::error_code why;
       static_cast<void>(weft::net::connect("silent.example", 80, why));
@@ -161,6 +166,7 @@ TEST_CASE("connect: a time, a token and a stop request end the wait for silent a
     stop.request_stop();
     by_request.request_stop();
     CHECK(by_token.join() == std::errc::operation_canceled);
+    CHECK(to_any.join() == std::errc::operation_canceled);
     CHECK(by_request.join() == std::errc::operation_canceled);
   });
 }

@@ -100,6 +100,10 @@ TEST_CASE("resolve: a lookup under way is shared; a deadline, a token and a stop
       static_cast<void>(weft::net::resolve(stop.get_token(), "slow.one", 80, why));
       return why;
     });
+    auto by_token_thrown = weft::spawn([&] {
+      return thrown_by(
+          [&] { static_cast<void>(weft::net::resolve(stop.get_token(), "slow.one", 80)); });
+    });
     auto by_request = weft::spawn([] {
       std::error_code why;
       static_cast<void>(weft::net::resolve("slow.one", 80, why));
@@ -109,10 +113,11 @@ TEST_CASE("resolve: a lookup under way is shared; a deadline, a token and a stop
     for (int i = 0; i < 20; ++i)
       patient.push_back(weft::spawn([] { return weft::net::resolve("slow.one", 80).size(); }));
     std::thread thread([] { CHECK(weft::net::resolve("slow.one", 80).size() == 1); });
-    yield_until([&] { return here.slow.callers() == 23; });
+    yield_until([&] { return here.slow.callers() == 24; });
     stop.request_stop();
     by_request.request_stop();
     CHECK(by_token.join() == std::errc::operation_canceled);
+    CHECK(by_token_thrown.join() == std::errc::operation_canceled);
     CHECK(by_request.join() == std::errc::operation_canceled);
     let_go = true;
     for (auto& p : patient) CHECK(p.join() == 1);

@@ -186,6 +186,45 @@ TEST_CASE("seqpacket: descriptors travel with a message") {
   });
 }
 
+TEST_CASE("seqpacket: sending and receiving descriptors end at every kind of limit") {
+  at_worker_counts([] {
+    auto both = unix_seqpacket::pair();
+    auto &a = both.first, &b = both.second;
+    std::stop_source stop;
+    stop.request_stop();
+    const auto over = [] { return std::chrono::steady_clock::now() - 1ms; };
+    std::array<char, 8> room;
+    std::array<weft::net::received_descriptor, 1> got;
+    std::error_code ec;
+    CHECK_FALSE(b.receive_descriptors_for(room, got, 1ms, ec));
+    CHECK(ec == std::errc::timed_out);
+    CHECK_FALSE(b.receive_descriptors_until(room, got, over(), ec));
+    CHECK(ec == std::errc::timed_out);
+    CHECK_FALSE(b.receive_descriptors(stop.get_token(), room, got, ec));
+    CHECK(ec == std::errc::operation_canceled);
+    CHECK(thrown_by([&] { static_cast<void>(b.receive_descriptors_for(room, got, 1ms)); }) ==
+          std::errc::timed_out);
+    const auto much = pattern(10'000);
+    const int number = STDERR_FILENO;
+    ec.clear();
+    int sent = -1;
+    for (; !ec; ++sent) a.send_descriptors_for(much, {&number, 1}, 1ms, ec);
+    CHECK(ec == std::errc::timed_out);
+    a.send_descriptors_until(much, {&number, 1}, over(), ec);
+    CHECK(ec == std::errc::timed_out);
+    a.send_descriptors(stop.get_token(), much, {&number, 1}, ec);
+    CHECK(ec == std::errc::operation_canceled);
+    CHECK(thrown_by([&] { a.send_descriptors_until(much, {&number, 1}, over()); }) ==
+          std::errc::timed_out);
+    CHECK(thrown_by([&] { a.send_descriptors(stop.get_token(), much, {&number, 1}); }) ==
+          std::errc::operation_canceled);
+    for (; sent > 0; --sent)
+      CHECK(b.receive_descriptors(stop.get_token(), room, got).descriptors == 1);
+    CHECK_FALSE(b.receive_descriptors_for(room, got, 1ms, ec));
+    CHECK(ec == std::errc::timed_out);
+  });
+}
+
 TEST_CASE("seqpacket: on plain threads, adopted, and what is of another kind") {
   auto both = unix_seqpacket::pair();
   auto &a = both.first, &b = both.second;

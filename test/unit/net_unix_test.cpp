@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // unit/net_unix_test.cpp - Unix sockets: names, streams and their boundaries, datagrams,
 // descriptors that travel, credentials, the socket's file.
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -175,6 +176,99 @@ TEST_CASE("unix stream: much data with descriptors, and a reader that waits for 
     CHECK(b.read_some(more) == 0);
     CHECK(got == data);
     writer.join();
+  });
+}
+
+TEST_CASE("unix stream: sending and receiving descriptors end at every kind of limit") {
+  at_worker_counts([] {
+    auto both = unix_stream::pair();
+    auto &a = both.first, &b = both.second;
+    std::stop_source stop;
+    stop.request_stop();
+    const auto over = [] { return std::chrono::steady_clock::now() - 1ms; };
+    std::array<char, 8> room;
+    std::array<weft::net::received_descriptor, 1> got;
+    std::error_code ec;
+    CHECK(b.receive_descriptors_for(room, got, 1ms, ec).bytes == 0);
+    CHECK(ec == std::errc::timed_out);
+    CHECK(b.receive_descriptors_until(room, got, over(), ec).bytes == 0);
+    CHECK(ec == std::errc::timed_out);
+    CHECK(b.receive_descriptors(stop.get_token(), room, got, ec).bytes == 0);
+    CHECK(ec == std::errc::operation_canceled);
+    CHECK(thrown_by([&] { static_cast<void>(b.receive_descriptors_for(room, got, 1ms)); }) ==
+          std::errc::timed_out);
+    CHECK(thrown_by([&] { static_cast<void>(b.receive_descriptors_until(room, got, over())); }) ==
+          std::errc::timed_out);
+    CHECK(thrown_by([&] {
+            static_cast<void>(b.receive_descriptors(stop.get_token(), room, got));
+          }) == std::errc::operation_canceled);
+    // A limit ends waits only: what is there is received.
+    const int number = STDERR_FILENO;
+    a.send_descriptors_for("one", {&number, 1}, 20s);
+    CHECK(b.receive_descriptors(stop.get_token(), room, got, ec).descriptors == 1);
+    CHECK_FALSE(ec);
+    // More than the kernel takes: the first bytes and the descriptors have gone, and are counted.
+    const auto much = pattern(3 << 20);
+    const std::size_t sent = a.send_descriptors_for(much, {&number, 1}, 1ms, ec);
+    CHECK(ec == std::errc::timed_out);
+    CHECK(sent > 0);
+    CHECK(sent < much.size());
+    while (!ec || sent == 0) static_cast<void>(a.write_some_for(much, 1ms, ec));
+    CHECK(a.send_descriptors_for(much, {&number, 1}, 1ms, ec) == 0);
+    CHECK(ec == std::errc::timed_out);
+    CHECK(a.send_descriptors_until(much, {&number, 1}, over(), ec) == 0);
+    CHECK(ec == std::errc::timed_out);
+    CHECK(a.send_descriptors(stop.get_token(), much, {&number, 1}, ec) == 0);
+    CHECK(ec == std::errc::operation_canceled);
+    CHECK(thrown_by([&] { a.send_descriptors_for(much, {&number, 1}, 1ms); }) ==
+          std::errc::timed_out);
+    CHECK(thrown_by([&] { a.send_descriptors_until(much, {&number, 1}, over()); }) ==
+          std::errc::timed_out);
+    CHECK(thrown_by([&] { a.send_descriptors(stop.get_token(), much, {&number, 1}); }) ==
+          std::errc::operation_canceled);
+    std::vector<std::byte> all(sent);
+    const auto first = b.receive_descriptors(all, got);
+    CHECK(first.descriptors == 1);
+    b.read_exactly(std::span(all).subspan(first.bytes));
+    CHECK(std::equal(all.begin(), all.end(), much.begin()));
+    // A stop request that comes while it waits.
+    std::stop_source later;
+    auto waits = weft::spawn([&] {
+      std::error_code why;
+      auto token = later.get_token();
+      auto pair = unix_stream::pair();
+      std::array<weft::net::received_descriptor, 1> places;
+      static_cast<void>(pair.first.receive_descriptors(token, room, places, why));
+      return why;
+    });
+    weft::this_fiber::sleep_for(1ms);
+    later.request_stop();
+    CHECK(waits.join() == std::errc::operation_canceled);
+  });
+}
+
+TEST_CASE("unix listener: accept tells the peer's name") {
+  at_worker_counts([] {
+    const folder here;
+    unix_listener listener(here / "names");
+    unix_stream client(here / "names");
+    unix_endpoint peer("/not/this");
+    unix_stream server = listener.accept_for(20s, &peer);
+    CHECK(peer.is_unnamed());
+    CHECK(server.is_open());
+    // One that has bound its end, as a client does that wants to be known.
+    const int bound = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un own{}, to{};
+    own.sun_family = to.sun_family = AF_UNIX;
+    std::strcpy(own.sun_path, std::string((here / "client").name()).c_str());
+    std::strcpy(to.sun_path, std::string((here / "names").name()).c_str());
+    REQUIRE(::bind(bound, reinterpret_cast<sockaddr*>(&own), sizeof own) == 0);
+    REQUIRE(::connect(bound, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
+    std::error_code ec;
+    static_cast<void>(listener.accept(ec, &peer));
+    CHECK_FALSE(ec);
+    CHECK(peer == here / "client");
+    ::close(bound);
   });
 }
 

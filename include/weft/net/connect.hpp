@@ -102,6 +102,13 @@ template <class Clock, class Duration>
     const connect_options& options = {}) noexcept {
   return detail::connect_to_any(addresses, detail::wait_limit(deadline), options, ec);
 }
+/// The same, until a stop is requested on `stop`.
+[[nodiscard]] inline tcp_stream connect_to_any(const std::stop_token& stop,
+                                               std::span<const endpoint> addresses,
+                                               std::error_code& ec,
+                                               const connect_options& options = {}) noexcept {
+  return detail::connect_to_any(addresses, detail::wait_limit(stop), options, ec);
+}
 
 }  // namespace WEFT_API net
 }  // namespace weft

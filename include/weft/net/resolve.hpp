@@ -90,6 +90,11 @@ namespace WEFT_API net {
 /// The same, with a limit: until a stop is requested on `stop`, for a time, or until a moment.
 [[nodiscard]] inline std::vector<endpoint> resolve(const std::stop_token& stop,
                                                    std::string_view host, const service& s,
+                                                   address_family family = address_family::any) {
+  return detail::resolve_or_throw(host, s, family, detail::wait_limit(stop));
+}
+[[nodiscard]] inline std::vector<endpoint> resolve(const std::stop_token& stop,
+                                                   std::string_view host, const service& s,
                                                    std::error_code& ec,
                                                    address_family family = address_family::any) {
   return detail::resolve_within(host, s, family, detail::wait_limit(stop), ec);

@@ -17,12 +17,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <stop_token>
 #include <system_error>
-#include <utility>
 
 #include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
+#include <weft/net/accept_forms.hpp>
+#include <weft/net/connect_forms.hpp>
 #include <weft/net/endpoint.hpp>
 #include <weft/net/error.hpp>
 #include <weft/net/socket.hpp>
@@ -49,7 +49,9 @@ struct keep_alive {
   int count = 6;
 };
 
-/// One TCP connection. Nagle's algorithm is off.
+/// One TCP connection. Nagle's algorithm is off. connect takes an address; for names see
+/// weft/net/connect.hpp. Its errors are connection_refused, timed_out, operation_canceled,
+/// network_unreachable, too_many_files_open (with the limit to raise), ...
 /// Example: test/unit/examples_api_test.cpp [tcp_stream]
 /// ```
 ///   weft::net::tcp_stream stream = weft::net::tcp_stream::connect_for(address, 30s);
@@ -58,7 +60,7 @@ struct keep_alive {
 ///   std::array<char, 64> buffer;
 ///   while (const std::size_t n = stream.read_some(buffer)) text.append(buffer.data(), n);
 /// ```
-class tcp_stream : public stream_socket {
+class tcp_stream : public stream_socket, public connect_forms<tcp_stream, endpoint> {
  public:
   /// No connection: every operation fails with bad_file_descriptor.
   tcp_stream() noexcept = default;
@@ -68,49 +70,6 @@ class tcp_stream : public stream_socket {
   tcp_stream& operator=(tcp_stream&&) noexcept = default;
   /// As connect().
   explicit tcp_stream(const endpoint& peer, time_point deadline = no_deadline);
-
-  /// Connects to `peer`. The deadline applies to connecting only. For names see
-  /// weft/net/connect.hpp.
-  /// Blocks: the fiber, until the peer has answered; on a plain thread, that thread.
-  /// Throws: std::system_error: connection_refused, timed_out, operation_canceled,
-  /// network_unreachable, ...; too_many_files_open, with the limit to raise.
-  /// Example: test/unit/net_tcp_test.cpp
-  [[nodiscard]] static tcp_stream connect(const endpoint& peer, time_point deadline = no_deadline);
-  [[nodiscard]] static tcp_stream connect(const endpoint& peer, time_point deadline,
-                                          std::error_code& ec) noexcept {
-    return connect_within(peer, detail::wait_limit(deadline), ec);
-  }
-  [[nodiscard]] static tcp_stream connect(const endpoint& peer, std::error_code& ec) noexcept {
-    return connect_within(peer, {}, ec);
-  }
-  template <class Rep, class Period>
-  [[nodiscard]] static tcp_stream connect_for(const endpoint& peer,
-                                              const std::chrono::duration<Rep, Period>& time) {
-    return connect(peer, detail::deadline_after(time));
-  }
-  template <class Rep, class Period>
-  [[nodiscard]] static tcp_stream connect_for(const endpoint& peer,
-                                              const std::chrono::duration<Rep, Period>& time,
-                                              std::error_code& ec) noexcept {
-    return connect(peer, detail::deadline_after(time), ec);
-  }
-  template <class Clock, class Duration>
-  [[nodiscard]] static tcp_stream connect_until(
-      const endpoint& peer, const std::chrono::time_point<Clock, Duration>& deadline) {
-    return connect(peer, detail::to_steady(deadline));
-  }
-  template <class Clock, class Duration>
-  [[nodiscard]] static tcp_stream connect_until(
-      const endpoint& peer, const std::chrono::time_point<Clock, Duration>& deadline,
-      std::error_code& ec) noexcept {
-    return connect(peer, detail::to_steady(deadline), ec);
-  }
-  [[nodiscard]] static tcp_stream connect(const std::stop_token& stop, const endpoint& peer,
-                                          time_point deadline = no_deadline);
-  [[nodiscard]] static tcp_stream connect(const std::stop_token& stop, const endpoint& peer,
-                                          std::error_code& ec) noexcept {
-    return connect_within(peer, detail::wait_limit(stop), ec);
-  }
 
   /// Takes over a connected stream socket and makes it non-blocking.
   /// Throws: std::system_error; the descriptor is still the caller's then.
@@ -138,6 +97,7 @@ class tcp_stream : public stream_socket {
 
  private:
   friend class tcp_listener;
+  friend class connect_forms<tcp_stream, endpoint>;
   friend class detail::connect_race;
   using stream_socket::stream_socket;
   // `ec`: none if it is connected, operation_in_progress if it may be later.
@@ -177,7 +137,7 @@ struct listen_options {
 ///   stream.read_exactly(answer);
 ///   server.join();
 /// ```
-class tcp_listener : public socket {
+class tcp_listener : public socket, public accept_forms<tcp_listener, tcp_stream, endpoint> {
  public:
   /// The default of listen_options::backlog.
   static constexpr int default_backlog = listen_options{}.backlog;
@@ -212,58 +172,11 @@ class tcp_listener : public socket {
   /// the caller's then.
   [[nodiscard]] static tcp_listener adopt(int native_handle);
 
-  /// Accepts the next connection and sets `*peer` to its other end. Several fibers may accept at
-  /// the same time. Connections that failed in the backlog are skipped.
-  ///
-  /// Without a descriptor or memory for it (too_many_files_open and the like) the connection waits
-  /// in the backlog, and this call with it: for the next descriptor that weft closes, and at most
-  /// for 1 ms, 2 ms, and so on to 100 ms, before it tries again. A line on stderr, one a minute at
-  /// most, says how often that was, and which limit to raise.
-  /// Blocks: the fiber, until one comes; on a plain thread, that thread.
-  /// Throws: std::system_error: operation_canceled after close(), timed_out, ...
-  /// Example: test/unit/net_tcp_test.cpp
-  [[nodiscard]] tcp_stream accept(endpoint* peer = nullptr);
-  [[nodiscard]] tcp_stream accept(std::error_code& ec, endpoint* peer = nullptr) noexcept {
-    return accept_within({}, ec, peer);
-  }
-  [[nodiscard]] tcp_stream accept(const std::stop_token& stop, endpoint* peer = nullptr);
-  [[nodiscard]] tcp_stream accept(const std::stop_token& stop, std::error_code& ec,
-                                  endpoint* peer = nullptr) noexcept {
-    return accept_within(detail::wait_limit(stop), ec, peer);
-  }
-  template <class Rep, class Period>
-  [[nodiscard]] tcp_stream accept_for(const std::chrono::duration<Rep, Period>& time,
-                                      std::error_code& ec, endpoint* peer = nullptr) noexcept {
-    return accept_within(detail::wait_limit(detail::deadline_after(time)), ec, peer);
-  }
-  template <class Rep, class Period>
-  [[nodiscard]] tcp_stream accept_for(const std::chrono::duration<Rep, Period>& time,
-                                      endpoint* peer = nullptr) {
-    std::error_code ec;
-    tcp_stream s = accept_for(time, ec, peer);
-    return accepted(std::move(s), ec);
-  }
-  template <class Clock, class Duration>
-  [[nodiscard]] tcp_stream accept_until(const std::chrono::time_point<Clock, Duration>& deadline,
-                                        std::error_code& ec, endpoint* peer = nullptr) noexcept {
-    return accept_within(detail::wait_limit(detail::to_steady(deadline)), ec, peer);
-  }
-  template <class Clock, class Duration>
-  [[nodiscard]] tcp_stream accept_until(const std::chrono::time_point<Clock, Duration>& deadline,
-                                        endpoint* peer = nullptr) {
-    std::error_code ec;
-    tcp_stream s = accept_until(deadline, ec, peer);
-    return accepted(std::move(s), ec);
-  }
-
-  /// Sets when waits in accept end with timed_out, as stream_socket::set_deadline.
-  void set_deadline(time_point deadline) noexcept { set_deadlines(true, false, deadline); }
-
  private:
+  friend class accept_forms<tcp_listener, tcp_stream, endpoint>;
   using socket::socket;
   [[nodiscard]] tcp_stream accept_within(const detail::wait_limit& l, std::error_code& ec,
                                          endpoint* peer) noexcept;
-  [[nodiscard]] tcp_stream accepted(tcp_stream s, std::error_code ec) const;
 };
 
 }  // namespace WEFT_API net

@@ -3,14 +3,13 @@
 // weft/net/unix_acceptor.hpp - what Unix listeners share: accepting, closing, the socket's file.
 
 #include <sys/types.h>
-#include <chrono>
 #include <cstdint>
-#include <stop_token>
 #include <system_error>
 #include <utility>
 
 #include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
+#include <weft/net/accept_forms.hpp>
 #include <weft/net/socket.hpp>
 #include <weft/net/unix_endpoint.hpp>
 
@@ -38,7 +37,8 @@ struct unix_listen_options {
 /// A socket that accepts connections of the kind `Connection`: see unix_listener and
 /// unix_seqpacket_listener.
 template <class Connection>
-class unix_acceptor : public socket {
+class unix_acceptor : public socket,
+                      public accept_forms<unix_acceptor<Connection>, Connection, unix_endpoint> {
  public:
   /// Closes the listener, and removes its file if the policy says so. Otherwise as socket::close.
   /// One fiber calls it at a time.
@@ -46,39 +46,6 @@ class unix_acceptor : public socket {
   /// As socket::release; the file stays.
   [[nodiscard]] int release() noexcept;
 
-  /// Accepts the next connection. Several fibers may accept at the same time. A shortage of
-  /// descriptors is waited for, as tcp_listener::accept does.
-  /// Blocks: the fiber, until one comes; on a plain thread, that thread.
-  /// Throws: std::system_error: operation_canceled after close(), timed_out, ...
-  /// Example: test/unit/net_unix_test.cpp
-  [[nodiscard]] Connection accept() { return checked_accept({}); }
-  [[nodiscard]] Connection accept(std::error_code& ec) noexcept { return accept_within({}, ec); }
-  [[nodiscard]] Connection accept(const std::stop_token& stop) {
-    return checked_accept(limit(stop));
-  }
-  [[nodiscard]] Connection accept(const std::stop_token& stop, std::error_code& ec) noexcept {
-    return accept_within(limit(stop), ec);
-  }
-  template <class Rep, class Period>
-  [[nodiscard]] Connection accept_for(const std::chrono::duration<Rep, Period>& time) {
-    return checked_accept(limit(detail::deadline_after(time)));
-  }
-  template <class Rep, class Period>
-  [[nodiscard]] Connection accept_for(const std::chrono::duration<Rep, Period>& time,
-                                      std::error_code& ec) noexcept {
-    return accept_within(limit(detail::deadline_after(time)), ec);
-  }
-  template <class Clock, class Duration>
-  [[nodiscard]] Connection accept_until(const std::chrono::time_point<Clock, Duration>& t) {
-    return checked_accept(limit(detail::to_steady(t)));
-  }
-  template <class Clock, class Duration>
-  [[nodiscard]] Connection accept_until(const std::chrono::time_point<Clock, Duration>& t,
-                                        std::error_code& ec) noexcept {
-    return accept_within(limit(detail::to_steady(t)), ec);
-  }
-  /// Sets when waits in accept end with timed_out, as stream_socket::set_deadline.
-  void set_deadline(time_point deadline) noexcept { set_deadlines(true, false, deadline); }
   /// Where it listens.
   /// Throws: std::system_error.
   [[nodiscard]] unix_endpoint local_endpoint() const;
@@ -99,9 +66,9 @@ class unix_acceptor : public socket {
   using socket::socket;
 
  private:
-  using limit = detail::wait_limit;
-  [[nodiscard]] Connection accept_within(const limit& l, std::error_code& ec) noexcept;
-  [[nodiscard]] Connection checked_accept(const limit& l);
+  friend class accept_forms<unix_acceptor, Connection, unix_endpoint>;
+  [[nodiscard]] Connection accept_within(const detail::wait_limit& l, std::error_code& ec,
+                                         unix_endpoint* peer) noexcept;
   void remove_file() noexcept;
 
   // The file that is removed, if it is still this one.

@@ -9,10 +9,8 @@
 //
 // Messages arrive in order, and none is lost. Waits end as those of TCP do, see weft/net/tcp.hpp.
 
-#include <chrono>
 #include <cstddef>
 #include <span>
-#include <stop_token>
 #include <system_error>
 #include <utility>
 
@@ -21,6 +19,7 @@
 #include <weft/net/message.hpp>
 #include <weft/net/unix.hpp>
 #include <weft/net/unix_acceptor.hpp>
+#include <weft/net/unix_connection.hpp>
 
 namespace weft {
 namespace WEFT_API net {
@@ -49,7 +48,8 @@ struct packet_with_descriptors : packet {
 /// One connection. A fiber may send while another one receives.
 ///
 /// An empty message cannot be sent (invalid_argument), because the peer could not tell it from the
-/// end of the connection. SIGPIPE is never raised.
+/// end of the connection. SIGPIPE is never raised. connect is that of unix_stream, and fails with
+/// wrong_protocol_type if a listener of another kind is at that path.
 /// Example: test/unit/examples_api_test.cpp [seqpacket]
 /// ```
 ///   auto [parent, child] = weft::net::unix_seqpacket::pair();
@@ -63,7 +63,9 @@ struct packet_with_descriptors : packet {
 ///   parent.close();
 ///   worker.join();
 /// ```
-class unix_seqpacket : public socket, public message_forms<unix_seqpacket, packet> {
+class unix_seqpacket
+    : public unix_connection<socket, unix_seqpacket, packet_with_descriptors, void>,
+      public message_forms<unix_seqpacket, packet> {
  public:
   /// No connection: every operation fails with bad_file_descriptor.
   unix_seqpacket() noexcept = default;
@@ -74,50 +76,6 @@ class unix_seqpacket : public socket, public message_forms<unix_seqpacket, packe
   /// As connect().
   explicit unix_seqpacket(const unix_endpoint& peer) : unix_seqpacket(connect(peer)) {}
 
-  /// Connects to `peer`. While the listener's backlog is full it tries again, as
-  /// unix_stream::connect does.
-  /// Blocks: the fiber; on a plain thread, that thread.
-  /// Throws: std::system_error: as unix_stream::connect; wrong_protocol_type if a listener of
-  /// another kind is at that path.
-  /// Example: test/unit/net_unix_seqpacket_test.cpp
-  [[nodiscard]] static unix_seqpacket connect(const unix_endpoint& peer) {
-    return checked_connect(peer, {});
-  }
-  [[nodiscard]] static unix_seqpacket connect(const unix_endpoint& peer,
-                                              std::error_code& ec) noexcept {
-    return connect_within(peer, {}, ec);
-  }
-  [[nodiscard]] static unix_seqpacket connect(const std::stop_token& stop,
-                                              const unix_endpoint& peer) {
-    return checked_connect(peer, limit(stop));
-  }
-  [[nodiscard]] static unix_seqpacket connect(const std::stop_token& stop,
-                                              const unix_endpoint& peer,
-                                              std::error_code& ec) noexcept {
-    return connect_within(peer, limit(stop), ec);
-  }
-  template <class Rep, class Period>
-  [[nodiscard]] static unix_seqpacket connect_for(const unix_endpoint& peer,
-                                                  const std::chrono::duration<Rep, Period>& time) {
-    return checked_connect(peer, limit(detail::deadline_after(time)));
-  }
-  template <class Rep, class Period>
-  [[nodiscard]] static unix_seqpacket connect_for(const unix_endpoint& peer,
-                                                  const std::chrono::duration<Rep, Period>& time,
-                                                  std::error_code& ec) noexcept {
-    return connect_within(peer, limit(detail::deadline_after(time)), ec);
-  }
-  template <class Clock, class Duration>
-  [[nodiscard]] static unix_seqpacket connect_until(
-      const unix_endpoint& peer, const std::chrono::time_point<Clock, Duration>& t) {
-    return checked_connect(peer, limit(detail::to_steady(t)));
-  }
-  template <class Clock, class Duration>
-  [[nodiscard]] static unix_seqpacket connect_until(
-      const unix_endpoint& peer, const std::chrono::time_point<Clock, Duration>& t,
-      std::error_code& ec) noexcept {
-    return connect_within(peer, limit(detail::to_steady(t)), ec);
-  }
   /// Makes two ends of one connection (socketpair).
   /// Throws: std::system_error.
   [[nodiscard]] static std::pair<unix_seqpacket, unix_seqpacket> pair();
@@ -125,44 +83,26 @@ class unix_seqpacket : public socket, public message_forms<unix_seqpacket, packe
   /// Throws: std::system_error; the descriptor is still the caller's then.
   [[nodiscard]] static unix_seqpacket adopt(int native_handle);
 
-  /// Sends a message together with `descriptors`, at most 253: the peer gets duplicates of them.
-  /// Blocks, Throws: as send.
-  /// Example: test/unit/net_unix_seqpacket_test.cpp
-  void send_descriptors(const const_buffers& message, std::span<const int> descriptors);
-  void send_descriptors(const const_buffers& message, std::span<const int> descriptors,
-                        std::error_code& ec) noexcept;
-  /// Receives a message and the descriptors that came with it, close-on-exec. A plain receive
-  /// closes them.
-  /// Blocks, Throws: as receive.
-  [[nodiscard]] packet_with_descriptors receive_descriptors(
-      const mutable_buffers& to, std::span<received_descriptor> descriptors);
-  [[nodiscard]] packet_with_descriptors receive_descriptors(
-      const mutable_buffers& to, std::span<received_descriptor> descriptors,
-      std::error_code& ec) noexcept;
-
-  /// The process at the other end, its user and its group.
-  /// Throws: std::system_error.
-  [[nodiscard]] credentials peer_credentials() const;
-  /// The name of this end; unnamed, if it connected.
-  /// Throws: std::system_error.
-  [[nodiscard]] unix_endpoint local_endpoint() const;
-  /// The name of the other end.
-  /// Throws: std::system_error.
-  [[nodiscard]] unix_endpoint remote_endpoint() const;
-
  private:
   friend class unix_acceptor<unix_seqpacket>;
   friend class message_forms<unix_seqpacket, packet>;
   using limit = detail::wait_limit;
-  using socket::socket;
+  friend unix_connection;
+  friend class connect_forms<unix_seqpacket, unix_endpoint>;
+  using unix_connection::unix_connection;
   [[nodiscard]] static unix_seqpacket connect_within(const unix_endpoint& peer, const limit& l,
                                                      std::error_code& ec) noexcept;
-  [[nodiscard]] static unix_seqpacket checked_connect(const unix_endpoint& peer, const limit& l);
   void send_within(const const_buffers& message, const limit& l, std::error_code& ec) noexcept;
   [[nodiscard]] packet receive_within(const mutable_buffers& to, const limit& l,
                                       std::error_code& ec) noexcept;
+  void send_descriptors_within(const const_buffers& message, std::span<const int> descriptors,
+                               const limit& l, std::error_code& ec) noexcept;
+  [[nodiscard]] packet_with_descriptors receive_descriptors_within(
+      const mutable_buffers& to, std::span<received_descriptor> descriptors, const limit& l,
+      std::error_code& ec) noexcept;
 };
 
+extern template class unix_connection<socket, unix_seqpacket, packet_with_descriptors, void>;
 extern template class unix_acceptor<unix_seqpacket>;
 
 /// A socket that accepts unix_seqpacket connections.

@@ -136,14 +136,31 @@ class stream : public net::stream_forms<stream<S>> {
   /// the peer's own close_notify; writes fail with broken_pipe. A second call does nothing.
   /// Throws: std::system_error with not_connected before the handshake.
   void shutdown() {
-    std::error_code ec;
-    shutdown(ec);
-    if (ec) engine_.fail("shutdown of", ec);
+    shutting_down([&](std::error_code& ec) { shutdown(ec); });
   }
   void shutdown(std::error_code& ec) noexcept { shutdown_within({}, ec); }
+  void shutdown(const std::stop_token& stop) {
+    shutting_down([&](std::error_code& ec) { shutdown(stop, ec); });
+  }
+  void shutdown(const std::stop_token& stop, std::error_code& ec) noexcept {
+    shutdown_within(limit(stop), ec);
+  }
+  template <class Rep, class Period>
+  void shutdown_for(const std::chrono::duration<Rep, Period>& time) {
+    shutting_down([&](std::error_code& ec) { shutdown_for(time, ec); });
+  }
   template <class Rep, class Period>
   void shutdown_for(const std::chrono::duration<Rep, Period>& time, std::error_code& ec) noexcept {
     shutdown_within(limit(weft::detail::deadline_after(time)), ec);
+  }
+  template <class Clock, class Duration>
+  void shutdown_until(const std::chrono::time_point<Clock, Duration>& t) {
+    shutting_down([&](std::error_code& ec) { shutdown_until(t, ec); });
+  }
+  template <class Clock, class Duration>
+  void shutdown_until(const std::chrono::time_point<Clock, Duration>& t,
+                      std::error_code& ec) noexcept {
+    shutdown_within(limit(weft::detail::to_steady(t)), ec);
   }
   /// As shutdown(), by the name that every stream has.
   void shutdown_send() { shutdown(); }
@@ -271,6 +288,12 @@ class stream : public net::stream_forms<stream<S>> {
   void handshake_within(const limit& l, std::error_code& ec) noexcept {
     limited below(below_);
     engine_.handshake(below, l, ec);
+  }
+  template <class Call>
+  void shutting_down(Call&& call) {
+    std::error_code ec;
+    call(ec);
+    if (ec) engine_.fail("shutdown of", ec);
   }
   void shutdown_within(const limit& l, std::error_code& ec) noexcept {
     limited below(below_);
