@@ -6,8 +6,9 @@
 //   writer   (a fiber per client)  takes from its queue, and writes
 //
 // Back-pressure: queues are bounded. A reader that finds one full waits for room, so whoever talks
-// faster than the others read is slowed down, by TCP in the end. A client that makes the room wait
-// longer than `patience` is put out: one that never reads stops nobody for longer.
+// faster than the others read is slowed down, by TCP in the end. Clients that make the room wait
+// longer than `patience` for one line are put out, all at once: those that never read stop nobody
+// for longer. A client that vanished without a word is found by TCP's keep-alive.
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
@@ -56,8 +57,9 @@ class chat_room {
       for (const auto& [number, m] : members_)
         if (number != from) others.push_back(m);
     }
+    const auto end = std::chrono::steady_clock::now() + patience_;  // for all of them together
     for (const auto& m : others)
-      if (m->queue.send_for(line(said), patience_).status() == weft::channel_status::timeout)
+      if (m->queue.send_until(line(said), end).status() == weft::channel_status::timeout)
         m->stream.close();  // its reader ends, and with it the client's place
   }
 
@@ -75,6 +77,7 @@ void write_queue(member& m, std::chrono::milliseconds patience) {
     m.stream.write_all(std::as_bytes(std::span(*text)), ec);
     if (ec) break;
   }
+  m.queue.close();  // nobody waits for room in it any more
   m.stream.close();
 }
 
@@ -110,6 +113,7 @@ int main(int argc, char** argv) {
   const std::chrono::milliseconds patience(patience_ms);
   chat_room room(patience);
   return examples::run_server("chat", server, [&](weft::net::tcp_stream s, std::stop_token) {
+    s.set_keep_alive(weft::net::keep_alive{});
     const auto me = std::make_shared<member>(std::move(s));
     const int number = room.enter(me);
     weft::scope writer;

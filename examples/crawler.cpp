@@ -3,15 +3,17 @@
 //
 //   at most --in-flight pages at once, --rate requests a second (a token bucket all share)
 //   a page that fails (no answer in time, 5xx, 429, a reset) is tried again, later each time
-//   each page is visited once, however many links lead to it
+//   each page is visited once; --pages of them at most: a server may make up links for ever
 //
 // The frontier needs no queue: a page is a fiber of a scope that spawns its links into the same
 // scope; the semaphore says how many are at it, and the scope's end is the end of the crawl.
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <exception>
 #include <map>
 #include <mutex>
@@ -27,7 +29,7 @@
 namespace {
 
 struct settings {
-  int in_flight = 8, tries = 4, timeout_ms = 2000, backoff_ms = 100;
+  int in_flight = 8, tries = 4, timeout_ms = 2000, backoff_ms = 100, pages = 100'000;
   double rate = 50;
 };
 
@@ -36,7 +38,7 @@ class crawl {
   crawl(const http::address& start, const settings& s)
       : start_(start), settings_(s), rate_(s.rate), places_(s.in_flight) {}
 
-  // {status or failure: pages}
+  // {status or failure: pages}; of what was not visited: links
   std::map<std::string, int> run() {
     visit(start_.target);
     pages_.join();
@@ -48,7 +50,11 @@ class crawl {
   void visit(const std::string& target) {
     {
       const std::lock_guard guard(lock_);
-      if (!seen_.insert(target).second) return;
+      if (seen_.contains(target)) return;
+      const bool full = seen_.size() == static_cast<std::size_t>(settings_.pages);
+      if (full) ++ends_["not visited, one too many"];
+      if (full) return;
+      seen_.insert(target);
     }
     pages_.spawn([this, target] {
       places_.acquire();
@@ -90,8 +96,12 @@ class crawl {
     for (std::size_t at = 0; (at = page.find(before, at)) != page.npos;) {
       at += before.size();
       const std::size_t end = page.find_first_of("\"#", at);
-      if (end != page.npos && page[at] == '/')  // of this server only
-        found.push_back(page.substr(at, end - at));
+      if (end == page.npos) break;
+      std::string link = page.substr(at, end - at);
+      const auto bad = [](char c) { return c <= ' ' || c == 0x7f; };  // would be a header of ours
+      if (link.starts_with('/') && !link.starts_with("//") &&         // of this server only
+          std::none_of(link.begin(), link.end(), bad))
+        found.push_back(std::move(link));
     }
     return found;
   }
@@ -120,6 +130,7 @@ int main(int argc, char** argv) {
   number("--in-flight", s.in_flight, "pages at once");
   number("--rate", s.rate, "requests a second");
   number("--tries", s.tries, "for each page");
+  number("--pages", s.pages, "at most");
   number("--timeout-ms", s.timeout_ms, "for each request");
   number("--backoff-ms", s.backoff_ms, "before the second try; doubled for each further one");
   CLI11_PARSE(app, argc, argv);

@@ -2,9 +2,10 @@
 #pragma once
 // http_client.hpp - GET over one connection that is kept: what the examples' clients share.
 //
-// http_parser decides what is HTTP. Each get has a deadline over all of it. A connection that was
-// kept may have been closed by the server meanwhile: a get that fails on it before any byte of an
-// answer has come is made once more, on a fresh one.
+// http_parser decides what is HTTP. Each get has a deadline over all of it, also if the server goes
+// on sending. A connection that was kept may have been closed by the server meanwhile: a get that
+// fails on it before any byte of an answer has come is made once more, on a fresh one. One on which
+// more has come than the answer is not kept.
 #include <http_parser.h>
 
 #include <array>
@@ -74,11 +75,16 @@ class client {
       const std::size_t n = stream_.read_some(std::as_writable_bytes(std::span(buffer)));
       // 0: the stream's end, which is the end of some answers
       const std::size_t used = ::http_parser_execute(&parser, &callbacks(), buffer.data(), n);
-      if (HTTP_PARSER_ERRNO(&parser) != HPE_OK || (used != n && !answer_.whole))
-        throw std::runtime_error(::http_errno_description(HTTP_PARSER_ERRNO(&parser)));
+      const http_errno error = HTTP_PARSER_ERRNO(&parser);
+      if (error != HPE_OK && error != HPE_PAUSED)
+        throw std::runtime_error(::http_errno_description(error));
       if (n == 0 && !answer_.whole)
         throw std::system_error(weft::net::net_errc::end_of_stream, "GET " + std::string(target));
       answer_.empty_so_far = false;
+      answer_.keep = answer_.keep && used == n;
+      if (!answer_.whole && std::chrono::steady_clock::now() >= deadline)
+        throw std::system_error(std::make_error_code(std::errc::timed_out),
+                                "GET " + std::string(target));
     }
     if (!answer_.keep) stream_.close();
     return std::move(answer_.got);
@@ -96,6 +102,8 @@ class client {
       };
       s.on_message_complete = [](http_parser* p) noexcept {
         auto& a = *static_cast<answer*>(p->data);
+        if (p->status_code < 200 && p->status_code != 101) return 0;  // the answer is still to come
+        ::http_parser_pause(p, 1);  // and what follows it is not ours
         a.got.status = static_cast<int>(p->status_code);
         a.keep = ::http_should_keep_alive(p) != 0;
         a.whole = true;

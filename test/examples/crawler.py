@@ -66,6 +66,9 @@ class Site(http.server.BaseHTTPRequestHandler):
                 "/gone",
                 "/",
                 "/page/0#part",
+                "//127.0.0.1:1/elsewhere",  # of another server
+                "/two words",
+                "/x HTTP/1.1\r\nX-Ours: no\r\n",  # would be a header of the crawler's
             ]
         return self.answer(200, "".join(f'<a href="{link}">x</a>' for link in links))
 
@@ -112,4 +115,7 @@ assert (
 assert at_once[1] <= 6, at_once
 # never faster than the rate; a request may arrive late, so the first is no exact beginning
 assert requests - 1 <= (first_and_last[1] - first_and_last[0]) * rate * 1.5 + 5
+# a server that makes up links for ever is left after so many pages
+text = run(sys.argv[1], url, "--pages", 3, "--tries", 1, "--timeout-ms", 1000)
+assert "requests: 3\n" in text and "not visited, one too many: " in text, text
 server.shutdown()
