@@ -115,6 +115,18 @@ void nothing_is_left(const shared& w) {
   model::check(w->names.under_way() == 0, "RESOLVE-2: no lookup is left");
 }
 
+// One caller that waits, and one thread, are few enough for all executions; the rest is explored
+// with few switches, or by sample.
+template <idle Idle, patience P>
+void one_caller(execution& x) {
+  auto w = std::make_shared<world>(setting{.threads_are = Idle});
+  a_thread(x, w, 1);
+  x.thread("caller", [=] {
+    const outcome end = look_up(w, 0, "a", P);
+    model::check(P == patience::none || end == outcome::answered, "it is answered");
+  });
+  if (P == patience::endless) x.finally([=] { nothing_is_left(w); });
+}
 // The same name, which is asked for once, or twice one after the other.
 void one_name(execution& x) {
   auto w = std::make_shared<world>(setting{});
@@ -223,12 +235,17 @@ void nobody_fails_the_line(execution& x) {
 }  // namespace
 
 TEST_CASE("RESOLVE-1: a waiter for a lookup is woken when it is done") {
-  model::holds_in_sample(one_name);
-  model::holds_in_sample(two_names);
-  model::holds_in_sample(gives_up);
+  holds(one_caller<idle::for_ever, patience::endless>);
+  holds(one_caller<idle::for_ever, patience::none>, bounded(4));
+  for (const auto& p : {one_name, two_names, gives_up}) {
+    holds(p, bounded(0));
+    model::holds_in_sample(p);
+  }
   CHECK(model::explore({}, parks_without_a_look).end == model::verdict::deadlocked);
 }
 TEST_CASE("RESOLVE-2: every lookup is answered, fails, or leaves the line") {
+  holds(one_caller<idle::not_at_all, patience::endless>);
+  holds(one_caller<idle::not_at_all, patience::none>, bounded(4));
   model::holds_in_sample(threads_that_end);
   model::holds_in_sample(no_threads);
   holds(ends, bounded(1));
