@@ -3,7 +3,6 @@
 // dns.hpp - messages of the domain name system, read by libresolv and made by hand.
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
-#include <strings.h>
 
 #include <cstddef>
 #include <string>
@@ -12,6 +11,13 @@
 namespace dns {
 
 using message = std::vector<unsigned char>;
+
+inline std::string lower(std::string name) {
+  for (char& c : name)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return name;
+}
+
 inline constexpr std::size_t largest = 4096;
 
 /// The one question of a query; not valid if there is none or more than one.
@@ -26,13 +32,12 @@ struct question {
     if (::ns_initparse(m.data(), static_cast<int>(m.size()), &parsed) != 0) return;
     if (ns_msg_count(parsed, ns_s_qd) != 1 || ::ns_parserr(&parsed, ns_s_qd, 0, &record) != 0)
       return;
-    name = ns_rr_name(record);
+    name = lower(ns_rr_name(record));  // "WeFt.LAN" is "weft.lan", and some resolvers mix them
     type = ns_rr_type(record);
     valid = true;
   }
   [[nodiscard]] bool is(const question& other) const {
-    return valid && other.valid && type == other.type &&
-           ::strcasecmp(name.c_str(), other.name.c_str()) == 0;
+    return valid && other.valid && type == other.type && name == other.name;
   }
 };
 

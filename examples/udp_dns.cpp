@@ -47,19 +47,26 @@ class name_server {
     while (!stop.stop_requested()) {
       std::error_code ec;
       const auto got = socket.receive(stop, room, ec);
-      // An ICMP error of an earlier answer, a stop request; a query that is cut is none.
-      if (ec || got.truncated()) continue;
+      if (ec && !stop.stop_requested()) {  // no memory, say: not once more at once
+        fmt::print(stderr, "receive: {}\n", ec.message());
+        weft::this_fiber::sleep_for(std::chrono::milliseconds(10));
+      }
+      if (ec || got.truncated()) continue;  // a query that is cut is none
       const message query(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(got.size));
       const question q(query);
       if (!q.valid || dns::is_response(query)) continue;
       if (const auto own = names_.find(q.name); own != names_.end()) {
         socket.send_to(dns::address_response(query, q, own->second), got.from, ec);
       } else if (places_.try_acquire()) {
-        questions.spawn([this, &socket, query, q, from = got.from] {
-          std::error_code lost;
-          socket.send_to(forwarded(query, q), from, lost);
+        try {
+          questions.spawn([this, &socket, query, q, from = got.from] {
+            std::error_code lost;
+            socket.send_to(forwarded(query, q), from, lost);
+            places_.release();
+          });
+        } catch (const std::exception&) {  // no memory for a stack: as one too many
           places_.release();
-        });
+        }
       }
     }
   }
@@ -74,9 +81,10 @@ class name_server {
         message asked = query, answer(dns::largest);
         asked[0] = static_cast<unsigned char>(random());
         asked[1] = static_cast<unsigned char>(random());
+        const auto end = std::chrono::steady_clock::now() + 1s;
+        socket.set_deadline(end);
         socket.send(asked);
-        socket.set_read_deadline(std::chrono::steady_clock::now() + 1s);
-        for (;;) {
+        while (std::chrono::steady_clock::now() < end) {  // a deadline alone ends waits only
           answer.resize(dns::largest);
           answer.resize(socket.receive(answer).size);
           if (!dns::is_response(answer) || answer[0] != asked[0] || answer[1] != asked[1]) continue;
@@ -115,7 +123,8 @@ int main(int argc, char** argv) {
     std::map<std::string, std::string> own;
     for (const std::string& n : names) {
       const std::size_t at = std::min(n.find('='), n.size() - 1);
-      own[n.substr(0, at)] = endpoint(n.substr(at + 1), 0).address();  // throws if it is none
+      own[dns::lower(n.substr(0, at))] =
+          endpoint(n.substr(at + 1), 0).address();  // throws if it is none
     }
     name_server server(own, endpoint::parse(upstream), in_flight);
     weft::signal_set end{SIGTERM, SIGINT};

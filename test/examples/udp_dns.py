@@ -14,10 +14,11 @@ def dig(server, *question):
     return run(DIG, *where, *question)
 
 
-with Server(sys.argv[1], "--name", "printer.lan=192.168.0.9", "--upstream", "127.0.0.1:1") as own:
+with Server(sys.argv[1], "--name", "Printer.lan=192.168.0.9", "--upstream", "127.0.0.1:1") as own:
     with Server(sys.argv[1], "--upstream", f"127.0.0.1:{own.port}") as forwarder:
         for server in own, forwarder:
             assert dig(server, "+short", "printer.lan") == "192.168.0.9\n"
+            assert dig(server, "+short", "pRINTER.LaN") == "192.168.0.9\n"
             assert dig(server, "+short", "printer.lan", "AAAA") == ""
             assert "status: SERVFAIL" in dig(server, "nobody.lan")
         # what is no question is answered by nothing, and harms nothing
