@@ -6,7 +6,8 @@
 //
 // A job that was handed out stays pending at Redis until it is acknowledged, together with its
 // result, in one script. What a process that died had in hand, others claim after --claim-ms.
-// So nothing is lost; a job may be begun twice, but its result is there once.
+// So nothing is lost; a job may be begun twice, but its result is there once. A worker that loses
+// Redis says so, and tries again every second.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -49,9 +50,8 @@ void work_through(redis::client& db, const settings& s, const redisReply& entrie
   }
 }
 
-void work(const settings& s, int number, const std::stop_token& stop) {
+void work(const settings& s, const std::string& me, const std::stop_token& stop) {
   redis::client db(s.host, s.port);
-  const std::string me = std::to_string(::getpid()) + "-" + std::to_string(number);
   while (!stop.stop_requested()) {
     const redis::reply left = db.command("XAUTOCLAIM %s workers %s %d 0 COUNT 4", s.stream.c_str(),
                                          me.c_str(), s.claim_ms);
@@ -60,6 +60,16 @@ void work(const settings& s, int number, const std::stop_token& stop) {
         "XREADGROUP GROUP workers %s COUNT 4 BLOCK 300 STREAMS %s >", me.c_str(), s.stream.c_str());
     if (fresh->type == REDIS_REPLY_ARRAY) work_through(db, s, *fresh->element[0]->element[1]);
   }
+}
+
+void keep_working(const settings& s, int number, const std::stop_token& stop) {
+  const std::string me = std::to_string(::getpid()) + "-" + std::to_string(number);
+  while (!stop.stop_requested()) try {
+      work(s, me, stop);
+    } catch (const std::runtime_error& e) {
+      fmt::print(stderr, "worker {}: {}\n", me, e.what());
+      weft::this_fiber::sleep_for(stop, std::chrono::seconds(1));
+    }
 }
 
 int work_until_signal(const settings& s, weft::signal_set& end) {
@@ -72,10 +82,11 @@ int work_until_signal(const settings& s, weft::signal_set& end) {
   std::fflush(stdout);
   std::stop_source stop;
   weft::scope workers;
-  workers.spawn([&] {  // ends, too, if a worker fails
+  workers.spawn([&] {  // ends, too, if a worker fails for good
     if (end.wait(weft::this_fiber::stop_token())) stop.request_stop();
   });
-  for (int i = 0; i < s.fibers; ++i) workers.spawn([&, i] { work(s, i, stop.get_token()); });
+  for (int i = 0; i < s.fibers; ++i)
+    workers.spawn([&, i] { keep_working(s, i, stop.get_token()); });
   workers.join();
   return 0;
 }

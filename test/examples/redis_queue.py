@@ -20,10 +20,10 @@ print(f"WEFT_TEST_SEED={seed}", flush=True)
 chance = random.Random(seed)
 
 
-def worker(redis):
+def worker(redis, **more):
     work = ["work", "--fibers", "4", "--work-ms", "10", "--claim-ms", "200"]
     process = subprocess.Popen(
-        [PROGRAM, "--port", str(redis.port), *work], stdout=subprocess.PIPE, text=True
+        [PROGRAM, "--port", str(redis.port), *work], stdout=subprocess.PIPE, text=True, **more
     )
     assert process.stdout.readline() == "working\n"
     return process
@@ -60,11 +60,14 @@ with Redis() as server:
     started = []
     try:
         work_through(server, started)
-        # a worker whose Redis goes away says so
-        left = worker(server)
+        # a worker whose Redis goes away says so, tries again, and is ended by SIGTERM
+        left = worker(server, stderr=subprocess.PIPE)
         started.append(left)
         server.process.kill()
-        assert left.wait(60) == 1
+        for _ in range(8):
+            assert ": redis: " in left.stderr.readline()
+        left.send_signal(signal.SIGTERM)
+        assert left.wait(60) == 0
     finally:
         for one in started:
             one.kill()
