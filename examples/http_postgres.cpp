@@ -9,17 +9,20 @@
 //   --mode descriptor      libpq's asynchronous calls; the fiber waits for the socket
 //
 // Connections are few (--pool): a request waits for a free one, and answers 503 if none comes in
-// time. One that broke is made anew by its next user.
+// time. One on which anything failed is made anew by its next user; the log says why.
 #include <libpq-fe.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cstdio>
+#include <exception>
 #include <map>
-#include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "http.hpp"
+#include "postgres.hpp"
 #include "server.hpp"
 #include "url.hpp"
 
@@ -27,13 +30,8 @@ namespace {
 
 enum class how { blocking, block_in_place, offload, descriptor };
 
-template <auto Release>
-struct releaser {
-  void operator()(auto* what) const { Release(what); }
-};
-using result = std::unique_ptr<PGresult, releaser<&::PQclear>>;
 struct database {
-  std::unique_ptr<PGconn, releaser<&::PQfinish>> connection;
+  postgres::connection connection;
   weft::io::descriptor socket;  // watches libpq's; ends before it
 };
 
@@ -49,8 +47,11 @@ class pool {
     auto taken = free_.receive_for(std::chrono::seconds(5));
     if (!taken) return {503, "All connections to the database are busy\n"};
     database db = std::move(*taken);
-    auto answer = query(db, id);
-    if (::PQstatus(db.connection.get()) != CONNECTION_OK) {
+    std::pair<int, std::string> answer{503, "The database does not answer\n"};
+    try {
+      answer = query(db, id);
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "database: %s\n", e.what());
       db.socket.close();
       db.connection.reset();
     }
@@ -63,47 +64,37 @@ class pool {
     if (db.connection == nullptr) {  // rare, and it looks up names: always on the pool of threads
       db.connection.reset(weft::offload([&] { return connected(); }));
       PGconn* const fresh = db.connection.get();
-      if (::PQstatus(fresh) != CONNECTION_OK) return {503, ::PQerrorMessage(fresh)};
+      if (::PQstatus(fresh) != CONNECTION_OK) throw std::runtime_error(::PQerrorMessage(fresh));
       db.socket = weft::io::descriptor::borrow(::PQsocket(fresh));
     }
     PGconn* const c = db.connection.get();
     const char* const values[] = {id.c_str()};
     const auto ask = [&] { return ::PQexecPrepared(c, "name_of", 1, values, nullptr, nullptr, 0); };
-    result r(mode_ == how::descriptor       ? ask_and_wait(c, db.socket, values)
-             : mode_ == how::offload        ? weft::offload(ask)
-             : mode_ == how::block_in_place ? weft::block_in_place(ask)
-                                            : ask());
-    if (::PQresultStatus(r.get()) != PGRES_TUPLES_OK) return {503, ::PQerrorMessage(c)};
+    postgres::result r(
+        mode_ == how::descriptor
+            ? postgres::ask_and_wait(c, db.socket, "name_of", values, std::chrono::seconds(15))
+        : mode_ == how::offload        ? weft::offload(ask)
+        : mode_ == how::block_in_place ? weft::block_in_place(ask)
+                                       : ask());
+    if (::PQresultStatus(r.get()) != PGRES_TUPLES_OK)
+      throw std::runtime_error(r ? ::PQerrorMessage(c) : "the connection failed, or no answer");
     if (::PQntuples(r.get()) == 0) return {404, "Nobody has this id\n"};
     return {200, std::string(::PQgetvalue(r.get(), 0, 0)) + "\n"};
   }
 
-  // A query that takes too long is ended by the server, whatever the mode.
+  // A query that takes too long is ended by the server, whatever the mode, and by TCP if the server
+  // is gone.
   PGconn* connected() const {
-    const char* const names[] = {"dbname", "options", "connect_timeout", nullptr};
-    const char* const values[] = {conninfo_.c_str(), "-c statement_timeout=5000", "5", nullptr};
+    const char* const names[] = {"dbname",           "options",         "connect_timeout",
+                                 "tcp_user_timeout", "keepalives_idle", nullptr};
+    const char* const values[] = {conninfo_.c_str(), "-c statement_timeout=5000", "5", "15000",
+                                  "5"};
     PGconn* const c = ::PQconnectdbParams(names, values, 1);
     if (::PQstatus(c) == CONNECTION_OK)
-      result(::PQprepare(c, "name_of", "select name from people where id = $1::int", 1, nullptr));
+      postgres::result(
+          ::PQprepare(c, "name_of", "select name from people where id = $1::int", 1, nullptr));
     if (mode_ == how::descriptor) ::PQsetnonblocking(c, 1);
     return c;
-  }
-
-  // Null: the connection failed.
-  static PGresult* ask_and_wait(PGconn* c, const weft::io::descriptor& socket,
-                                const char* const* values) {
-    if (::PQsendQueryPrepared(c, "name_of", 1, values, nullptr, nullptr, 0) == 0) return nullptr;
-    for (int unsent; (unsent = ::PQflush(c)) != 0 || ::PQisBusy(c) != 0;) {
-      if (unsent < 0) return nullptr;
-      if (unsent > 0)  // what comes meanwhile must be read, or the server waits for us, too
-        weft::select(weft::on_readable(socket, [] {}), weft::on_writable(socket, [] {}));
-      else
-        socket.wait_readable();
-      if (::PQconsumeInput(c) == 0) return nullptr;
-    }
-    PGresult* const first = ::PQgetResult(c);
-    while (PGresult* more = ::PQgetResult(c)) ::PQclear(more);  // none, but libpq wants to be asked
-    return first;
   }
 
   const std::string conninfo_;
@@ -138,6 +129,7 @@ int main(int argc, char** argv) {
       ->transform(CLI::CheckedTransformer(modes));
   app.add_option("--pool", size, "connections to the database (16)")->check(CLI::Range(1, 1000));
   CLI11_PARSE(app, argc, argv);
+  server.descriptors_besides += 2 * size;
 
   pool people(conninfo, size, mode);
   const http::limits limits;
