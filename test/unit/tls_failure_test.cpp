@@ -308,6 +308,38 @@ TEST_CASE("tls: what a write has taken when its time is up goes out before the n
   });
 }
 
+TEST_CASE("tls: a shutdown whose time is up has not happened; the next one goes on") {
+  at_worker_counts([] {
+    auto ab = tls_pair();
+    tcp_tls &a = ab.first, &b = ab.second;
+    const auto data = pattern(8 << 20);
+    std::error_code ec;
+    std::size_t taken = 0;
+    while (!ec) taken += a.write_all_for(std::span(data).subspan(taken), 5ms, ec);
+    REQUIRE(ec == std::errc::timed_out);  // the peer reads nothing
+    for (int i = 0; i < 2; ++i) {
+      a.shutdown_for(1ms, ec);
+      CHECK(ec == std::errc::timed_out);
+      a.shutdown_until(std::chrono::system_clock::now(), ec);
+      CHECK(ec == std::errc::timed_out);
+      std::stop_source stop;
+      stop.request_stop();
+      a.shutdown(stop.get_token(), ec);
+      CHECK(ec == std::errc::operation_canceled);
+      CHECK_THROWS_AS(a.shutdown(stop.get_token()), std::system_error);
+    }
+    auto reader = weft::spawn([&] {
+      std::vector<std::byte> got(taken);
+      b.read_exactly(got);
+      CHECK(std::equal(got.begin(), got.end(), data.begin()));
+      std::byte more[1];
+      CHECK(b.read_some(more) == 0);  // close_notify
+    });
+    a.shutdown();
+    reader.join();
+  });
+}
+
 TEST_CASE("tls: failures of others on the same thread are not ours") {
   // One worker: all of these use one error queue. Half of them end well.
   weft::options one;
