@@ -80,7 +80,10 @@ template <side S>
 [[gnu::noinline]] std::optional<channel_status> wait_for_turn(channel_guard& g, channel_core& c,
                                                               void* value, const wait_limit& limit)
     WEFT_REQUIRES(c.lock()) WEFT_NO_THREAD_SAFETY_ANALYSIS {
-  if (const auto over = is_over(limit); over != channel_status::success) return over;
+  if (const auto over = is_over(limit); over != channel_status::success) {
+    static_cast<void>(g.unlock_and_leave());  // the caller may yield
+    return over;
+  }
   fiber_record& self = g.self();
   channel_lock& lock = c.lock();  // outlives the channel: CHAN-5
   channel_waiter me;
