@@ -36,8 +36,14 @@ die() {
   exit 1
 }
 
+# is_installed PACKAGE[:ARCHITECTURE] - of this machine's architecture, if none is named: dpkg-query
+# prints a line for each that the package is installed for.
 is_installed() {
-  [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+  local architecture
+  architecture=$(dpkg --print-architecture)
+  [[ $1 != *:* ]] || architecture=${1#*:}
+  dpkg-query -W -f='${db:Status-Status} ${Architecture}\n' "$1" 2>/dev/null |
+    grep -qxE "installed ($architecture|all)"
 }
 
 # need_packages PACKAGE... - returns when all are installed, dies with what to do when they cannot be.

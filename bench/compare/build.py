@@ -53,14 +53,22 @@ def say(text):
     print(f"compare: {text}", file=sys.stderr, flush=True)
 
 
+@functools.cache
+def own_architecture():
+    command = ["dpkg", "--print-architecture"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def installed(package):
+    """For this machine's architecture: dpkg-query prints a line for each that it is there for."""
     query = subprocess.run(
-        ["dpkg-query", "-W", "-f=${db:Status-Status}", package],
+        ["dpkg-query", "-W", "-f=${db:Status-Status} ${Architecture}\n", package],
         capture_output=True,
         text=True,
         check=False,
     )
-    return query.stdout == "installed"
+    wanted = (f"installed {own_architecture()}", "installed all")
+    return any(line in wanted for line in query.stdout.splitlines())
 
 
 def source_subject(subject):
