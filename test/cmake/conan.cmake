@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-# conan create, with Debian's packages as the platform's: no remote is asked, nor is there one. HOW:
+# conan create, with Debian's packages as the platform's; what asks a remote fails. HOW:
 # load (the recipe is read), create (made with OPTIONS, NAME=VALUE,..., and used by test_package).
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 if(NOT CONAN)
@@ -8,7 +8,8 @@ endif()
 file(REMOVE_RECURSE ${WORK_DIR})
 file(MAKE_DIRECTORY ${WORK_DIR}/home)
 set(ENV{CONAN_HOME} ${WORK_DIR}/home)
-file(WRITE ${WORK_DIR}/home/remotes.json "{\"remotes\": []}")
+file(WRITE ${WORK_DIR}/home/remotes.json [[
+  {"remotes": [{"name": "nobody", "url": "http://127.0.0.1:1", "verify_ssl": false}]}]])
 
 if(HOW STREQUAL "load")
   execute_process(COMMAND ${CONAN} inspect ${ROOT} --format=json OUTPUT_VARIABLE said
@@ -32,7 +33,7 @@ set(options)
 foreach(option IN LISTS OPTIONS)
   list(APPEND options -o &:${option})
 endforeach()
-run(${CONAN} create ${ROOT} -pr:a ${ROOT}/packaging/conan/debian-12 ${options} --build=missing
+run(${CONAN} create ${ROOT} -nr -pr:a ${ROOT}/packaging/conan/debian-12 ${options} --build=missing
     -c tools.cmake.cmaketoolchain:generator=${GENERATOR}
     -c tools.cmake.cmaketoolchain:user_presets=
     -c tools.cmake.cmake_layout:test_folder=${WORK_DIR}/test)
