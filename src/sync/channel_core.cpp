@@ -124,7 +124,9 @@ channel_status pass_value(channel_core& c, void* value, const wait_limit& limit)
       break;
     }
     if (const auto end = wait_for_turn<S>(g, c, value, limit)) {
-      yield_if_requested_slow();  // its time may have been over before it could wait
+      // It has let go of the guard, whatever the end. Its time may have been over before it could
+      // wait.
+      yield_if_requested_slow();
       return *end;
     }
   }
