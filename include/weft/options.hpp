@@ -135,7 +135,8 @@ struct options {
   /// gives its processor to a preempted fiber, or keeps it if there is none.
   std::size_t max_threads = 512;
 
-  /// How long a fiber may run while others wait before it is preempted; 0 means for ever.
+  /// How long a fiber may run while others wait before it is preempted; 0 means for ever. It is
+  /// CPU time: while its thread waits for a CPU, it does not run.
   ///
   /// Fibers whose timer or descriptor became ready wait for a quarter of it only. After a quarter
   /// of it a fiber also yields by itself in the channel operations, selects and socket calls it

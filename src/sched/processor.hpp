@@ -58,11 +58,14 @@ struct alignas(base::cache_line) processor {
   struct sight {
     std::uint32_t tick = UINT32_MAX;  // none yet
     std::int64_t since_ns = 0;        // when the tick was first seen
-    std::int64_t cpu_ns = -1;         // the holder's CPU clock then; -1 not read yet
+    std::int64_t waited_ns = 0;       // since then, for a CPU
+    std::int64_t cpu_ns = -1;         // the holder's CPU clock at the last look; -1 not read yet
     bool urgent = false;              // timers or descriptors became ready meanwhile
     // many steps since the round before: it looks at its timers itself
     bool many_steps = false;
-    bool read_again = false;  // its clock was read once: a second look follows soon
+    bool looked = false;      // since then
+    bool look_again = false;  // it may just have begun to block: a second look follows soon
+    bool waits_for_cpu = false;
     bool others_waited = false;
     std::int64_t moved_ns = 0;  // when its clock was last seen to move
     // in a row at which it was inside weft, with that tick; since when, and its clock then
@@ -70,6 +73,9 @@ struct alignas(base::cache_line) processor {
     std::int64_t inside_ns = 0, inside_cpu_ns = 0;
     std::int64_t ask_ns = 0;  // not to be asked to yield before
     std::int64_t ask_pause = 0;
+
+    // When its step would have begun, had it never waited for a CPU.
+    [[nodiscard]] std::int64_t ran_since_ns() const noexcept { return since_ns + waited_ns; }
   } seen;
   // over several steps of one holder: the part of it that it ran (blocks_in_bits)
   struct stretch {

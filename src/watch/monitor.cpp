@@ -49,13 +49,14 @@ std::int64_t monitor::delay(std::int64_t now, int quiet_rounds) const noexcept {
   for (const auto& p : s_.processors()) {
     if (vacant || p->holder.load(std::memory_order_relaxed) != nullptr)
       if (const std::int64_t due = p->timers.earliest(); due != timer_queue::never)
-        next = std::min(next,
-                        std::max(due, now) +  // overdue: its holder is behind, but alive
-                            (p->seen.many_steps ? timer_grace_with_many_steps_ns : timer_grace_ns));
-    if (p->seen.read_again) next = std::min(next, now + shortest_round_ns);
-    if (p->seen.others_waited && slice > 0) {
-      const std::int64_t asks = p->seen.since_ns + patience(*p, slice);
-      const std::int64_t ends = p->seen.urgent || asks > now ? asks : p->seen.since_ns + slice;
+        next = std::min(
+            next, std::max(due, now) +  // overdue: its holder is behind, but alive
+                      (p->seen.many_steps || p->seen.waits_for_cpu ? timer_grace_with_many_steps_ns
+                                                                   : timer_grace_ns));
+    if (p->seen.look_again) next = std::min(next, now + shortest_round_ns);
+    if (p->seen.others_waited && slice > 0 && !p->seen.waits_for_cpu) {
+      const std::int64_t since = p->seen.ran_since_ns(), asks = since + patience(*p, slice);
+      const std::int64_t ends = p->seen.urgent || asks > now ? asks : since + slice;
       next = std::min(next, std::max(ends, p->seen.ask_ns));
     }
   }
@@ -154,12 +155,7 @@ bool monitor::watch(std::int64_t now) noexcept {
     }
   }
   const auto retaken = static_cast<std::size_t>(retaker_.count() - retakes);
-  if (retaken > 0) {
-    rounds_after_retake_ = rounds_after_retake;
-    spares_.prepare(retaken);  // where one blocks, the next one will
-  } else if (rounds_after_retake_ > 0) {
-    --rounds_after_retake_;
-  }
+  if (retaken > 0) spares_.prepare(retaken);  // where one blocks, the next one will
   watched_ns_ = now;
   return acted;
 }

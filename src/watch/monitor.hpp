@@ -23,7 +23,8 @@
 // Rounds come 50 us apart after a retake. While there is none the distance doubles up to 1 ms, and
 // to 4 ms after 0.1 s of that. So much later is a fiber that blocks noticed; a round costs 15 us of
 // a CPU. A fiber that blocks for less than that, again and again, brings the quick rounds back
-// (blocks_briefly); a second look follows after 50 us. Timers and ends of slices are kept on time.
+// (blocks_briefly); a second look follows after 50 us, if it may have begun to block just now.
+// Timers and ends of slices are kept on time, but for a holder that waits for a CPU itself.
 // When all processors have been idle for a while it sleeps for good: [MON-1] asleep = 1, fence,
 // look for a busy processor; attach, then read asleep. The relaxed read of attach may miss the 1:
 // the next attach, or the poller, makes up for it. Only a bound on lateness depends on it.
@@ -119,7 +120,6 @@ class monitor {
   std::int64_t watched_ns_ = 0;  // when the round before was
   bool asks_for_resched_ = false, counted_as_asking_ = false;
   std::int64_t brief_blocks_not_before_ns_ = 0;
-  int rounds_after_retake_ = 0;  // a retake was not long ago
   std::thread thread_;
 };
 

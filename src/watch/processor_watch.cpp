@@ -32,8 +32,7 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
     p.seen.moved_ns = now;
     // its steps have become longer
     if (w != nullptr && p.timers.earliest() <= now) p.ask_to_check();
-    if (rounds_after_retake_ > 0 && w != nullptr && w->started.load(std::memory_order_acquire) &&
-        !w->gate.inside())
+    if (w != nullptr && w->started.load(std::memory_order_acquire) && !w->gate.inside())
       p.seen.cpu_ns = w->cpu.now_ns();
     if (w != nullptr)
       if (const std::uint32_t stress = stress_.load(std::memory_order_relaxed)) [[unlikely]]
@@ -49,6 +48,7 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
     return thawer_.stuck_inside(p, *w, now) && thawer_.thaw_detached();  // [PREEMPT-3]
   }
   p.seen.inside_looks = 0;
+  p.seen.waits_for_cpu = false;
   bool acted = false;
   if (s_.sleeping().idle() > 0) acted |= share_out(p);
   if (fire_late_timers(p, now)) {
@@ -61,13 +61,15 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
   // thread that merely waits for a CPU.
   const std::int64_t cpu = w->cpu.now_ns();
   const bool first_look = p.seen.cpu_ns < 0;
-  const bool stands_still = !first_look && cpu - p.seen.cpu_ns < 5'000;
+  const std::int64_t ran = first_look ? 0 : cpu - p.seen.cpu_ns;
+  const bool stands_still = !first_look && ran < 5'000;
   p.seen.cpu_ns = cpu;
   if (!stands_still) p.seen.moved_ns = now;
   stalls_.watch(p, *w, now, cpu, stands_still);
   if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]]
     snapshot_running(p, *w);
-  p.seen.read_again = first_look;
+  const bool second_look = std::exchange(p.seen.looked, true);
+  p.seen.look_again = first_look;
   if (first_look) return acted;
   const std::int64_t held_for = now - p.seen.since_ns;
   p.seen.others_waited = others_wait(p) || (p.index != 0 && s_.counts().surplus() > 0);
@@ -82,15 +84,22 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
         return thawer_.unblock(p, *w, now) || acted;
       case os::thread_activity::unknown:
         return acted;  // not yet: a signal might strike its call
-      // it waits for a CPU: what is asked of it now it does when it gets one
       case os::thread_activity::runs:
+        // What is asked of it now it does when it gets a CPU. Another thread in its place would
+        // wait, too.
+        p.seen.waits_for_cpu = true;
         break;
     }
+  } else if (!second_look) {
+    p.seen.look_again = w->activity() != os::thread_activity::runs;
   }
+  const std::int64_t since_last = now - watched_ns_;
+  p.seen.waited_ns += since_last - std::clamp<std::int64_t>(ran, 0, since_last);
   const std::int64_t slice = span_ns(s_.settings().time_slice);
   if (slice == 0 || !p.seen.others_waited) return acted;
   request_resched(p, *w, now);
-  if (held_for < (p.seen.urgent ? slice / urgent_share : slice) || now < p.seen.ask_ns)
+  if (now - p.seen.ran_since_ns() < (p.seen.urgent ? slice / urgent_share : slice) ||
+      now < p.seen.ask_ns || p.seen.waits_for_cpu)
     return acted;
   p.seen.ask_pause = std::clamp(p.seen.ask_pause * 2, first_ask_pause_ns, longest_ask_pause_ns);
   p.seen.ask_ns = now + p.seen.ask_pause;
@@ -106,7 +115,7 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
 void monitor::request_resched(processor& p, worker& w, std::int64_t now) noexcept {
   const std::int64_t slice = span_ns(s_.settings().time_slice);
   const bool soon = p.seen.urgent || s_.injected() > 0;
-  if (slice == 0 || !others_wait(p) || (!soon && now - p.seen.since_ns < patience(p, slice)))
+  if (slice == 0 || !others_wait(p) || (!soon && now - p.seen.ran_since_ns() < patience(p, slice)))
     return;
   w.resched_requested.store(1, std::memory_order_relaxed);
   asks_for_resched_ = true;
@@ -139,7 +148,6 @@ bool monitor::blocks_briefly(processor& p, worker& w, std::int64_t now) noexcept
     return false;
   if (w.activity() != os::thread_activity::sleeps) return false;
   brief_blocks_not_before_ns_ = now + quick_rounds_again_ns;
-  rounds_after_retake_ = rounds_after_retake;
   return true;
 }
 

@@ -9,8 +9,8 @@ namespace weft::detail {
 bool retaker::retake(processor& p, worker& w) noexcept {
   worker* s = spares_.reserve();
   if (s == nullptr) {
-    p.seen.read_again = spares_.is_awaited();
-    if (p.seen.read_again || (s = s_.sleeping().reserve_frozen()) == nullptr) return false;
+    p.seen.look_again = spares_.is_awaited();
+    if (p.seen.look_again || (s = s_.sleeping().reserve_frozen()) == nullptr) return false;
   }
   if (!w.gate.try_take(&p)) {  // it has come back
     s_.sleeping().release(*s);

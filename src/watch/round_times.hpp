@@ -23,8 +23,6 @@ inline constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40,
 // A server idles for moments thousands of times a second; to sleep at each is to be roused, by a
 // worker, right after.
 inline constexpr int idle_before_sleep = 10;
-// rounds in which a processor's clock is read at first sight, not at the second
-inline constexpr int rounds_after_retake = 200;
 inline constexpr std::int64_t first_ask_pause_ns = 200'000, longest_ask_pause_ns = 10'000'000;
 
 }  // namespace weft::detail

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // Fibers that compute and never call: the others run, locks and signals and guards behave.
+#include <pthread.h>
+#include <sched.h>
+
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -213,6 +217,66 @@ TEST_CASE("kill points: tgkill fails, or there is no alternate stack: no preempt
     }
     hook->store(0, std::memory_order_relaxed);
   }
+}
+
+namespace {
+
+/// This thread, and those it makes, on one CPU, for as long as it lives.
+class on_one_cpu {
+ public:
+  on_one_cpu() {
+    REQUIRE(sched_getaffinity(0, sizeof before_, &before_) == 0);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    int first = 0;
+    while (!CPU_ISSET(first, &before_)) ++first;
+    CPU_SET(first, &one);
+    REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+  }
+  ~on_one_cpu() { sched_setaffinity(0, sizeof before_, &before_); }
+  on_one_cpu(const on_one_cpu&) = delete;
+  on_one_cpu& operator=(const on_one_cpu&) = delete;
+
+ private:
+  cpu_set_t before_{};
+};
+
+std::chrono::nanoseconds thread_cpu_time() {
+  timespec t{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
+}  // namespace
+
+TEST_CASE("a slice is CPU time: a thread that waits for a CPU is not preempted for it") {
+  if (no_preemption_here()) return;
+  constexpr int threads_beside = 7;
+  const on_one_cpu here;
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> beside;
+  for (int i = 0; i < threads_beside; ++i) beside.emplace_back([&] { spin_until(stop); });
+  weft::options o = workers(1);
+  o.time_slice = 20ms;
+  weft::runtime rt(o);
+  std::atomic<bool> computed{false};
+  std::chrono::nanoseconds used{};
+  auto other = rt.spawn([&] {
+    while (!computed.load(std::memory_order_acquire)) weft::this_fiber::yield();
+  });
+  auto loop = rt.spawn([&] {
+    const auto begin = thread_cpu_time();  // a preempted fiber comes back to its thread
+    while (thread_cpu_time() - begin < 200ms) continue;
+    used = thread_cpu_time() - begin;
+    computed.store(true, std::memory_order_release);
+  });
+  loop.join();
+  other.join();
+  stop.store(true, std::memory_order_release);
+  for (std::thread& t : beside) t.join();
+  // Its slices, and as many again, for the monitor sees late when one begins.
+  const auto slices = static_cast<std::uint64_t>(used / o.time_slice);
+  CHECK(probe::preemptions(rt) <= 2 * slices);
 }
 
 TEST_CASE("time_slice 0 and preempt_signal 0 preempt nobody") {
