@@ -83,15 +83,23 @@ void wake_extra_waiters(poll_descriptor& d, wake_sink to) noexcept {
 
 }  // namespace
 
-void deliver(poll_descriptor& d, event_kind kind, bool readable, bool writable,
+bool deliver(poll_descriptor& d, event_kind kind, bool readable, bool writable,
              wake_sink to) noexcept {
   d.word.edge(kind);
-  if (readable)
-    if (const auto t = d.word.take(direction::read)) wake_waiter(ticket{t}, to);
-  if (writable)
-    if (const auto t = d.word.take(direction::write)) wake_waiter(ticket{t}, to);
-  if (d.word.has_extra_waiters()) [[unlikely]]
+  bool waited = false;
+  const auto wake_one = [&](direction dir) {
+    const auto t = d.word.take(dir);
+    if (!t) return;
+    wake_waiter(ticket{t}, to);
+    waited = true;
+  };
+  if (readable) wake_one(direction::read);
+  if (writable) wake_one(direction::write);
+  if (d.word.has_extra_waiters()) [[unlikely]] {
     wake_extra_waiters(d, to);
+    waited = true;
+  }
+  return waited;
 }
 
 netpoller::unique_number::~unique_number() { ::close(n_); }
@@ -126,7 +134,7 @@ void netpoller::let_go() noexcept {
   }
 }
 
-void netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
+bool netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
   epoll_event events[events_at_once];
   if (out.capacity() < out.size() + poll_source::longest_batch) {
     try {
@@ -145,6 +153,7 @@ void netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
       if (events[i].data.u64 == interrupt_tag) accept_interrupt();
   }
   const wake_sink to{home_.load(std::memory_order_relaxed), &out};
+  std::uint64_t in_vain = 0;
   for (int i = 0; i < n; ++i) {
     if (n > few_events) prefetch_waiters(events, i, n);
     const std::uint64_t tag = events[i].data.u64;
@@ -156,14 +165,16 @@ void netpoller::poll(std::int64_t deadline_ns, batch& out) noexcept {
       // Disarmed now, so all look: those whose direction has not fired arm it again. [POLL-6] An
       // event of the record's last life is older than every arming of this one.
       note_fired(*d, what, arming_of(tag >> 32, d->generation.load(std::memory_order_relaxed)));
-      deliver(*d, event_kind::regular, true, true, to);
+      if (!deliver(*d, event_kind::regular, true, true, to)) ++in_vain;
       continue;
     }
     if (d->tag() != tag) continue;  // of the record's last life
     const bool irregular = (what & (both | EPOLLPRI)) != 0;
-    deliver(*d, irregular ? event_kind::irregular : event_kind::regular,
-            (what & (EPOLLIN | EPOLLPRI | both)) != 0, (what & (EPOLLOUT | both)) != 0, to);
+    if (!deliver(*d, irregular ? event_kind::irregular : event_kind::regular,
+                 (what & (EPOLLIN | EPOLLPRI | both)) != 0, (what & (EPOLLOUT | both)) != 0, to))
+      ++in_vain;
   }
+  return in_vain > 0 && in_vain == registered_.load(std::memory_order_relaxed);
 }
 
 int netpoller::wait(void* events, int room, std::int64_t deadline_ns) noexcept {

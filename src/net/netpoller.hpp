@@ -30,7 +30,7 @@ class netpoller final : public poll_source {
   netpoller(const netpoller&) = delete;
   netpoller& operator=(const netpoller&) = delete;
 
-  void poll(std::int64_t deadline_ns, batch& out) noexcept override;
+  bool poll(std::int64_t deadline_ns, batch& out) noexcept override;
   void interrupt() noexcept override;
   void let_go() noexcept override;
   [[nodiscard]] bool in_use() const noexcept override {
@@ -110,8 +110,8 @@ struct wake_sink {
   const scheduler* home = nullptr;
   poll_source::batch* out = nullptr;
 };
-/// Counts the event, and wakes its waiters.
-void deliver(poll_descriptor& d, event_kind kind, bool readable, bool writable,
+/// Counts the event, and wakes its waiters. False: there was none.
+bool deliver(poll_descriptor& d, event_kind kind, bool readable, bool writable,
              wake_sink to) noexcept;
 
 /// Throws std::system_error, too_many_files_open, with a text that names the limit.

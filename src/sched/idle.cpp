@@ -10,6 +10,9 @@
 //   wake:   1 the right to (try_claim_wake)   2 under the lock: a processor and a sleeper, tied
 //           together 3 its futex, or poller.interrupt()
 // Timers of busy processors are their own business, and the monitor's when they are late.
+// A descriptor that only a busy fiber reads would wake the sleeper in the poller with each message.
+// If every registered one has had an event and nobody waited, it gives the role up for a while (up
+// to 1 ms), as long as somebody is busy: who retires meanwhile takes it [SLEEP-5].
 // Rejected: a dedicated poller thread (two wake-ups per readiness), one wake per submit, timers on
 // a thread of their own (a second timeout mechanism is how wake-ups get lost).
 #include <algorithm>
@@ -78,6 +81,7 @@ bool scheduler::retire(worker& w) noexcept {
 bool scheduler::sleep(worker& w) noexcept {
   using place = sleepers::place;
   bool expires = true;
+  std::int64_t pause_ns = 0;
   for (;;) {
     if (const std::uint32_t n = sleepers_.tidy_requests(); n != w.tidied) [[unlikely]] {
       w.tidied = n;
@@ -86,7 +90,8 @@ bool scheduler::sleep(worker& w) noexcept {
     }
     // goes to the inject queue, which may ask for memory: not under the lock [PREEMPT-3]
     fiber_record* left = nullptr;
-    const place in = sleepers_.find_place(w, left, [this] { return work_in_sight(); });
+    const place in = sleepers_.find_place(w, left, pause_ns > 0 ? counts_.serving() : 0,
+                                          [this] { return work_in_sight(); });
     if (in == place::none) return true;
     if (in == place::ended) return false;
     while (left != nullptr) {  // the worker that finds it there hands us a processor
@@ -98,6 +103,13 @@ bool scheduler::sleep(worker& w) noexcept {
     w.counters.sleeps.add();
     if (in == place::poller) {
       if (sleep_in_poller(w)) return true;
+      pause_ns = w.poll_pause_ns;
+      continue;
+    }
+    if (pause_ns > 0 && in == place::list) {
+      static_cast<void>(w.parker.park_until(std::min(os::now_ns() + pause_ns, earliest_timer())));
+      pause_ns = 0;
+      trace::emit(trace::event::worker_awake, 0);
       continue;
     }
     if (!expires || in == place::reserved || w.own_fiber != nullptr) {
@@ -111,23 +123,24 @@ bool scheduler::sleep(worker& w) noexcept {
   }
 }
 
-// Polls, and counts that; when that was.
-std::int64_t scheduler::poll(std::int64_t until, poll_source::batch& ready,
-                             poll_counters& counters) noexcept {
+scheduler::poll_end scheduler::poll(std::int64_t until, poll_source::batch& ready,
+                                    poll_counters& counters) noexcept {
   const std::size_t before = ready.size();
-  poller_->poll(until, ready);
+  const bool in_vain = poller_->poll(until, ready);
   const std::int64_t now = os::now_ns();
   polled_at_.store(now, std::memory_order_relaxed);
   counters.polls.add();
   counters.poll_events.add(ready.size() - before);
-  return now;
+  return {now, in_vain};
 }
 
 bool scheduler::sleep_in_poller(worker& w) noexcept {
   // With every processor busy, timers are not ours to look at: a worker that retires interrupts us.
   const std::int64_t until = sleepers_.begin_poll([this] { return earliest_timer(); });
-  const std::int64_t now = poll(until <= 0 ? 1 : until, w.ready, w.counters);
+  const auto [now, in_vain] = poll(until <= 0 ? 1 : until, w.ready, w.counters);
   sleepers_.end_poll();
+  constexpr std::int64_t first_pause_ns = 100'000, longest_pause_ns = 1'000'000;
+  w.poll_pause_ns = in_vain ? std::clamp(2 * w.poll_pause_ns, first_pause_ns, longest_pause_ns) : 0;
 
   const bool due = earliest_timer() <= now;
   const bool claimed = sleepers_.leave_poller(w, due || !w.ready.empty());

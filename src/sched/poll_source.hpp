@@ -19,8 +19,9 @@ class poll_source {
   virtual ~poll_source() = default;
   /// Collects what is ready into `out` (appends). Waits until something is, until `deadline_ns`
   /// (CLOCK_MONOTONIC; 0: does not wait; INT64_MAX: no limit), or until interrupt(). One waits at a
-  /// time; others may look without waiting meanwhile.
-  virtual void poll(std::int64_t deadline_ns, batch& out) noexcept = 0;
+  /// time; others may look without waiting meanwhile. True: everything that is registered has had
+  /// an event, and nobody waited for any of them.
+  virtual bool poll(std::int64_t deadline_ns, batch& out) noexcept = 0;
   /// Ends the present wait, or the next one if there is none. Any thread.
   virtual void interrupt() noexcept = 0;
   /// The runtime has ended, and its poller is not polled any more: releases what is registered, and

@@ -128,9 +128,12 @@ class scheduler {
   [[nodiscard]] std::int64_t injected() const noexcept {  // a moment's guess
     return injected_size_.load(std::memory_order_relaxed);
   }
-  /// Looks at the descriptors, into an empty batch; counts it; returns when that was.
-  std::int64_t poll(std::int64_t until, poll_source::batch& ready,
-                    poll_counters& counters) noexcept;
+  struct poll_end {
+    std::int64_t when;
+    bool in_vain;  // poll_source::poll
+  };
+  /// Looks at the descriptors, into an empty batch; counts it.
+  poll_end poll(std::int64_t until, poll_source::batch& ready, poll_counters& counters) noexcept;
   /// Moves the fibers that became ready into a queue and returns how many; the batch is empty then.
   /// `w`: as trace_ready.
   template <class Queue>

@@ -87,9 +87,11 @@ class sleepers {
   bool rise(worker& w) noexcept;
   enum class place : std::uint8_t { none, ended, poller, list, reserved };
   /// Where a worker without a processor sleeps; `none`: it has one now. `left`: bound fibers that
-  /// go to the inject queue, for there is no processor to run them with.
+  /// go to the inject queue, for there is no processor to run them with. `all_idle`: with fewer
+  /// idle processors than that, it does not want the poller's role [SLEEP-5].
   template <class WorkInSight>
-  place find_place(worker& w, fiber_record*& left, WorkInSight&& work_in_sight) noexcept;
+  place find_place(worker& w, fiber_record*& left, std::uint32_t all_idle,
+                   WorkInSight&& work_in_sight) noexcept;
   /// Its sleep was long. True: it is in no list any more, and its thread ends [RESIZE-3].
   bool may_end(worker& w, std::size_t serving) noexcept;
 
@@ -199,7 +201,7 @@ class sleepers {
 };
 
 template <class WorkInSight>
-sleepers::place sleepers::find_place(worker& w, fiber_record*& left,
+sleepers::place sleepers::find_place(worker& w, fiber_record*& left, std::uint32_t all_idle,
                                      WorkInSight&& work_in_sight) noexcept {
   const base::lock_guard guard(lock_);
   if (take_assigned(w)) return place::none;
@@ -231,7 +233,7 @@ sleepers::place sleepers::find_place(worker& w, fiber_record*& left,
     if (!w.linked()) own_asleep_.push_back(w);
     return place::list;
   }
-  if (in_poller_ == nullptr) {
+  if (in_poller_ == nullptr && idle_.idle() >= all_idle) {  // [SLEEP-5] lie_down, before find_place
     in_poller_ = &w;
     if (w.linked()) w.unlink();
     return place::poller;

@@ -65,7 +65,8 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
   worker_counters counters;
   record_cache records;
   stack_cache stacks;
-  std::uint32_t tidied = 0;  // requests to give the two back that it has met
+  std::uint32_t tidied = 0;        // requests to give the two back that it has met
+  std::int64_t poll_pause_ns = 0;  // after events that nobody waited for
   base::rng random;
   stack_bounds own_bounds;
 

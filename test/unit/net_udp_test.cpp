@@ -2,8 +2,10 @@
 // unit/net_udp_test.cpp - UDP: to anybody and to one peer, truncation, batches, what ends a wait.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -12,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <weft/metrics.hpp>
 #include <weft/net/udp.hpp>
 
 #include "support/net.hpp"
@@ -279,4 +282,40 @@ TEST_CASE("udp: a multicast group on the loopback interface") {
     in.leave_group(group, 1);
     CHECK_THROWS_AS(in.leave_group(group, 1), std::system_error);
   });
+}
+
+TEST_CASE(
+    "messages for a fiber that is busy do not wake the sleeper in the poller each [SLEEP-5]") {
+  constexpr int messages = 50'000;
+  weft::options two_workers;
+  two_workers.workers = 2;
+  weft::runtime rt(two_workers);
+  std::atomic<bool> first{false}, sent{false};
+  std::uint64_t polls = 0;
+  std::chrono::steady_clock::duration took{};
+  auto reader = rt.spawn([&] {
+    udp_socket socket(any_port);
+    const int number = socket.native_handle();
+    std::thread sender([&, to = socket.local_endpoint()] {
+      udp_socket mine(any_port);
+      mine.connect(to);
+      mine.send("first");
+      while (!first.load(std::memory_order_acquire)) std::this_thread::yield();
+      for (int i = 0; i < messages; ++i) mine.send("next");
+      sent.store(true, std::memory_order_release);
+    });
+    std::array<std::byte, 16> room;
+    CHECK(socket.receive(room).size == 5);  // from now on the poller watches
+    const auto begin = std::chrono::steady_clock::now();
+    polls = weft::metrics(rt).polls;
+    first.store(true, std::memory_order_release);
+    while (!sent.load(std::memory_order_acquire))  // what has come makes room for an event more
+      while (::recv(number, room.data(), room.size(), MSG_DONTWAIT) > 0) continue;
+    polls = weft::metrics(rt).polls - polls;
+    took = std::chrono::steady_clock::now() - begin;
+    sender.join();
+  });
+  reader.join();
+  // One each millisecond, and one for each round of the monitor, which has nothing to do.
+  CHECK(polls <= 200 + 3 * static_cast<std::uint64_t>(took / 1ms));
 }
