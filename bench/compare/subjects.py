@@ -19,6 +19,18 @@ LOSSES = {
     "lets a thread that was woken run at once.",
     ("http", None): "the load shares the CPUs, so that rates say who got them; of CPU per request, "
     "most of the difference is leaving one stack for the next.",
+    ("http10k", None): "as http; the monitor's rounds take up to 4 % of the server's CPU.",
+    ("echo", None): "as http; 92 % of the server's CPU is the kernel's.",
+    **{
+        (f"late_spawn_{hog}", None): "the spawner is a thread; Go's is a goroutine, which has "
+        "waited for its own turn before the time begins."
+        for hog in ("loops", "blocking", "try", "mutex", "spawn", "yielders")
+    },
+    **{
+        (f"late_pair_{hog}", None): "the hogs get a turn after a millisecond, Go's after ten: "
+        "weft's pair waits more often, and a quarter as long."
+        for hog in ("try", "mutex", "spawn", "yielders")
+    },
     ("select8", "item"): "two workers compete for the locks of the same eight channels.",
     ("sleepers", "cpu"): "the first touch of 100,000 stacks is as many page faults.",
     ("sleepers", "wall"): "the first touch of 100,000 stacks is as many page faults.",
