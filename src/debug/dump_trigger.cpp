@@ -61,19 +61,25 @@ bool on_crash(int, siginfo_t*, void* context) {
   return false;
 }
 
-int signal_from_environment() {
+// What it says is a user's wish: a wrong one does not end the program.
+bool install_by_environment() {
   const char* const text = std::getenv("WEFT_DUMP_SIGNAL");
-  if (text == nullptr || *text == '\0') return 0;
+  if (text == nullptr || *text == '\0') return false;
   int number = 0;
   const std::string_view all(text);
   const auto read = std::from_chars(all.data(), all.data() + all.size(), number);
-  if (read.ec == std::errc() && read.ptr == all.data() + all.size() && number > 0 &&
-      number <= SIGRTMAX && !os::is_fault_signal(number))
-    return number;
-  os::write_stderr("weft: WEFT_DUMP_SIGNAL is \"" + std::string(all) + "\", which is " +
-                   (os::is_fault_signal(number) ? "the signal of a crash" : "no signal's number") +
+  const bool is_number = read.ec == std::errc() && read.ptr == all.data() + all.size() &&
+                         number > 0 && number <= SIGRTMAX;
+  const char* why = "no signal's number";
+  if (is_number && os::is_fault_signal(number))
+    why = "the signal of a crash";
+  else if (is_number && !os::install_signal_handler(number, &on_dump_signal))
+    return true;
+  else if (is_number)  // SIGKILL, SIGSTOP, or one of the C library's own
+    why = "a signal that no program can handle";
+  os::write_stderr("weft: WEFT_DUMP_SIGNAL is \"" + std::string(all) + "\", which is " + why +
                    "; there will be no dumps\n");
-  return 0;
+  return false;
 }
 
 bool environment_allows_crash_dumps() {
@@ -108,13 +114,11 @@ void write_dump_if_asked() noexcept {
 }
 
 void install_dump_triggers(const options& o) {
-  static const int from_environment = signal_from_environment();
-  for (const int signal : {o.dump_signal, from_environment}) {
-    if (signal == 0) continue;
-    if (const auto ec = os::install_signal_handler(signal, &on_dump_signal))
+  [[maybe_unused]] static const bool by_environment = install_by_environment();
+  if (o.dump_signal != 0)
+    if (const auto ec = os::install_signal_handler(o.dump_signal, &on_dump_signal))
       throw std::system_error(ec, "weft: no handler for options::dump_signal " +
-                                      std::to_string(signal) + " could be installed");
-  }
+                                      std::to_string(o.dump_signal) + " could be installed");
   static const bool allowed = environment_allows_crash_dumps();
   // the sanitizers report crashes themselves
   if (WEFT_ASAN || WEFT_TSAN || !allowed || !o.dump_on_crash) return;

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <unistd.h>
@@ -308,6 +309,34 @@ TEST_CASE("options::dump_signal: the dump is on stderr, and the process goes on"
     return has(text, "weft: 1 fiber in runtime") ? 0 : 2;
   });
   CHECK(end.exit_code == 0);
+}
+
+TEST_CASE("WEFT_DUMP_SIGNAL: the dump is on stderr; a wrong one is named, and the program runs") {
+  const auto run_with = [](const char* text) {
+    return in_child([text] {
+      setenv("WEFT_DUMP_SIGNAL", text, 1);
+      weft::runtime rt(quiet());
+      return rt.spawn([] { return 7; }).join();
+    });
+  };
+  CHECK(run_with("12").errors.empty());
+  for (const auto& [text, why] : {std::pair{"9", "no program can handle"},
+                                  {"19", "no program can handle"},
+                                  {"32", "no program can handle"},
+                                  {"11", "the signal of a crash"},
+                                  {"0", "no signal's number"},
+                                  {"-3", "no signal's number"},
+                                  {"65", "no signal's number"},
+                                  {"12 ", "no signal's number"},
+                                  {"99999999999", "no signal's number"},
+                                  {"SIGUSR2", "no signal's number"}}) {
+    const child_end end = run_with(text);
+    CAPTURE(text);
+    CAPTURE(end.errors);
+    CHECK(end.exit_code == 7);
+    CHECK(has(end.errors, std::string("weft: WEFT_DUMP_SIGNAL is \"") + text + "\""));
+    CHECK(has(end.errors, why));
+  }
 }
 
 TEST_CASE(
