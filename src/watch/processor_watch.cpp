@@ -71,6 +71,9 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
   const bool second_look = std::exchange(p.seen.looked, true);
   p.seen.look_again = first_look;
   if (first_look) return acted;
+  const std::int64_t since_last = now - watched_ns_;
+  const std::int64_t gap = since_last - std::clamp<std::int64_t>(ran, 0, since_last);
+  bool waited = false;  // in the gap, for a CPU
   const std::int64_t held_for = now - p.seen.since_ns;
   p.seen.others_waited = others_wait(p) || (p.index != 0 && s_.counts().surplus() > 0);
   if (stands_still) {
@@ -87,14 +90,16 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
       case os::thread_activity::runs:
         // What is asked of it now it does when it gets a CPU. Another thread in its place would
         // wait, too.
-        p.seen.waits_for_cpu = true;
+        p.seen.waits_for_cpu = waited = true;
         break;
     }
-  } else if (!second_look) {
-    p.seen.look_again = w->activity() != os::thread_activity::runs;
+  } else if (!second_look || gap > since_last / 4) {
+    // A fiber that sleeps for moments, again and again, is seen asleep at most looks, and moving at
+    // all. Its sleep is part of its slice: others wait meanwhile.
+    waited = w->activity() == os::thread_activity::runs;
+    p.seen.look_again = !second_look && !waited;
   }
-  const std::int64_t since_last = now - watched_ns_;
-  p.seen.waited_ns += since_last - std::clamp<std::int64_t>(ran, 0, since_last);
+  if (waited) p.seen.waited_ns += gap;
   const std::int64_t slice = span_ns(s_.settings().time_slice);
   if (slice == 0 || !p.seen.others_waited) return acted;
   request_resched(p, *w, now);

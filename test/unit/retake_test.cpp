@@ -7,11 +7,13 @@
 #include <resolv.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <condition_variable>
+#include <ctime>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -252,6 +254,39 @@ TEST_CASE("a storm of page faults holds up nobody") {
   CHECK(faults.load(std::memory_order_relaxed) > 0);
   CHECK(probe::preemptions(rt) + probe::retakes(rt) > 0);
   ::munmap(mapped, size);
+}
+
+TEST_CASE("a fiber that sleeps for moments, again and again, holds up the others for a slice") {
+  // One slice of time, and so little CPU time: it must not be counted as a wait for a CPU.
+  constexpr int times = 8;
+  weft::options o = workers(1);
+  o.time_slice = 20ms;
+  weft::runtime rt(o);
+  const auto cpu_time = [] {
+    timespec t{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+  };
+  std::chrono::nanoseconds used{};
+  for (int i = 0; i < times; ++i) {
+    std::atomic<bool> other_ran{false};
+    auto sleeper = rt.spawn([&] {
+      ::prctl(PR_SET_TIMERSLACK, 1UL);
+      // many steps first: the monitor's rounds are slow then
+      const auto until = std::chrono::steady_clock::now() + 20ms;
+      while (std::chrono::steady_clock::now() < until) weft::this_fiber::yield();
+      auto other = weft::spawn([&] { other_ran.store(true, std::memory_order_release); });
+      const auto begin = cpu_time();  // its thread stays its own
+      while (!other_ran.load(std::memory_order_acquire)) {
+        const timespec moment{0, 100'000};
+        ::nanosleep(&moment, nullptr);
+      }
+      used += cpu_time() - begin;
+      other.join();
+    });
+    sleeper.join();
+  }
+  CHECK(used < times * o.time_slice / 3);
 }
 
 TEST_CASE("retake off: the others wait, and get their turn when the call returns") {
