@@ -99,7 +99,7 @@ bool deliver(poll_descriptor& d, event_kind kind, bool readable, bool writable,
     wake_extra_waiters(d, to);
     waited = true;
   }
-  return waited;
+  return waited || d.word.has_waiter();  // of the other direction
 }
 
 netpoller::unique_number::~unique_number() { ::close(n_); }

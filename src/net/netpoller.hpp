@@ -110,7 +110,7 @@ struct wake_sink {
   const scheduler* home = nullptr;
   poll_source::batch* out = nullptr;
 };
-/// Counts the event, and wakes its waiters. False: there was none.
+/// Counts the event, and wakes its waiters. False: nobody waits, in the other direction neither.
 bool deliver(poll_descriptor& d, event_kind kind, bool readable, bool writable,
              wake_sink to) noexcept;
 

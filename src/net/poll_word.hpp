@@ -108,6 +108,10 @@ class basic_poll_word {
   [[nodiscard]] ticket_bits waiting(direction d) const {
     return slots_[static_cast<int>(d)].load(std::memory_order_relaxed);
   }
+  // Somebody waits, in whatever direction; a guess, too.
+  [[nodiscard]] bool has_waiter() const {
+    return waiting(direction::read) > closed || waiting(direction::write) > closed;
+  }
   [[nodiscard]] bool has_extra_waiters() const {
     return extra_waiters_.load(std::memory_order_seq_cst) != 0;  // [POLL-1] join_extra_waiters
   }
