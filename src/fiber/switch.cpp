@@ -60,7 +60,7 @@ jump_watched(context to, void* data, [[maybe_unused]] const stack_bounds& target
   void* const mine = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(target.tsan, 0);
 #endif
-  const transfer t = boost::context::detail::jump_fcontext(to, data);
+  const transfer t = jump_by_call(to, data);
   finish_jump(fake_stack);
 #if WEFT_TSAN
   // A coroutine of the application told TSan of its stack; the code that jumped back knows only the

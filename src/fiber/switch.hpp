@@ -52,7 +52,25 @@ using transfer = boost::context::detail::transfer_t;
 // it any more, so both sides of nearly every jump are equal and the jump costs 5 ns instead of 70
 // (measured; ldmxcsr with a new value drains the machine). The x87 unit has its own control word;
 // code that changes rounding changes both, so a look at MXCSR shows whether there is anything to
-// do.
+// do. jump_fcontext keeps both. On aarch64 it does not keep FPCR, which has no sticky flags:
+// jump_by_call does.
+#if defined(__aarch64__)
+struct float_environment {
+  std::uint64_t control = 0;  // round to nearest, no traps
+};
+inline float_environment this_float_environment() noexcept {
+  float_environment e;
+  asm volatile("mrs %0, fpcr" : "=r"(e.control));
+  return e;
+}
+inline void set_float_environment(const float_environment& e = {}) noexcept {
+  if (this_float_environment().control == e.control) [[likely]]
+    return;
+  asm volatile("msr fpcr, %0" : : "r"(e.control));
+}
+/// True if it is what every fiber starts with.
+inline bool float_environment_is_calm() noexcept { return this_float_environment().control == 0; }
+#else
 struct float_environment {
   unsigned mxcsr = 0x1fbf;
   std::uint16_t control = 0x037f;
@@ -80,6 +98,18 @@ inline float_environment this_float_environment() noexcept {
   asm volatile("fnstcw %0" : "=m"(e.control));
 #endif
   return e;
+}
+#endif
+
+[[gnu::always_inline]] inline transfer jump_by_call(context to, void* data) noexcept {
+#if defined(__aarch64__)
+  const float_environment mine = this_float_environment();
+  const transfer t = boost::context::detail::jump_fcontext(to, data);
+  set_float_environment(mine);
+  return t;
+#else
+  return boost::context::detail::jump_fcontext(to, data);
+#endif
 }
 
 #if WEFT_ASAN || WEFT_TSAN
@@ -148,7 +178,7 @@ void arrived_first_time() noexcept;
 }
 #else
 [[gnu::always_inline]] inline transfer jump_balanced(context to, void* data) noexcept {
-  return boost::context::detail::jump_fcontext(to, data);
+  return jump_by_call(to, data);
 }
 #endif
 
