@@ -63,7 +63,10 @@ struct entry {
 };
 constinit std::array<entry, 65> table{};
 constinit std::atomic_flag changing;
-constexpr int own_signal_code = -119;  // negative: a sender's own; none of those that have a name
+// sigqueue's, which every kernel and emulator passes on. Of a code without a name the kernel wants
+// the bytes beyond the known ones zero, and qemu's user mode leaves them as they are (E2BIG). Ours
+// is known by the value, an address that nobody else has.
+constexpr int own_signal_code = SI_QUEUE;
 
 bool default_is_ignore(int signal) {
   return signal == SIGURG || signal == SIGCHLD || signal == SIGCONT || signal == SIGWINCH;
