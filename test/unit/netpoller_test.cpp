@@ -48,6 +48,18 @@ TEST_CASE("netpoller: a wait lasts until its deadline, in nanoseconds and in mil
   }
 }
 
+TEST_CASE("netpoller: an event is not in vain while somebody waits for the other direction") {
+  poll_descriptor& d = make_descriptor(0, descriptor_kind::borrowed);
+  const auto writable = [&d] { return deliver(d, event_kind::regular, false, true, {}); };
+  CHECK_FALSE(writable());
+  constexpr poll_word::ticket_bits somebody = 1 << 20;
+  REQUIRE(d.word.try_wait(direction::read, somebody, d.word.edges()) == wait_offer::accepted);
+  CHECK(writable());
+  d.word.withdraw(direction::read, somebody);
+  CHECK_FALSE(writable());
+  abandon(d);
+}
+
 TEST_CASE("netpoller: an interrupt ends the next wait, if nobody waits") {
   netpoller p;
   poll_source::batch out;
