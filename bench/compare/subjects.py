@@ -28,7 +28,7 @@ LOSSES = {
     },
     **{
         (f"late_pair_{hog}", None): "the hogs get a turn after a millisecond, Go's after ten: "
-        "weft's pair waits more often, and a quarter as long."
+        "weft's pair waits more often, and its longest wait is shorter."
         for hog in ("try", "mutex", "spawn", "yielders")
     },
     ("select8", "item"): "two workers compete for the locks of the same eight channels.",

@@ -11,8 +11,9 @@
 //           together 3 its futex, or poller.interrupt()
 // Timers of busy processors are their own business, and the monitor's when they are late.
 // A descriptor that only a busy fiber reads would wake the sleeper in the poller with each message.
-// If every registered one has had an event and nobody waited, it gives the role up for a while (up
-// to 1 ms), as long as somebody is busy: who retires meanwhile takes it [SLEEP-5].
+// If every registered one has had an event and nobody waits, in either direction, it gives the role
+// up for a while (up to 1 ms), as long as somebody is busy: a worker that retires meanwhile takes
+// it [SLEEP-5].
 // Rejected: a dedicated poller thread (two wake-ups per readiness), one wake per submit, timers on
 // a thread of their own (a second timeout mechanism is how wake-ups get lost).
 #include <algorithm>

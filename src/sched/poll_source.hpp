@@ -20,7 +20,7 @@ class poll_source {
   /// Collects what is ready into `out` (appends). Waits until something is, until `deadline_ns`
   /// (CLOCK_MONOTONIC; 0: does not wait; INT64_MAX: no limit), or until interrupt(). One waits at a
   /// time; others may look without waiting meanwhile. True: everything that is registered has had
-  /// an event, and nobody waited for any of them.
+  /// an event, and nobody waits for any of them.
   virtual bool poll(std::int64_t deadline_ns, batch& out) noexcept = 0;
   /// Ends the present wait, or the next one if there is none. Any thread.
   virtual void interrupt() noexcept = 0;

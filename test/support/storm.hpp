@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <functional>
 #include <string>
@@ -82,6 +83,13 @@ inline bool no_preemption_here() {
 #else
   return false;
 #endif
+}
+
+/// What the calling thread has used of a CPU.
+inline std::chrono::nanoseconds thread_cpu_time() {
+  timespec t{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
 }
 
 /// Computes, without a call into weft, until the flag is set by somebody else.

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // Fibers that compute and never call: the others run, locks and signals and guards behave.
-#include <pthread.h>
 #include <sched.h>
 
 #include <cerrno>
 #include <csignal>
-#include <ctime>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -240,12 +238,6 @@ class on_one_cpu {
  private:
   cpu_set_t before_{};
 };
-
-std::chrono::nanoseconds thread_cpu_time() {
-  timespec t{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
-}
 
 }  // namespace
 

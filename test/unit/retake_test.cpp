@@ -13,7 +13,6 @@
 
 #include <cerrno>
 #include <condition_variable>
-#include <ctime>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -262,11 +261,6 @@ TEST_CASE("a fiber that sleeps for moments, again and again, holds up the others
   weft::options o = workers(1);
   o.time_slice = 20ms;
   weft::runtime rt(o);
-  const auto cpu_time = [] {
-    timespec t{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
-  };
   std::chrono::nanoseconds used{};
   for (int i = 0; i < times; ++i) {
     std::atomic<bool> other_ran{false};
@@ -276,12 +270,12 @@ TEST_CASE("a fiber that sleeps for moments, again and again, holds up the others
       const auto until = std::chrono::steady_clock::now() + 20ms;
       while (std::chrono::steady_clock::now() < until) weft::this_fiber::yield();
       auto other = weft::spawn([&] { other_ran.store(true, std::memory_order_release); });
-      const auto begin = cpu_time();  // its thread stays its own
+      const auto begin = thread_cpu_time();  // its thread stays its own
       while (!other_ran.load(std::memory_order_acquire)) {
         const timespec moment{0, 100'000};
         ::nanosleep(&moment, nullptr);
       }
-      used += cpu_time() - begin;
+      used += thread_cpu_time() - begin;
       other.join();
     });
     sleeper.join();
