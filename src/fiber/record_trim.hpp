@@ -72,7 +72,7 @@ class record_trim final : public trimmed_store {
 
  private:
   enum class phase : std::uint8_t { rest, sees, sorts };
-  static constexpr std::size_t kept = 256;
+  static constexpr std::size_t kept = 64;
   static constexpr int at_once = 1024;
 
   // What a trim could not drop, since its units were not full, is not looked at again before it has

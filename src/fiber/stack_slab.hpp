@@ -88,7 +88,7 @@ class class_pool {
 
   // ---- stack_trim.cpp
   /// How many slots keep their pages however long they are idle.
-  static constexpr std::size_t kept_warm = 32;
+  static constexpr std::size_t kept_warm = 16;
   [[nodiscard]] bool has_excess() noexcept;
   void end_period() noexcept;  // what was idle in all of it is to be trimmed
   /// Up to refill_space::slots of them; false: there are none.

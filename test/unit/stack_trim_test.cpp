@@ -137,7 +137,8 @@ TEST_CASE("trim: what was idle in all of a period, oldest first, beyond what is 
     zero += again.back().top()[-8] == std::byte{0} ? 1 : 0;
   }
   CHECK(zero == 1000 - detail::class_pool::kept_warm);
-  CHECK(cold() == 0);
+  // those that kept their pages went first
+  CHECK(cold() == detail::stack_class_statistics(c).free_global);
   for (const auto& s : again) cache.give(s);
 }
 
