@@ -3,7 +3,7 @@
 
 usage: tidy.py ROOT CLANG_TIDY BUILD
 
-BUILD has the compile_commands.json. tools/test --full runs it (it takes minutes), and installs
+BUILD has the compile_commands.json. tools/test --all runs it (it takes minutes), and installs
 clang-tidy from PyPI into build/house; without it the test is skipped, and says so.
 """
 
