@@ -19,7 +19,7 @@ namespace WEFT_API debug {
 /// paragraphs come first, and the text says how many it leaves out. Cycles of fibers that wait for
 /// each other are named at the top. The time a fiber has been parked is exact to a round of the
 /// monitor, some milliseconds. The holder of a mutex is known, unless it is a plain thread whose
-/// code was compiled without assertions. Stacks are known on x86-64.
+/// code was compiled without assertions.
 ///
 /// The fibers run on meanwhile. Each is described as it was at one moment, but not all at the same
 /// moment. May be called on any thread or fiber; for signal handlers see options::dump_signal.

@@ -53,8 +53,8 @@ struct stall_report {
   stall_kind kind;
 
   /// The addresses of its calls when it was reported, innermost first. Empty if it went on
-  /// meanwhile, if its thread sleeps in a call that a signal would end, if options::preempt_signal
-  /// is 0, and on processors other than x86-64.
+  /// meanwhile, if its thread sleeps in a call that a signal would end, and if
+  /// options::preempt_signal is 0.
   std::vector<const void*> calls;
   /// `calls` in words, one line each: function, file, line.
   /// Blocks: while it reads debug information, the first time up to a second.

@@ -230,14 +230,12 @@ std::string header_text(const runtimes_held& runtimes, std::size_t fibers) {
   std::string text =
       "weft: " + std::to_string(fibers) + (fibers == 1 ? " fiber" : " fibers") + " in ";
   if (runtimes.all().empty()) return text + "no runtime\n";
-  const std::string note =
-      registers::known ? "" : "stacks are not walked: their layout is known on x86-64 only\n";
   for (std::size_t i = 0; i < runtimes.all().size(); ++i) {
     const scheduler& s = *runtimes.all()[i];
     text += (i > 0 ? ", " : "") + ("runtime \"" + s.settings().name + "\" of ") +
             std::to_string(s.serving()) + (s.serving() == 1 ? " worker" : " workers");
   }
-  return text + "\n" + note;
+  return text + "\n";
 }
 
 }  // namespace

@@ -106,13 +106,13 @@ bool snapshot_taker::look(fiber_record& f, fiber_snapshot& out) {
 }
 
 void snapshot_taker::copy_stack(const fiber_record& f, fiber_snapshot& out) {
-  if (!wants_stacks_ || !registers::known) return;
+  if (!wants_stacks_) return;
   const auto* context = static_cast<const std::uintptr_t*>(peek(f.context));
   const stack_range range = stack_of_fiber(f);
   const auto at = reinterpret_cast<std::uintptr_t>(context);
-  constexpr std::size_t saved = registers::count * sizeof(std::uintptr_t);
+  constexpr std::size_t saved = registers::switch_words * sizeof(std::uintptr_t);
   if (at % sizeof(std::uintptr_t) != 0 || !range.holds(at) || !range.holds(at + saved)) return;
-  std::uintptr_t words[registers::count];
+  std::uintptr_t words[registers::switch_words];
   copy_unseen(words, context, saved);
   if (!copy_.take(registers::of_switch(words, at), range.low, range.high)) return;
   // SNAPSHOT-1, before it is walked: the unwinder believes what it reads

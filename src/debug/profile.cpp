@@ -34,6 +34,7 @@
 
 #include "base/lock_guard.hpp"
 #include "debug/code_location.hpp"
+#include "debug/link_register.hpp"
 #include "debug/profile_signal.hpp"
 #include "os/errno_guard.hpp"
 #include "os/os.hpp"
@@ -146,6 +147,9 @@ class collector {
                     s.at,
                     s.cut,
                     {s.frames.begin(), s.frames.begin() + s.frame_count}};
+      if (s.has_link &&
+          !returns_to_link(s.frames[0], s.frames[1], s.frame_count > 2 ? s.frames[2] : 0))
+        key.frames.erase(key.frames.begin() + 1);
       stacks_[std::move(key)] += s.weight;
       result_.samples += s.weight;
     });

@@ -23,7 +23,8 @@ struct profile_sample {
   std::uintptr_t spawned_at = 0;  // the fiber; a return address, 0: not known
   std::uint32_t weight = 0;
   where at = where::between;
-  bool cut = false;  // there were more frames
+  bool cut = false;       // there were more frames
+  bool has_link = false;  // the second frame is the link register (debug/link_register.hpp)
   std::uint8_t frame_count = 0;
   char name[64] = "";                              // empty: not known to the handler
   std::array<std::uintptr_t, most_frames> frames;  // the innermost first

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/sanitizers.hpp"
+#include "base/signed_address.hpp"
 #include "os/signal_context.hpp"
 #include "sched/worker.hpp"
 
@@ -22,10 +23,12 @@ __attribute__((no_sanitize("address", "thread"))) void walk(profile_sample& s,
                                                             std::uintptr_t end) noexcept {
   std::size_t n = 0;
   s.frames[n++] = at.instruction;
+  s.has_link = at.link != 0;
+  if (s.has_link) s.frames[n++] = without_signature(at.link);
   std::uintptr_t fp = at.frame_pointer;
   while (fp >= at.stack_pointer && fp + 2 * sizeof fp <= end && fp % sizeof fp == 0) {
     const auto* frame = reinterpret_cast<const std::uintptr_t*>(fp);
-    const std::uintptr_t above = frame[0], back = frame[1];
+    const std::uintptr_t above = frame[0], back = without_signature(frame[1]);
     if (back == 0) break;
     if (n == s.frames.size()) {
       s.cut = true;

@@ -8,6 +8,9 @@
 //   4  libgcc's unwinder, told that it was called from the saved registers, walks the copy by the
 //      tables that every C++ program has for its exceptions: with or without frame pointers
 //
+// On aarch64, return addresses may be signed with the place they stand at
+// (base/signed_address.hpp), so the unwinder cannot walk a copy of them. Compilers keep frame
+// pointers there: step 4 follows those.
 // The fiber may continue, and end, as soon as the stack is copied. The walk ends at fiber_entry. A
 // stack that was cut is followed by zeros, which end it, too.
 // Rejected: frame pointers where it stood still (applications are compiled without them); holding
@@ -25,7 +28,8 @@ namespace weft::detail {
 struct call_frame {
   static constexpr std::uint32_t no_slot = UINT32_MAX;
   std::uintptr_t address;  // it returns there
-  // where that stands, in bytes above the first stack pointer; the first has none
+  // where that stands, in bytes above the first stack pointer. The first has none, and others may
+  // have none on aarch64: the address is in the link register, or it is not certain where it stands
   std::uint32_t slot;
 };
 
@@ -43,7 +47,7 @@ class stack_copy {
   stack_copy(const stack_copy&) = delete;
   stack_copy& operator=(const stack_copy&) = delete;
 
-  /// Step 1: [at.rsp, high), and the red zone below. False: rsp is not in [low, high). AS-safe.
+  /// Step 1: [at.sp, high), and the red zone below. False: sp is not in [low, high). AS-safe.
   bool take(const registers& at, std::uintptr_t low, std::uintptr_t high) noexcept;
   [[nodiscard]] const registers& place() const noexcept { return at_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -61,6 +65,9 @@ class stack_copy {
 
  private:
   void relocate() noexcept;
+  template <class Visit>
+  void for_each_frame_record(Visit&& visit) const;
+  [[nodiscard]] bool has_signed_addresses() const noexcept;
   // The unwinder may read a frame beyond the end of a cut stack, and, where a signal struck in an
   // epilogue, registers that were popped from below the stack pointer already.
   static constexpr std::size_t beyond = std::size_t{1} << 20, under = std::size_t{1} << 16,

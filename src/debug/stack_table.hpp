@@ -33,7 +33,9 @@ class stack_table {
 
  private:
   struct layout {
-    std::uintptr_t frame_offset;  // RBP, from the stack pointer
+    std::uintptr_t frame_offset;  // the frame pointer, from the stack pointer
+    std::uintptr_t link;
+    std::ptrdiff_t in_registers;  // so many of the first frames
     std::vector<call_frame> frames;
     id stack;
   };

@@ -8,6 +8,7 @@ namespace weft::os {
 
 struct interrupted_state {
   std::uintptr_t instruction, stack_pointer, frame_pointer;
+  std::uintptr_t link;  // aarch64's X30; 0 on x86-64
 };
 
 /// `context`: a handler's third argument. Where two signals come at once, the kernel lets the

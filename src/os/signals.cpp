@@ -228,10 +228,10 @@ interrupted_state interrupted(const void* context) noexcept {
 #if defined(__x86_64__)
   const interrupted_state now{static_cast<std::uintptr_t>(at.gregs[REG_RIP]),
                               static_cast<std::uintptr_t>(at.gregs[REG_RSP]),
-                              static_cast<std::uintptr_t>(at.gregs[REG_RBP])};
+                              static_cast<std::uintptr_t>(at.gregs[REG_RBP]), 0};
   const auto third_argument = static_cast<std::uintptr_t>(at.gregs[REG_RDX]);
 #elif defined(__aarch64__)
-  const interrupted_state now{at.pc, at.sp, at.regs[29]};
+  const interrupted_state now{at.pc, at.sp, at.regs[29], at.regs[30]};
   const std::uintptr_t third_argument = at.regs[2];
 #else
 #error "weft: signals.cpp does not know where this architecture keeps its registers"

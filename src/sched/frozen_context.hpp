@@ -6,7 +6,9 @@
 //           same turn, has read what stood still. The fiber's thread writes; a turn lasts as long
 //           as the handler sleeps.
 
+#include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,9 +24,8 @@ class basic_frozen_context {
   class stay {
    public:
     stay(basic_frozen_context& at, const registers& r) noexcept : at_(at) {
-      const std::uintptr_t all[registers::count] = {r.rip, r.rsp, r.rbp, r.rbx,
-                                                    r.r12, r.r13, r.r14, r.r15};
-      for (std::size_t i = 0; i < registers::count; ++i)
+      const auto all = std::bit_cast<words>(r);
+      for (std::size_t i = 0; i < all.size(); ++i)
         at.place_[i].store(all[i], std::memory_order_relaxed);
       at.turn_.fetch_add(1, std::memory_order_release);  // [FROZEN-1] turn, in the reporter
     }
@@ -51,13 +52,15 @@ class basic_frozen_context {
     return turn_.load(std::memory_order_relaxed) == turn;
   }
   [[nodiscard]] registers place() const noexcept {
-    const auto at = [this](std::size_t i) { return place_[i].load(std::memory_order_relaxed); };
-    return {at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)};
+    words all;
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = place_[i].load(std::memory_order_relaxed);
+    return std::bit_cast<registers>(all);
   }
 
  private:
+  using words = std::array<std::uintptr_t, sizeof(registers) / sizeof(std::uintptr_t)>;
   typename Sync::template atomic<std::uint32_t> turn_{0};
-  typename Sync::template atomic<std::uintptr_t> place_[registers::count]{};
+  typename Sync::template atomic<std::uintptr_t> place_[std::tuple_size_v<words>]{};
 };
 
 using frozen_context = basic_frozen_context<>;

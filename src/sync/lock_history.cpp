@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/futex_lock.hpp"
+#include "base/signed_address.hpp"
 #include "fiber/switch.hpp"
 #include "os/os.hpp"
 
@@ -47,7 +48,8 @@ __attribute__((no_sanitize("address", "thread"))) lock_calls walk(const std::byt
   while (calls.count < calls.frames.size() && end - frame >= pair) {
     const auto* const words = reinterpret_cast<const void* const*>(frame);
     if (words[1] == nullptr) break;
-    calls.frames[calls.count++] = words[1];
+    calls.frames[calls.count++] = reinterpret_cast<const void*>(
+        without_signature(reinterpret_cast<std::uintptr_t>(words[1])));
     const auto* const up = static_cast<const std::byte*>(words[0]);
     if (up <= frame || up > end || reinterpret_cast<std::uintptr_t>(up) % sizeof(void*) != 0) break;
     frame = up;

@@ -94,11 +94,11 @@ model::program freeze_and_snapshot(looking often) {
     auto s = std::make_shared<scene>();
     x.thread("thread", [=] {
       {
-        const frozen::stay first(s->at, {1, 1, 0, 0, 0, 0, 0, 0});
+        const frozen::stay first(s->at, {.pc = 1, .sp = 1});
       }
       s->stack.store(2, relaxed);
       {
-        const frozen::stay second(s->at, {2, 2, 0, 0, 0, 0, 0, 0});
+        const frozen::stay second(s->at, {.pc = 2, .sp = 2});
       }
       s->stack.store(3, relaxed);
     });
@@ -109,7 +109,7 @@ model::program freeze_and_snapshot(looking often) {
       const std::uintptr_t stack = s->stack.load(relaxed);
       if (often == looking::twice && !s->at.still(turn)) return;
       const std::uintptr_t expected = turn == 1 ? 1 : 2;
-      model::check(place.rip == expected && place.rsp == expected && stack == expected,
+      model::check(place.pc == expected && place.sp == expected && stack == expected,
                    "FROZEN-1: place and stack are those of the turn that was seen");
       model::observe({static_cast<long>(turn)});
     });

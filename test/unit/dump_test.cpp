@@ -3,11 +3,9 @@
 // no harm to fibers that go on.
 #include <doctest/doctest.h>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <mutex>
-#include <regex>
 #include <shared_mutex>
 #include <string>
 #include <thread>
@@ -18,36 +16,16 @@
 #include <weft/weft.hpp>
 
 #include "base/sanitizers.hpp"
-#include "debug/stack_copy.hpp"
+#include "support/dumps.hpp"
 #include "support/runtimes.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
+using weft::test::matches;
+using weft::test::paragraph;
+using weft::test::paragraph_of;
 using weft::test::workers;
-
-bool matches(const std::string& text, const std::string& pattern) {
-  return std::regex_search(text, std::regex(pattern));
-}
-
-/// The paragraph that has `words` in its first line; empty: none.
-std::string paragraph(const std::string& dump, const std::string& words) {
-  for (std::size_t at = 0; at < dump.size();) {
-    const std::size_t end = std::min(dump.find("\n\n", at), dump.size());
-    const std::string p = dump.substr(at, end - at);
-    if (p.substr(0, p.find('\n')).find(words) != std::string::npos) return p;
-    at = end + 2;
-  }
-  return {};
-}
-
-// A dump in which that paragraph is: fibers need a moment to get where they are going.
-std::string paragraph_of(const std::string& words, const std::string& pattern) {
-  std::string p;
-  weft::test::until(
-      [&] { return matches(p = paragraph(weft::debug::dump_fibers(), words), pattern); });
-  return p;
-}
 
 // Not leaves and not tail calls, so that they stay on the stack.
 std::atomic<int> returned{0};
@@ -60,19 +38,6 @@ std::atomic<int> returned{0};
   }
   ++returned;
 }
-[[gnu::noinline]] int dig(int depth, weft::channel<int>& c) {
-  volatile char room[512];
-  room[0] = static_cast<char>(depth);
-  if (depth == 0) wait_in_here(c);
-  return (depth > 0 ? dig(depth - 1, c) : 0) + room[0];
-}
-
-// x86-64's are known.
-#if defined(__x86_64__)
-const bool has_stacks = true;
-#else
-const bool has_stacks = false;
-#endif
 
 }  // namespace
 
@@ -88,7 +53,7 @@ TEST_CASE("dump: who waits for what, where, and with how many others [example]")
       paragraph_of("5 fibers alike", "receives from channel 0x[0-9a-f]+, as 4 others do");
   CAPTURE(five);
   CHECK(matches(five, "parked, channel receive for [0-9]"));
-  if (has_stacks) CHECK(five.find("wait_in_here") != std::string::npos);
+  CHECK(five.find("wait_in_here") != std::string::npos);
   CHECK(five.find("finish_park") == std::string::npos);
   const std::string one = paragraph_of("\"reader\"", "parked, sleep for [0-9]");
   CAPTURE(one);
@@ -100,51 +65,9 @@ TEST_CASE("dump: who waits for what, where, and with how many others [example]")
       weft::debug::dump_fibers().starts_with("weft: 0 fibers in runtime \"weft\" of 2 workers\n"));
 }
 
-TEST_CASE("dump: running, preempted, ready, not started, blocked in the kernel") {
-  weft::options o = workers(1);
-  weft::runtime rt(o);
-  std::atomic<bool> go_on{true}, computes{true};
-  std::atomic<int> passes[2] = {0, 0};
-  std::vector<weft::fiber<void>> all;
+TEST_CASE("dump: blocked in the kernel, and in which call") {
+  weft::runtime rt(workers(1));
   weft::attributes a;
-  for (std::atomic<int>& own_passes : passes) {
-    a.name = &own_passes == passes ? "hog 1" : "hog 2";
-    all.push_back(rt.spawn(a, [&] {
-      do {
-        compute_in_here(computes);
-        weft::this_fiber::yield();
-        ++own_passes;
-      } while (go_on);
-    }));
-  }
-  // With two hogs on one worker one runs and one is frozen. But a hog may be asleep when the
-  // monitor looks: it fetches a page, or a sanitizer waits for a lock. If its processor was retaken
-  // then, both run until it calls weft.
-  int looks = 0;
-  std::string dump, running, frozen;
-  weft::test::until([&] {
-    if (++looks % 50 == 0) {
-      const int first = passes[0], second = passes[1];
-      computes = false;
-      weft::test::until([&] { return passes[0] != first && passes[1] != second; });
-      computes = true;
-    }
-    dump = weft::debug::dump_fibers();
-    running = paragraph(dump, ": running on worker");
-    frozen = paragraph(dump, ": preempted on worker");
-    return running.find("hog") != std::string::npos && frozen.find("hog") != std::string::npos &&
-           (!has_stacks || WEFT_TSAN != 0 || running.find("compute_in_here") != std::string::npos);
-  });
-  CAPTURE(dump);
-  if (has_stacks && WEFT_TSAN == 0) CHECK(frozen.find("compute_in_here") != std::string::npos);
-  for (int i = 0; i < 3; ++i) all.push_back(rt.spawn([] { weft::this_fiber::yield(); }));
-  const std::string waiting = weft::debug::dump_fibers();
-  CAPTURE(waiting);
-  CHECK((matches(waiting, "fibers? alike: .*not started") ||
-         matches(waiting, "not started|runnable|about to run") || returned > 0));
-  go_on = computes = false;
-  for (auto& f : all) f.join();
-
   std::mutex lock;  // no weft lock: the thread blocks
   lock.lock();
   a.name = "locker";
@@ -156,7 +79,7 @@ TEST_CASE("dump: running, preempted, ready, not started, blocked in the kernel")
   auto sleeper = rt.spawn(a, [&] { usleep(50'000); });
   const std::string blocked =
       paragraph_of("locker", "blocked in the kernel on worker [0-9]+, system call futex");
-  if (has_stacks && WEFT_TSAN == 0) CHECK(blocked.find("lock") != std::string::npos);
+  if (WEFT_TSAN == 0) CHECK(blocked.find("lock") != std::string::npos);
   lock.unlock();
   locker.join();
   sleeper.join();
@@ -305,38 +228,6 @@ TEST_CASE(
   sender.join();
   static_cast<void>(in.send(1));
   chooser.join();
-}
-
-TEST_CASE("dump: a deep stack is cut, not followed to its end") {
-  weft::options o = workers(1);
-  o.stack_size = std::size_t{2} << 20;
-  weft::runtime rt(o);
-  weft::channel<int> c(0);
-  auto deep = rt.spawn([&] { return dig(900, c); });
-  const std::string p = paragraph_of(": parked, channel receive", "receives");
-  if (has_stacks) {
-    CHECK(p.find("dig(int") != std::string::npos);
-    CHECK(p.find("\n    ...") != std::string::npos);
-  }
-  CHECK(c.send(1));
-  static_cast<void>(deep.join());
-}
-
-TEST_CASE("a walk that is led astray ends there, and not the process") {
-  if (!has_stacks || WEFT_TSAN != 0) return;
-  const weft::runtime rt(workers(1));  // it installs the guard
-  std::array<std::uintptr_t, 64> stack{};
-  weft::detail::registers at;
-  // In the middle of a function that finds its caller by RBP, which leads nowhere.
-  at.rip = reinterpret_cast<std::uintptr_t>(&weft::debug::find_deadlocks) + 64;
-  at.rsp = reinterpret_cast<std::uintptr_t>(stack.data());
-  at.rbp = 64;
-  weft::detail::stack_copy copy;
-  REQUIRE(copy.take(at, at.rsp, at.rsp + sizeof stack));
-  std::array<weft::detail::call_frame, 8> frames;
-  CHECK(copy.walk(frames) == 1);
-  CHECK(frames[0].address == at.rip);
-  CHECK(weft::debug::dump_fibers().starts_with("weft: "));
 }
 
 TEST_CASE("dump: 100,000 fibers are few paragraphs") {
