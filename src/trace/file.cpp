@@ -102,7 +102,7 @@ void trace_file::header(std::uint32_t flags) noexcept {
   h.revision = file_revision;
   h.byte_order = byte_order_mark;
   h.size = sizeof h;
-  h.flags = flags;
+  h.flags = flags | static_cast<std::uint32_t>(this_machine) << machine_shift;
   h.ticks_per_second = ticks_per_second();
   const clock_pair now = clocks_now();
   h.ticks = now.ticks;

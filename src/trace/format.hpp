@@ -17,6 +17,18 @@ inline constexpr std::uint16_t file_version = 2, file_revision = 0, oldest_versi
 inline constexpr std::uint32_t byte_order_mark = 0x01020304;
 inline constexpr std::uint32_t flag_flight = 1, flag_crash = 2;
 
+/// What a trace was made on: in the second byte of the header's flags, and in each stack sample.
+enum class machine : std::uint32_t { unknown = 0, x86_64 = 1, aarch64 = 2 };
+inline constexpr unsigned machine_shift = 8;
+inline constexpr machine this_machine =
+#if defined(__x86_64__)
+    machine::x86_64;
+#elif defined(__aarch64__)
+    machine::aarch64;
+#else
+    machine::unknown;
+#endif
+
 struct file_header {
   char magic[8];
   std::uint16_t version, revision;

@@ -11,9 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace weft::detail::trace {
+#include "trace/format.hpp"
 
-enum class machine : std::uint32_t { x86_64 = 1, aarch64 = 2 };
+namespace weft::detail::trace {
 
 // The registers follow, 8 bytes each, numbered as DWARF does; aarch64's last one is the pc. Then
 // the stack, from the stack pointer on.

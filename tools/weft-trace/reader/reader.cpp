@@ -116,6 +116,7 @@ class reader {
     if (header_.ticks_per_second == 0) header_.ticks_per_second = 1'000'000'000;
     if (header_.size < sizeof header_ || header_.size > file_.size()) header_.size = sizeof header_;
     t_.flags = header_.flags;
+    t_.machine = static_cast<format::machine>(header_.flags >> format::machine_shift & 0xffU);
     t_.pid = header_.pid;
     t_.realtime_ns = header_.realtime_ns;
     pairs_.push_back({header_.ticks, header_.monotonic_ns});

@@ -41,6 +41,7 @@ struct trace_thread {
 struct trace_module {
   std::uint64_t begin = 0, end = 0;
   std::string path;
+  bool fits = true;  // false: the file that is there now is of another machine
 };
 
 struct trace_fiber {  // alive when a table was written
@@ -60,8 +61,9 @@ struct trace {
   std::vector<std::string> problems;  // what is missing, and why
 
   std::uint32_t flags = 0, pid = 0;
-  std::uint64_t realtime_ns = 0;  // when the trace began
-  bool complete = false;          // an end was seen
+  detail::trace::machine machine = detail::trace::machine::unknown;  // the trace was made on
+  std::uint64_t realtime_ns = 0;                                     // when the trace began
+  bool complete = false;                                             // an end was seen
   std::uint64_t generations = 0;
   std::uint64_t dropped = 0, overwritten = 0;
   std::int64_t complete_since = 0;  // before it, only some threads' events may be there
@@ -85,7 +87,7 @@ struct trace {
 /// Reads what is in memory.
 [[nodiscard]] trace read_trace(std::span<const std::byte> file);
 /// The same from disk; `error` says what opening or reading it says, and `problems` which programs
-/// and libraries of the trace have been built anew since.
+/// and libraries of the trace have been built anew since, or are here for another machine.
 [[nodiscard]] trace read_trace_file(const std::string& path);
 
 }  // namespace weft::tools

@@ -114,7 +114,7 @@ symbols::symbols(const std::vector<trace_module>& modules)
   if (libdw_->session == nullptr) return;
   dwfl_report_begin(libdw_->session);
   for (const trace_module& m : modules_)
-    if (!m.path.empty() && m.path[0] == '/')
+    if (m.fits && !m.path.empty() && m.path[0] == '/')
       static_cast<void>(
           dwfl_report_elf(libdw_->session, m.path.c_str(), m.path.c_str(), -1, m.begin, true));
   dwfl_report_end(libdw_->session, nullptr, nullptr);

@@ -12,7 +12,7 @@ namespace {
 
 namespace format = detail::trace;
 constexpr pid_t the_thread = 1;
-constexpr std::size_t most_frames = 64;
+constexpr std::size_t most_frames = 64, link_register = 30;
 
 }  // namespace
 
@@ -29,6 +29,7 @@ std::vector<std::uint64_t> symbols::unwind(std::string_view sample) {
   machinery& m = *libdw_;
   m.is_x86_64 = x86;
   std::memcpy(m.registers, sample.data() + sizeof head, std::size_t{8} * head.registers);
+  if (arm) m.registers[link_register] = m.plain(m.registers[link_register]);
   m.stack = sample.substr(sizeof head + std::size_t{8} * head.registers);
   m.stack_begin = m.registers[x86 ? format::x86_64_sp : format::aarch64_sp];
   const std::uint64_t here = m.registers[x86 ? format::x86_64_pc : format::aarch64_pc];
@@ -48,6 +49,7 @@ std::vector<std::uint64_t> symbols::unwind(std::string_view sample) {
                 at > of.stack.size() - sizeof *result)
               return false;
             std::memcpy(result, of.stack.data() + at, sizeof *result);
+            *result = of.plain(*result);
             return true;
           },
       .set_initial_registers =
