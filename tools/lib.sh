@@ -25,7 +25,7 @@ weft_clang_packages=(clang llvm libclang-rt-dev)
 weft_bench_packages=(libbenchmark-dev)
 # the preset aarch64 on another machine
 weft_aarch64_packages=(
-  g++-aarch64-linux-gnu qemu-user
+  g++-aarch64-linux-gnu gdb-multiarch qemu-user
   libboost-context-dev:arm64 libssl-dev:arm64 libdw-dev:arm64 libfmt-dev:arm64 zlib1g-dev:arm64
 )
 

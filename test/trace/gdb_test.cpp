@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // test/trace/gdb_test.cpp - gdb with the script the library carries: fibers of a live process, and
-// of its core file.
+// of its core file. Programs of another machine run in an emulator, and gdb asks that.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -46,6 +46,29 @@ std::string gdb(const directory& d, const std::string& target,
   return run(WEFT_GDB " -nx -batch -iex 'set auto-load safe-path /' -x " + script + " " + target);
 }
 
+#ifdef WEFT_EMULATOR
+/// The same of `program`, from where it stops by itself on.
+std::string gdb_live(const directory& d, const std::string& program,
+                     const std::vector<std::string>& commands) {
+  const std::string socket = (d.path / "socket").string();
+  std::filesystem::remove(socket);
+  // Its server ends with gdb. It is ready when the kernel lists the socket as one that accepts.
+  static_cast<void>(run("timeout 100 " WEFT_EMULATOR " -g " + socket + " " + program +
+                        " >/dev/null 2>&1 & for i in $(seq 1000); do grep -q ' 00010000 .* " +
+                        socket + "$' /proc/net/unix && break; sleep 0.05; done"));
+  std::vector<std::string> all = {"target remote " + socket, "continue"};
+  all.insert(all.end(), commands.begin(), commands.end());
+  return gdb(d, program, all);
+}
+#else
+std::string gdb_live(const directory& d, const std::string& program,
+                     const std::vector<std::string>& commands) {
+  std::vector<std::string> all = {"run"};
+  all.insert(all.end(), commands.begin(), commands.end());
+  return gdb(d, program, all);
+}
+#endif
+
 /// What a command said.
 std::string said(const std::string& all, const std::string& command) {
   const std::size_t at = all.find("== " + command + "\n");
@@ -71,12 +94,6 @@ const std::vector<std::string> about_fibers = {"info fibers",
                                                "fiber 77"};
 const std::vector<std::string> about_variables = {"fiber 2", "print local", "print numbers",
                                                   "print lock", "print *reader_handle"};
-
-std::vector<std::string> with(std::vector<std::string> first,
-                              const std::vector<std::string>& more) {
-  first.insert(first.end(), more.begin(), more.end());
-  return first;
-}
 
 /// What needs no debug information.
 void check_fibers(const std::string& all) {
@@ -121,16 +138,16 @@ const std::string stuck_program = WEFT_STUCK_PROGRAM, without_debug = stuck_prog
 
 TEST_CASE("gdb: fibers of a live process, and variables of weft's types") {
   const directory d;
-  std::string all = gdb(d, stuck_program, with({"run"}, about_fibers));
+  std::string all = gdb_live(d, stuck_program, about_fibers);
   CAPTURE(all);
   check_fibers(all);
-  all = gdb(d, stuck_program, with({"run"}, about_variables));
+  all = gdb_live(d, stuck_program, about_variables);
   check_variables(all);
 }
 
 TEST_CASE("gdb: fibers of a program without debug information") {
   const directory d;
-  std::string all = gdb(d, without_debug, with({"run"}, about_fibers));
+  std::string all = gdb_live(d, without_debug, about_fibers);
   CAPTURE(all);
   check_fibers(all);
   all = gdb(d, without_debug, {"info fibers"});
@@ -138,6 +155,10 @@ TEST_CASE("gdb: fibers of a program without debug information") {
 }
 
 TEST_CASE("gdb: fibers of a core file, with debug information and without") {
+#ifdef WEFT_EMULATOR
+  MESSAGE("SKIPPED: the emulator's core files do not tell gdb where the program was loaded");
+  return;
+#endif
   const directory d;
   for (const std::string& program : {stuck_program, without_debug}) {
     const std::string core = core_of(d, program);

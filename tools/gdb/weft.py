@@ -14,8 +14,9 @@
 # selected thread's innermost frame is then what the fiber's saved context says. No register is
 # written, so it works on a core file, and `continue` continues what was there. Where weft's fields
 # are is read from a table in the library, so neither the program nor weft needs debug information
-# for all this (printing a variable does). Stacks of fibers that do not run: x86-64.
+# for all this (printing a variable does).
 import re
+from collections import namedtuple
 from types import SimpleNamespace
 
 import gdb
@@ -24,6 +25,26 @@ import gdb.unwinder
 from gdb.FrameDecorator import FrameDecorator
 
 THREAD_BIT = 1 << 63
+
+# By gdb's name of the architecture: its registers, and what jump_fcontext leaves on a stack, by
+# words from the one the fiber's context points to; None is not needed.
+Machine = namedtuple("Machine", "pc sp fp saved address_bits")
+MACHINES = {
+    "i386:x86-64": Machine(
+        "rip", "rsp", "rbp", (None, "r12", "r13", "r14", "r15", "rbx", "rbp", "rip"), 64
+    ),
+    "aarch64": Machine(
+        # d8 to d15 first; the bits above a return address may be its signature
+        *("pc", "sp", "x29"),
+        (None,) * 8 + tuple("x%d" % i for i in range(19, 31)) + ("pc", None),
+        48,
+    ),
+}
+
+
+def machine():
+    """None: not known here."""
+    return MACHINES.get(gdb.selected_inferior().architecture().name())
 
 
 def plain(value):
@@ -151,25 +172,28 @@ class Fiber:
         )
 
     def registers(self):
-        """Of a fiber whose stack is at rest, by what jump_fcontext saved on x86-64."""
-        context = self.field("context")
-        if self.state not in ("parked", "runnable") or context == 0:
+        """Of a fiber whose stack is at rest, by what jump_fcontext saved."""
+        context, of = self.field("context"), machine()
+        if self.state not in ("parked", "runnable") or context == 0 or of is None:
             return None
-        saved = [read_number(context + 8 * i, 8) for i in range(8)]
-        names = ("r12", "r13", "r14", "r15", "rbx", "rbp", "rip")
-        return dict(zip(names, saved[1:]), rsp=context + 64)
+        found = {of.sp: context + 8 * len(of.saved)}
+        for i, name in enumerate(of.saved):
+            if name is not None:
+                found[name] = read_number(context + 8 * i, 8)
+        return found
 
     def place(self):
         """The innermost function that is not weft's; the library's own have frame pointers."""
         registers = self.registers()
         if registers is None:
             return ""
-        address, frame = registers["rip"], registers["rbp"]
+        of = machine()
+        address, frame = registers[of.pc], registers[of.fp]
         for _ in range(16):
-            name = function_at(address - 1)
+            name = function_at((address & ((1 << of.address_bits) - 1)) - 1)
             if name and not is_of(name, "weft::"):
                 return name
-            if not registers["rsp"] <= frame < registers["rsp"] + (1 << 20):
+            if not registers[of.sp] <= frame < registers[of.sp] + (1 << 20):
                 break
             address, frame = read_number(frame + 8, 8), read_number(frame, 8)
         return ""
@@ -259,14 +283,16 @@ class Selection:
     @classmethod
     def select(cls, fiber):
         cls.clear()
-        if gdb.selected_inferior().architecture().name() != "i386:x86-64":
-            raise gdb.GdbError("stacks of fibers that do not run are shown on x86-64 only")
+        if machine() is None:
+            raise gdb.GdbError(
+                "stacks of fibers that do not run are shown on x86-64 and aarch64 only"
+            )
         registers = fiber.registers()
         if registers is None:
             raise gdb.GdbError(
                 "%s has no stack that rests: it is %s" % (fiber.title(), fiber.state)
             )
-        cls.stack_pointer = int(gdb.newest_frame().read_register("rsp"))
+        cls.stack_pointer = int(gdb.newest_frame().read_register(machine().sp))
         cls.fiber, cls.registers, cls.thread = fiber, registers, gdb.selected_thread().global_num
         gdb.invalidate_cached_frames()
 
@@ -280,10 +306,11 @@ class FiberUnwinder(gdb.unwinder.Unwinder):
             return None
         if gdb.selected_thread().global_num != Selection.thread:
             return None
-        sp = frame.read_register("rsp")
+        of = machine()
+        sp = frame.read_register(of.sp)
         if int(sp) != Selection.stack_pointer:
             return None
-        info = frame.create_unwind_info(SimpleNamespace(sp=sp, pc=frame.read_register("rip")))
+        info = frame.create_unwind_info(SimpleNamespace(sp=sp, pc=frame.read_register(of.pc)))
         for name, value in Selection.registers.items():
             info.add_saved_register(name, gdb.Value(value).cast(frame.read_register(name).type))
         return info
