@@ -47,15 +47,19 @@ void block(const weft::runtime& rt) {
   weft::block_in_place([] { usleep(20'000); });
 }
 
-// Whoever has the lock sleeps.
-void convoy() {
+// Whoever has the lock sleeps; the first one until seven others wait for it.
+void convoy(const weft::runtime& rt) {
   weft::mutex m;
+  std::unique_lock guard(m);
   std::vector<weft::fiber<void>> all;
-  for (int i = 0; i < 8; ++i)
+  for (int i = 0; i < 7; ++i)
     all.push_back(weft::spawn([&] {
-      const std::lock_guard guard(m);
+      const std::lock_guard mine(m);
       static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(5)));
     }));
+  do static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(5)));
+  while (weft::metrics(rt).waiting < 7);
+  guard.unlock();
   for (auto& f : all) f.join();
 }
 
@@ -120,7 +124,7 @@ int main(int argc, char** argv) {
   rt.spawn([&] {
       if (how == "hog") return hog();
       if (how == "block") return block(rt);
-      if (how == "convoy") return convoy();
+      if (how == "convoy") return convoy(rt);
       if (how == "names") return names();
       if (how == "stay") return stay();
       known();

@@ -103,19 +103,21 @@ TEST_CASE("stacks that were in use within a period keep their pages") {
   });
 }
 
-TEST_CASE("trim: what was idle in all of a period, oldest first, beyond what is kept") {
-  constexpr auto c = detail::stack_class_for(std::size_t{32} << 10);
+// Above it is the canary of a stack without a guard page.
+std::byte& highest_byte(const detail::stack_ref& s) { return s.top()[-65]; }
+
+void trim_what_was_idle(detail::stack_class c) {
   detail::class_pool& pool = detail::pool_of(c);
   detail::refill_space space;
   std::vector<detail::stack_ref> stacks;
-  const auto cold = [] { return detail::stack_class_statistics(c).cold; };
+  const auto cold = [c] { return detail::stack_class_statistics(c).cold; };
   {
     detail::stack_cache cache;
     std::error_code ec;
     for (int i = 0; i < 1000; ++i) stacks.push_back(cache.take(c, ec));
     for (const auto& s : stacks) {
       REQUIRE(s);
-      s.top()[-8] = std::byte{7};
+      highest_byte(s) = std::byte{7};
       cache.give(s);
     }
   }
@@ -134,12 +136,31 @@ TEST_CASE("trim: what was idle in all of a period, oldest first, beyond what is 
   for (int i = 0; i < 1000; ++i) {
     again.push_back(cache.take(c, ec));
     REQUIRE(again.back());
-    zero += again.back().top()[-8] == std::byte{0} ? 1 : 0;
+    zero += highest_byte(again.back()) == std::byte{0} ? 1 : 0;
   }
   CHECK(zero == 1000 - detail::class_pool::kept_warm);
   // those that kept their pages went first
   CHECK(cold() == detail::stack_class_statistics(c).free_global);
   for (const auto& s : again) cache.give(s);
+}
+
+TEST_CASE("trim: what was idle in all of a period, oldest first, beyond what is kept") {
+  trim_what_was_idle(detail::stack_class_for(std::size_t{32} << 10));
+}
+
+TEST_CASE("trim: the same of stacks without guard pages") {
+  os::test_hooks.no_guard_advice = true;
+  os::test_hooks.no_userfaultfd = true;
+  os::test_hooks.most_guards = 1;
+  detail::stack_cache cache;
+  std::error_code ec;
+  const detail::stack_ref last_guarded =
+      cache.take(detail::stack_class_for(std::size_t{128} << 10), ec);
+  trim_what_was_idle(detail::stack_class_for(std::size_t{64} << 10));
+  if (last_guarded) cache.give(last_guarded);
+  os::test_hooks.no_guard_advice = false;
+  os::test_hooks.no_userfaultfd = false;
+  os::test_hooks.most_guards = 0;
 }
 
 }  // namespace
