@@ -20,6 +20,7 @@
 
 #include "api/runtime_access.hpp"
 #include "base/sanitizers.hpp"
+#include "support/emulator.hpp"
 #include "support/runtimes.hpp"
 #include "watch/runtime_watch.hpp"
 
@@ -126,6 +127,10 @@ inline std::chrono::milliseconds soak_time() {
   return text != nullptr ? std::chrono::seconds(std::atoi(text)) : std::chrono::milliseconds(2000);
 }
 
+/// False under qemu, of which some counts, too, and does not go back.
+inline bool resident_is_ours() {
+  return !qemu_lacks("resident memory of the program alone in /proc");
+}
 inline std::size_t resident_kib() {
   std::ifstream statm("/proc/self/statm");
   std::size_t total = 0, resident = 0;

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/emulator.hpp"
+
 namespace weft::test {
 
 struct result {
@@ -30,7 +32,8 @@ inline result run(const std::string& command) {
   return r;
 }
 
-inline const std::string tool = WEFT_TRACE_TOOL, program = WEFT_KNOWN_PROGRAM;
+inline const std::string tool = command_of(WEFT_TRACE_TOOL),
+                         program = command_of(WEFT_KNOWN_PROGRAM);
 
 struct directory {
   directory()

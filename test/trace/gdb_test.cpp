@@ -12,6 +12,8 @@
 
 #include <unistd.h>
 
+#include "support/emulator.hpp"
+
 namespace {
 
 struct directory {
@@ -46,28 +48,23 @@ std::string gdb(const directory& d, const std::string& target,
   return run(WEFT_GDB " -nx -batch -iex 'set auto-load safe-path /' -x " + script + " " + target);
 }
 
-#ifdef WEFT_EMULATOR
 /// The same of `program`, from where it stops by itself on.
 std::string gdb_live(const directory& d, const std::string& program,
                      const std::vector<std::string>& commands) {
-  const std::string socket = (d.path / "socket").string();
-  std::filesystem::remove(socket);
-  // Its server ends with gdb. It is ready when the kernel lists the socket as one that accepts.
-  static_cast<void>(run("timeout 100 " WEFT_EMULATOR " -g " + socket + " " + program +
-                        " >/dev/null 2>&1 & for i in $(seq 1000); do grep -q ' 00010000 .* " +
-                        socket + "$' /proc/net/unix && break; sleep 0.05; done"));
-  std::vector<std::string> all = {"target remote " + socket, "continue"};
-  all.insert(all.end(), commands.begin(), commands.end());
-  return gdb(d, program, all);
-}
-#else
-std::string gdb_live(const directory& d, const std::string& program,
-                     const std::vector<std::string>& commands) {
   std::vector<std::string> all = {"run"};
+  if (weft::test::under_qemu()) {
+    const std::string socket = (d.path / "socket").string();
+    std::filesystem::remove(socket);
+    // Its server ends with gdb. It is ready when the kernel lists the socket as one that accepts.
+    static_cast<void>(run("timeout 100 " + weft::test::emulator() + " -g " + socket + " " +
+                          program +
+                          " >/dev/null 2>&1 & for i in $(seq 1000); do grep -q ' 00010000 .* " +
+                          socket + "$' /proc/net/unix && break; sleep 0.05; done"));
+    all = {"target remote " + socket, "continue"};
+  }
   all.insert(all.end(), commands.begin(), commands.end());
   return gdb(d, program, all);
 }
-#endif
 
 /// What a command said.
 std::string said(const std::string& all, const std::string& command) {
@@ -154,11 +151,8 @@ TEST_CASE("gdb: fibers of a program without debug information") {
   CHECK(has(all, "there is no process, and no core file"));
 }
 
-TEST_CASE("gdb: fibers of a core file, with debug information and without") {
-#ifdef WEFT_EMULATOR
-  MESSAGE("SKIPPED: the emulator's core files do not tell gdb where the program was loaded");
-  return;
-#endif
+TEST_CASE("gdb: fibers of a core file, with debug information and without" *
+          weft::test::not_under_qemu("its core files do not say where the program was loaded")) {
   const directory d;
   for (const std::string& program : {stuck_program, without_debug}) {
     const std::string core = core_of(d, program);

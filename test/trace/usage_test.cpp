@@ -12,6 +12,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -36,9 +37,12 @@ class running_program {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-    std::string name = program, how = "stay";
-    char* const arguments[] = {name.data(), how.data(), nullptr};
-    REQUIRE(posix_spawn(&pid_, name.c_str(), &actions, nullptr, arguments, environ) == 0);
+    std::vector<std::string> words{WEFT_KNOWN_PROGRAM, "stay"};
+    if (under_qemu()) words.insert(words.begin(), emulator());
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    REQUIRE(posix_spawn(&pid_, arguments[0], &actions, nullptr, arguments.data(), environ) == 0);
     posix_spawn_file_actions_destroy(&actions);
     close(in[0]);
     close(out[1]);

@@ -20,6 +20,7 @@
 #include <weft/weft.hpp>
 
 #include "base/sanitizers.hpp"
+#include "support/emulator.hpp"
 #include "support/in_child.hpp"
 #include "support/runtimes.hpp"
 
@@ -28,6 +29,10 @@ namespace {
 using namespace std::chrono_literals;
 using weft::test::child_end;
 using weft::test::in_child;
+using weft::test::not_under_qemu;
+
+constexpr const char* foreign_thread =
+    "it has a thread of its own, of which nobody can tell whether it wakes somebody";
 
 bool has(const std::string& text, const std::string& what) {
   return text.find(what) != std::string::npos;
@@ -203,7 +208,8 @@ TEST_CASE(
   CHECK(has(end.errors, "waits for a place in a scope at its limit"));
 }
 
-TEST_CASE("options::on_deadlock: whoever waits for a place in a scope may be waiting for ever") {
+TEST_CASE("options::on_deadlock: whoever waits for a place in a scope may be waiting for ever" *
+          not_under_qemu(foreign_thread)) {
   if (WEFT_TSAN) return;  // as below
   const child_end end = in_child([] {
     weft::options o;
@@ -223,7 +229,8 @@ TEST_CASE("options::on_deadlock: whoever waits for a place in a scope may be wai
 }
 
 TEST_CASE(
-    "options::on_deadlock: a lost close, and a circle, are told once; abort ends the process") {
+    "options::on_deadlock: a lost close, and a circle, are told once; abort ends the process" *
+    not_under_qemu(foreign_thread)) {
   // it has a thread of its own, of which nobody can tell whether it wakes somebody
   if (WEFT_TSAN) return;
   child_end end = in_child([] {

@@ -19,6 +19,7 @@
 #include <weft/scope.hpp>
 
 #include "os/os.hpp"
+#include "support/emulator.hpp"
 #include "support/in_child.hpp"
 #include "support/runtimes.hpp"
 
@@ -98,6 +99,8 @@ TEST_CASE("a scope with a limit never meets max_fibers") {
 #if !WEFT_ASAN && !WEFT_TSAN  // their shadow memory does not fit under a limit
 namespace {
 
+constexpr const char* no_limit = "setrlimit(RLIMIT_AS) has no effect there";
+
 std::size_t address_space_now() {
   std::ifstream statm("/proc/self/statm");
   std::size_t pages = 0;
@@ -107,7 +110,8 @@ std::size_t address_space_now() {
 
 }  // namespace
 
-TEST_CASE("ulimit -v: the join of a fiber without a stack throws, and names the limit") {
+TEST_CASE("ulimit -v: the join of a fiber without a stack throws, and names the limit" *
+          not_under_qemu(no_limit)) {
   for (const std::size_t workers : {1u, 2u}) {
     const child_end end = in_child([workers] {
       weft::options o;
@@ -188,7 +192,8 @@ TEST_CASE("a callable that is destroyed unused may use weft in its destructor") 
   CHECK(end.exit_code == 0);
 }
 
-TEST_CASE("a runtime whose threads cannot be made says how far it came") {
+TEST_CASE("a runtime whose threads cannot be made says how far it came" *
+          not_under_qemu(no_limit)) {
   const child_end end = in_child([] {
     weft::options o;
     o.workers = 200;

@@ -15,6 +15,7 @@
 
 #include <weft/net.hpp>
 
+#include "support/emulator.hpp"
 #include "support/net.hpp"
 
 using namespace weft::test;
@@ -72,13 +73,14 @@ TEST_CASE("buffer: what converts, and its size") {
 }
 
 TEST_CASE("tcp: several buffers are written by one call, in one packet") {
-  at_worker_counts([] {
+  const bool counts = !qemu_lacks("more of TCP_INFO than its first bytes");
+  at_worker_counts([&] {
     auto ab = connected_pair();
     tcp_stream &a = ab.first, &b = ab.second;
     const std::string head = "HTTP/1.1 200 OK\r\n\r\n", body = "hello";
     const std::uint32_t before = data_segments_of(a);
     a.write_all({head, body, "!"});
-    CHECK(data_segments_of(a) == before + 1);
+    if (counts) CHECK(data_segments_of(a) == before + 1);
     std::string got_head(head.size(), ' ');
     std::array<std::byte, 6> got_body;
     b.read_exactly({got_head, got_body});

@@ -24,6 +24,7 @@
 #include "fiber/stack_pool.hpp"
 #include "os/os.hpp"
 #include "sched/park.hpp"
+#include "support/emulator.hpp"
 #include "support/in_child.hpp"
 #include "support/old_kernel.hpp"
 #include "support/runtimes.hpp"
@@ -307,7 +308,8 @@ TEST_CASE(
   CHECK(has(end, "sysctl -w vm.max_map_count="));
 }
 
-TEST_CASE("locked memory: stacks are locked as they are touched, and have guards of another kind") {
+TEST_CASE("locked memory: stacks are locked as they are touched, and have guards of another kind" *
+          not_under_qemu("it has no mlock2(2)")) {
   if (WEFT_ASAN || WEFT_TSAN) return;
   for (const kernel k : {kernel::newest, kernel::sandboxed}) {
     const child_end end = on_kernel(k, [] {
@@ -323,7 +325,8 @@ TEST_CASE("locked memory: stacks are locked as they are touched, and have guards
   }
 }
 
-TEST_CASE("where memory is committed strictly, only the stacks in use count") {
+TEST_CASE("where memory is committed strictly, only the stacks in use count" *
+          not_under_qemu("setrlimit(RLIMIT_DATA) has no effect there")) {
   if (WEFT_ASAN || WEFT_TSAN) return;
   const child_end end = on_kernel(kernel::newest, [] {
     const rlimit tight{std::size_t{700} << 20, std::size_t{700} << 20};

@@ -14,6 +14,7 @@
 
 #include "base/rng.hpp"
 #include "os/os.hpp"
+#include "support/emulator.hpp"
 #include "support/in_child.hpp"
 
 namespace {
@@ -198,6 +199,7 @@ TEST_CASE("stampede: caches of many threads exchange stacks, none is handed out 
 
 TEST_CASE("exhaustion: an error that names the limit and the way to raise it") {
   SUBCASE("address space") {
+    if (test::qemu_lacks("setrlimit(RLIMIT_AS)")) return;
     const auto end = test::in_child([] {
       std::size_t pages =
           0;  // the limit is what we have plus a little, sanitizers' shadow included
