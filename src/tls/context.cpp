@@ -80,6 +80,15 @@ void use_key(::SSL_CTX* c, ::BIO* from, std::string_view password, const error_q
   require(::SSL_CTX_check_private_key(c) == 1, errors, what);
 }
 
+// What clients are told they may choose their certificate by; each function adds to it.
+STACK_OF(X509_NAME) * authorities_told(::SSL_CTX* c) {
+  if (auto* const list = ::SSL_CTX_get_client_CA_list(c)) return list;
+  auto* const made = sk_X509_NAME_new_null();
+  if (made == nullptr) throw std::bad_alloc();
+  ::SSL_CTX_set_client_CA_list(c, made);
+  return made;
+}
+
 int number_of(version v) noexcept { return v == version::tls1_2 ? TLS1_2_VERSION : TLS1_3_VERSION; }
 
 }  // namespace
@@ -162,14 +171,19 @@ void context::add_ca_file(const std::string& path) {
   const error_queue errors;
   require(::SSL_CTX_load_verify_file(native_handle(), path.c_str()) == 1, errors,
           "authorities in " + path);
-  if (role() == role::server)  // what clients are told they may choose their certificate by
-    ::SSL_CTX_set_client_CA_list(native_handle(), ::SSL_load_client_CA_file(path.c_str()));
+  if (role() == role::server)
+    require(
+        ::SSL_add_file_cert_subjects_to_stack(authorities_told(native_handle()), path.c_str()) == 1,
+        errors, "authorities in " + path);
   state_->trusts = true;
 }
 void context::add_ca_directory(const std::string& path) {
   const error_queue errors;
   require(::SSL_CTX_load_verify_dir(native_handle(), path.c_str()) == 1, errors,
           "authorities in " + path);
+  if (role() == role::server)  // of the files that can be read
+    static_cast<void>(
+        ::SSL_add_dir_cert_subjects_to_stack(authorities_told(native_handle()), path.c_str()));
   state_->trusts = true;
 }
 void context::add_default_ca() {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tls/context_state.hpp"
+#include "tls/engine_state.hpp"
 #include "tls/error.hpp"
 
 namespace weft::tls::detail {
@@ -17,13 +18,32 @@ int index_of_state() noexcept {
   return index;
 }
 
+// The connection's first context, of which the names are.
+const context_state* names_of(const ::SSL* ssl) noexcept {
+  const auto* s = static_cast<const engine_state*>(::SSL_get_ex_data(ssl, index_of_engine()));
+  return s == nullptr ? nullptr : s->settings.get();
+}
+
+// A session resumes what was verified when it began, before the name is looked at, and in TLS 1.3 a
+// client may offer it to any name. So one that began with other settings does not do if these
+// verify: its client may never have shown a certificate.
+bool may_resume(const ::SSL* ssl, const context_state& first, const context_state& chosen) {
+  if (::SSL_session_reused(ssl) == 0) return true;
+  if (::SSL_CTX_get_verify_mode(chosen.handle) == SSL_VERIFY_NONE) return true;
+  const char* began = ::SSL_SESSION_get0_hostname(::SSL_get0_session(ssl));
+  const context_state* other = began == nullptr ? nullptr : first.named(began);
+  return (other == nullptr ? &first : other) == &chosen;
+}
+
 int choose_name(::SSL* ssl, int*, void*) noexcept {
   const char* name = ::SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-  const context_state* here = state_of(::SSL_get_SSL_CTX(ssl));
-  if (name == nullptr || here == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  const context_state* first = names_of(ssl);
+  if (first == nullptr) return SSL_TLSEXT_ERR_NOACK;
   context_state* other = nullptr;
   try {
-    other = here->named(name);
+    if (name != nullptr) other = first->named(name);
+    if (!may_resume(ssl, *first, other == nullptr ? *first : *other))
+      return SSL_TLSEXT_ERR_ALERT_FATAL;
   } catch (const std::bad_alloc&) {
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   }

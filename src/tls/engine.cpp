@@ -273,6 +273,15 @@ void engine::set_session(const tls::session& session) {
   const openssl_stretch stretch(*state_);
   if (::SSL_set_session(state_->ssl, session.native_handle()) != 1)
     throw std::system_error(stretch.first_error(), "weft: tls: session");
+  // What it resumes is not verified again, and its own connection may have accepted anything.
+  if (::SSL_get_verify_mode(state_->ssl) == SSL_VERIFY_NONE ||
+      ::SSL_get_verify_result(state_->ssl) == X509_V_OK)
+    return;
+  ::SSL_set_session(state_->ssl, nullptr);
+  ::SSL_set_verify_result(state_->ssl, X509_V_OK);
+  throw std::system_error(std::make_error_code(std::errc::invalid_argument),
+                          "weft: tls: a session whose peer was not verified to be " + state_->peer +
+                              " is not for a client that verifies");
 }
 
 void engine::fail(const char* operation, std::error_code why) const {

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <string>
 
+#include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <sys/stat.h>
 
@@ -126,6 +127,23 @@ TEST_CASE("tls verify: a chain by way of another authority, files, directories")
     by_directory.add_ca_directory(hashed.file(""));
     CHECK(!meet(by_directory, server, "localhost").client);
   });
+}
+
+TEST_CASE("tls verify: clients are told of all authorities that were added") {
+  const scratch files, folder;
+  auto server = server_context();
+  const auto told = [&] {
+    const auto* list = ::SSL_CTX_get_client_CA_list(server.native_handle());
+    return list == nullptr ? 0 : sk_X509_NAME_num(list);
+  };
+  server.add_ca_file(files.write("one.pem", make_certificate({}).pem));
+  CHECK(told() == 1);
+  server.add_ca(make_certificate({}).pem);
+  server.add_ca_file(files.write("two.pem", make_certificate({}).pem + make_certificate({}).pem));
+  CHECK(told() == 4);
+  folder.write("three.pem", make_certificate({}).pem);
+  server.add_ca_directory(folder.file(""));
+  CHECK(told() == 5);
 }
 
 TEST_CASE("tls verify: clients show certificates") {

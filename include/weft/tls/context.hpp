@@ -99,7 +99,8 @@ class context {
 
   /// Serves clients that request `name` with the settings of `other`: its certificate, verification
   /// and protocols. "*.example.com" stands for one label in front. Any other name gets this
-  /// context's settings.
+  /// context's settings. Settings that verify clients refuse one that offers a session which began
+  /// with other settings.
   void add_server_name(std::string_view name, const context& other);
 
   /// Appends the keys of all connections to a file, for Wireshark. A reader of the file can decrypt

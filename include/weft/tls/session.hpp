@@ -25,7 +25,7 @@ class session {
   session() noexcept = default;
   /// True if there is one.
   [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
-  /// The name the peer was verified for; a session resumes nothing else.
+  /// The name that was given for the peer; a session resumes nothing else.
   [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
   /// Still owned by this object.
   [[nodiscard]] ::ssl_session_st* native_handle() const noexcept { return handle_.get(); }

@@ -233,7 +233,8 @@ class stream : public net::stream_forms<stream<S>> {
   /// with the first read; empty until then.
   [[nodiscard]] tls::session session() const { return engine_.session(); }
   /// Sets the session to resume; before the handshake.
-  /// Throws: std::system_error with invalid_argument if it is another peer's, or too late.
+  /// Throws: std::system_error with invalid_argument if it is another peer's, or too late, or if
+  /// this client verifies its peer, and the session's could not be verified.
   void set_session(const tls::session& s) { engine_.set_session(s); }
 
   /// The stream below.
