@@ -95,10 +95,15 @@ int call_prepare_datagram(int s, int family, int or_family) noexcept {
   return e != 0 ? e : retry([&] { return ::fcntl(s, F_SETFD, FD_CLOEXEC); });
 }
 
-ssize_t call_recv_message(int s, const net::mutable_buffers& to, native_address& from) noexcept {
+ssize_t call_recv_message(int s, const net::mutable_buffers& to, native_address& from,
+                          std::size_t& room) noexcept {
   constexpr int flags = MSG_DONTWAIT | MSG_TRUNC;
-  if (to.size() == 1) return receive_one(s, to.front(), flags, from);
+  if (to.size() == 1) {
+    room = to.front().size();
+    return receive_one(s, to.front(), flags, from);
+  }
   message_window w(to, 0);
+  room = w.bytes;
   w.message.msg_name = &from.storage;
   const ssize_t n = retry([&] {
     w.message.msg_namelen = sizeof from.storage;

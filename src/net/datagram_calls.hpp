@@ -32,9 +32,10 @@ inline constexpr std::size_t batch_size = 32;
 /// Makes a datagram socket of one of these two families non-blocking and close-on-exec.
 [[gnu::noinline]] int call_prepare_datagram(int s, int family, int or_family) noexcept;
 [[gnu::noinline]] int call_connect_datagram(int s, const native_address& peer) noexcept;
-/// The size of the message, more than asked for if it was cut.
+/// The size of the message, more than `room` if it was cut: the bytes of the buffers that were
+/// passed on, at most 64.
 [[gnu::noinline]] ssize_t call_recv_message(int s, const net::mutable_buffers& to,
-                                            native_address& from) noexcept;
+                                            native_address& from, std::size_t& room) noexcept;
 [[gnu::noinline]] ssize_t call_send_message(int s, const net::const_buffers& from,
                                             const native_address& to) noexcept;
 /// At most batch_size of them; how many.

@@ -127,11 +127,12 @@ typename datagram_socket<Endpoint>::received datagram_socket<Endpoint>::receive_
   native_address from;
   while (!ec) {
     const poll_word::edge_count seen = use->word.edges();
-    const ssize_t n = detail::call_recv_message(use.number(), to, from);
+    std::size_t room = 0;
+    const ssize_t n = detail::call_recv_message(use.number(), to, from, room);
     // A socket that another fiber has just closed reads as an empty message.
     if (n > 0 || (n == 0 && !use.closing())) {
       got.full_size = static_cast<std::size_t>(n);
-      got.size = std::min(got.full_size, to.bytes());
+      got.size = std::min(got.full_size, room);
       got.from = from_native<Endpoint>(from);
       detail::count_transfer(got.size);
       return got;

@@ -29,7 +29,8 @@ int with_address(const net::unix_endpoint& e, int s,
   return retry([&] { return call(s, reinterpret_cast<const sockaddr*>(&a), size); });
 }
 
-constexpr std::size_t control_room = CMSG_SPACE(most_descriptors * sizeof(int));
+// Somebody may have asked for credentials, too, on a socket that was adopted.
+constexpr std::size_t control_room = CMSG_SPACE(most_descriptors * sizeof(int)) + 512;
 
 }  // namespace
 
@@ -76,10 +77,11 @@ int call_credentials(int s, net::credentials& out) noexcept {
   return e;
 }
 
-ssize_t call_send_descriptors(int s, const net::const_buffers& data,
+ssize_t call_send_descriptors(int s, payload what, const net::const_buffers& data,
                               std::span<const int> descriptors) noexcept {
   message_window w(data, 0);
   if (w.bytes == 0 || descriptors.size() > most_descriptors) return -EINVAL;
+  if (w.more && what == payload::message) return -EMSGSIZE;
   alignas(cmsghdr) char control[control_room] = {};
   if (!descriptors.empty()) {
     w.message.msg_control = control;
@@ -93,24 +95,26 @@ ssize_t call_send_descriptors(int s, const net::const_buffers& data,
   return retry([&] { return ::sendmsg(s, &w.message, MSG_DONTWAIT | MSG_NOSIGNAL); });
 }
 
-ssize_t call_recv_descriptors(int s, const net::mutable_buffers& to, message_size what,
-                              int* numbers, std::size_t& count) noexcept {
-  const int flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (what == message_size::whole ? MSG_TRUNC : 0);
+ssize_t call_recv_descriptors(int s, payload what, const net::mutable_buffers& to,
+                              descriptors_in& got, std::size_t& room) noexcept {
+  const int flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | (what == payload::message ? MSG_TRUNC : 0);
   message_window w(to, 0);
+  room = w.bytes;
   alignas(cmsghdr) char control[control_room];
   const ssize_t n = retry([&] {
     w.message.msg_control = control;
     w.message.msg_controllen = sizeof control;
     return ::recvmsg(s, &w.message, flags);
   });
-  count = 0;
+  got.count = 0;
   if (n < 0) return n;
+  got.lost = (w.message.msg_flags & MSG_CTRUNC) != 0;  // EMFILE, ENFILE
   for (cmsghdr* c = CMSG_FIRSTHDR(&w.message); c != nullptr; c = CMSG_NXTHDR(&w.message, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t bytes =
-        std::min(c->cmsg_len - CMSG_LEN(0), (most_descriptors - count) * sizeof(int));
-    std::memcpy(numbers + count, CMSG_DATA(c), bytes);
-    count += bytes / sizeof(int);
+        std::min(c->cmsg_len - CMSG_LEN(0), (most_descriptors - got.count) * sizeof(int));
+    std::memcpy(got.numbers + got.count, CMSG_DATA(c), bytes);
+    got.count += bytes / sizeof(int);
   }
   return n;
 }

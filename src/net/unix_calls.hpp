@@ -24,15 +24,20 @@ namespace weft::detail {
 [[gnu::noinline]] int call_credentials(int s, net::credentials& out) noexcept;
 
 inline constexpr std::size_t most_descriptors = 253;  // SCM_MAX_FD
-[[gnu::noinline]] ssize_t call_send_descriptors(int s, const net::const_buffers& data,
+/// What the socket carries, bytes or messages: more buffers than one call takes are sent in part,
+/// or not at all (EMSGSIZE); a receive returns the bytes that were stored, or the size of the
+/// message, which may be larger.
+enum class payload : unsigned char { bytes, message };
+[[gnu::noinline]] ssize_t call_send_descriptors(int s, payload what, const net::const_buffers& data,
                                                 std::span<const int> descriptors) noexcept;
-/// What a receive returns: the bytes that were stored, or the size of the message, which may be
-/// larger.
-enum class message_size : unsigned char { stored, whole };
-/// `numbers` has room for most_descriptors; they are the caller's.
-[[gnu::noinline]] ssize_t call_recv_descriptors(int s, const net::mutable_buffers& to,
-                                                message_size what, int* numbers,
-                                                std::size_t& count) noexcept;
+struct descriptors_in {
+  int numbers[most_descriptors];  // the caller's
+  std::size_t count;
+  bool lost;  // more came than this process may have, or than there was room for
+};
+/// `room`: the bytes of the buffers that were passed on, at most 64.
+[[gnu::noinline]] ssize_t call_recv_descriptors(int s, payload what, const net::mutable_buffers& to,
+                                                descriptors_in& got, std::size_t& room) noexcept;
 
 /// Identifies a file.
 struct file_identity {

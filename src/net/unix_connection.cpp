@@ -51,12 +51,12 @@ net::unix_endpoint unix_name(const descriptor_use& use, which_end which, int& re
   return net::unix_endpoint::from_native(reinterpret_cast<const sockaddr&>(a.storage), a.size);
 }
 
-std::size_t send_descriptors(const descriptor_use& use, const net::const_buffers& data,
-                             std::span<const int> descriptors, const wait_limit& l,
-                             std::error_code& ec) noexcept {
+std::size_t send_descriptors(const descriptor_use& use, payload what,
+                             const net::const_buffers& data, std::span<const int> descriptors,
+                             const wait_limit& l, std::error_code& ec) noexcept {
   for (;;) {
     const poll_word::edge_count seen = use->word.edges();
-    const ssize_t n = call_send_descriptors(use.number(), data, descriptors);
+    const ssize_t n = call_send_descriptors(use.number(), what, data, descriptors);
     if (n >= 0) {
       count_transfer(static_cast<std::size_t>(n));
       return static_cast<std::size_t>(n);
@@ -67,23 +67,24 @@ std::size_t send_descriptors(const descriptor_use& use, const net::const_buffers
   }
 }
 
-received_with_descriptors receive_descriptors(const descriptor_use& use,
-                                              const net::mutable_buffers& to, message_size what,
+received_with_descriptors receive_descriptors(const descriptor_use& use, payload what,
+                                              const net::mutable_buffers& to,
                                               std::span<net::received_descriptor> places,
                                               const wait_limit& l, std::error_code& ec) noexcept {
   received_with_descriptors got;
-  std::array<int, most_descriptors> numbers;
+  descriptors_in with;
   while (!ec) {
     const poll_word::edge_count seen = use->word.edges();
-    std::size_t count = 0;
-    const ssize_t n = call_recv_descriptors(use.number(), to, what, numbers.data(), count);
+    std::size_t room = 0;
+    const ssize_t n = call_recv_descriptors(use.number(), what, to, with, room);
     if (n > 0 || (n == 0 && !use.closing())) {
       got.bytes = static_cast<std::size_t>(n);
-      count_transfer(got.bytes);
-      got.descriptors = std::min(count, places.size());
-      got.descriptors_lost = count > places.size();
-      for (std::size_t i = 0; i < count; ++i) {
-        net::received_descriptor d(numbers[i]);  // closed, if there is no place for it
+      got.stored = std::min(got.bytes, room);
+      count_transfer(got.stored);
+      got.descriptors = std::min(with.count, places.size());
+      got.descriptors_lost = with.lost || with.count > places.size();
+      for (std::size_t i = 0; i < with.count; ++i) {
+        net::received_descriptor d(with.numbers[i]);  // closed, if there is no place for it
         if (i < places.size()) places[i] = std::move(d);
       }
       return got;

@@ -32,19 +32,20 @@ namespace weft::detail {
                                            int& result) noexcept;
 
 /// A message, or some bytes, with descriptors; what sendmsg said of it.
-[[nodiscard]] std::size_t send_descriptors(const descriptor_use& use,
+[[nodiscard]] std::size_t send_descriptors(const descriptor_use& use, payload what,
                                            const net::const_buffers& data,
                                            std::span<const int> descriptors, const wait_limit& l,
                                            std::error_code& ec) noexcept;
 
 /// What recvmsg said, and the descriptors that came, of which those without a place are closed.
 struct received_with_descriptors {
-  std::size_t bytes = 0;  // of the message, which may have been cut; 0: the end, or an error
+  std::size_t bytes = 0;   // of the message, which may have been cut; 0: the end, or an error
+  std::size_t stored = 0;  // of them
   std::size_t descriptors = 0;
   bool descriptors_lost = false;
 };
 [[nodiscard]] received_with_descriptors receive_descriptors(
-    const descriptor_use& use, const net::mutable_buffers& to, message_size what,
+    const descriptor_use& use, payload what, const net::mutable_buffers& to,
     std::span<net::received_descriptor> places, const wait_limit& l, std::error_code& ec) noexcept;
 
 /// The two ends of a pair, or an exception and neither. `make` turns a number into a Socket.

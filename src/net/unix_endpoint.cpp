@@ -2,6 +2,7 @@
 // net/unix_endpoint.cpp - names of Unix sockets between people's form and the kernel's.
 #include <weft/net/unix_endpoint.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <system_error>
 
@@ -23,7 +24,7 @@ constexpr std::size_t name_offset = offsetof(sockaddr_un, sun_path);
 }  // namespace
 
 unix_endpoint::unix_endpoint(std::string_view text) {
-  static_assert(sizeof(sockaddr_un::sun_path) == max_size + 1);
+  static_assert(sizeof(sockaddr_un::sun_path) == max_size);
   if (text.starts_with('@')) {
     *this = abstract(text.substr(1));
     return;
@@ -33,14 +34,14 @@ unix_endpoint::unix_endpoint(std::string_view text) {
   if (text.find('\0') != std::string_view::npos)
     refuse(text, "has a null character, which no path has");
   if (text.size() > max_size)
-    refuse(text, "is longer than 107 bytes, which no Unix socket's path is");
+    refuse(text, "is longer than 108 bytes, which no Unix socket's path is");
   std::memcpy(name_.data(), text.data(), text.size());
   size_ = static_cast<std::uint8_t>(text.size());
 }
 
 unix_endpoint unix_endpoint::abstract(std::string_view name) {
   if (name.empty()) refuse(name, "is no abstract name of a Unix socket: it is empty");
-  if (name.size() > max_size)
+  if (name.size() >= max_size)
     refuse(name, "is longer than 107 bytes, which no Unix socket's name is");
   unix_endpoint e;
   std::memcpy(e.name_.data() + 1, name.data(), name.size());
@@ -57,12 +58,13 @@ unix_endpoint unix_endpoint::from_native(const ::sockaddr& address, std::size_t 
   if (size < sizeof address.sa_family || address.sa_family != AF_UNIX)
     throw std::system_error(std::make_error_code(std::errc::address_family_not_supported),
                             "weft: a socket address is not of the family AF_UNIX");
-  if (size > sizeof(sockaddr_un))
+  // Of a path that fills sun_path the kernel counts a null character behind it, too.
+  if (size > sizeof(sockaddr_un) + 1)
     throw std::system_error(std::make_error_code(std::errc::invalid_argument),
                             "weft: a socket address is longer than its family allows");
   unix_endpoint e;
   if (size <= name_offset) return e;
-  std::size_t n = size - name_offset;
+  std::size_t n = std::min(size - name_offset, max_size);
   std::memcpy(e.name_.data(), reinterpret_cast<const char*>(&address) + name_offset, n);
   // A path ends at its null character; of an abstract name each byte counts.
   if (e.name_[0] != '\0') n = ::strnlen(e.name_.data(), n);
@@ -76,7 +78,7 @@ std::size_t unix_endpoint::to_native(::sockaddr_storage& out) const noexcept {
   std::memset(&out, 0, sizeof out);
   out.ss_family = AF_UNIX;
   std::memcpy(reinterpret_cast<char*>(&out) + name_offset, name_.data(), size_);
-  return name_offset + size_ + (is_path() ? 1U : 0U);
+  return name_offset + size_ + (is_path() && size_ < max_size ? 1U : 0U);
 }
 
 std::string unix_endpoint::to_string() const {

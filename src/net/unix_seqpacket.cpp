@@ -68,11 +68,12 @@ packet unix_seqpacket::receive_within(const mutable_buffers& to, const limit& l,
   detail::native_address nobody;
   while (!ec) {
     const poll_word::edge_count seen = use->word.edges();
-    const ssize_t n = detail::call_recv_message(use.number(), to, nobody);
+    std::size_t room = 0;
+    const ssize_t n = detail::call_recv_message(use.number(), to, nobody, room);
     if (n > 0 || (n == 0 && !use.closing())) {
       const auto size = static_cast<std::size_t>(n);
-      detail::count_transfer(size);
-      return {std::min(size, to.bytes()), size};
+      detail::count_transfer(std::min(size, room));
+      return {std::min(size, room), size};
     }
     ec = would_block(n)
              ? detail::wait_for_event(*use, direction::read, seen, park_reason::io_read, l)
@@ -88,7 +89,8 @@ void unix_seqpacket::send_descriptors_within(const const_buffers& message,
   detail::yield_before_transfer();
   const descriptor_use use(descriptor());
   if (use)
-    static_cast<void>(detail::send_descriptors(use, message, descriptors, l, ec));
+    static_cast<void>(
+        detail::send_descriptors(use, detail::payload::message, message, descriptors, l, ec));
   else
     ec = bad_descriptor();
 }
@@ -102,8 +104,8 @@ packet_with_descriptors unix_seqpacket::receive_descriptors_within(
   const descriptor_use use(descriptor());
   if (!use) return ec = bad_descriptor(), got;
   const auto with =
-      detail::receive_descriptors(use, to, detail::message_size::whole, descriptors, l, ec);
-  got.size = std::min(with.bytes, to.bytes());
+      detail::receive_descriptors(use, detail::payload::message, to, descriptors, l, ec);
+  got.size = with.stored;
   got.full_size = with.bytes;
   got.descriptors = with.descriptors;
   got.descriptors_lost = with.descriptors_lost;

@@ -44,7 +44,7 @@ std::size_t unix_stream::send_descriptors_within(const const_buffers& data,
   {
     const descriptor_use use(descriptor());
     if (!use) return ec = bad_descriptor(), 0;
-    done = detail::send_descriptors(use, data, descriptors, l, ec);
+    done = detail::send_descriptors(use, detail::payload::bytes, data, descriptors, l, ec);
   }
   // They went with the first byte; the rest is data.
   while (done < data.bytes() && !ec) done += write_within(data, done, l, ec);
@@ -61,7 +61,7 @@ read_with_descriptors unix_stream::receive_descriptors_within(
   if (!use) return ec = bad_descriptor(), got;
   if (to.bytes() == 0) return got;
   const auto with =
-      detail::receive_descriptors(use, to, detail::message_size::stored, descriptors, l, ec);
+      detail::receive_descriptors(use, detail::payload::bytes, to, descriptors, l, ec);
   got.bytes = with.bytes;
   got.descriptors = with.descriptors;
   got.descriptors_lost = with.descriptors_lost;

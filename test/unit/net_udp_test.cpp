@@ -86,6 +86,15 @@ TEST_CASE("udp: a message larger than the buffer is cut, and says so") {
     CHECK(b.receive(first).full_size == 4);  // the rest of the first is gone
     CHECK(thrown_by([&] { a.send_to(std::vector<std::byte>(70'000), b.local_endpoint()); }) ==
           std::errc::message_size);
+    // More buffers than one call takes: what is beyond them is dropped.
+    std::string room(70, '?');
+    std::vector<weft::net::mutable_buffer> to;
+    for (char& c : room) to.emplace_back(&c, 1);
+    a.send_to(std::string(70, 'x'), b.local_endpoint());
+    const auto many = b.receive(to);
+    CHECK(many.size == 64);
+    CHECK(many.truncated());
+    CHECK(room == std::string(64, 'x') + "??????");
   });
 }
 

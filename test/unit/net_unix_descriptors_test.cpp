@@ -10,10 +10,12 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <weft/net/unix.hpp>
+#include <weft/net/unix_seqpacket.hpp>
 
 #include "support/net.hpp"
 
@@ -77,6 +79,35 @@ TEST_CASE("unix stream: descriptors travel, and what follows their bytes is read
     ::close(pipe_ends[1]);
     a.close();
     CHECK(b.receive_descriptors(room, got).bytes == 0);
+  });
+}
+
+TEST_CASE("unix: descriptors for which the process has no numbers are reported as lost") {
+  at_worker_counts([] {
+    auto [a, b] = unix_stream::pair();
+    auto [c, d] = weft::net::unix_seqpacket::pair();
+    const int numbers[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+    a.send_descriptors("x", numbers);
+    c.send_descriptors("y", numbers);
+    std::array<char, 8> room;
+    std::array<weft::net::received_descriptor, 4> places;
+    weft::net::read_with_descriptors of_stream;
+    weft::net::packet_with_descriptors of_packet;
+    {
+      rlimit before{};
+      REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+      const rlimit none{0, before.rlim_max};
+      REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+      of_stream = b.receive_descriptors(room, places);
+      of_packet = d.receive_descriptors(room, places);
+      REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    }
+    CHECK(of_stream.bytes == 1);
+    CHECK(of_stream.descriptors == 0);
+    CHECK(of_stream.descriptors_lost);
+    CHECK(of_packet.size == 1);
+    CHECK(of_packet.descriptors == 0);
+    CHECK(of_packet.descriptors_lost);
   });
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -86,6 +87,36 @@ TEST_CASE("seqpacket: a message larger than the buffer is cut, and says so") {
     std::string what;
     CHECK(thrown_by([&] { b.send("nobody"); }, &what) == std::errc::broken_pipe);
     CHECK(what.find("send a message") != std::string::npos);
+  });
+}
+
+TEST_CASE("seqpacket: more buffers than one call takes: nothing is sent, or the rest is dropped") {
+  at_worker_counts([] {
+    auto both = unix_seqpacket::pair();
+    auto &a = both.first, &b = both.second;
+    const std::string text(70, 'x');
+    std::string room(70, '?');
+    std::vector<weft::net::const_buffer> from;
+    std::vector<weft::net::mutable_buffer> to;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      from.emplace_back(&text[i], 1);
+      to.emplace_back(&room[i], 1);
+    }
+    const int number[] = {STDERR_FILENO};
+    CHECK(thrown_by([&] { a.send(from); }) == std::errc::message_size);
+    CHECK(thrown_by([&] { a.send_descriptors(from, number); }) == std::errc::message_size);
+    a.send(text);
+    const auto cut = b.receive(to);
+    CHECK(cut.size == 64);
+    CHECK(cut.full_size == 70);
+    CHECK(cut.truncated());
+    CHECK(room == std::string(64, 'x') + "??????");
+    a.send_descriptors(text, number);
+    std::array<weft::net::received_descriptor, 1> places;
+    const auto with = b.receive_descriptors(to, places);
+    CHECK(with.size == 64);
+    CHECK(with.truncated());
+    CHECK(with.descriptors == 1);
   });
 }
 

@@ -52,11 +52,10 @@ TEST_CASE("unix endpoint: names read back as they were written, and what is none
   CHECK(unix_endpoint().is_unnamed());
   CHECK(unix_endpoint().to_string() == "(unnamed)");
   CHECK(unix_endpoint::abstract(std::string_view("a\0b", 3)).name().size() == 3);
-  CHECK(unix_endpoint(std::string(107, 'x')).name().size() == 107);
+  CHECK(unix_endpoint(std::string(108, 'x')).name().size() == 108);
   CHECK(unix_endpoint("/a") < unix_endpoint("/b"));
-  const std::string too_long(108, 'x');
-  for (const std::string& bad :
-       {std::string(), too_long, '@' + too_long, std::string("a\0b", 3), std::string("unix:")}) {
+  for (const std::string& bad : {std::string(), std::string(109, 'x'), '@' + std::string(108, 'x'),
+                                 std::string("a\0b", 3), std::string("unix:")}) {
     CAPTURE(bad);
     std::string what;
     CHECK(thrown_by([&] { static_cast<void>(unix_endpoint::parse(bad)); }, &what) ==
@@ -68,7 +67,8 @@ TEST_CASE("unix endpoint: names read back as they were written, and what is none
 TEST_CASE("unix endpoint: to the kernel's form and back") {
   for (const unix_endpoint& e :
        {unix_endpoint(), unix_endpoint("/x"), unix_endpoint("@x"),
-        unix_endpoint(std::string(107, 'x')), unix_endpoint('@' + std::string(107, 'x'))}) {
+        unix_endpoint(std::string(107, 'x')), unix_endpoint(std::string(108, 'x')),
+        unix_endpoint('@' + std::string(107, 'x'))}) {
     sockaddr_storage native;
     const std::size_t size = e.to_native(native);
     CHECK(unix_endpoint::from_native(reinterpret_cast<sockaddr&>(native), size) == e);
@@ -134,6 +134,57 @@ TEST_CASE("unix listener: accept tells the peer's name") {
     CHECK_FALSE(ec);
     CHECK(peer == here / "client");
     ::close(bound);
+  });
+}
+
+// Any program may bind it, and the kernel gives it back with a null character behind its end.
+TEST_CASE("unix: the longest path that the kernel knows, a peer's and our own") {
+  at_worker_counts([] {
+    const folder here;
+    const auto longest = [&](char c) {
+      const std::string in(unix_endpoint(here / "").name());
+      return unix_endpoint(in + std::string(unix_endpoint::max_size - in.size(), c));
+    };
+    const unix_endpoint own = longest('l'), theirs = longest('c');
+    const auto bound = [&](int type) {
+      const int s = ::socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+      sockaddr_un a{};
+      a.sun_family = AF_UNIX;
+      theirs.name().copy(a.sun_path, sizeof a.sun_path);
+      REQUIRE(::bind(s, reinterpret_cast<sockaddr*>(&a), sizeof a) == 0);
+      return s;
+    };
+    {
+      unix_listener listener(own);
+      CHECK(exists(own));
+      CHECK(listener.local_endpoint() == own);
+      sockaddr_storage to;
+      const auto size = static_cast<socklen_t>(own.to_native(to));
+      const int client = bound(SOCK_STREAM);
+      REQUIRE(::connect(client, reinterpret_cast<sockaddr*>(&to), size) == 0);
+      unix_endpoint peer;
+      unix_stream s = listener.accept_for(20s, &peer);
+      CHECK(peer == theirs);
+      CHECK(s.remote_endpoint() == theirs);
+      s.set_read_deadline(std::chrono::steady_clock::now());
+      std::string what;
+      CHECK(thrown_by([&] { static_cast<void>(read_text(s)); }, &what) == std::errc::timed_out);
+      CHECK(what.find(theirs.name()) != std::string::npos);
+      ::close(client);
+    }
+    CHECK_FALSE(exists(own));
+    REQUIRE(std::filesystem::remove(std::string(theirs.name())));
+    unix_datagram d(own);
+    const int sender = bound(SOCK_DGRAM);
+    sockaddr_storage to;
+    const auto size = static_cast<socklen_t>(own.to_native(to));
+    REQUIRE(::sendto(sender, "hi", 2, 0, reinterpret_cast<sockaddr*>(&to), size) == 2);
+    std::array<char, 8> room;
+    const auto got = d.receive_for(room, 20s);
+    CHECK(got.from == theirs);
+    d.send_to("answer", got.from);
+    CHECK(::recv(sender, room.data(), room.size(), 0) == 6);
+    ::close(sender);
   });
 }
 

@@ -74,8 +74,8 @@ class message_forms {
     self().send_within(message, limit(detail::to_steady(t)), ec);
   }
 
-  /// Receives the next message. If it is larger than the buffers, the rest of it is dropped, and
-  /// truncated() of the result is true.
+  /// Receives the next message, into up to 64 buffers. If it is larger than they are, the rest of
+  /// it is dropped, and truncated() of the result is true.
   /// Blocks: the fiber, until one comes; on a plain thread, that thread.
   /// Throws: std::system_error: timed_out, operation_canceled, connection_refused, ...
   /// Example: test/unit/net_udp_test.cpp

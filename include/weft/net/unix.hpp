@@ -30,7 +30,8 @@ struct read_with_descriptors {
   std::size_t bytes = 0;
   /// How many of the places for descriptors are filled.
   std::size_t descriptors = 0;
-  /// True if more came than there were places; those are closed.
+  /// True if more came than there were places, or than this process may have descriptors; those are
+  /// closed.
   bool descriptors_lost = false;
 };
 

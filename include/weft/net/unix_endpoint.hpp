@@ -21,8 +21,8 @@ namespace WEFT_API net {
 /// The address of a Unix socket. A value; the default is unnamed.
 class unix_endpoint {
  public:
-  /// The most bytes of a path or of an abstract name.
-  static constexpr std::size_t max_size = 107;
+  /// The most bytes of a path. An abstract name has at most 107.
+  static constexpr std::size_t max_size = 108;
 
   /// Unnamed.
   constexpr unix_endpoint() noexcept = default;
@@ -62,7 +62,7 @@ class unix_endpoint {
   friend constexpr auto operator<=>(const unix_endpoint&, const unix_endpoint&) noexcept = default;
 
  private:
-  std::array<char, max_size + 1> name_{};  // as in sun_path: abstract ones begin with '\0'
+  std::array<char, max_size> name_{};  // as in sun_path: abstract ones begin with '\0'
   std::uint8_t size_ = 0;
 };
 
