@@ -162,11 +162,13 @@ template <class... Cases>
 std::size_t select(Cases&&... cases) {
   (static_cast<select_alternative&>(cases).prepare(), ...);
   detail::select_case* const raw[] = {&static_cast<select_alternative&>(cases).raw_...};
-  const std::size_t taken = detail::select_one(raw);
-  std::size_t i = 0;
-  static_cast<void>(
-      ((i++ == taken ? (static_cast<select_alternative&>(cases).finish(), true) : false) || ...));
-  return taken;
+  select_alternative* const all[] = {&static_cast<select_alternative&>(cases)...};
+  for (;;) {
+    const std::size_t taken = detail::select_one(raw);
+    if (!all[taken]->take()) continue;
+    all[taken]->finish();
+    return taken;
+  }
 }
 
 /// A select whose cases are known only at run time. It can be used for any number of selects; cases
@@ -239,7 +241,9 @@ class selector {
       cases_[i]->prepare();
       raw_[i] = &cases_[i]->raw_;
     }
-    const std::size_t taken = detail::select_one({raw_.data(), cases_.size()});
+    std::size_t taken = 0;
+    do taken = detail::select_one({raw_.data(), cases_.size()});
+    while (!cases_[taken]->take());
     const call_under_way mark(*this, taken);
     cases_[taken]->finish();
     return taken;

@@ -39,6 +39,8 @@ class select_alternative {
   friend std::size_t select(Cases&&... cases);
   friend class selector;
   virtual void prepare() {}
+  // False: what made it ready is gone already, and the select goes on.
+  virtual bool take() { return true; }
   virtual void finish() = 0;
 };
 

@@ -114,16 +114,23 @@ class signal_case final : public select_alternative {
     set_.watch();
     raw_.object = set_.native_descriptor();
   }
-  void finish() override { std::invoke(f_, set_.wait()); }
+  // The descriptor may be readable for a signal that was taken a moment ago: the handler notes it
+  // first.
+  bool take() override {
+    signal_ = set_.try_wait();
+    return signal_.has_value();
+  }
+  void finish() override { std::invoke(f_, *signal_); }
   signal_set& set_;
   F f_;
+  std::optional<int> signal_;
 };
 
 }  // namespace detail
 
 /// Ready if one of the signals has come; this case then takes it. Calls f(signal). If another fiber
-/// takes it from the same set meanwhile, the select waits for the next one, so give each fiber a
-/// set of its own.
+/// takes it from the same set meanwhile, the select goes on with all its cases; so that each fiber
+/// hears of a signal, give each a set of its own.
 template <std::invocable<int> F>
 [[nodiscard]] detail::signal_case<F> on_signal(signal_set& set, F f) {
   return {set, std::move(f)};
