@@ -171,8 +171,11 @@ int call_keep_alive(int s, const net::keep_alive& value) noexcept {
   if (e == 0) e = call_set(s, IPPROTO_TCP, TCP_KEEPCNT, std::clamp(value.count, 1, 127));
   return e != 0 ? e : call_set(s, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
-int call_linger(int s, bool on, int seconds) noexcept {
-  const linger value{on ? 1 : 0, seconds};
+int call_give_up_after(int s, int seconds) noexcept {
+  return call_set(s, IPPROTO_TCP, TCP_USER_TIMEOUT, seconds * 1000);
+}
+int call_linger(int s, unacknowledged what) noexcept {
+  const linger value{what == unacknowledged::drop ? 1 : 0, 0};
   return ::setsockopt(s, SOL_SOCKET, SO_LINGER, &value, sizeof value) == 0 ? 0 : -errno;
 }
 

@@ -50,7 +50,13 @@ namespace weft::detail {
 [[gnu::noinline]] int call_no_delay(int s, bool on) noexcept;
 [[gnu::noinline]] int call_set(int s, int level, int option, int value) noexcept;
 [[gnu::noinline]] int call_keep_alive(int s, const net::keep_alive& value) noexcept;
-[[gnu::noinline]] int call_linger(int s, bool on, int seconds) noexcept;
+/// What close(2) does with data that were not acknowledged: goes on sending, or drops them. Never
+/// SO_LINGER with a time: close(2) would wait for so long, of a non-blocking socket, too, and the
+/// kernel would send on afterwards.
+enum class unacknowledged : unsigned char { send, drop };
+[[gnu::noinline]] int call_linger(int s, unacknowledged what) noexcept;
+/// The connection ends if the peer acknowledges nothing for so long.
+[[gnu::noinline]] int call_give_up_after(int s, int seconds) noexcept;
 /// Makes any stream socket non-blocking and close-on-exec.
 [[gnu::noinline]] int call_prepare(int s) noexcept;
 /// TCP with nothing on top: such a stream has no boundaries. A Unix socket has (descriptors,

@@ -51,7 +51,7 @@ bool connect_race::begin_next() {
     if (!ec) return winner_ = std::move(s), true;
     if (ec == std::errc::operation_in_progress) {
       attempts_.push_back(std::move(s));
-      due_ = clock::now() + delay_;
+      due_ = deadline_after(delay_);
       return false;
     }
     failed(ec);

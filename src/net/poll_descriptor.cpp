@@ -202,6 +202,8 @@ void close_number(poll_descriptor& d) noexcept {
   unregister(d, netpoller::keep_open::no);
   // Late operations make several pass here, one after the other.
   if (d.number.exchange(-1, std::memory_order_acq_rel) < 0) return;
+  if (const auto seconds = d.linger_seconds.load(std::memory_order_relaxed)) [[unlikely]]
+    static_cast<void>(call_give_up_after(number, seconds));
   ::close(number);  // never retried: on Linux the number is gone whatever it returns
   if (acceptors_short_of_descriptors.any()) [[unlikely]]  // [ACCEPT-1] after close(2)
     wake_acceptors_short_of_descriptors();
@@ -265,6 +267,7 @@ poll_descriptor& make_descriptor(int number, descriptor_kind kind) {
   d->drained_at.store(poll_word::unknown, std::memory_order_relaxed);
   d->short_read_proves = false;
   d->kind.store(kind, std::memory_order_relaxed);
+  d->linger_seconds.store(0, std::memory_order_relaxed);
   d->read_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
   d->write_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
   d->remote = {};

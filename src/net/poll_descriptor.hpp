@@ -66,6 +66,9 @@ struct alignas(base::cache_line) poll_descriptor {
   // made.
   bool short_read_proves = false;
   std::atomic<descriptor_kind> kind{descriptor_kind::socket};  // constant in a life
+  // How long the kernel goes on sending to a peer that acknowledges nothing, after the close; 0: as
+  // long as it likes.
+  std::atomic<std::uint16_t> linger_seconds{0};
   // Distinguishes late events. Each life has the next; of a foreign record, each arming [POLL-6].
   // Written by begin_generation.
   std::atomic<arming> generation{1};

@@ -31,11 +31,25 @@ tcp_stream tcp_stream::begin_connect(const endpoint& peer, std::error_code& ec) 
   return s;
 }
 
+namespace {
+
+// The kernel takes a free port for this end. If it is the one that is connected to, at which nobody
+// listens, the socket is its own peer - and keeps the port from whoever is about to listen there.
+bool is_own_peer(const descriptor_use& use) noexcept {
+  endpoint local;
+  return detail::call_local(use.number(), local) == 0 && local == use->remote;
+}
+
+}  // namespace
+
 // Asked again, the kernel says how far it is: done, already done, not yet, or why not.
 void tcp_stream::continue_connect(std::error_code& ec) noexcept {
   const descriptor_use use(descriptor());
   const int result = use ? detail::call_connect(use.number(), use->remote) : -EBADF;
-  if (result == 0 || result == -EISCONN) {
+  if ((result == 0 || result == -EISCONN) && is_own_peer(use)) [[unlikely]] {
+    static_cast<void>(detail::call_linger(use.number(), detail::unacknowledged::drop));
+    ec = std::make_error_code(std::errc::connection_refused);
+  } else if (result == 0 || result == -EISCONN) {
     static_cast<void>(detail::call_no_delay(use.number(), true));  // never worth failing for
     ec.clear();
   } else {
@@ -85,10 +99,12 @@ void tcp_stream::set_keep_alive(const std::optional<keep_alive>& value) {
 }
 void tcp_stream::set_linger(const std::optional<std::chrono::seconds>& time) {
   const descriptor_use use(descriptor());
-  const auto seconds = static_cast<int>(std::clamp<std::chrono::seconds::rep>(
+  const auto seconds = static_cast<std::uint16_t>(std::clamp<std::chrono::seconds::rep>(
       time.value_or(std::chrono::seconds(0)).count(), 0, 32767));
-  check("setting linger towards",
-        use ? detail::call_linger(use.number(), time.has_value(), seconds) : -EBADF);
+  const auto at_once = time.has_value() && seconds == 0 ? detail::unacknowledged::drop
+                                                        : detail::unacknowledged::send;
+  check("setting linger towards", use ? detail::call_linger(use.number(), at_once) : -EBADF);
+  use->linger_seconds.store(seconds, std::memory_order_relaxed);  // the close looks: close_number
 }
 
 endpoint tcp_stream::remote_endpoint(std::error_code& ec) const noexcept {

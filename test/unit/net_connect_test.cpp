@@ -105,6 +105,22 @@ TEST_CASE("connect: an address that does not answer costs a moment, one that ref
   });
 }
 
+TEST_CASE("connect: the time between attempts may be as long as it likes, or none") {
+  at_worker_counts([] {
+    const black_hole silent;
+    tcp_listener listener(any_port);
+    const std::vector<endpoint> both{silent.at(), listener.local_endpoint()};
+    const auto connect = [&](std::chrono::milliseconds delay, std::chrono::nanoseconds limit) {
+      std::error_code ec;
+      static_cast<void>(weft::net::connect_to_any(
+          both, ec, std::chrono::steady_clock::now() + limit, {.attempt_delay = delay}));
+      return ec;
+    };
+    CHECK(connect(std::chrono::milliseconds::max(), 50ms) == std::errc::timed_out);
+    CHECK_FALSE(connect(std::chrono::milliseconds::min(), 1h));
+  });
+}
+
 TEST_CASE("connect: the better address wins if it answers in time, though others would, too") {
   at_worker_counts([] {
     tcp_listener best(any_port), other(any_port);

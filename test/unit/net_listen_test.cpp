@@ -4,8 +4,12 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -150,6 +154,45 @@ TEST_CASE("connect: a peer that does not answer is given up in time") {
     weft::this_fiber::sleep_for(1ms);
     stop.request_stop();
     CHECK(connecting.join() == std::errc::operation_canceled);
+  });
+}
+
+namespace {
+
+// The kernel still has a socket at that port, whose other end is at that one.
+bool knows_socket(std::uint16_t port, std::uint16_t other) {
+  char local[8], remote[8];
+  std::snprintf(local, sizeof local, ":%04X", port);
+  std::snprintf(remote, sizeof remote, ":%04X", other);
+  std::ifstream all("/proc/net/tcp");
+  for (std::string number, from, to, rest; all >> number >> from >> to; std::getline(all, rest))
+    if (from.ends_with(local) && to.ends_with(remote)) return true;
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("tcp: a linger time makes no close wait, and ends what the kernel sends afterwards") {
+  weft::run([] {
+    auto ab = connected_pair();
+    tcp_stream &a = ab.first, &b = ab.second;
+    const std::string much(64 * 1024, 'x');
+    std::error_code ec;
+    while (!ec) a.write_all_for(much, 10ms, ec);  // the peer reads nothing
+    const std::uint16_t port = a.local_endpoint().port(), other = b.local_endpoint().port();
+    a.set_linger(1h);
+    linger native{};
+    socklen_t size = sizeof native;
+    REQUIRE(::getsockopt(a.native_handle(), SOL_SOCKET, SO_LINGER, &native, &size) == 0);
+    CHECK(native.l_onoff == 0);  // or close(2) waits for an hour
+    a.set_linger(1s);
+    CHECK(option_of(a, IPPROTO_TCP, TCP_USER_TIMEOUT) == 0);  // not before the close
+    a.close();
+    while (knows_socket(port, other)) weft::this_fiber::sleep_for(10ms);
+    std::vector<char> room(much.size());
+    do static_cast<void>(b.read_some_for(room, 20s, ec));
+    while (!ec);
+    CHECK(ec == std::errc::connection_reset);
   });
 }
 

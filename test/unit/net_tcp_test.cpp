@@ -4,14 +4,24 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <weft/net/connect.hpp>
+
+#include "support/in_child.hpp"
 #include "support/net.hpp"
 
 using namespace weft::test;
@@ -44,6 +54,45 @@ TEST_CASE("tcp: smoke - an echo") {
     CHECK(s.read_some(buffer) == 0);  // the end stays
     CHECK(server.join() == local);
   });
+}
+
+namespace {
+
+// In a network of its own in which the kernel has this port only to give. 77: not to be had.
+int connect_to_the_only_port(std::uint16_t port) {
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return 77;
+  ifreq loopback{};
+  std::strcpy(loopback.ifr_name, "lo");
+  loopback.ifr_flags = IFF_UP;
+  const int s = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const bool up = ::ioctl(s, SIOCSIFFLAGS, &loopback) == 0;
+  ::close(s);
+  std::ofstream range("/proc/sys/net/ipv4/ip_local_port_range");
+  range << port << ' ' << port << std::flush;
+  if (!up || !range) return 77;
+  int wrong = 0;
+  weft::run([&] {
+    const std::vector<endpoint> there{endpoint("127.0.0.1", port)};
+    std::error_code ec;
+    static_cast<void>(tcp_stream::connect(there.front(), ec));
+    if (ec != std::errc::connection_refused) wrong += 1;
+    static_cast<void>(weft::net::connect_to_any(there, ec));
+    if (ec != std::errc::connection_refused) wrong += 2;
+    const auto listener = tcp_listener::listen(there.front(), ec);  // nobody keeps the port
+    if (ec) wrong += 4;
+  });
+  return wrong;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "tcp: a port at which nobody listens refuses, also if the kernel gives it to the caller") {
+  const int code = in_child([] { return connect_to_the_only_port(40'000); }).exit_code;
+  if (code == 77)
+    MESSAGE("skipped: no network of its own is to be had here");
+  else
+    CHECK(code == 0);
 }
 
 TEST_CASE("tcp: half closed, the other half goes on") {

@@ -85,8 +85,9 @@ class tcp_stream : public stream_socket, public connect_forms<tcp_stream, endpoi
   /// Sets what closing does with data that the peer has not acknowledged. No close waits for it.
   ///
   /// With std::nullopt, as in a new connection, the kernel goes on sending the data. With 0 s the
-  /// data are dropped, and the peer reads connection_reset. With a longer time the kernel goes on
-  /// sending for so long at most.
+  /// data are dropped, and the peer reads connection_reset. With a longer time (32767 s at most)
+  /// the kernel goes on sending, and drops the data once the peer has acknowledged none for so
+  /// long. A number that was released keeps no such time.
   /// Throws: std::system_error.
   void set_linger(const std::optional<std::chrono::seconds>& time);
 
