@@ -128,13 +128,18 @@ std::size_t file::write_at(const net::const_buffers& from, std::uint64_t offset,
                            std::error_code& ec) const noexcept {
   ec.clear();
   detail::yield_if_requested_slow();
+  const descriptor_use use(d_);  // over all parts: a close lets the call complete
+  if (!use) return ec = detail::bad_descriptor(), 0;
   const std::size_t all = from.bytes();
   std::size_t done = 0;
-  while (done < all && !ec) {
+  while (done < all) {
     const detail::message_window part(from, done);
-    done += static_cast<std::size_t>(on_file(d_, ec, [&](int number) {
-      return detail::call_write_at(number, part, static_cast<std::int64_t>(offset + done));
-    }));
+    const auto at = static_cast<std::int64_t>(offset + done);
+    const std::int64_t n =
+        where_it_may_block([&] { return detail::call_write_at(use.number(), part, at); });
+    ec = error_of(n);
+    if (ec) break;
+    done += static_cast<std::size_t>(n);
   }
   return done;
 }

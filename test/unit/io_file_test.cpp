@@ -84,6 +84,23 @@ TEST_CASE("io::file: more than one call takes, and what is not in memory") {
   });
 }
 
+TEST_CASE("io::file: a close lets a write of many system calls complete") {
+  each_fiber([] {
+    const temporary_path path;
+    const std::string page(4096, 'x');
+    const std::vector<weft::net::const_buffer> pages(64 * 200, page);
+    file f(path.text, O_RDWR), other(path.text, O_RDONLY);
+    std::error_code ec;
+    auto writer = weft::spawn([&] { return f.write_at(pages, 0, ec); });
+    until([&] { return other.size() != 0; });
+    f.close();
+    CHECK(writer.join() == pages.size() * page.size());
+    CHECK_FALSE(ec);
+    f.write_at({}, 0, ec);
+    CHECK(ec == std::errc::bad_file_descriptor);
+  });
+}
+
 TEST_CASE("io::file: errors say what was done to which file") {
   each_fiber([] {
     CHECK_THROWS_WITH_AS(file("/nowhere/to/be/found", O_RDONLY),
