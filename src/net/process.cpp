@@ -82,6 +82,16 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts, const char
   return p;
 }
 
+// Out of the way of what the child opens and duplicates before its turn comes: where this process
+// has closed its own standard streams, a pipe gets their numbers. -errno; the end is closed then.
+[[gnu::noinline]] int above_standard(int end) noexcept {
+  if (end > STDERR_FILENO) return end;
+  const int moved = ::fcntl(end, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int result = moved >= 0 ? moved : -os::error_number();
+  detail::call_close(end);
+  return result;
+}
+
 // The child's end of a pipe, if it has one: blocking, closed here when the child has it.
 struct child_end {
   child_end(spawn_actions& actions, stdio what, int number, io::pipe_end& ours) {
@@ -90,13 +100,14 @@ struct child_end {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) refuse(os::error_number(), "making a pipe");
     const int mine = number == STDIN_FILENO ? 1 : 0;
-    theirs = ends[1 - mine];
+    theirs = above_standard(ends[1 - mine]);
     try {
+      if (theirs < 0) refuse(-theirs, "making a pipe");
       ours = io::pipe_end::adopt(ends[mine]);
       actions.become(theirs, number);
     } catch (...) {
       if (!ours.is_open()) detail::call_close(ends[mine]);
-      detail::call_close(theirs);
+      if (theirs >= 0) detail::call_close(theirs);
       throw;
     }
   }
