@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// support/dumps.hpp - what tests look for in the text of dump_fibers.
+// support/dumps.hpp - what tests look for in the text of dump_fibers, and whether it can be there.
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <cstdio>
 #include <regex>
 #include <string>
+#include <thread>
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
 
 #include <weft/debug.hpp>
 
+#include "debug/running_snapshot.hpp"
+#include "os/os.hpp"
 #include "support/runtimes.hpp"
 
 namespace weft::test {
@@ -33,6 +43,33 @@ inline std::string paragraph_of(const std::string& words, const std::string& pat
   std::string p;
   until([&] { return matches(p = paragraph(weft::debug::dump_fibers(), words), pattern); });
   return p;
+}
+
+/// Says what a test leaves out, because an emulator lacks it: qemu's user mode does.
+inline void left_out(const char* what) {
+  std::printf("SKIPPED under an emulator: a part of a test: %s\n", what);
+}
+
+/// False where /proc/self/task/N/syscall shows the numbers of the machine an emulator runs on. Then
+/// it is not known which calls go on after a signal, and threads that sleep in one are left alone.
+inline bool knows_system_calls() {
+  int ends[2] = {-1, -1};
+  REQUIRE(pipe(ends) == 0);
+  std::atomic<pid_t> thread{0};
+  std::jthread reads([&] {
+    thread = os::thread_id();
+    char some = 0;
+    CHECK(read(ends[0], &some, 1) == 0);
+  });
+  long call = -1;
+  until([&] {
+    if (thread != 0) call = detail::where_in_kernel(thread).call;
+    return call >= 0;
+  });
+  close(ends[1]);
+  reads.join();
+  close(ends[0]);
+  return call == SYS_read;
 }
 
 }  // namespace weft::test

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <weft/weft.hpp>
@@ -37,6 +38,13 @@ std::atomic<int> returned{0};
   while (go_on.load(std::memory_order_relaxed)) {
   }
   ++returned;
+}
+
+// How the cases of a select are read.
+bool reads_own_memory() {
+  long from = 1, to = 0;
+  const iovec here{&to, sizeof to}, there{&from, sizeof from};
+  return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == sizeof from;
 }
 
 }  // namespace
@@ -69,18 +77,23 @@ TEST_CASE("dump: blocked in the kernel, and in which call") {
   weft::runtime rt(workers(1));
   weft::attributes a;
   std::mutex lock;  // no weft lock: the thread blocks
-  lock.lock();
+  weft::fiber<void> locker;
+  std::unique_lock held(lock);  // given back before the fiber is joined, also if the test fails
   a.name = "locker";
-  auto locker = rt.spawn(a, [&] {
+  locker = rt.spawn(a, [&] {
     const std::lock_guard guard(lock);
     ++returned;
   });
   a.name = "usleeper";
   auto sleeper = rt.spawn(a, [&] { usleep(50'000); });
+  const bool by_name = weft::test::knows_system_calls();
+  if (!by_name)
+    weft::test::left_out("/proc/self/task/N/syscall has the numbers of another machine");
   const std::string blocked =
-      paragraph_of("locker", "blocked in the kernel on worker [0-9]+, system call futex");
-  if (WEFT_TSAN == 0) CHECK(blocked.find("lock") != std::string::npos);
-  lock.unlock();
+      paragraph_of("locker", std::string("blocked in the kernel on worker [0-9]+, system call ") +
+                                 (by_name ? "futex" : "[a-z]"));
+  if (WEFT_TSAN == 0 && by_name) CHECK(blocked.find("lock") != std::string::npos);
+  held.unlock();
   locker.join();
   sleeper.join();
 }
@@ -137,7 +150,7 @@ TEST_CASE("dump: joins, scopes, a stack lent to a child, plain threads, several 
   CHECK(weft::debug::dump_fibers().find(
             "runtime \"weft\" of 1 worker, runtime \"second\" of 1 worker\n") != std::string::npos);
   CHECK(c.send(1));
-  p = paragraph_of("\"parent\"", "lent its stack|end of its scope: 3 fibers, fiber");
+  p = paragraph_of("\"parent\": ", "lent its stack|end of its scope: 3 fibers, fiber");
   std::jthread plain([&] { static_cast<void>(c.receive()); });
   CHECK(!paragraph_of("thread ", "waits for the end of|receives from channel").empty());
   c.close();
@@ -208,8 +221,11 @@ TEST_CASE(
                  weft::on_send(out, 1, [](bool) {}), weft::on_timeout(1h, [] {}));
   });
   const std::string p = paragraph_of("chooser", "parked, select for");
-  CHECK(matches(
-      p, "selects: receives from channel 0x[0-9a-f]+, sends to channel 0x[0-9a-f]+, a deadline"));
+  const bool has_cases = reads_own_memory();
+  if (!has_cases) weft::test::left_out("process_vm_readv, by which the cases of a select are read");
+  CHECK(matches(p, has_cases ? "selects: receives from channel 0x[0-9a-f]+, sends to channel "
+                               "0x[0-9a-f]+, a deadline"
+                             : "parked, select"));
   weft::selector many;
   std::vector<std::unique_ptr<weft::channel<int>>> channels;
   for (int i = 0; i < 20; ++i) {
@@ -219,9 +235,11 @@ TEST_CASE(
   many.disable(1);
   a.name = "one of many";
   auto one = rt.spawn(a, [&] { many.select(); });
-  CHECK_FALSE(paragraph_of("one of many",
-                           "receives from channel 0x[0-9a-f]+, a disabled case, .*, and 12 more")
-                  .empty());
+  CHECK_FALSE(
+      paragraph_of("one of many",
+                   has_cases ? "receives from channel 0x[0-9a-f]+, a disabled case, .*, and 12 more"
+                             : "parked, select")
+          .empty());
   a.name = "sender";
   auto sender = rt.spawn(a, [&] { static_cast<void>(channels[3]->send(1)); });
   one.join();
@@ -271,7 +289,8 @@ TEST_CASE(
       }));
     }
     all.push_back(rt.spawn([&] { compute_in_here(go_on); }));
-    const int dumps = static_cast<int>(weft::test::scaled(100));
+    // an emulator takes half a second for one
+    const int dumps = static_cast<int>(weft::test::scaled(reads_own_memory() ? 100 : 20));
     for (int i = 0; i < dumps; ++i) {
       REQUIRE(weft::debug::dump_fibers().starts_with("weft: "));
       REQUIRE(weft::debug::find_deadlocks().empty());
