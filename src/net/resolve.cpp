@@ -47,6 +47,14 @@ bool is_port(const std::string& text, std::uint16_t& port) noexcept {
   return error == std::errc{} && at == end;
 }
 
+// The system's resolver also takes " 80" and "+80" for numbers, "" for 0, and 70000 for 4464.
+bool may_be_service(std::string_view text) noexcept {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (text.empty() || std::string_view("+- \t\n\v\f\r").find(text.front()) != text.npos)
+    return false;
+  return !std::all_of(text.begin(), text.end(), is_digit);
+}
+
 // No name of a host begins so and is none of these: a digit in front, or a colon anywhere.
 bool looks_numeric(std::string_view host) noexcept {
   const char last = host.empty() ? 'x' : host.back();
@@ -96,7 +104,10 @@ std::vector<net::endpoint> resolve_within(std::string_view host, const net::serv
   if (s.text().find('\0') != std::string::npos)
     return ec = net::net_errc::service_not_found, std::vector<net::endpoint>();
   std::uint16_t port = 0;
-  if (looks_numeric(host) && is_port(s.text(), port)) {
+  const bool has_port = is_port(s.text(), port);
+  if (!has_port && !may_be_service(s.text()))
+    return ec = net::net_errc::service_not_found, std::vector<net::endpoint>();
+  if (looks_numeric(host) && has_port) {
     try {
       const net::endpoint e(host, port);
       if (is_of(e, family)) return {e};

@@ -91,7 +91,7 @@ bool resolver::start_thread() noexcept {
   try {
     std::thread([this] { main(); }).detach();
     return true;
-  } catch (const std::system_error&) {
+  } catch (...) {  // no thread, or no memory for one
     return false;
   }
 }

@@ -67,6 +67,12 @@ TEST_CASE("resolve: numeric addresses need no resolver") {
     CHECK(weft::net::resolve(bad, 80, ec).empty());
     CHECK(ec == net_errc::host_not_found);
   }
+  // The system's resolver would take these for ports, modulo 65536.
+  for (const char* bad : {"", "65536", "70000", "4294967376", "+80", "-1", " 80", "\t80"})
+    for (const char* host : {"127.0.0.1", "a.example"}) {
+      CHECK(weft::net::resolve(host, bad, ec).empty());
+      CHECK(ec == net_errc::service_not_found);
+    }
   CHECK(asked.load() == 0);
 }
 

@@ -17,6 +17,7 @@
 
 #include <weft/weft.hpp>
 
+#include "net/resolver.hpp"
 #include "support/runtimes.hpp"
 
 using namespace std::chrono_literals;
@@ -263,5 +264,19 @@ TEST_CASE("out of memory: connections") {
     std::byte got{};
     EXPECT(server.read_some({&got, 1}) == 1);
     EXPECT(got == sent);
+  });
+}
+
+static weft::detail::lookup_answer one_address(const weft::detail::lookup_request&) {
+  return {{}, {weft::net::endpoint("127.0.0.1", 80)}};
+}
+
+TEST_CASE("out of memory: a name, for which a thread must be made") {
+  in_a_fiber("resolve", [] {
+    weft::detail::resolver fresh(one_address);
+    std::error_code ec;
+    const auto found = fresh.resolve({"a.example", "80", weft::net::address_family::any}, {}, ec);
+    EXPECT(found.size() == (ec ? 0U : 1U));
+    if (ec) throw std::system_error(ec);
   });
 }
