@@ -21,6 +21,8 @@ namespace {
 // address is not asked for.
 void expect_peer(::SSL* ssl, std::string name) {
   if (!name.empty() && name.back() == '.') name.pop_back();
+  // OpenSSL would take any name that ends so.
+  if (name.starts_with('.')) refuse("the peer's name begins with a dot");
   ::X509_VERIFY_PARAM* expected = ::SSL_get0_param(ssl);
   if (::X509_VERIFY_PARAM_set1_ip_asc(expected, name.c_str()) == 1) return;
   ::X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);

@@ -204,6 +204,9 @@ TEST_CASE("tls: settings that are refused say why") {
   CHECK(thrown_by([&] { s.add_server_name("x", s); }) == std::errc::invalid_argument);
   // A client that verifies has to know whom.
   CHECK(thrown_by([&] { tcp_tls(weft::net::tcp_stream(), c); }) == std::errc::invalid_argument);
+  // OpenSSL would accept any name below it.
+  CHECK(thrown_by([&] { tcp_tls(weft::net::tcp_stream(), c, ".example"); }) ==
+        std::errc::invalid_argument);
   CHECK(thrown_by([&] { tcp_tls(weft::net::tcp_stream(), c, std::string("a\0b", 3)); }) ==
         std::errc::invalid_argument);
 

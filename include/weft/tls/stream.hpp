@@ -89,7 +89,8 @@ class stream : public net::stream_forms<stream<S>> {
 
   /// A connection over `below`. A client requests `peer`, a host name or an address (SNI), and
   /// accepts only a certificate for it.
-  /// Throws: std::system_error with invalid_argument if a client that verifies is given no peer.
+  /// Throws: std::system_error with invalid_argument if a client that verifies is given no peer, or
+  /// what is no host name.
   stream(S below, const context& settings, std::string_view peer = {})
       : below_(static_cast<S&&>(below)), engine_(settings, peer) {}
   /// Takes over the other connection.
