@@ -124,6 +124,7 @@ ssize_t call_send_file(int s, int file, std::uint64_t& offset, std::size_t count
   return n;
 }
 bool call_is_cached(int file, std::uint64_t offset) noexcept {
+  if (static_cast<off_t>(offset) < 0) return true;  // -1 is the file's own position
   char byte;
   iovec to{&byte, 1};
   return ::preadv2(file, &to, 1, static_cast<off_t>(offset), RWF_NOWAIT) >= 0 || errno != EAGAIN;

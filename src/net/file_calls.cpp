@@ -26,6 +26,7 @@ int call_open(const char* path, int flags, unsigned mode) noexcept {
   return retry([&] { return ::open(path, flags | O_CLOEXEC, mode); });
 }
 ssize_t call_read_cached(int f, const message_window& to, std::int64_t at) noexcept {
+  if (at < 0) return -EINVAL;  // for preadv2 -1 is the file's own position
   return retry([&] { return ::preadv2(f, to.parts, parts_of(to), at, RWF_NOWAIT); });
 }
 ssize_t call_read_at(int f, const message_window& to, std::int64_t at) noexcept {

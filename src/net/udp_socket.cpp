@@ -97,7 +97,8 @@ void udp_socket::leave_group(const endpoint& group, std::uint32_t interface_inde
 
 void udp_socket::set_multicast_hops(int hops) {
   const descriptor_use use(descriptor());
-  const int family = use ? family_of(use.number()) : -EBADF;
+  // -1 is the kernel's default
+  const int family = !use ? -EBADF : hops < 0 ? -EINVAL : family_of(use.number());
   check("setting multicast_hops",
         family < 0           ? family
         : family == AF_INET6 ? call_set(use.number(), IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops)

@@ -3,6 +3,7 @@
 #include <weft/io/file.hpp>
 
 #include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -124,6 +125,28 @@ TEST_CASE("io::file: errors say what was done to which file") {
                          doctest::Contains("no regular file"), std::system_error);
     ::close(ends[0]);
     ::close(ends[1]);
+  });
+}
+
+// For some calls of the kernel's -1 is the position of the file itself.
+TEST_CASE("io::file: offsets that no file has are refused, and move nothing") {
+  each_fiber([] {
+    const temporary_path path;
+    file f(path.text, O_RDWR);
+    f.write_at("0123456789", 0);
+    std::error_code ec;
+    std::array<char, 4> room;
+    for (const std::uint64_t at : {UINT64_MAX, UINT64_MAX - 1, std::uint64_t{1} << 63}) {
+      CHECK(f.read_at(room, at, ec) == 0);
+      CHECK(ec == std::errc::invalid_argument);
+      CHECK(f.write_at("x", at, ec) == 0);
+      CHECK(ec == std::errc::invalid_argument);
+    }
+    auto ends = weft::net::unix_stream::pair();
+    CHECK(ends.first.send_file(f.native_handle(), UINT64_MAX, 1, ec) == 0);
+    CHECK(ec == std::errc::invalid_argument);
+    CHECK(::lseek(f.native_handle(), 0, SEEK_CUR) == 0);
+    CHECK(f.size() == 10);
   });
 }
 

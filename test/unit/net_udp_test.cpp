@@ -275,6 +275,8 @@ TEST_CASE("udp: a multicast group on the loopback interface") {
       in.join_group(group, 1);  // lo
       out.set_multicast_interface(1);
       out.set_multicast_hops(0);
+      CHECK(thrown_by([&] { out.set_multicast_hops(-1); }) == std::errc::invalid_argument);
+      CHECK(thrown_by([&] { out.set_multicast_hops(256); }) == std::errc::invalid_argument);
       out.set_multicast_loop(weft::net::multicast_loop::on);
       out.set_broadcast(weft::net::broadcast::on);
     } catch (const std::system_error& e) {
