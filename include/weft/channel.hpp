@@ -295,10 +295,16 @@ class channel {
         return std::nullopt;
       return place.value();
     } else {
-      std::optional<T> value;
-      static_cast<void>(receive(static_cast<void*>(std::addressof(value))));
-      return value;
+      return receive_object(std::forward<Receive>(receive));
     }
+  }
+  // The value arrives in what the caller gets: a second move could throw, and nobody would have it.
+  // A function of its own, because g++ before 14 moves a variable of an inner block.
+  template <class Receive>
+  std::optional<T> receive_object(Receive&& receive) {
+    std::optional<T> value;
+    static_cast<void>(receive(static_cast<void*>(std::addressof(value))));
+    return value;
   }
 
   detail::channel_core* const core_;

@@ -144,8 +144,9 @@ template <std::invocable F>
 /// is taken: the others neither receive nor send nor lose a value.
 /// Blocks: the calling fiber or thread; for ever if no case can become ready.
 /// Orders: as the operation of the case taken.
-/// Throws: what moving a value throws, and no case is taken then; what the function throws;
-/// std::system_error if a descriptor cannot be watched.
+/// Throws: what moving a value throws, and no case is taken then; what the function throws, and
+/// what moving a received value into the function throws, which loses the value; std::system_error
+/// if a descriptor cannot be watched.
 /// Example: test/unit/examples_waiting_test.cpp [select]
 /// ```
 ///   while (open) {

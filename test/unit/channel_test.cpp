@@ -339,6 +339,23 @@ TEST_CASE("channel: a throwing move leaves the channel intact") {
   });
 }
 
+TEST_CASE("channel: one move receives a value; no second one can lose it") {
+  weft::run([] {
+    weft::channel<throwing> c(1);
+    const auto with_one_move = [&](auto receive) {
+      CHECK(c.send(throwing(7)));
+      throwing::fuse = 2;
+      CHECK(receive() == 7);
+      CHECK(throwing::fuse == 1);
+      throwing::fuse = 0;
+    };
+    with_one_move([&] { return c.receive()->value; });
+    with_one_move([&] { return c.try_receive()->value; });
+    with_one_move([&] { return c.receive_for(1h)->value; });
+    with_one_move([&] { return (*c.begin()).value; });
+  });
+}
+
 TEST_CASE("channel: destructors run for what was never received") {
   auto alive = std::make_shared<int>(1);
   {
