@@ -71,7 +71,9 @@ class weighted_semaphore {
     waiter* next = nullptr;
     waiter* previous = nullptr;
   };
+  struct waiting_agent;
   void check(std::int64_t n) const;
+  bool take_now(std::int64_t n);
   bool take(std::int64_t n, const detail::wait_limit& limit);
   void grant();
   void remove(waiter& w) noexcept;

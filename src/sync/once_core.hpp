@@ -50,13 +50,13 @@ void end_once(const once_parts<Env>& f, once_stage result) noexcept {
   typename Env::guard g(f.flag);
   f.runner.store(nullptr, std::memory_order_relaxed);
   if (result == once_stage::idle) {
-    // It cannot give up: no deadline, no token.
-    if (auto* const next = pop_front<typename Env::waiter>(f.waiters)) {
+    // A waiter has no deadline and no token. But its runtime may have left it behind: the claim
+    // fails then, and the next one is tried.
+    while (auto* const next = pop_front<typename Env::waiter>(f.waiters)) {
       next->given = true;  // ONCE-2
-      out.claim(*next);
-    } else {
-      f.stage.store(once_stage::idle, std::memory_order_relaxed);
+      if (out.claim(*next)) return;
     }
+    f.stage.store(once_stage::idle, std::memory_order_relaxed);
     return;
   }
   splice_back(local, f.waiters);

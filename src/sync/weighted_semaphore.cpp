@@ -6,15 +6,26 @@
 // acquired. If it was the first, those behind it may fit now.
 // The event of a granted waiter is set under the mutex: the waiter takes the mutex before it ends,
 // so the event lives until set() has returned.
+// A fiber that its runtime has left behind (LEFT-1) is dropped once it is first in the list. Its
+// stack stays, and so does the waiter in it.
 #include <weft/weighted_semaphore.hpp>
 
 #include <exception>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
+#include "sched/park.hpp"
+
 namespace weft {
+
+struct weighted_semaphore::waiting_agent : waiter {
+  waiting_agent(std::int64_t n, detail::fiber_record& who) noexcept : waiter{n}, self(who) {}
+  detail::fiber_record& self;
+  bool is_listed = true;
+};
 
 weighted_semaphore::weighted_semaphore(std::int64_t permits) : permits_(permits), free_(permits) {
   if (permits < 0)
@@ -32,6 +43,11 @@ void weighted_semaphore::check(std::int64_t n) const {
 bool weighted_semaphore::try_acquire(std::int64_t n) {
   check(n);
   const std::lock_guard lock(mutex_);
+  return take_now(n);
+}
+
+bool weighted_semaphore::take_now(std::int64_t n) {
+  if (first_ != nullptr) grant();  // the first one may have been left behind
   if (first_ != nullptr || free_ < n) return false;
   free_ -= n;
   return true;
@@ -39,17 +55,16 @@ bool weighted_semaphore::try_acquire(std::int64_t n) {
 
 bool weighted_semaphore::take(std::int64_t n, const detail::wait_limit& limit) {
   check(n);
-  waiter me{n};
+  std::optional<waiting_agent> waits;
   {
     const std::lock_guard lock(mutex_);
-    if (first_ == nullptr && free_ >= n) {
-      free_ -= n;
-      return true;
-    }
+    if (take_now(n)) return true;
+    waiter& me = waits.emplace(n, detail::this_agent());
     me.previous = last_;
     (last_ != nullptr ? last_->next : first_) = &me;
     last_ = &me;
   }
+  waiting_agent& me = *waits;
   std::exception_ptr starved;  // no memory to wait
   try {
     static_cast<void>(detail::event_wait(me.granted, limit));
@@ -59,7 +74,7 @@ bool weighted_semaphore::take(std::int64_t n, const detail::wait_limit& limit) {
   {
     const std::lock_guard lock(mutex_);
     if (me.granted.is_set()) return true;
-    remove(me);
+    if (me.is_listed) remove(me);
     grant();
   }
   if (starved) std::rethrow_exception(starved);
@@ -82,15 +97,19 @@ std::int64_t weighted_semaphore::available() const {
 }
 
 void weighted_semaphore::grant() {
-  while (first_ != nullptr && first_->wanted <= free_) {
-    waiter& w = *first_;
+  while (first_ != nullptr) {
+    auto& w = static_cast<waiting_agent&>(*first_);
+    const bool is_gone = is_left_behind(w.self);
+    if (!is_gone && w.wanted > free_) return;
     remove(w);
+    if (is_gone) continue;
     free_ -= w.wanted;
     w.granted.set();
   }
 }
 
 void weighted_semaphore::remove(waiter& w) noexcept {
+  static_cast<waiting_agent&>(w).is_listed = false;
   (w.previous != nullptr ? w.previous->next : first_) = w.next;
   (w.next != nullptr ? w.next->previous : last_) = w.previous;
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <mutex>
 #include <shared_mutex>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 
@@ -158,6 +159,52 @@ TEST_CASE("events, latches, barriers, wait groups and call_once go on") {
   go_on = true;
   weft::call_once(once, [] {});
   first.join();
+}
+
+TEST_CASE("call_once: if the call fails, a living waiter tries next") {
+  weft::once_flag once;
+  std::atomic<bool> begun{false}, go_on{false};
+  const auto fails = [&] {
+    begun = true;
+    until([&] { return go_on.load(); });
+    throw std::runtime_error("once");
+  };
+  std::thread first([&] { CHECK_THROWS_AS(weft::call_once(once, fails), std::runtime_error); });
+  until([&] { return begun.load(); });
+  leave_behind([&] { weft::call_once(once, [] {}); });
+  weft::options o;
+  o.workers = 1;
+  with_runtime(o, [&](weft::runtime& rt) {
+    int calls = 0;
+    auto living = rt.spawn([&] { weft::call_once(once, [&] { ++calls; }); });
+    until([&] { return metrics(rt).waiting == 1; });
+    go_on = true;
+    living.join();
+    CHECK(calls == 1);
+  });
+  first.join();
+}
+
+TEST_CASE("a weighted semaphore: permits go past it, to waiters and to new callers") {
+  weft::weighted_semaphore permits(2);
+  permits.acquire(2);
+  leave_behind([&] { permits.acquire(2); });
+  weft::options o;
+  o.workers = 1;
+  with_runtime(o, [&](weft::runtime& rt) {
+    auto living = rt.spawn([&] { permits.acquire(1); });
+    until([&] { return metrics(rt).waiting == 1; });
+    permits.release(2);
+    living.join();
+  });
+  CHECK(permits.available() == 1);
+  leave_behind([&] { permits.acquire(2); });
+  leave_behind([&] { static_cast<void>(permits.try_acquire_for(2, 1h)); });
+  CHECK(permits.try_acquire(1));
+  permits.release(1);
+  permits.acquire(1);
+  permits.release(2);
+  CHECK(permits.available() == 2);
 }
 
 TEST_CASE("timers, tickers and rate limiters go on") {
