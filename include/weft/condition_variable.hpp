@@ -45,8 +45,8 @@ void condition_notify(condition_state& c, std::uint32_t most) noexcept;
 /// not swallow the notification.
 /// Blocks: the waits, the calling fiber or thread; notifying never blocks.
 /// Orders: as the lock does.
-/// Throws: what the condition throws, with the lock held. If locking again throws, std::terminate
-/// is called.
+/// Throws: what the condition throws, with the lock held; what unlocking throws, without a wait. If
+/// locking again throws, std::terminate is called.
 /// Lifetime: may be destroyed once every waiter was notified, even before they return.
 /// Example: test/unit/examples_locks_test.cpp [condition_variable]
 /// ```

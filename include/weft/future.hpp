@@ -16,6 +16,7 @@
 #include <weft/detail/future_state.hpp>
 #include <weft/detail/unless_run.hpp>
 #include <weft/fiber.hpp>
+#include <weft/this_fiber.hpp>
 
 namespace WEFT_API weft {
 
@@ -110,9 +111,16 @@ class promise_base {
   std::shared_ptr<future_state<T>> state_;
 };
 
+[[noreturn]] void async_drops_its_own_future() noexcept;
+
 template <class T>
 struct async_state final : future_state<T> {
   ~async_state() override {
+    if (this_fiber::is_fiber() && worker.get_id() == this_fiber::get_id()) {
+      // By what its function owned, after the result is there: nothing touches the state any more.
+      if (!this->is_ready()) async_drops_its_own_future();
+      return;
+    }
     if (worker.joinable()) try {
         worker.join();
       } catch (const std::exception&) {  // it has told the state
@@ -265,6 +273,8 @@ auto detail::promise_base<T>::get_future() {
 /// or in the first wait() or get() (std::launch::deferred). Arguments are copied or moved, as by
 /// spawn().
 /// Lifetime: the last future waits for the fiber in its destructor.
+/// Errors: if `f` itself destroys the last future, the process ends with a report. (What `f` owns
+/// may, when `f` is destroyed: the result is there then.)
 /// Throws: as spawn(). If there is no memory for the fiber's stack, the future has that error.
 /// Example: test/unit/examples_futures_test.cpp [async]
 /// ```

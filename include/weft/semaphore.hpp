@@ -27,7 +27,8 @@ struct semaphore_state {
 };
 
 wait_end semaphore_acquire(semaphore_state& s, const wait_limit& limit);
-void semaphore_release_contended(semaphore_state& s, std::ptrdiff_t n) noexcept;
+void semaphore_release_contended(semaphore_state& s, std::ptrdiff_t n,
+                                 std::ptrdiff_t most) noexcept;
 [[noreturn]] void semaphore_overflow() noexcept;
 
 }  // namespace detail
@@ -74,7 +75,7 @@ class counting_semaphore {
                                             std::memory_order_relaxed))
         return;
     }
-    detail::semaphore_release_contended(state_, n);
+    detail::semaphore_release_contended(state_, n, max());
   }
 
   /// Takes a permit if there is one; true if it did.

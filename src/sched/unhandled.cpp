@@ -32,6 +32,7 @@
 #include "os/os.hpp"
 #include "sched/runtime_entry.hpp"
 #include "sched/scheduler.hpp"
+#include "sched/user_hook.hpp"
 
 namespace weft::detail {
 namespace {
@@ -103,6 +104,19 @@ void fill_name(unhandled_exception& what, const fiber_extras* x) noexcept try {
 
 }  // namespace
 
+void hook_threw(const char* name) noexcept {
+  const std::exception_ptr exception = std::current_exception();
+  std::string text;
+  try {
+    text = std::string("weft: options::") + name +
+           " threw an exception, which it must not: " + text_of(exception) + "; terminating\n";
+  } catch (const std::bad_alloc&) {
+    os::write_stderr("weft: a function in weft::options threw an exception; terminating\n");
+  }
+  os::write_stderr(text);
+  std::terminate();
+}
+
 // By the unwinder's first phase, on top of the calls that led to the throw.
 void scheduler::witness_throw(const std::type_info& type, void* object) noexcept {
   const worker* const w = this_worker();
@@ -153,7 +167,7 @@ void scheduler::unhandled(fiber_record& f) noexcept {
   fill_name(what, x);
   if (x != nullptr) what.calls = std::move(x->thrown_by);
   if (exists(f.home) && f.home->options_.on_unhandled_exception) {
-    f.home->options_.on_unhandled_exception(what);
+    call_hook("on_unhandled_exception", f.home->options_.on_unhandled_exception, what);
     return;
   }
   report_and_terminate(what, text_of(what.exception));

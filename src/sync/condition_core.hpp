@@ -29,7 +29,16 @@ wait_end wait_for_notification(State& c, typename Env::waiter& me, const typenam
     push_back(c.waiters, me);
     count(1);
   }
-  unlock_user_lock();
+  try {
+    unlock_user_lock();
+  } catch (...) {  // no wait, then: the waiter is on a stack that is being unwound
+    typename Env::guard g(&c);
+    if (is_linked(me)) {
+      unlink(me);
+      count(static_cast<std::uint32_t>(-1));
+    }
+    throw;  // if it was notified meanwhile, CV-2 forbids to pass that on
+  }
   typename Env::guard g(&c);
   if (me.given) return wait_end::ready;  // CV-2
   wait_end end = wait_end::timeout;

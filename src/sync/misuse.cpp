@@ -82,4 +82,9 @@ void destroyed_while_waited_for(const wait_list& list) noexcept {
                 (n == 16 ? " and perhaps more" : ""));
 }
 
+void async_drops_its_own_future() noexcept {
+  report_misuse("the function of weft::async, in " + agent_name(this_agent()) +
+                ", destroys the last future of its result: it would wait for itself");
+}
+
 }  // namespace weft::detail

@@ -13,9 +13,10 @@ wait_end semaphore_acquire(semaphore_state& s, const wait_limit& limit) {
   return wait_or_throw(me, [&] { return acquire_permit<waiting_env>(s, me, limit); });
 }
 
-void semaphore_release_contended(semaphore_state& s, std::ptrdiff_t n) noexcept {
-  if (n < 0 || n > semaphore_state::most) semaphore_overflow();
-  release_permits<waiting_env>(s, n);
+void semaphore_release_contended(semaphore_state& s, std::ptrdiff_t n,
+                                 std::ptrdiff_t most) noexcept {
+  if (n < 0 || n > semaphore_state::most || !release_permits<waiting_env>(s, n, most))
+    semaphore_overflow();
 }
 
 void semaphore_overflow() noexcept {

@@ -43,11 +43,13 @@ wait_end acquire_permit(State& s, typename Env::waiter& me, const typename Env::
   return end;
 }
 
+/// False: there are more than `most` free permits now.
 template <class Env, class State>
-void release_permits(State& s, std::int64_t n) noexcept {
+bool release_permits(State& s, std::int64_t n, std::int64_t most = semaphore_state::most) noexcept {
   constexpr auto waited_for = semaphore_state::waited_for, one = semaphore_state::one;
   typename Env::wake_list out;
   typename Env::guard g(&s);
+  bool fits = true;
   while (n > 0) {
     wait_list local;
     std::int64_t lucky = 0;
@@ -57,10 +59,10 @@ void release_permits(State& s, std::int64_t n) noexcept {
       push_back(local, *w);
       ++lucky;
     }
-    if (lucky == 0) {                                        // they have left meanwhile
-      s.word.fetch_add(n * one, std::memory_order_release);  // [SEM-1]
-      return;
-    }
+    if (lucky == 0)  // they have left meanwhile
+      return s.word.fetch_add(n * one, std::memory_order_release) / one <= most - n &&  // [SEM-1]
+             fits;
+    fits = fits && n - lucky <= most;
     // SEM-2: the bit is set, so the word is ours. The rest is free; if an agent still waits,
     // nothing is.
     s.word.store(s.waiters.empty() ? (n - lucky) * one : waited_for,
@@ -69,6 +71,7 @@ void release_permits(State& s, std::int64_t n) noexcept {
     while (auto* w = pop_front<typename Env::waiter>(local))
       if (!out.claim(*w)) ++n;  // SEM-3
   }
+  return fits;
 }
 
 }  // namespace weft::detail

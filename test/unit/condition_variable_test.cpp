@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <stop_token>
+#include <system_error>
 #include <vector>
 
 #include <weft/event.hpp>
@@ -296,3 +297,28 @@ TEST_CASE("condition_variable: destruction while somebody waits says who") {
   CHECK_MESSAGE(end.errors.find("\"left alone\"") != std::string::npos, end.errors);
 }
 #endif
+
+TEST_CASE("condition_variable: an unlock that throws leaves no waiter behind") {
+  on_all_agents([](agents& a) {
+    weft::mutex m;
+    weft::condition_variable cv;
+    const auto waits_unlocked = [&] {
+      std::unique_lock lock(m, std::defer_lock);
+      CHECK_THROWS_AS(cv.wait(lock), std::system_error);
+    };
+    waits_unlocked();
+    cv.notify_all();
+    std::atomic<bool> told{false};
+    a.start([&] {
+      std::unique_lock lock(m);
+      cv.wait(lock, [&] { return told.load(); });
+    });
+    waits_unlocked();  // before or behind it
+    {
+      const std::lock_guard lock(m);
+      told = true;
+    }
+    cv.notify_one();
+    a.join();
+  });
+}

@@ -14,6 +14,8 @@
 
 #include <weft/weft.hpp>
 
+#include "support/in_child.hpp"
+
 using namespace std::chrono_literals;
 
 namespace {
@@ -283,4 +285,31 @@ TEST_CASE("notify_all_at_thread_exit: the lock is held until the fiber has ended
     CHECK(done);
     f.join();
   });
+}
+
+TEST_CASE("async: a function that destroys its last future is reported, its captures may") {
+  struct session {
+    weft::future<int> result;
+  };
+  const auto runs = [](bool within) {
+    weft::run([&] {
+      auto own = std::make_shared<session>();
+      weft::event go;
+      const std::weak_ptr<session> seen = own;
+      own->result = weft::async([own, within, &go]() mutable {
+        go.wait();
+        if (within) own.reset();
+        return 42;
+      });
+      own.reset();
+      go.set();
+      while (!seen.expired()) weft::this_fiber::sleep_for(1ms);
+    });
+    return 0;
+  };
+  CHECK(runs(false) == 0);
+  const auto end = weft::test::in_child([&] { return runs(true); });
+  CHECK(end.signal == SIGABRT);
+  CHECK_MESSAGE(end.errors.find("destroys the last future of its result") != std::string::npos,
+                end.errors);
 }

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include <weft/event.hpp>
+#include <weft/metrics.hpp>
+#include <weft/runtime.hpp>
 #include <weft/this_fiber.hpp>
 
 #include "support/agents.hpp"
@@ -160,4 +162,32 @@ TEST_CASE("semaphore: too many permits are reported") {
   });
   CHECK(end.signal == SIGABRT);
   CHECK_MESSAGE(end.errors.find("more than its max()") != std::string::npos, end.errors);
+  const auto waited_for = weft::test::in_child([] {
+    weft::run([] {
+      weft::binary_semaphore b(0);
+      auto waits = weft::spawn([&] { b.acquire(); });
+      while (weft::metrics().runtimes[0].waiting == 0) weft::this_fiber::yield();
+      b.release(3);  // one for it, two too many for the rest
+      waits.join();
+    });
+    return 0;
+  });
+  CHECK(waited_for.signal == SIGABRT);
+  CHECK_MESSAGE(waited_for.errors.find("more than its max()") != std::string::npos,
+                waited_for.errors);
+}
+
+TEST_CASE("semaphore: as many permits as max() may come with one release, waiters or not") {
+  weft::options o;
+  o.workers = 1;
+  weft::run(o, [] {
+    weft::counting_semaphore<2> s(0);
+    auto waits = weft::spawn([&] { s.acquire(); });
+    weft::this_fiber::yield();
+    s.release(3);
+    waits.join();
+    CHECK(s.try_acquire());
+    CHECK(s.try_acquire());
+    CHECK_FALSE(s.try_acquire());
+  });
 }
