@@ -6,13 +6,17 @@
 #include <filesystem>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include <weft/debug.hpp>
 
 #include "base/lock_guard.hpp"
+#include "base/one_line.hpp"
 #include "debug/dump_trigger.hpp"
 #include "debug/wait_graph.hpp"
 #include "os/os.hpp"
+#include "sched/park.hpp"
+#include "sched/user_hook.hpp"
 #include "trace/session.hpp"
 
 namespace weft::detail {
@@ -61,31 +65,39 @@ bool no_timer(const runtimes_held& runtimes) {
   return none;
 }
 
-struct findings {
-  std::size_t fibers = 0;
-  std::vector<std::string> cycles;
-  std::uint64_t mark = 0;  // of all that is reported
-  bool nothing_runs_again = false;
+// What all fibers, and the threads that wait in weft, do.
+struct process_look {
+  std::size_t fibers = 0, waiting_threads = 0;
+  std::uint64_t fibers_mark = 0, threads_mark = 0;  // who they are, and where each waits
+  bool certain = true;                              // the fibers wait for somebody, all of them
+
+  [[nodiscard]] bool nobody_runs() const noexcept { return certain && fibers > 0; }
+  [[nodiscard]] bool same_as(const process_look& other) const noexcept {
+    return fibers_mark == other.fibers_mark && threads_mark == other.threads_mark;
+  }
 };
 
-findings check_sources() {
-  findings out;
-  snapshot_taker taker(false);
-  wait_graph graph;
-  std::size_t waiting_threads = 0;
+template <class Each>
+process_look look_at_all(snapshot_taker& taker, Each&& each) {
+  process_look out;
+  const auto mix = [](std::uint64_t& mark, const fiber_snapshot& l) {
+    mark = (mark ^ l.word ^ l.id) * 0x9e3779b97f4a7c15U;
+  };
   // a waiter for a place holds a child that was not queued
   std::size_t fresh = 0, at_limits = 0;
-  bool certain = true;
   for_each_record([&](fiber_record& f) {
     fiber_snapshot l;
     if (!taker.look(f, l)) return;
-    graph.add(l);
+    each(l);
     at_limits += l.place == fiber_position::parked && l.reason == park_reason::scope_limit ? 1 : 0;
     if (l.home == nullptr) {
+      mix(out.threads_mark, l);
       const bool timed = f.thread_deadline.load(std::memory_order_relaxed);
-      waiting_threads += !timed && waits_for_somebody(l.reason) ? 1 : 0;
+      out.waiting_threads += !timed && waits_for_somebody(l.reason) ? 1 : 0;
       return;
     }
+    mix(out.fibers_mark, l);
+    if (l.place == fiber_position::parked && is_left_behind(f)) return;  // it does nothing more
     ++out.fibers;
     // perhaps a descriptor
     const bool selects = l.reason == park_reason::select && l.home->poller().in_use();
@@ -95,16 +107,41 @@ findings check_sources() {
     if (l.place == fiber_position::fresh)
       ++fresh;
     else
-      certain = certain && stuck;
-    out.mark = (out.mark ^ l.word ^ l.id) * 0x9e3779b97f4a7c15U;
+      out.certain = out.certain && stuck;
   });
-  graph.resolve(taker.runtimes());
-  for (const wait_graph::cycle& c : graph.cycles()) out.cycles.push_back(wait_graph::text_of(c));
+  out.certain = out.certain && fresh == at_limits;
+  return out;
+}
+
+std::size_t own_threads(const snapshot_taker& taker) {
   std::size_t own = trace::session_now() != trace::session_kind::none ? 1 : 0;
   for (const scheduler* s : taker.runtimes().all()) own += s->own_threads();
-  out.nothing_runs_again = certain && fresh == at_limits && out.fibers > 0 &&
-                           no_timer(taker.runtimes()) &&
-                           own + waiting_threads == threads_of_process();
+  return own;
+}
+
+struct findings {
+  std::vector<std::string> cycles;
+  std::uint64_t mark = 0;  // of all that is reported
+  bool nothing_runs_again = false;
+};
+
+// The threads of the process are counted between two looks that see the same: one that waited at
+// the first and has ended since would make up for one that runs. If the looks are the same, all of
+// them have waited from the one to the other; those that the count then leaves out do not exist.
+findings check_sources() {
+  findings out;
+  snapshot_taker taker(false);
+  wait_graph graph;
+  const process_look first = look_at_all(taker, [&](const fiber_snapshot& l) { graph.add(l); });
+  out.mark = first.fibers_mark;
+  graph.resolve(taker.runtimes());
+  for (const wait_graph::cycle& c : graph.cycles()) out.cycles.push_back(wait_graph::text_of(c));
+  if (!first.nobody_runs()) return out;
+  const std::size_t own = own_threads(taker);
+  if (own + first.waiting_threads != threads_of_process()) return out;
+  const process_look second = look_at_all(taker, [](const fiber_snapshot&) {});
+  out.nothing_runs_again = second.nobody_runs() && second.same_as(first) &&
+                           own_threads(taker) == own && no_timer(taker.runtimes());
   return out;
 }
 
@@ -120,13 +157,13 @@ bool is_news(std::uint64_t mark) {
 void check_for_deadlock(scheduler& s) try {
   const findings found = check_sources();
   if ((found.cycles.empty() && !found.nothing_runs_again) || !is_news(found.mark)) return;
-  std::string text = "weft: deadlock in runtime \"" + s.settings().name + "\"";
+  std::string text = "weft: deadlock in runtime \"" + one_line(s.settings().name) + "\"";
   text += found.nothing_runs_again ? ": no fiber of the process can ever run again. Each waits for "
                                      "another, or for a thread that waits, too.\n"
                                    : ": fibers wait for each other.\n";
   text += debug::dump_fibers();
   if (s.settings().deadlock_hook)
-    s.settings().deadlock_hook(text);
+    call_hook("deadlock_hook", s.settings().deadlock_hook, text);
   else
     os::write_stderr(text);
   if (s.settings().on_deadlock != deadlock_policy::abort) return;

@@ -15,6 +15,7 @@
 #include <functional>
 #include <string_view>
 
+#include "base/one_line.hpp"
 #include "debug/calls_text.hpp"
 #include "debug/fiber_report.hpp"
 #include "debug/peek.hpp"
@@ -172,6 +173,7 @@ std::string duration_text(std::int64_t ns) {
 std::string place_text(const fiber_snapshot& l) {
   switch (l.place) {
     case fiber_position::parked:
+      if (l.reason == park_reason::none) return "left behind by its runtime";
       return std::string("parked, ") + to_text(l.reason);
     case fiber_position::runnable:
       return "runnable";
@@ -232,7 +234,7 @@ std::string header_text(const runtimes_held& runtimes, std::size_t fibers) {
   if (runtimes.all().empty()) return text + "no runtime\n";
   for (std::size_t i = 0; i < runtimes.all().size(); ++i) {
     const scheduler& s = *runtimes.all()[i];
-    text += (i > 0 ? ", " : "") + ("runtime \"" + s.settings().name + "\" of ") +
+    text += (i > 0 ? ", " : "") + ("runtime \"" + one_line(s.settings().name) + "\" of ") +
             std::to_string(s.serving()) + (s.serving() == 1 ? " worker" : " workers");
   }
   return text + "\n";
