@@ -52,6 +52,17 @@ class line {
     return *this;
   }
   line& operator<<(std::uint64_t number) noexcept { return add(number, 10); }
+  /// As base/one_line.hpp, but without memory.
+  line& name(std::string_view text) noexcept {
+    for (const char& c : text) {
+      const auto u = static_cast<unsigned char>(c);
+      if (u >= 0x20 && u != 0x7f)
+        *this << std::string_view(&c, 1);
+      else
+        (*this << "\\x" << (u < 0x10 ? "0" : "")).add(u, 16);
+    }
+    return *this;
+  }
   line& hex(std::uint64_t number) noexcept { return (*this << "0x").add(number, 16); }
   void write() const noexcept { os::write_stderr({text_, used_}); }
 
@@ -99,7 +110,7 @@ const fiber_record* fiber_on(const worker& w, const stack_ref& stack) noexcept {
 line& operator<<(line& out, const fiber_record& f) noexcept {
   out << "fiber " << f.id;
   const fiber_extras* x = f.extras.load(std::memory_order_acquire);  // [REC-2]
-  if (x != nullptr && !x->name.empty()) out << " \"" << x->name << "\"";
+  if (x != nullptr && !x->name.empty()) (out << " \"").name(x->name) << "\"";
   return out;
 }
 
@@ -115,7 +126,7 @@ void write_verdict(const fiber_record& f, const stack_ref& stack) noexcept {
     out << ", which runs inline on the stack of " << owner << ", its joiner: that stack of " << kib
         << " KiB is used up. Raise attributes::stack_size where either is spawned";
   }
-  out << ", or options::stack_size for all fibers of runtime \"" << f.home->settings().name
+  (out << ", or options::stack_size for all fibers of runtime \"").name(f.home->settings().name)
       << "\", to " << 2 * kib << " * 1024 or more; or go less deep.\n";
   out.write();
 }

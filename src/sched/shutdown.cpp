@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/lock_guard.hpp"
+#include "base/one_line.hpp"
 #include "sched/fork.hpp"
 #include "sched/hooks.hpp"
 #include "sched/park.hpp"
@@ -143,7 +144,7 @@ std::size_t scheduler::report_stragglers() noexcept {
     });
     if (n == 0) return 0;
     os::write_stderr(
-        "weft: runtime \"" + options_.name + "\" ends, and " + std::to_string(n) +
+        "weft: runtime \"" + one_line(options_.name) + "\" ends, and " + std::to_string(n) +
         " of its fibers did not within " + std::to_string(options_.shutdown_timeout.count()) +
         " ms of being asked to stop. They are left behind and will not be resumed; let them end on "
         "this_fiber::stop_token(), or raise options::shutdown_timeout:\n" +

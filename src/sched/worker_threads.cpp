@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/one_line.hpp"
 #include "os/os.hpp"
 #include "sched/poll_source.hpp"
 
@@ -60,7 +61,7 @@ worker* worker_threads::make_spare() noexcept {
   if (s == nullptr) {
     if (count_.load(std::memory_order_relaxed) < workers_.size()) return nullptr;  // no memory
     if (!std::exchange(limit_reported_, true)) try {
-        os::write_stderr("weft: runtime \"" + options_.name + "\" has " +
+        os::write_stderr("weft: runtime \"" + one_line(options_.name) + "\" has " +
                          std::to_string(options_.max_threads) +
                          " threads, which is options::max_threads, and all are blocked or "
                          "preempted; fibers wait until one "

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/one_line.hpp"
 #include "watch/metrics.hpp"
 
 namespace weft::detail {
@@ -81,7 +82,7 @@ std::int64_t schedtrace::print_line() noexcept try {
   for (std::size_t i = 0; i < wakes.size; ++i) wakes.counts[i] -= before.wake_latency.counts[i];
 
   std::string line =
-      "weft-sched " + std::to_string(m.uptime.count() / 1'000'000) + "ms " + m.name + ":";
+      "weft-sched " + std::to_string(m.uptime.count() / 1'000'000) + "ms " + one_line(m.name) + ":";
   line +=
       number("processors", m.serving) + number("busy", m.busy) + number("searching", m.searching);
   line += number("threads", m.threads) + number("asleep", m.asleep) +

@@ -88,6 +88,22 @@ TEST_CASE("recursion: fiber, size, remedy and the calls from both ends") {
   CHECK(has(end, " calls ...\n"));
 }
 
+TEST_CASE("names with line breaks stay on the report's lines") {
+  if (skipped_under_asan()) return;
+  const auto end = test::in_child([] {
+    run(options{.workers = 1, .name = "two\nlines"}, [] {
+      auto doomed = spawn({.name = "a\nb"}, [] { return descend_for_ever(0); });
+      while (!doomed.join_for(std::chrono::hours(1))) {
+      }
+    });
+    return 0;
+  });
+  CAPTURE(end.errors);
+  CHECK(end.signal == SIGABRT);
+  CHECK(has(end, "\"a\\x0ab\""));
+  CHECK(has(end, "runtime \"two\\x0alines\""));
+}
+
 // every kind of guard: stack_guard_test
 TEST_CASE("recursion on a stack of the fiber's own size") {
   if (skipped_under_asan()) return;
