@@ -83,7 +83,9 @@ std::size_t unix_endpoint::to_native(::sockaddr_storage& out) const noexcept {
 
 std::string unix_endpoint::to_string() const {
   if (is_unnamed()) return "(unnamed)";
-  return (is_abstract() ? "@" : "") + std::string(name());
+  // A file whose name would read as something else.
+  const bool misleads = is_path() && (name().starts_with('@') || name().starts_with("unix:"));
+  return (is_abstract() ? "@" : misleads ? "./" : "") + std::string(name());
 }
 
 }  // namespace weft::net

@@ -73,6 +73,14 @@ TEST_CASE("unix endpoint: to the kernel's form and back") {
     const std::size_t size = e.to_native(native);
     CHECK(unix_endpoint::from_native(reinterpret_cast<sockaddr&>(native), size) == e);
   }
+  for (const char* file : {"@app", "unix:app"}) {  // as other programs may bind it
+    sockaddr_un native{};
+    native.sun_family = AF_UNIX;
+    std::strcpy(native.sun_path, file);
+    const auto e = unix_endpoint::from_native(reinterpret_cast<sockaddr&>(native), sizeof native);
+    CHECK(e.is_path());
+    CHECK(unix_endpoint::parse(e.to_string()) == unix_endpoint("./" + std::string(file)));
+  }
   sockaddr_un other{};
   other.sun_family = AF_INET;
   CHECK(thrown_by([&] {

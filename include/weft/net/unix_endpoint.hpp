@@ -55,7 +55,8 @@ class unix_endpoint {
     return is_abstract() ? std::string_view(name_.data() + 1, size_ - 1U)
                          : std::string_view(name_.data(), size_);
   }
-  /// "/run/app.sock", "@app" or "(unnamed)". parse() reads the first two back.
+  /// "/run/app.sock", "@app" or "(unnamed)". parse() reads the first two back. A file "@app" is
+  /// "./@app".
   [[nodiscard]] std::string to_string() const;
 
   /// Orders addresses by their bytes.
