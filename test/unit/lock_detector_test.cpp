@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // weft::lock_detector, which this test links: who parks with a pthread mutex held is named once;
 // nobody else is.
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -144,8 +145,9 @@ TEST_CASE(
           std::condition_variable cv;
           std::condition_variable_any any;
           bool ready = false;
+          std::atomic<bool> enough{false};
           auto other = weft::spawn([&] {
-            for (int i = 0; i < 2; ++i) {
+            while (!enough.load(std::memory_order_relaxed)) {
               weft::this_fiber::sleep_for(2ms);
               const std::lock_guard guard(m);
               ready = true;
@@ -160,6 +162,7 @@ TEST_CASE(
             any.wait(lock, [&] { return ready; });
             static_cast<void>(cv.wait_for(lock, 1ms, [] { return false; }));
           }
+          enough.store(true, std::memory_order_relaxed);
           other.join();
           weft::this_fiber::sleep_for(1ms);
         }).empty());
