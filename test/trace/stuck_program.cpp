@@ -29,19 +29,28 @@ int main() {
   weft::options o;
   o.workers = 2;
   o.dump_on_crash = false;
-  weft::run(o, [] {
-    weft::attributes a;
-    a.name = "reader";
-    auto reader = weft::spawn(a, [] { return wait_in_here(); });
-    reader_handle = &reader;
+  weft::runtime rt(o);
+  weft::event locked, all_there;
+  auto first = rt.spawn([&] {
     const std::lock_guard guard(lock);
-    int count = 0;
-    a.name = "locker";
-    auto locker = weft::spawn(a, [&] { lock_in_here(count); });
+    locked.set();
+    all_there.wait();
     // Both are where they shall be when they are seen there.
     while (weft::debug::dump_fibers().find("parked, mutex") == std::string::npos ||
            weft::debug::dump_fibers().find("parked, channel receive") == std::string::npos)
       weft::this_fiber::yield();
     std::abort();
   });
+  locked.wait();
+  // Spawned by this thread, they are fibers 2 and 3. Each worker has a thousand numbers of its own,
+  // and the first fiber may be moved from one to another.
+  weft::attributes a;
+  a.name = "reader";
+  auto reader = rt.spawn(a, [] { return wait_in_here(); });
+  reader_handle = &reader;
+  int count = 0;
+  a.name = "locker";
+  auto locker = rt.spawn(a, [&] { lock_in_here(count); });
+  all_there.set();
+  first.join();
 }
