@@ -38,8 +38,16 @@ TEST_CASE(
     torture_state s;
     std::atomic<bool> stop{false};
     auto inside = rt.spawn([&] {
-      for (unsigned k = p.kind; !stop.load(std::memory_order_relaxed); k += torture_kinds)
+      auto last = std::chrono::steady_clock::now();
+      for (unsigned k = p.kind; !stop.load(std::memory_order_relaxed); k += torture_kinds) {
         if (!torture_job(s, k, 0)) s.wrong.fetch_add(1, std::memory_order_relaxed);
+        // The monitor may find it asleep, in a page fault say, and take its processor, without
+        // which it is preempted no more. It gets one by a call of weft.
+        if (const auto now = std::chrono::steady_clock::now(); now > last + 50 * o.time_slice) {
+          last = now;
+          weft::this_fiber::yield();
+        }
+      }
     });
     rt.spawn([&] {
         while (probe::preemptions(rt) < 20)
