@@ -257,6 +257,12 @@ TEST_CASE("the tool: strangers, the dead, other users, and who falls silent") {
   const char* const arguments[] = {"sleep", "1000", nullptr};
   REQUIRE(posix_spawnp(&what.pid, "sleep", nullptr, nullptr, const_cast<char* const*>(arguments),
                        environ) == 0);
+  // Under qemu, whose vfork(2) is a fork, it may still be on its way there.
+  weft::test::until([&] {
+    std::string name;
+    std::ifstream("/proc/" + std::to_string(what.pid) + "/comm") >> name;
+    return name == "sleep";
+  });
   CHECK(refusal(what).find("it is no weft program") != std::string::npos);
   CHECK(waitpid(what.pid, nullptr, WNOHANG) == 0);  // lives
   if (geteuid() == 0) {
