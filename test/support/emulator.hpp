@@ -53,6 +53,10 @@ struct not_under_qemu {
   }
 };
 
+/// Why no deadlock is certain there.
+inline constexpr const char* emulator_thread =
+    "it has a thread of its own, of which nobody can tell whether it wakes somebody";
+
 /// True under qemu, and says what is left out for it.
 inline bool qemu_lacks(const char* what) {
   if (!under_qemu()) return false;

@@ -12,6 +12,7 @@
 #include <weft/weft.hpp>
 
 #include "debug/deadlock_report.hpp"
+#include "support/emulator.hpp"
 #include "support/runtimes.hpp"
 #include "support/storm.hpp"
 
@@ -53,7 +54,8 @@ TEST_CASE("a thread that ends during the look hides none that runs") {
   for (auto& f : waiters) f.join();
 }
 
-TEST_CASE("fibers left behind by another runtime do not hide a deadlock") {
+TEST_CASE("fibers left behind by another runtime do not hide a deadlock" *
+          not_under_qemu(emulator_thread)) {
   weft::event never;
   {
     weft::options o;

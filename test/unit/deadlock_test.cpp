@@ -28,11 +28,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using weft::test::child_end;
+using weft::test::emulator_thread;
 using weft::test::in_child;
 using weft::test::not_under_qemu;
-
-constexpr const char* foreign_thread =
-    "it has a thread of its own, of which nobody can tell whether it wakes somebody";
 
 bool has(const std::string& text, const std::string& what) {
   return text.find(what) != std::string::npos;
@@ -209,7 +207,7 @@ TEST_CASE(
 }
 
 TEST_CASE("options::on_deadlock: whoever waits for a place in a scope may be waiting for ever" *
-          not_under_qemu(foreign_thread)) {
+          not_under_qemu(emulator_thread)) {
   if (WEFT_TSAN) return;  // as below
   const child_end end = in_child([] {
     weft::options o;
@@ -230,7 +228,7 @@ TEST_CASE("options::on_deadlock: whoever waits for a place in a scope may be wai
 
 TEST_CASE(
     "options::on_deadlock: a lost close, and a circle, are told once; abort ends the process" *
-    not_under_qemu(foreign_thread)) {
+    not_under_qemu(emulator_thread)) {
   // it has a thread of its own, of which nobody can tell whether it wakes somebody
   if (WEFT_TSAN) return;
   child_end end = in_child([] {
