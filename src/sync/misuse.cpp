@@ -7,6 +7,8 @@
 
 #include <execinfo.h>
 
+#include <weft/future.hpp>
+
 #include "base/lock_guard.hpp"
 #include "base/one_line.hpp"
 #include "os/os.hpp"
