@@ -9,6 +9,7 @@
 #include "debug/fiber_report.hpp"
 #include "debug/inspect.hpp"
 #include "debug/overflow.hpp"
+#include "sync/mutex_core.hpp"
 #include "watch/runtime_watch.hpp"
 
 namespace weft::detail {
@@ -17,6 +18,7 @@ constinit const upper_layers upper{
     .drop_locals = &drop_locals,
     .finish_rare = &finish_rare,
     .dispose_result = &dispose_result,
+    .pass_on_mutex = &pass_on_mutex,
     .default_scheduler = &default_scheduler,
     .watch = [](scheduler& s) -> std::unique_ptr<watcher> {
       return std::make_unique<runtime_watch>(s);

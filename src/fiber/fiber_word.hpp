@@ -183,6 +183,17 @@ class basic_fiber_word {
     while (state_of(w) == fiber_state::parked && try_wake(w, wake_code::stop) == wake_duty::stale) {
     }
   }
+  // The same for one that was woken, and has not run since: nobody runs it any more. True, once, if
+  // it got what it waited for: the caller passes that on.
+  [[nodiscard]] bool take_back_wake() {
+    std::uint64_t w = word_.load(std::memory_order_seq_cst);  // [LEFT-1] commit, the fence after it
+    while (state_of(w) == fiber_state::runnable && code_of(w) == wake_code::ready)
+      if (word_.compare_exchange_weak(
+              w, pack(fiber_state::runnable, stoppable::no, wake_code::stop, epoch_of(w)),
+              std::memory_order_acq_rel, std::memory_order_acquire))
+        return true;
+    return false;
+  }
 
   // True if the fiber still waits under this ticket. (Timers drop entries of waits that are over.)
   bool awaits(epoch_t e) const {

@@ -23,6 +23,10 @@ struct upper_layers {
   /// Destroys the result and reports the error of a detached fiber that has ended.
   void (*dispose_result)(fiber_record& f) noexcept;
 
+  /// A fiber that was woken for this mutex, or given it, never runs: the next waiter has its turn
+  /// (src/sync).
+  void (*pass_on_mutex)(const void* mutex) noexcept;
+
   /// That of the default runtime, for callers without one. Made on first use, never shut down
   /// (src/api).
   scheduler& (*default_scheduler)();

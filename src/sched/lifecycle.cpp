@@ -156,7 +156,8 @@ void scheduler::worker_main(worker& w) noexcept {
   threads_.count_out();  // [LIFE-3] end_threads
   drained_.fetch_add(1, std::memory_order_release);
   os::futex_wake(drained_, os::wake_all);
-  if (stragglers_left_.load(std::memory_order_seq_cst)) leave_behind();  // [LEFT-1]
+  base::real_sync::fence(std::memory_order_seq_cst);  // [LEFT-1] commit of a fiber that was woken
+  if (stragglers_left_.load(std::memory_order_seq_cst)) leave_behind();  // [LEFT-1] shutdown
 }
 
 // [LIFE-6] All ends first, acquired from the threads that counted them: if an end was counted, its

@@ -188,6 +188,7 @@ class scheduler {
   bool wait_until_empty(std::int64_t deadline_ns) noexcept;
   std::size_t report_stragglers() noexcept;
   void leave_behind() noexcept;
+  void pass_on_wakes() noexcept;
   void end_threads() noexcept;
   void count_end(worker* w) noexcept;
   void notify_drained() noexcept;

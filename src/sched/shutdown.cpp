@@ -72,6 +72,29 @@ void scheduler::leave_behind() noexcept {
     }
     while (joiners != nullptr) enqueue(*std::exchange(joiners, joiners->link));
   }
+  pass_on_wakes();
+}
+
+// One that was woken and never runs: a mutex goes to the next waiter. After the others have given
+// up, for none of ours is to get it.
+void scheduler::pass_on_wakes() noexcept {
+  constexpr std::uint32_t at_once = 256;
+  const std::uint32_t count = record_count();
+  for (std::uint32_t first = 1; first < count; first += at_once) {
+    const void* mutexes[at_once];
+    std::size_t n = 0;
+    {
+      const records_held hold;
+      for (std::uint32_t i = first; i < std::min(count, first + at_once); ++i) {
+        fiber_record& f = record_at(i);
+        // the reason is that of its wait until it has run again
+        if (f.lives_in(this) && f.reason.load(std::memory_order_relaxed) == park_reason::mutex &&
+            f.word.take_back_wake())
+          mutexes[n++] = f.wait_object.load(std::memory_order_relaxed);
+      }
+    }
+    for (std::size_t i = 0; i < n; ++i) upper.pass_on_mutex(mutexes[i]);
+  }
 }
 
 void scheduler::refuse_outsiders() noexcept {

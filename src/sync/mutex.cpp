@@ -39,6 +39,10 @@ bool mutex_lock(mutex_state& m, const wait_limit& limit) {
   return wait_or_throw(me, [&] { return lock_contended<waiting_env>(m, me, limit); });
 }
 
+void pass_on_mutex(const void* mutex) noexcept {
+  pass_on<waiting_env>(*static_cast<mutex_state*>(const_cast<void*>(mutex)));
+}
+
 void mutex_lock_politely(mutex_state& m) {
   mutex_unlock(m);
   yield_if_requested();  // MUTEX-4: whether or not anybody asked

@@ -29,6 +29,7 @@ struct world {
   model::atomic<std::uint32_t> left{0};  // stragglers_left_
   model::atomic<std::uint32_t> told{0};  // whoever joins
   model::atomic<epoch_t> ticket{0};
+  model::atomic<std::uint32_t> passed_on{0};
   bool resumed = false, given = false, accepted = false;
 };
 using shared = std::shared_ptr<world>;
@@ -36,6 +37,7 @@ using shared = std::shared_ptr<world>;
 // scheduler::leave_behind, of this one record
 void leave_behind(const shared& w) {
   w->word.leave_behind();
+  if (w->word.take_back_wake()) w->passed_on.fetch_add(1, std::memory_order_relaxed);
   if (w->joins.leave_behind() == a_joiner) w->told.store(1, std::memory_order_release);
 }
 
@@ -46,7 +48,8 @@ void park(const shared& w) {
   w->ticket.store(e, std::memory_order_release);
   // Woken before it had left its stack: it is queued, and nobody takes it from there.
   if (w->word.commit([] { return false; }) == commit_duty::enqueue) w->resumed = true;
-  if (w->left.load(seq_cst) != 0) leave_behind(w);  // [LEFT-1] worker_main
+  model::sync::fence(seq_cst);                      // [LEFT-1] worker_main
+  if (w->left.load(seq_cst) != 0) leave_behind(w);  // [LEFT-1]
 }
 
 void shut_down(const shared& w) {
@@ -58,6 +61,8 @@ void takes_nothing_more(const shared& w) {
   model::check(
       w->word.wake(w->ticket.load(std::memory_order_relaxed), wake_code::ready) == wake_duty::stale,
       "LEFT-1: what comes after the end is refused");
+  model::check(w->passed_on.load(std::memory_order_relaxed) == (w->given ? 1 : 0),
+               "LEFT-1: what it was given goes on, once");
   if (w->accepted)
     model::check(w->told.load(std::memory_order_relaxed) == 1, "LEFT-1: who joins is told");
   model::check(!w->joins.wait_on(a_joiner), "LEFT-1: nobody may wait for it any more");

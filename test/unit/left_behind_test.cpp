@@ -103,6 +103,49 @@ TEST_CASE_TEMPLATE("a mutex is not given to it", Mutex, weft::mutex, weft::timed
   living.join();
 }
 
+TEST_CASE(
+    "a mutex: one that was woken for it, or given it, and had no turn any more passes it on") {
+  // an impatient waiter is given the mutex, another one only woken
+  for (const auto waited : {0ms, 50ms}) {
+    weft::mutex m;
+    weft::runtime rt(impatient());
+    std::atomic<bool> has_unlocked{false}, end{false}, queued{false}, got{false};
+    auto hog = rt.spawn({.preemptible = false}, [&] {
+      m.lock();
+      rt.spawn([&] { const std::lock_guard hold(m); }).detach();
+      while (metrics(rt).waiting == 0) weft::this_fiber::yield();
+      const auto begin = std::chrono::steady_clock::now();
+      while (std::chrono::steady_clock::now() - begin < waited) {
+      }
+      m.unlock();
+      has_unlocked = true;
+      while (!end) {
+      }
+    });
+    until([&] { return has_unlocked.load(); });
+    CHECK(rt.shutdown() == 2);
+    REQUIRE(m.try_lock_for(20s));
+    std::thread next([&] {
+      queued = true;
+      got = m.try_lock_for(20s);
+      if (got) m.unlock();
+    });
+    until([&] { return queued.load(); });
+    std::this_thread::sleep_for(20ms);  // as a rule it is in the queue then
+    m.unlock();
+    next.join();
+    CHECK(got);
+    end = true;
+    until([&] {
+      try {
+        return hog.join_for(0s);
+      } catch (const std::system_error&) {  // it has not ended yet
+        return false;
+      }
+    });
+  }
+}
+
 TEST_CASE("a shared_mutex: neither as a writer nor as a reader") {
   weft::shared_mutex m;
   m.lock();

@@ -94,7 +94,7 @@ TEST_CASE("udp: a message larger than the buffer is cut, and says so") {
     const auto many = b.receive(to);
     CHECK(many.size == 64);
     CHECK(many.truncated());
-    CHECK(room == std::string(64, 'x') + "??????");
+    CHECK(room == std::string(64, 'x').append("??????"));
   });
 }
 

@@ -110,7 +110,7 @@ TEST_CASE("seqpacket: more buffers than one call takes: nothing is sent, or the 
     CHECK(cut.size == 64);
     CHECK(cut.full_size == 70);
     CHECK(cut.truncated());
-    CHECK(room == std::string(64, 'x') + "??????");
+    CHECK(room == std::string(64, 'x').append("??????"));
     a.send_descriptors(text, number);
     std::array<weft::net::received_descriptor, 1> places;
     const auto with = b.receive_descriptors(to, places);
