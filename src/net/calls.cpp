@@ -28,8 +28,8 @@ namespace weft::detail {
 namespace {
 
 // The calls that a request is made of (os/direct_call.hpp); unused if there are no direct calls.
-[[maybe_unused]] ssize_t transfer(long number, int s, const void* data, std::size_t size,
-                                  int flags) noexcept {
+[[maybe_unused]] ssize_t call_directly(long number, int s, const void* data, std::size_t size,
+                                       int flags) noexcept {
   return retry_direct([&] {
     return os::direct_call(number, s, reinterpret_cast<long>(data), static_cast<long>(size), flags,
                            0, 0);
@@ -84,14 +84,14 @@ class no_sigpipe {
 
 ssize_t call_recv(int s, void* to, std::size_t size) noexcept {
   if constexpr (os::has_direct_calls)
-    return transfer(SYS_recvfrom, s, to, size, MSG_DONTWAIT);
+    return call_directly(SYS_recvfrom, s, to, size, MSG_DONTWAIT);
   else
     return retry([&] { return ::recv(s, to, size, MSG_DONTWAIT); });
 }
 ssize_t call_send(int s, const void* from, std::size_t size) noexcept {
   constexpr int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
   if constexpr (os::has_direct_calls)
-    return transfer(SYS_sendto, s, from, size, flags);
+    return call_directly(SYS_sendto, s, from, size, flags);
   else
     return retry([&] { return ::send(s, from, size, flags); });
 }
