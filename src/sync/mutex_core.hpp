@@ -114,16 +114,19 @@ template <class Env, class State>
 void pass_on(State& m) noexcept {
   constexpr auto locked = mutex_state::locked, woken = mutex_state::woken,
                  hurry = mutex_state::hurry;
-  std::uint32_t w = m.word.load(std::memory_order_relaxed);
-  // As that waiter would: it takes the mutex if it is free. Otherwise, MUTEX-2: its owner looks at
-  // the next one.
-  while ((w & woken) != 0)
-    if (m.word.compare_exchange_weak(w, (w | locked) & ~(woken | hurry),
-                                     std::memory_order_acquire,  // [MUTEX-1]
-                                     std::memory_order_relaxed)) {
-      if ((w & locked) != 0) return;
-      break;
-    }
+  {
+    // As that waiter would: under the guard, because its waker claims it before it writes the word;
+    // it takes the mutex if that is free. Otherwise, MUTEX-2: its owner looks at the next one.
+    typename Env::guard g(&m);
+    std::uint32_t w = m.word.load(std::memory_order_relaxed);
+    while ((w & woken) != 0)
+      if (m.word.compare_exchange_weak(w, (w | locked) & ~(woken | hurry),
+                                       std::memory_order_acquire,  // [MUTEX-1]
+                                       std::memory_order_relaxed)) {
+        if ((w & locked) != 0) return;
+        break;
+      }
+  }
   unlock_contended<Env>(m);
 }
 /// Of a mutex_state.

@@ -178,6 +178,37 @@ void one_of_two_gives_up(execution& x) {
   x.finally([=] { free_and_unwatched(w); });
 }
 
+// b is woken, or given the mutex, and never runs: somebody acts in its place [LEFT-1].
+struct never_runs {};
+struct left_behind_env : env {
+  static detail::wait_end park(guard& g, waiter& w, const limit& l) {
+    if (env::park(g, w, l) == detail::wait_end::ready) throw never_runs();
+    return detail::wait_end::stopped;
+  }
+};
+template <std::int64_t Step>
+void is_left_behind(execution& x) {
+  auto w = std::make_shared<world>(Step);
+  w->m->word.store(locked, std::memory_order_relaxed);  // by a
+  x.thread("a", [=] {
+    while (w->b.ticket.load(std::memory_order_acquire) == 0) model::sync::pause();
+    w->m->unlock();
+  });
+  x.thread("b", [=] {
+    left_behind_env::waiter me(w->b);
+    try {
+      if (detail::lock_contended<left_behind_env>(*w->m, me, {})) w->m->unlock();
+    } catch (const never_runs&) {
+      detail::pass_on<env>(*w->m);
+    }
+  });
+  x.thread("c", [=] { once(w, w->c, 2); });
+  x.finally([=] {
+    model::check(w->got[2] == 1, "LEFT-1: the next one has its turn");
+    free_and_unwatched(w);
+  });
+}
+
 // The last one destroys it right after its unlock; whoever still touched it then would race with
 // that.
 template <std::int64_t Step>
@@ -361,6 +392,11 @@ TEST_CASE("MUTEX-2: a waiter gives up") {
   holds(gave_up_before, with_switches(2));
   holds_in_sample(one_of_two_gives_up<0>);
   holds_in_sample(one_of_two_gives_up<for_ever>);
+}
+
+TEST_CASE("LEFT-1: what a waiter was woken for, or given, and never runs goes on") {
+  holds_widely(is_left_behind<0>);
+  holds_widely(is_left_behind<for_ever>);
 }
 
 TEST_CASE("MUTEX-3: the last one may destroy it") {
