@@ -15,6 +15,7 @@
 #include <doctest/doctest.h>
 
 #include <weft/io/descriptor.hpp>
+#include <weft/io/pipe.hpp>
 
 #include "fiber/record.hpp"
 #include "support/runtimes.hpp"
@@ -93,6 +94,12 @@ inline auto wait_in_fiber(const descriptor& d, readiness what = readiness::reada
   auto f = weft::spawn([&d, what] { return waits(d, what); });
   until([&] { return is_parked(f); });
   return f;
+}
+
+inline std::string read_all(io::pipe_end& from) {
+  std::string all, part(4096, 0);
+  while (const std::size_t n = from.read_some(part)) all.append(part, 0, n);
+  return all;
 }
 
 }  // namespace weft::test

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <cstdio>
 #include <regex>
 #include <string>
 #include <thread>
@@ -19,6 +18,7 @@
 
 #include "debug/running_snapshot.hpp"
 #include "os/os.hpp"
+#include "support/emulator.hpp"
 #include "support/runtimes.hpp"
 
 namespace weft::test {
@@ -45,11 +45,6 @@ inline std::string paragraph_of(const std::string& words, const std::string& pat
   return p;
 }
 
-/// Says what a test leaves out, because an emulator lacks it: qemu's user mode does.
-inline void left_out(const char* what) {
-  std::printf("SKIPPED under an emulator: a part of a test: %s\n", what);
-}
-
 /// False where /proc/self/task/N/syscall shows the numbers of the machine an emulator runs on. Then
 /// it is not known which calls go on after a signal, and threads that sleep in one are left alone.
 inline bool knows_system_calls() {
@@ -69,7 +64,7 @@ inline bool knows_system_calls() {
   close(ends[1]);
   reads.join();
   close(ends[0]);
-  return call == SYS_read;
+  return call == SYS_read || !qemu_lacks("/proc/self/task/N/syscall with the guest's numbers");
 }
 
 }  // namespace weft::test

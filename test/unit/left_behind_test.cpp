@@ -109,7 +109,7 @@ TEST_CASE(
   for (const auto waited : {0ms, 50ms}) {
     weft::mutex m;
     weft::runtime rt(impatient());
-    std::atomic<bool> has_unlocked{false}, end{false}, queued{false}, got{false};
+    std::atomic<bool> has_unlocked{false}, end{false};
     auto hog = rt.spawn({.preemptible = false}, [&] {
       m.lock();
       rt.spawn([&] { const std::lock_guard hold(m); }).detach();
@@ -125,16 +125,16 @@ TEST_CASE(
     until([&] { return has_unlocked.load(); });
     CHECK(rt.shutdown() == 2);
     REQUIRE(m.try_lock_for(20s));
-    std::thread next([&] {
-      queued = true;
-      got = m.try_lock_for(20s);
-      if (got) m.unlock();
+    with_runtime(weft::options{}, [&](weft::runtime& living) {
+      auto next = living.spawn([&] {
+        const bool got = m.try_lock_for(20s);
+        if (got) m.unlock();
+        return got;
+      });
+      until([&] { return metrics(living).waiting == 1; });
+      m.unlock();
+      CHECK(next.join());
     });
-    until([&] { return queued.load(); });
-    std::this_thread::sleep_for(20ms);  // as a rule it is in the queue then
-    m.unlock();
-    next.join();
-    CHECK(got);
     end = true;
     until([&] {
       try {

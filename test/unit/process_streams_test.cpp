@@ -11,6 +11,7 @@
 
 #include <weft/weft.hpp>
 
+#include "support/descriptors.hpp"
 #include "support/in_child.hpp"
 
 using namespace weft::test;
@@ -18,12 +19,6 @@ using weft::process;
 using weft::stdio;
 
 namespace {
-
-std::string read_all(weft::io::pipe_end& from) {
-  std::string all, part(4096, 0);
-  while (const std::size_t n = from.read_some(part)) all.append(part, 0, n);
-  return all;
-}
 
 // What came through the pipes, for each kind of stream; how much was wrong.
 int with_closed_streams() {

@@ -27,12 +27,6 @@ using weft::stdio;
 
 namespace {
 
-std::string read_all(weft::io::pipe_end& from) {
-  std::string all, part(4096, 0);
-  while (const std::size_t n = from.read_some(part)) all.append(part, 0, n);
-  return all;
-}
-
 weft::process_options shell(const std::string& command) {
   return {.program = "sh", .arguments = {"-c", command}};
 }
