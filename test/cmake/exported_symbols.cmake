@@ -3,6 +3,7 @@
 # templates, inline functions and inline variables: they depend on what the compiler left of them,
 # and do not count.
 # `cmake -DLIBRARY=... -DLIST=test/package/exports.txt -P` writes the reviewed list anew.
+cmake_minimum_required(VERSION 3.25)
 function(exported_symbols library result)
   execute_process(COMMAND nm -DC --defined-only ${library} OUTPUT_VARIABLE symbols
                   COMMAND_ERROR_IS_FATAL ANY)

@@ -2,6 +2,7 @@
 # Every namespace of a public header says WEFT_API, or only declares incomplete classes: a shared
 # weft exports nothing else (include/weft/detail/export.hpp). weft::tls hides nothing, and the
 # bridge to Asio is headers only.
+cmake_minimum_required(VERSION 3.25)
 file(GLOB_RECURSE headers RELATIVE ${ROOT} ${ROOT}/include/weft/*.hpp)
 list(FILTER headers EXCLUDE REGEX "^include/weft/(asio|tls)/")
 foreach(header IN LISTS headers)

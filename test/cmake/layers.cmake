@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # The walls of the house: a file includes only its own layer or a lower one, public headers never
 # see src/, every file states its license, and none of the tree has more than 400 lines.
+cmake_minimum_required(VERSION 3.25)
 set(layer_os 1)
 set(layer_base 2)
 set(layer_trace 3)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # A program compiled otherwise than the library must not link, and the linker's message must say
 # why.
+cmake_minimum_required(VERSION 3.25)
 set(flags_abi -D_GLIBCXX_USE_CXX11_ABI=0)
 set(expect_abi weft_is_not_built_with_GLIBCXX_USE_CXX11_ABI_0_as_this_program_is)
 set(flags_asan -fsanitize=address)

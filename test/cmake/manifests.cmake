@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # The version stands in include/weft/version.hpp; what has to repeat it agrees.
+cmake_minimum_required(VERSION 3.25)
 file(STRINGS ${ROOT}/include/weft/version.hpp lines REGEX "define WEFT_VERSION_[MP]")
 string(REGEX MATCHALL "[0-9]+" numbers "${lines}")
 list(JOIN numbers "." version)

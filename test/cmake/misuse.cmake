@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # A misuse must be refused by the compiler, with the words the file promises to its author.
+cmake_minimum_required(VERSION 3.25)
 file(STRINGS ${FILE} expectations REGEX "^// expect: ")
 if(NOT expectations)
   message(FATAL_ERROR "${FILE} states no '// expect: text' line")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
 # Builds weft in one of the ways its users do, and runs a few of its tests. Dear: tools/test --all.
+cmake_minimum_required(VERSION 3.25)
 set(options_unity -DCMAKE_UNITY_BUILD=ON)
 set(options_lto -DCMAKE_CXX_FLAGS=-flto=auto -DCMAKE_BUILD_TYPE=Release)
 set(options_debug -DCMAKE_BUILD_TYPE=Debug)

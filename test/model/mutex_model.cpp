@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/mutex_model.cpp - sync/mutex_core.hpp and shared_mutex_core.hpp: exclusion, no waiter
-// left behind, who may destroy it.
+// test/model/mutex_model.cpp - sync/mutex_core.hpp: exclusion, no waiter left behind, who may
+// destroy it.
 #include "sync/mutex_core.hpp"
-#include "sync/shared_mutex_core.hpp"
 
 #include <doctest/doctest.h>
 
@@ -226,138 +225,6 @@ void last_destroys(execution& x) {
   x.thread("b", [=] { leave(w->b); });
 }
 
-// ---- RW
-struct shared_lock {
-  model::atomic<std::uint32_t> word{0};
-  detail::wait_list waiters;
-
-  bool lock(agent& s, detail::sharing how) {
-    std::uint32_t w = 0;
-    if (how == detail::sharing::exclusive) {
-      if (word.compare_exchange_strong(w, 1, std::memory_order_acquire, std::memory_order_relaxed))
-        return true;
-    } else {
-      w = word.load(std::memory_order_relaxed);
-      while ((w & 3) == 0)
-        if (word.compare_exchange_weak(w, w + 8, std::memory_order_acquire,
-                                       std::memory_order_relaxed))
-          return true;
-    }
-    env::waiter me(s);
-    me.kind = static_cast<std::uint8_t>(how);
-    return detail::lock_queued<env>(*this, me, {});
-  }
-  void unlock(detail::sharing how) {
-    std::uint32_t w = 1;
-    if (how == detail::sharing::exclusive) {
-      if (word.compare_exchange_strong(w, 0, std::memory_order_release, std::memory_order_relaxed))
-        return;
-    } else {
-      w = word.load(std::memory_order_relaxed);
-      while (w != (8 | 2))
-        if (word.compare_exchange_weak(w, w - 8, std::memory_order_release,
-                                       std::memory_order_relaxed))
-          return;
-    }
-    detail::unlock_queued<env>(*this, how);
-  }
-};
-struct rw_world {
-  std::shared_ptr<model::waiting_world> base = model::new_world();
-  std::unique_ptr<shared_lock> object = std::make_unique<shared_lock>();
-  model::plain<int> data{0};
-  agent a, b, c;
-};
-using rw = std::shared_ptr<rw_world>;
-
-void write(const rw& w, agent& s) {
-  if (!w->object->lock(s, detail::sharing::exclusive)) return;
-  w->data = w->data + 1;
-  w->object->unlock(detail::sharing::exclusive);
-}
-void read(const rw& w, agent& s) {
-  if (!w->object->lock(s, detail::sharing::shared)) return;
-  model::check(w->data >= 0, "reads what is written alone");
-  w->object->unlock(detail::sharing::shared);
-}
-void all_gone(const rw& w) {
-  model::check(w->object->word.load(std::memory_order_relaxed) == 0, "RW-3: free, nobody waits");
-  model::check(w->object->waiters.empty(), "nobody is left in the queue");
-}
-
-void readers_and_writers(execution& x) {
-  auto w = std::make_shared<rw_world>();
-  x.thread("writer", [=] { write(w, w->a); });
-  x.thread("reader", [=] { read(w, w->b); });
-  x.thread("other", [=] { read(w, w->c); });
-  x.finally([=] { all_gone(w); });
-}
-void writer_and_writer(execution& x) {
-  auto w = std::make_shared<rw_world>();
-  x.thread("writer", [=] { write(w, w->a); });
-  x.thread("other", [=] { write(w, w->b); });
-  x.finally([=] { all_gone(w); });
-}
-// Two readers are in and leave; the writer comes after both, though only the last of them gives it
-// the lock.
-void readers_leave(execution& x) {
-  auto w = std::make_shared<rw_world>();
-  w->object->word.store(2 * 8, std::memory_order_relaxed);
-  for (const char* name : {"reader", "other"})
-    x.thread(name, [=] {
-      model::check(w->data == 0, "RW-1: the writer waits");
-      w->object->unlock(detail::sharing::shared);
-    });
-  x.thread("writer", [=] { write(w, w->a); });
-  x.finally([=] { all_gone(w); });
-}
-void two_writers(execution& x) {
-  auto w = std::make_shared<rw_world>();
-  x.thread("writer", [=] { write(w, w->a); });
-  x.thread("other", [=] { write(w, w->b); });
-  x.thread("reader", [=] { read(w, w->c); });
-  x.finally([=] { all_gone(w); });
-}
-void writer_gives_up(execution& x) {
-  auto w = std::make_shared<rw_world>();
-  x.thread("writer", [=] { write(w, w->a); });
-  x.thread("reader", [=] { read(w, w->b); });
-  x.thread("other", [=] { read(w, w->c); });
-  x.thread("timer", [=] { env::expire(w->a); });
-  x.finally([=] { all_gone(w); });
-}
-// Behind a writer that waits and gives up; the reader who is in does not leave before the other has
-// come in, too.
-void reader_behind_the_writer(execution& x) {
-  auto w = std::make_shared<rw_world>();
-  auto came_in = std::make_shared<model::atomic<std::uint32_t>>(0);
-  w->object->word.store(8, std::memory_order_relaxed);
-  x.thread("writer", [=] {
-    model::check(!w->object->lock(w->a, detail::sharing::exclusive),
-                 "a reader is in until it has given up");
-  });
-  x.thread("reader", [=] {
-    model::check(w->object->lock(w->b, detail::sharing::shared), "nobody ends its wait");
-    came_in->store(1, std::memory_order_release);
-    w->object->unlock(detail::sharing::shared);
-  });
-  x.thread("reader who is in", [=] {
-    env::expire_once_it_waits(w->a);
-    // RW-3, or for ever
-    while (came_in->load(std::memory_order_acquire) == 0) model::sync::pause();
-    w->object->unlock(detail::sharing::shared);
-  });
-  x.finally([=] { all_gone(w); });
-}
-void reader_gives_up(execution& x) {
-  auto w = std::make_shared<rw_world>();
-  x.thread("writer", [=] { write(w, w->a); });
-  x.thread("reader", [=] { read(w, w->b); });
-  x.thread("other", [=] { read(w, w->c); });
-  x.thread("timer", [=] { env::expire(w->b); });
-  x.finally([=] { all_gone(w); });
-}
-
 model::options with_switches(int n) {
   model::options few;
   few.preemptions = n;
@@ -408,21 +275,5 @@ TEST_CASE("MUTEX: which orderings are needed") {
   const auto all =
       model::mutate(with_switches(2), {two<0>, two<for_ever>, last_destroys<0>, past_the_woken},
                     "/mutex_core.hpp");
-  CHECK_MESSAGE(model::survivors(all).empty(), model::list(all));
-}
-
-TEST_CASE("RW: nobody is left behind") {
-  holds_widely(readers_and_writers);
-  holds_widely(two_writers);
-  holds_widely(readers_leave);
-  holds(reader_behind_the_writer, with_switches(1));
-  holds_in_sample(writer_gives_up);
-  holds_in_sample(reader_gives_up);
-}
-
-TEST_CASE("RW: which orderings are needed") {
-  const auto all =
-      model::mutate(with_switches(1), {writer_and_writer, readers_leave, readers_and_writers},
-                    "/shared_mutex_core.hpp");
   CHECK_MESSAGE(model::survivors(all).empty(), model::list(all));
 }
