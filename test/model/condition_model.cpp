@@ -132,6 +132,38 @@ void notify_timeout_stop(execution& x) {
   });
 }
 
+// a's unlock throws: a is in no list then, and one of two notifications reaches b.
+struct no_unlock {};
+void unlock_throws(execution& x) {
+  auto w = std::make_shared<cv_world>();
+  x.thread("a", [=] {
+    env::waiter me(w->a);
+    try {
+      detail::wait_for_notification<env>(*w->object, me, env::limit{}, [] { throw no_unlock(); });
+    } catch (const no_unlock&) {
+      return model::check(!detail::is_linked(me), "what is unwound is in no list");
+    }
+    model::check(false, "the exception is the caller's");
+  });
+  x.thread("b", [=] {
+    w->lock.lock();
+    while (w->tokens == 0) model::check(wait(w, w->b) == wait_end::ready, "nobody else ends it");
+    w->lock.unlock();
+  });
+  x.thread("notifier", [=] {
+    w->lock.lock();
+    w->tokens = 1;
+    w->lock.unlock();
+    notify_one(w);  // a may have it
+    notify_one(w);
+  });
+  x.finally([=] {
+    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0,
+                 "the count is that of the list");
+    model::check(w->object->waiters.empty(), "nobody is left in the list");
+  });
+}
+
 }  // namespace
 
 TEST_CASE("CV: notify, timeout, stop") {
@@ -141,4 +173,5 @@ TEST_CASE("CV: notify, timeout, stop") {
   holds(not_swallowed<detail::wake_code::timeout, gives_up::first>, with_switches(0));
   holds_in_sample(not_swallowed<detail::wake_code::timeout, gives_up::later>);
   holds_in_sample(not_swallowed<detail::wake_code::stop, gives_up::later>);
+  holds_widely(unlock_throws);
 }
