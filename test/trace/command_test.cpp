@@ -119,7 +119,8 @@ TEST_CASE("weft-trace lines: a profile says where its fibers were spawned") {
   }
   CAPTURE(r.out);
   CHECK(std::regex_search(r.out, line));
-  CHECK(r.out.find("+0x") == std::string::npos);
+  // a frame without a symbol, such as libc's return from a signal handler, is not in this form
+  CHECK_FALSE(std::regex_search(r.out, std::regex("\\([^();]*\\+0x")));
   CHECK(run(tool + " lines " + folded + " -o " + folded + ".lines").status == 0);
   CHECK(run("diff " + folded + ".lines - <<'END'\n" + r.out + "END\n").status == 0);
   CHECK(run(tool + " lines " + d.file("none")).out ==
