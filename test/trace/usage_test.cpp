@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <pty.h>
 #include <spawn.h>
 
 #include "base/sanitizers.hpp"
@@ -84,7 +85,20 @@ TEST_CASE("weft-trace: a wrong command line ends with 2 and says what was meant"
            {"report", "FILE is required"},
            {"record -o x", "either a program, after --, or --pid PID"},
            {"record --pid 1 -- true", "either a program, after --, or --pid PID"},
-           {"profile --pid 1 --seconds -1", "--seconds is negative"},
+           {"profile --pid 1 --seconds -1", "--seconds must be more than 0"},
+           {"record --pid 1 --seconds 0", "--seconds must be more than 0"},
+           {"record --pid 1 --seconds nan", "--seconds must be more than 0"},
+           {"record --seconds 1 -- true", "--seconds requires --pid"},
+           {"record --signal 12 -- true", "--signal requires --pid"},
+           {"profile --hertz 7 -- true", "--hertz requires --pid"},
+           {"profile --pid 1 --hertz 1001", "--hertz: "},
+           {"record -o '' -- true", "the file has no name"},
+           {"ask 1 help --signal 65", "--signal: "},
+           {"ask 1 help --timeout 0", "--timeout: "},
+           {"report -n -1 a.trace", "--rows: "},
+           {"timeline --limit -1 a.trace", "--limit: "},
+           {"timeline --from 3h a.trace", "--from takes a time"},
+           {"timeline --from 2ms --to 1ms a.trace", "--from must be before --to"},
            {"dump twelve", "PID"}}) {
     const result r = run(tool + " " + arguments);
     const std::string &a = arguments, &t = text;  // clang 14 captures no structured binding
@@ -108,6 +122,91 @@ TEST_CASE("weft-trace record: a program without weft") {
   }
   const result good = run(tool + " record -o " + d.file("b") + " -- " + program + " names");
   CHECK(good.out == "");
+}
+
+TEST_CASE("weft-trace record: no program, no file, a device") {
+  const directory d;
+  for (const char* name : {"/no/such/program", "no-such-program", "/"}) {
+    const result r = run(tool + " record -o " + d.file("a") + " -- " + name);
+    CAPTURE(r.out);
+    CHECK(r.out.starts_with(std::string("weft-trace: cannot run ") + name + ": "));
+    CHECK(std::count(r.out.begin(), r.out.end(), '\n') == 1);  // it did not end, too
+  }
+  const std::string none = d.file("none/a");
+  const result r = run(tool + " record -o " + none + " -- sh -c 'exit 7'");
+  CHECK(r.status == 7);
+  CHECK(r.out.find(none + ": it cannot be written: No such file or directory") !=
+        std::string::npos);
+  CHECK(run(tool + " record -o /dev/null -- " + program + " names").out == "");
+}
+
+TEST_CASE("weft-trace: what could not be printed is an error, not an end") {
+  const directory d;
+  running_program process;
+  const std::string t = d.file("a.trace");
+  REQUIRE(run(tool + " record -o " + t + " -- " + program + " names").status == 0);
+  for (const std::string& command : std::initializer_list<std::string>{
+           "ask " + process.pid() + " help", "dump " + process.pid(),
+           "top --once -i 10 " + process.pid(), "top --batch -n 2 -i 10 " + process.pid(),
+           "timeline " + t, "report " + t, "dump-events " + t, "lines " + t, "--help", "--version",
+           "top --help"}) {
+    // stdout to the device, stderr to the test
+    const result r = run("{ " + tool + " " + command + " 2>&1 >/dev/full; }");
+    CAPTURE(command);
+    CAPTURE(r.out);
+    CHECK(r.status == 1);
+    CHECK(r.out.find("standard output: No space left on device") != std::string::npos);
+  }
+  CHECK(process.end() == 0);
+  CHECK(run("{ " + tool + " report none 2>/dev/full; }").status == 1);  // nor is this a crash
+  CHECK(run("{ " + tool + " reprot none 2>/dev/full; }").status == 2);
+}
+
+TEST_CASE("weft-trace top: keys that come together are all taken") {
+  running_program process;
+  const std::string command = "exec " + tool + " top -i 600000 " + process.pid();
+  int terminal = -1;
+  const pid_t child = forkpty(&terminal, nullptr, nullptr, nullptr);
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    _exit(127);
+  }
+  std::string seen;
+  char some[4096];
+  bool asked = false;
+  for (ssize_t n; (n = read(terminal, some, sizeof some)) > 0;) {
+    seen.append(some, static_cast<std::size_t>(n));
+    if (asked || seen.find("LONGEST WAITS") == std::string::npos) continue;
+    asked = write(terminal, "\x1b[B\x1b[Bq", 7) == 7;  // down, down, quit
+  }
+  int status = -1;
+  CHECK(waitpid(child, &status, 0) == child);
+  close(terminal);
+  CAPTURE(seen);
+  CHECK(asked);
+  CHECK(status == 0);
+}
+
+TEST_CASE("weft-trace: closed streams do not end in the file that is written") {
+  const directory d;
+  const std::string t = d.file("a.trace"), page = d.file("a.html");
+  REQUIRE(run(tool + " record -o " + t + " -- " + program + " names").status == 0);
+  const std::string command = tool + " timeline --limit 1 " + t + " -o " + page;
+  CHECK(run("{ " + command + " 0<&- >&- 2>&-; }").status == 1);
+  CHECK(run("tail -c 8 " + page).out == "</html>\n");
+  CHECK(run("grep -c 'weft-trace: the page' " + page).out == "0\n");
+}
+
+TEST_CASE("weft-trace lines: the output may be the input") {
+  const directory d;
+  const std::string f = d.file("a");
+  REQUIRE(run("echo 'main (/no/such/module+0x12) 3' >" + f).status == 0);
+  CHECK(run(tool + " lines " + f + " -o " + f).status == 0);
+  CHECK(run("cat " + f).out == "main (/no/such/module+0x12) 3\n");
+  CHECK(run(tool + " lines " + d.file("none") + " -o " + f).status == 1);
+  CHECK(std::filesystem::file_size(f) > 0);
+  CHECK(run(tool + " lines " + d.path).out.find(d.path + ": Is a directory") != std::string::npos);
 }
 
 TEST_CASE("weft-trace record --pid, profile --pid: a running process, which goes on") {

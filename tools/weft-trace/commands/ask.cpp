@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // weft-trace ask - any question to a running process, as it is; "help" lists them.
-#include <cstdio>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -21,18 +21,20 @@ void add_ask(CLI::App& app) {
       ->required();
   c->callback([what, words] {
     what->question = fmt::format("{}", fmt::join(*words, " "));
-    const std::string answer = inspect(*what);
-    std::fwrite(answer.data(), 1, answer.size(), stdout);
+    print(inspect(*what));
   });
 }
 
 void add_inspection_options(CLI::App& command, inspection& what) {
   command.add_option("PID", what.pid, "The process")->required();
   command.add_option("--signal", what.signal, "Its options::preempt_signal, a number")
-      ->capture_default_str();
-  command.add_option_function<int>(
-      "--timeout", [&what](int ms) { what.patience = std::chrono::milliseconds(ms); },
-      "How long to wait for it, in milliseconds (5000)");
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  command
+      .add_option_function<int>(
+          "--timeout", [&what](int ms) { what.patience = std::chrono::milliseconds(ms); },
+          "How long to wait for it, in milliseconds (5000)")
+      ->check(CLI::Range(1, std::numeric_limits<int>::max()));
 }
 
 }  // namespace weft::tools

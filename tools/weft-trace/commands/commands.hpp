@@ -6,6 +6,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 
@@ -45,12 +46,19 @@ class output {
   output(const output&) = delete;
   output& operator=(const output&) = delete;
   void write(const std::string& text);
-  /// Throws std::runtime_error if something could not be written.
+  /// The last call. Throws std::runtime_error if something could not be written.
   void finish();
 
  private:
   std::string path_;
   std::FILE* file_;
 };
+
+/// A line, or more, to standard error, behind "weft-trace: ". If that fails, nobody is there to be
+/// told.
+void complain(std::string_view text);
+
+/// To standard output, at once. Throws std::runtime_error if not all could be written.
+void print(const std::string& text);
 
 }  // namespace weft::tools

@@ -4,7 +4,6 @@
 // The process says where each call is: its function by the symbol table, and `(module+0x1234)` at
 // the end of the line. What needs debug information - the file and line - is added here, so that no
 // application has to link a reader for it.
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <regex>
@@ -65,7 +64,7 @@ void add_dump(CLI::App& app) {
   c->callback([what, raw] {
     std::string text = inspect(*what);
     if (!*raw) text = with_lines(text);
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    print(text);
   });
 }
 

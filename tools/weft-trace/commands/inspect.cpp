@@ -153,7 +153,7 @@ class answer_reader {
     if ((!good && !head.starts_with("error ")) || read.ec != std::errc())
       fail(what_, "its answer is not understood; is it of another version of weft?");
     std::string text = bytes(size);
-    if (!good) fail(what_, text);
+    if (!good) fail(what_, text.substr(0, text.find_last_not_of('\n') + 1));
     return text;
   }
   // False: it has ended the connection.

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -28,38 +29,51 @@ struct file_stamp {
     if (stat(path.c_str(), &s) != 0) return;
     inode = s.st_ino;
     changed = {s.st_ctim.tv_sec, s.st_ctim.tv_nsec};
+    tells = S_ISREG(s.st_mode) || S_ISDIR(s.st_mode);
   }
   bool operator==(const file_stamp&) const = default;
   ino_t inode = 0;  // 0: there is none
   std::pair<std::int64_t, std::int64_t> changed{};
+  bool tells = true;  // a device or a pipe does not change when it is written
 };
+
+// Why nothing may be in the file: the program could not write it, or did not want to.
+std::string why_empty(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd >= 0) close(fd);
+  const std::string directory = std::filesystem::path(path).parent_path().string();
+  if (fd >= 0 || (errno == ENOENT && access(directory.c_str(), W_OK | X_OK) == 0))
+    return "it is no weft program, or it has started no runtime";
+  return fmt::format("it cannot be written: {}", std::strerror(errno));
+}
 
 // Waits for the end of this process, whose place the program takes, and looks at the file. A
 // grandchild that belongs to nobody: the program's own waits must not find it. In a session of its
-// own, so that the terminal's signals do not end it.
-void watch(const recording& what) {
+// own, so that the terminal's signals do not end it. Returns where to say that there is no program:
+// a descriptor that the program does not inherit; -1: nobody looks.
+int watch(const recording& what) {
   const file_stamp before(what.file);
-  const pid_t program = getpid();
-  const int end = static_cast<int>(syscall(SYS_pidfd_open, program, 0));
-  if (end < 0) return;  // a kernel before 5.3: nobody looks
-  const pid_t child = fork();
+  int failed[2];
+  if (!before.tells || pipe2(failed, O_CLOEXEC) != 0) return -1;
+  const int end = static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0));
+  const pid_t child = end < 0 ? -1 : fork();  // no pidfd: a kernel before 5.3
   if (child != 0) {
     if (child > 0) waitpid(child, nullptr, 0);
-    close(end);
-    return;
+    if (end >= 0) close(end);
+    close(failed[0]);
+    return failed[1];
   }
+  close(failed[1]);
   setsid();
   if (fork() != 0) _exit(0);
   prctl(PR_SET_NAME, "weft-trace");
   pollfd p{end, POLLIN, 0};
   while (poll(&p, 1, -1) < 0 && errno == EINTR) {
   }
-  if (file_stamp(what.file) == before) {
-    const std::string text = fmt::format(
-        "weft-trace: {} has ended and nothing is in {}: it is no weft program, or it has started "
-        "no "
-        "runtime\n",
-        what.command.front(), what.file);
+  char byte;
+  if (read(failed[0], &byte, 1) == 0 && file_stamp(what.file) == before) {
+    const std::string text = fmt::format("weft-trace: {} has ended and nothing is in {}: {}\n",
+                                         what.command.front(), what.file, why_empty(what.file));
     static_cast<void>(!write(STDERR_FILENO, text.data(), text.size()));
   }
   _exit(0);
@@ -69,13 +83,17 @@ void watch(const recording& what) {
 
 void add_recording_options(CLI::App& command, const std::shared_ptr<recording>& what) {
   command.add_option("-o,--output", what->file, "The file")->capture_default_str();
-  command.add_option("--pid", what->process.pid, "A running process instead of COMMAND");
-  command.add_option("--seconds", what->seconds,
-                     "With --pid: for how long; otherwise until Ctrl-C");
+  CLI::Option* const pid =
+      command.add_option("--pid", what->process.pid, "A running process instead of COMMAND");
+  command
+      .add_option("--seconds", what->seconds, "With --pid: for how long; otherwise until Ctrl-C")
+      ->needs(pid);
   command
       .add_option("--signal", what->process.signal,
                   "With --pid: its options::preempt_signal, a number")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64))
+      ->needs(pid);
   command.add_option("COMMAND", what->command, "The program and its arguments, after --");
   command.positionals_at_end();
 }
@@ -83,7 +101,9 @@ void add_recording_options(CLI::App& command, const std::shared_ptr<recording>& 
 void check_recording(recording& what) {
   if (what.command.empty() == (what.process.pid == 0))
     throw CLI::ValidationError("either a program, after --, or --pid PID");
-  if (what.seconds < 0) throw CLI::ValidationError("--seconds is negative");
+  if (what.seconds && !(*what.seconds > 0))  // that is how NaN is caught, too
+    throw CLI::ValidationError("--seconds must be more than 0");
+  if (what.file.empty()) throw CLI::ValidationError("--output: the file has no name");
   if (what.file.find('\n') != std::string::npos)
     throw CLI::ValidationError("the file's name has a line break");
   // The program may change its directory before its first runtime.
@@ -95,11 +115,11 @@ void launch(recording& what, const char* variable) {
   std::vector<char*> arguments;
   for (std::string& a : what.command) arguments.push_back(a.data());
   arguments.push_back(nullptr);
-  if (access(what.command.front().c_str(), X_OK) == 0 ||
-      what.command.front().find('/') == std::string::npos)
-    watch(what);
+  const int watcher = watch(what);
   execvp(arguments[0], arguments.data());
-  throw std::runtime_error("cannot run " + what.command.front() + ": " + std::strerror(errno));
+  const int error = errno;
+  if (watcher >= 0) static_cast<void>(!write(watcher, "", 1));
+  throw std::runtime_error("cannot run " + what.command.front() + ": " + std::strerror(error));
 }
 
 void attach(recording& what, const std::string& question) {
@@ -113,18 +133,17 @@ void attach(recording& what, const std::string& question) {
   const int signals = signalfd(-1, &ends, SFD_CLOEXEC);
   bool ended = false;
   const std::string last = inspect_while(what.process, [&](const std::string& began, int process) {
-    fmt::print(stderr, "weft-trace: {}{}\n", began, what.seconds > 0 ? "" : "; Ctrl-C ends it");
+    complain(began + (what.seconds ? "" : "; Ctrl-C ends it"));
     pollfd p[2] = {{signals, POLLIN, 0}, {process, POLLIN, 0}};
-    const int ms = what.seconds > 0 ? static_cast<int>(std::min(what.seconds * 1000, 2e9)) : -1;
+    const int ms = what.seconds ? static_cast<int>(std::min(*what.seconds * 1000, 2e9)) : -1;
     while (poll(p, 2, ms) < 0 && errno == EINTR) {
     }
     ended = p[1].revents != 0;
   });
   if (signals >= 0) close(signals);
-  fmt::print(stderr, "weft-trace: {}\n",
-             last.empty() && ended ? fmt::format("process {} has ended; {} is what it left",
-                                                 what.process.pid, what.file)
-                                   : last);
+  complain(last.empty() && ended ? fmt::format("process {} has ended; {} is what it left",
+                                               what.process.pid, what.file)
+                                 : last);
 }
 
 }  // namespace weft::tools

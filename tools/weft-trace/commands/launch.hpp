@@ -4,6 +4,7 @@
 // environment variable of weft's, or a running one is asked through its diagnostics port.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ struct recording {
   std::string file;
   std::vector<std::string> command;  // the program and its arguments; or:
   inspection process;                // pid 0: none
-  double seconds = 0;                // how long the process is recorded; 0: until a signal
+  std::optional<double> seconds;     // how long the process is recorded; none: until a signal
 };
 
 /// -o, --pid, --seconds and COMMAND.

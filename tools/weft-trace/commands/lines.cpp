@@ -2,6 +2,8 @@
 // weft-trace lines - what a program wrote without debug information gets its files and lines:
 // (module+0x12ab) becomes (file.cpp:12). For profiles (weft/profile.hpp), and for dumps that a
 // signal or a crash brought to stderr.
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -27,10 +29,14 @@ std::string read_all(const std::string& path) {
   std::ifstream file;
   if (path != "-") {
     file.open(path, std::ios::binary);
-    if (!file) throw std::runtime_error(path + ": cannot be read");
+    if (!file) throw std::runtime_error(path + ": " + std::strerror(errno));
   }
   std::istream& in = path == "-" ? std::cin : file;
-  return {std::istreambuf_iterator<char>(in), {}};
+  try {
+    return {std::istreambuf_iterator<char>(in), {}};
+  } catch (const std::ios_base::failure&) {
+    throw std::runtime_error(path + ": " + std::strerror(errno));
+  }
 }
 
 std::string with_lines_in_place(const std::string& text) {
@@ -73,8 +79,10 @@ void add_lines(CLI::App& app) {
   c->add_option("FILE", *file, "The text; - is standard input")->required();
   c->add_option("-o,--output", *out, "Where to write; - is standard output")->capture_default_str();
   c->callback([=] {
+    // before the output is opened, which may be the same file
+    const std::string text = with_lines_in_place(read_all(*file));
     output o(*out);
-    o.write(with_lines_in_place(read_all(*file)));
+    o.write(text);
     o.finish();
   });
 }

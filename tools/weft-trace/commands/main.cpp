@@ -4,8 +4,13 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <iostream>
+#include <span>
+#include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 #include <weft/version.hpp>
 
 #include "commands/commands.hpp"
@@ -16,7 +21,7 @@ namespace weft::tools {
 trace read_or_throw(const std::string& path) {
   trace t = read_trace_file(path);
   if (!t.error.empty()) throw std::runtime_error(t.error);
-  for (const std::string& p : t.problems) fmt::print(stderr, "weft-trace: {}: {}\n", path, p);
+  for (const std::string& p : t.problems) complain(path + ": " + p);
   return t;
 }
 
@@ -30,15 +35,46 @@ output::~output() {
 }
 void output::write(const std::string& text) { std::fwrite(text.data(), 1, text.size(), file_); }
 void output::finish() {
-  const bool failed = std::ferror(file_) != 0 || std::fflush(file_) != 0;
+  bool failed = std::ferror(file_) != 0 || std::fflush(file_) != 0;
+  const bool own = file_ != stdout;
+  if (own && !failed) failed = std::fclose(std::exchange(file_, nullptr)) != 0;
   if (failed)
-    throw std::runtime_error((file_ == stdout ? "standard output" : path_) + ": " +
-                             std::strerror(errno));
+    throw std::runtime_error((own ? path_ : "standard output") + ": " + std::strerror(errno));
 }
 
+void complain(std::string_view text) {
+  const std::string line = fmt::format("weft-trace: {}\n", text);
+  static_cast<void>(std::fwrite(line.data(), 1, line.size(), stderr));
+}
+
+void print(const std::string& text) {
+  output out("-");
+  out.write(text);
+  out.finish();
+}
+
+namespace {
+
+// So that no file of ours takes the number of a standard stream that is closed, and with it what is
+// said on that stream. Writing to them still fails; a program that is run finds them closed.
+void keep_standard_streams() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (fcntl(fd, F_GETFD) < 0)
+      static_cast<void>(open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC));
+}
+
+int finish(const CLI::App& app, const CLI::ParseError& e, std::span<char* const> arguments) {
+  const int status = finish_usage(app, e, arguments);
+  if (std::cout.flush()) return status;
+  complain(std::string("standard output: ") + std::strerror(errno));
+  return 1;
+}
+
+}  // namespace
 }  // namespace weft::tools
 
 int main(int argc, char** argv) {
+  weft::tools::keep_standard_streams();
   CLI::App app{
       "Records what the scheduler of a weft program does, and shows it.\n\n"
       "  weft-trace record -o app.trace -- ./app     (or WEFT_TRACE=app.trace ./app)\n"
@@ -62,9 +98,9 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& e) {
-    return weft::tools::finish_usage(app, e, {argv, static_cast<std::size_t>(argc)});
+    return weft::tools::finish(app, e, {argv, static_cast<std::size_t>(argc)});
   } catch (const std::exception& e) {
-    fmt::print(stderr, "weft-trace: {}\n", e.what());
+    weft::tools::complain(e.what());
     return 1;
   }
 }

@@ -17,7 +17,9 @@ void add_profile(CLI::App& app) {
   what->file = "weft.folded";
   add_recording_options(*c, what);
   c->add_option("--hertz", *hertz, "With --pid: samples in a second of CPU time, 1 to 1000")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000))
+      ->needs(c->get_option("--pid"));
   c->callback([what, hertz] {
     check_recording(*what);
     if (what->process.pid == 0) launch(*what, "WEFT_PROFILE");

@@ -16,7 +16,9 @@ void add_report(CLI::App& app) {
   const auto options = std::make_shared<report_options>();
   c->add_option("FILE", *file, "The trace")->required();
   c->add_option("-o,--output", *out, "Where to write; - is standard output")->capture_default_str();
-  c->add_option("-n,--rows", options->rows, "Rows of each list")->capture_default_str();
+  c->add_option("-n,--rows", options->rows, "Rows of each list")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1'000'000'000));
   c->add_flag("!--no-bars", options->bars, "Percentiles only, no histograms");
   c->callback([=] {
     const model m = make_model(read_or_throw(*file));

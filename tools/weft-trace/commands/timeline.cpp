@@ -27,7 +27,7 @@ std::optional<std::int64_t> parse_moment(const char* option, const std::string& 
                        : unit == "ns"              ? 1
                                                    : 0;
   if (scale == 0 || !(value >= 0) || value * scale > 9e18)
-    throw std::runtime_error(fmt::format(
+    throw CLI::ValidationError(fmt::format(
         "{} takes a time since the trace began, such as 1.5s, 20ms or 300us, not \"{}\"", option,
         text));
   return static_cast<std::int64_t>(value * scale);
@@ -51,12 +51,14 @@ void add_timeline(CLI::App& app) {
   c->add_option(
        "--limit", a->options.limit,
        "At most so many stretches (runs and waits of fibers): a larger page is slow; 0: all")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::Range(0LL, 1'000'000'000'000LL));
   c->callback([a] {
     timeline_options& o = a->options;
     o.from = parse_moment("--from", a->from);
     o.to = parse_moment("--to", a->to);
-    if (o.from && o.to && *o.from >= *o.to) throw std::runtime_error("--from must be before --to");
+    if (o.from && o.to && *o.from >= *o.to)
+      throw CLI::ValidationError("--from must be before --to");
     o.title = a->file.substr(a->file.rfind('/') + 1);
     const std::string path = a->out.empty() ? a->file + ".html" : a->out;
     const model m = make_model(read_or_throw(a->file));
@@ -65,10 +67,10 @@ void add_timeline(CLI::App& app) {
     out.write(timeline_page(m, x, o));
     out.finish();
     if (const std::string missing = x.left_out(m); !missing.empty())
-      fmt::print(stderr, "weft-trace: the page {}\n", missing);
+      complain("the page " + missing);
     if (path != "-")
-      fmt::print("{}: {} fibers, {} runs, {} waits\n", path, x.fibers.size(), x.slices.size(),
-                 x.waits.size());
+      print(fmt::format("{}: {} fibers, {} runs, {} waits\n", path, x.fibers.size(),
+                        x.slices.size(), x.waits.size()));
   });
 }
 

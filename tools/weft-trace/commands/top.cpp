@@ -2,7 +2,6 @@
 // weft-trace top - a running process, seen again and again: on a terminal, or as text.
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -78,9 +77,7 @@ void print_as_text(const top_options& o, observer& process) {
          cut_to(render_top(o.process.pid, program, before, now), 1000, 10'000))
       text += line + "\n";
     if (!o.once) text += "\n";
-    // nobody reads
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-      return;
+    print(text);
     before = std::move(now);
   }
 }

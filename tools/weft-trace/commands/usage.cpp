@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "commands/commands.hpp"
+
 namespace weft::tools {
 namespace {
 
@@ -93,8 +95,8 @@ int finish_usage(const CLI::App& app, const CLI::ParseError& e, std::span<char* 
   std::string help = "weft-trace";
   const auto chosen = app.get_subcommands();
   if (!chosen.empty()) help += " " + chosen.front()->get_name();
-  fmt::print(stderr, "weft-trace: {}\n{} --help shows how it is used.\n",
-             what_is_wrong(app, e, arguments), help);
+  complain(
+      fmt::format("{}\n{} --help shows how it is used.", what_is_wrong(app, e, arguments), help));
   return usage_error;
 }
 

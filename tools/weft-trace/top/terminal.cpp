@@ -110,18 +110,19 @@ terminal::event terminal::wait(std::chrono::milliseconds most) {
   }
 }
 
-// An arrow is three bytes, which come together; a lone one is the key Escape.
+// An arrow is three bytes, which come together; a lone one is the key Escape. What comes behind
+// them is left for the next call.
 terminal::event terminal::read_key() {
-  char bytes[8];
-  const ssize_t got = read(STDIN_FILENO, bytes, 1);
-  if (got <= 0 || bytes[0] == 'q' || bytes[0] == 'Q' || bytes[0] == 3) return event::quit;
-  key_ = bytes[0] == '\r' ? enter_key : bytes[0];
+  char byte = 0;
+  const auto next = [&byte] { return read(STDIN_FILENO, &byte, 1) == 1; };
+  if (!next() || byte == 'q' || byte == 'Q' || byte == 3) return event::quit;
+  key_ = byte == '\r' ? enter_key : byte;
   pollfd more{STDIN_FILENO, POLLIN, 0};
-  if (key_ != escape || poll(&more, 1, 20) <= 0) return event::key;
-  const ssize_t rest = read(STDIN_FILENO, bytes, sizeof bytes);
-  if (rest < 2 || (bytes[0] != '[' && bytes[0] != 'O')) return event::redraw;
-  if (bytes[1] != 'A' && bytes[1] != 'B') return event::redraw;
-  key_ = bytes[1] == 'A' ? up : down;
+  if (key_ != escape || poll(&more, 1, 20) <= 0 || !next()) return event::key;
+  if (byte != '[' && byte != 'O') return event::redraw;
+  while (next() && byte < '@') continue;  // numbers, then the letter that ends it
+  if (byte != 'A' && byte != 'B') return event::redraw;
+  key_ = byte == 'A' ? up : down;
   return event::key;
 }
 
