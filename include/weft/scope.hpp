@@ -38,7 +38,7 @@ class scope_base {
   scope_base& operator=(const scope_base&) = delete;
 
  protected:
-  scope_base(std::size_t limit, std::chrono::steady_clock::time_point deadline) noexcept;
+  scope_base(std::size_t limit, std::chrono::steady_clock::time_point deadline);
   ~scope_base();
   void submit(task& t);  // may wait for the limit
   // Takes a place, without waiting. Then one of the next two is called.
@@ -77,7 +77,8 @@ class scope : detail::scope_base {
   /// A scope without limit and deadline.
   scope() noexcept : scope_base(no_limit, no_deadline) {}
   /// A scope in which at most `limit.value` children are alive at a time. At the limit spawn waits.
-  explicit scope(scope_limit limit) noexcept : scope_base(limit.value, no_deadline) {}
+  /// Throws: std::invalid_argument if the limit is 0.
+  explicit scope(scope_limit limit) : scope_base(limit.value, no_deadline) {}
 
   /// A scope with a deadline: at that moment a stop is requested on all present and future
   /// children, as by request_stop. If the deadline of an enclosing scope is earlier, it counts
@@ -95,8 +96,8 @@ class scope : detail::scope_base {
   /// ```
   explicit scope(scope_deadline deadline) noexcept : scope_base(no_limit, deadline.value) {}
   /// A scope with both.
-  scope(scope_limit limit, scope_deadline deadline) noexcept
-      : scope_base(limit.value, deadline.value) {}
+  /// Throws: std::invalid_argument if the limit is 0.
+  scope(scope_limit limit, scope_deadline deadline) : scope_base(limit.value, deadline.value) {}
 
   /// Joins the children, and rethrows the first failure unless `join` has done so.
   ///

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <exception>
 #include <new>
+#include <stdexcept>
 
 #include "api/scope_core.hpp"
 
@@ -24,7 +25,10 @@ scope_core& scope_base::core() noexcept {
 const scope_core& scope_base::core() const noexcept {
   return *std::launder(reinterpret_cast<const scope_core*>(storage_));
 }
-scope_base::scope_base(std::size_t limit, std::chrono::steady_clock::time_point deadline) noexcept {
+scope_base::scope_base(std::size_t limit, std::chrono::steady_clock::time_point deadline) {
+  if (limit == 0)
+    throw std::invalid_argument(
+        "weft::scope: the limit is 0; no child could ever start, at least one must be allowed");
   static_assert(sizeof(scope_core) <= sizeof(storage_) && alignof(scope_core) <= 16);
   ::new (static_cast<void*>(storage_)) scope_core(limit, deadline);
 }

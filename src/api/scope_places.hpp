@@ -7,7 +7,6 @@
 // and passes on a stop. `Types` says how its agents park and are woken. `Agent` is a callable that
 // returns the calling agent; it is called only if that has to wait.
 
-#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -24,8 +23,8 @@ class basic_scope_places {
   using agent = typename Types::agent;
   using ticket = typename Types::ticket;
 
-  explicit basic_scope_places(std::size_t limit) noexcept
-      : limit_(std::max<std::size_t>(limit, 1)) {}
+  /// `limit` is at least 1.
+  explicit basic_scope_places(std::size_t limit) noexcept : limit_(limit) {}
 
   // ---- under the lock
   [[nodiscard]] std::size_t taken() const noexcept { return taken_; }

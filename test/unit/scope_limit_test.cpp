@@ -51,11 +51,15 @@ TEST_CASE("at most `limit` children are alive") {
   });
 }
 
-TEST_CASE("a limit of zero is a limit of one") {
+TEST_CASE("a limit of zero is refused, the largest is none") {
   each_fiber([] {
+    const auto later = std::chrono::steady_clock::now() + 1h;
+    CHECK_THROWS_AS(weft::scope(weft::scope_limit{0}), std::invalid_argument);
+    CHECK_THROWS_AS(weft::scope(weft::scope_limit{0}, weft::scope_deadline{later}),
+                    std::invalid_argument);
     std::atomic<int> ran{0};
     {
-      weft::scope s{weft::scope_limit{0}};
+      weft::scope s{weft::scope_limit{static_cast<std::size_t>(-1)}};
       for (int i = 0; i < 10; ++i) s.spawn([&] { ++ran; });
     }
     CHECK(ran == 10);
