@@ -213,20 +213,19 @@ class selector {
   /// Throws: std::out_of_range.
   void disable(std::size_t index) { enabled_.at(index) = false; }
   /// Makes a disabled case take part again.
-  /// Throws: std::out_of_range.
-  void enable(std::size_t index) { enabled_.at(index) = true; }
+  /// Throws: std::out_of_range; std::invalid_argument if it was removed.
+  void enable(std::size_t index) {
+    check(index, "weft::selector::enable: that case was removed");
+    enabled_[index] = true;
+  }
   /// Drops the case: what it refers to may be destroyed then. The others keep their index. May be
   /// called from the function of a case; if of this case, the case is dropped after the function.
   /// Throws: std::out_of_range; std::invalid_argument if it was removed already.
   /// Example: test/unit/selector_test.cpp
   void remove(std::size_t index) {
-    if (cases_.at(index) == nullptr)
-      throw std::invalid_argument("weft::selector::remove: that case was removed already");
+    check(index, "weft::selector::remove: that case was removed already");
     enabled_[index] = false;
-    call_under_way* outermost = nullptr;
-    for (call_under_way* c = running_; c != nullptr; c = c->outer)
-      if (c->index == index) outermost = c;
-    if (outermost != nullptr)
+    if (call_under_way* const outermost = outermost_call(index))
       outermost->drops = true;
     else
       drop(index);
@@ -268,6 +267,18 @@ class selector {
     call_under_way* const outer;
     bool drops = false;
   };
+  /// The one that drops the case, if it is removed.
+  call_under_way* outermost_call(std::size_t index) const noexcept {
+    call_under_way* outermost = nullptr;
+    for (call_under_way* c = running_; c != nullptr; c = c->outer)
+      if (c->index == index) outermost = c;
+    return outermost;
+  }
+  void check(std::size_t index, const char* removed) const {
+    const call_under_way* const call = outermost_call(index);
+    if (cases_.at(index) == nullptr || (call != nullptr && call->drops))
+      throw std::invalid_argument(removed);
+  }
   void drop(std::size_t index) noexcept {
     cases_[index].reset();
     ++removed_;

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -67,4 +68,27 @@ TEST_CASE("select [selector]: a select within the function of a case, which is r
   CHECK(in.select() == self);
   CHECK(alive.use_count() == 1);
   CHECK_THROWS_AS(in.remove(self), std::invalid_argument);
+}
+
+TEST_CASE("select [selector]: a case that was removed is not enabled, even by itself") {
+  weft::channel<int> a(4), b(4);
+  weft::selector in;
+  std::size_t self = 0;
+  self = in.add(weft::on_receive(a, [&](std::optional<int>) {
+    in.remove(self);
+    CHECK_THROWS_AS(in.remove(self), std::invalid_argument);
+    CHECK_THROWS_AS(in.enable(self), std::invalid_argument);
+  }));
+  const std::size_t other = in.add(weft::on_receive(b, [](std::optional<int>) {}));
+  a.send(1);
+  CHECK(in.select() == self);
+  CHECK_THROWS_AS(in.enable(self), std::invalid_argument);
+  CHECK_THROWS_AS(in.enable(7), std::out_of_range);
+  b.send(1);
+  CHECK(in.select() == other);
+  CHECK(in.add(weft::on_receive(a, [](std::optional<int>) {})) == self);
+  in.disable(self);
+  in.enable(self);
+  a.send(2);
+  CHECK(in.select() == self);
 }
