@@ -83,11 +83,17 @@ class promise_base {
   /// Throws: std::future_error (future_already_retrieved, no_state).
   [[nodiscard]] auto get_future();
   /// Makes the future ready with an exception.
-  /// Throws: std::future_error (promise_already_satisfied, no_state).
-  void set_exception(std::exception_ptr error) { need().set_error(std::move(error)); }
+  /// Throws: std::future_error (promise_already_satisfied, no_state); std::invalid_argument if
+  /// `error` is null.
+  void set_exception(std::exception_ptr error) {
+    future_state<T>& s = need();
+    require_error(error);
+    s.set_error(std::move(error));
+  }
   /// The same, at the end of the calling fiber or thread, after its fiber_local values are gone.
   void set_exception_at_thread_exit(std::exception_ptr error) {
     future_state<T>& s = need();
+    require_error(error);
     publish_at_exit(state_, [&] { s.set_error_quietly(std::move(error)); });
   }
 

@@ -92,6 +92,20 @@ TEST_CASE("future: errors are the standard's") {
   CHECK(error_of([&] { old.get(); }) == std::future_errc::broken_promise);
 }
 
+TEST_CASE("future: no exception is none") {
+  weft::run([] {
+    weft::promise<int> p;
+    auto f = p.get_future();
+    CHECK_THROWS_AS(p.set_exception(nullptr), std::invalid_argument);
+    CHECK_THROWS_AS(p.set_exception_at_thread_exit(nullptr), std::invalid_argument);
+    CHECK(f.wait_for(0s) == std::future_status::timeout);
+    p.set_value(4);
+    CHECK(f.get() == 4);
+    weft::promise<int> gone = std::move(p);
+    CHECK(error_of([&] { p.set_exception(nullptr); }) == std::future_errc::no_state);
+  });
+}
+
 TEST_CASE("future: an exception arrives; a value that throws while it is stored leaves it empty") {
   weft::run([] {
     weft::promise<int> p;

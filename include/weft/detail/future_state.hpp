@@ -17,6 +17,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <stdexcept>
 #include <stop_token>
 #include <utility>
 
@@ -30,6 +31,12 @@ namespace weft {
 namespace WEFT_API detail {
 
 [[noreturn]] inline void throw_future_error(std::future_errc why) { throw std::future_error(why); }
+
+/// With none the future would be ready and have neither an error nor a value.
+inline void require_error(const std::exception_ptr& error) {
+  if (error == nullptr)
+    throw std::invalid_argument("weft::promise: set_exception was given no exception");
+}
 
 template <class T>
 struct future_value {
