@@ -26,7 +26,7 @@ namespace WEFT_API trace {
 struct options {
   /// The file. It is created, or emptied.
   std::string path = "weft.trace";
-  /// Bytes of memory between the threads and the disk.
+  /// Bytes of memory between the threads and the disk; at most 1 TiB.
   std::size_t memory = std::size_t{32} << 20;
   /// If true, a crash (a fatal signal, std::abort) writes what is in memory before the process
   /// ends. The handlers that were there before get the signal afterwards.
@@ -35,8 +35,8 @@ struct options {
 
 /// How to keep the last moments in memory.
 struct flight_options {
-  /// Bytes of memory for the last seconds. An event takes about six. Each thread that has ever
-  /// recorded holds 32 KiB of it.
+  /// Bytes of memory for the last seconds; at most 1 TiB. An event takes about six. Each thread
+  /// that has ever recorded holds 32 KiB of it.
   std::size_t memory = std::size_t{16} << 20;
   /// The file that a crash, a stall or the signal writes, anew each time.
   std::string path = "weft-flight.trace";
@@ -51,7 +51,8 @@ struct flight_options {
 
 /// Records into a file until stop() or the end of the process. May be called on any thread.
 /// Blocks: the calling thread, for some milliseconds.
-/// Throws: std::system_error with device_or_resource_busy if a recording runs already; the error of
+/// Throws: std::system_error with device_or_resource_busy if a recording runs already;
+/// invalid_argument for an option out of its range and a path with a zero byte; the error of
 /// opening the file.
 /// Example: test/trace/record_test.cpp
 void start(const options& o);

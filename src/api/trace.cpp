@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/lock_guard.hpp"
+#include "base/zero_byte.hpp"
 #include "debug/peek.hpp"
 #include "os/os.hpp"
 #include "sched/runtime_entry.hpp"
@@ -77,6 +78,7 @@ void write_fibers(recorder::trace_file& file, recorder::snapshot_mode how) {
 }
 
 void begin(const recorder::session_options& o) {
+  weft::detail::refuse_zero_byte(o.path, "weft::trace: the path");
   std::string what;
   if (const auto ec = recorder::start_session(o, &write_fibers, what))
     throw std::system_error(ec, "weft::trace: " + what);
@@ -111,7 +113,8 @@ flight_options parse_flight(std::string_view text) {
   const std::size_t colon = text.find(':');
   std::size_t mib = 0;
   number(text.substr(0, colon), mib);
-  if (mib == 0 || mib > std::size_t{1} << 20) refuse("the size must be between 1 and 1048576 MiB");
+  if (mib == 0 || mib > recorder::most_memory >> 20)
+    refuse("the size must be between 1 and 1048576 MiB");
   o.memory = mib << 20;
   if (colon == std::string_view::npos) return o;
   text.remove_prefix(colon + 1);
@@ -147,6 +150,7 @@ void start_flight_recorder(const flight_options& o) {
 }
 
 void snapshot(const std::string& path) {
+  weft::detail::refuse_zero_byte(path, "weft::trace::snapshot: the path");
   if (const auto ec = recorder::write_snapshot(path.c_str()))
     throw std::system_error(ec, "weft::trace::snapshot: " + path);
 }

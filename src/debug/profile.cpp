@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "base/lock_guard.hpp"
+#include "base/zero_byte.hpp"
 #include "debug/code_location.hpp"
 #include "debug/link_register.hpp"
 #include "debug/profile_signal.hpp"
@@ -278,6 +279,7 @@ void stop_at_exit() noexcept {
 void start(const options& o) {
   if (o.hertz < 1 || o.hertz > 1000)
     refuse("options::hertz is " + std::to_string(o.hertz) + "; it must be 1 to 1000");
+  weft::detail::refuse_zero_byte(o.path, "weft::profile: options::path");
   const base::lock_guard guard(running_lock);
   if (running != nullptr)
     throw std::system_error(std::make_error_code(std::errc::device_or_resource_busy),

@@ -7,6 +7,7 @@
 
 #include <weft/offload.hpp>
 
+#include "base/zero_byte.hpp"
 #include "net/file_calls.hpp"
 #include "net/message_window.hpp"
 #include "net/operation.hpp"
@@ -48,6 +49,10 @@ std::int64_t on_file(detail::poll_descriptor* d, std::error_code& ec, Call&& cal
 
 file file::open(const std::string& path, int flags, unsigned mode, std::error_code& ec) noexcept {
   file f;
+  if (detail::has_zero_byte(path)) {
+    ec = std::make_error_code(std::errc::invalid_argument);
+    return f;
+  }
   int number = -1;
   try {
     f.path_ = path;
@@ -68,7 +73,9 @@ file file::open(const std::string& path, int flags, unsigned mode, std::error_co
 file::file(const std::string& path, int flags, unsigned mode) {
   std::error_code ec;
   *this = open(path, flags, mode, ec);
-  if (ec) throw std::system_error(ec, "weft: opening the file " + path + detail::remedy_for(ec));
+  if (ec)
+    throw std::system_error(
+        ec, "weft: opening the file " + detail::one_line(path) + detail::remedy_for(ec));
 }
 
 file file::adopt(int number) {

@@ -18,6 +18,7 @@
 
 #include <weft/offload.hpp>
 
+#include "base/zero_byte.hpp"
 #include "net/calls.hpp"
 #include "net/file_calls.hpp"
 #include "net/operation.hpp"
@@ -82,6 +83,17 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts, const char
   return p;
 }
 
+// The child would get what is in front of a zero byte.
+void check_texts(const process_options& o) {
+  detail::refuse_zero_byte(o.program, "weft::process: the program's name");
+  detail::refuse_zero_byte(o.directory, "weft::process: the directory");
+  for (const std::string& a : o.arguments)
+    detail::refuse_zero_byte(a, "weft::process: an argument");
+  if (o.environment)
+    for (const std::string& v : *o.environment)
+      detail::refuse_zero_byte(v, "weft::process: a variable of the environment");
+}
+
 // Out of the way of what the child opens and duplicates before its turn comes: where this process
 // has closed its own standard streams, a pipe gets their numbers. -errno; the end is closed then.
 [[gnu::noinline]] int above_standard(int end) noexcept {
@@ -136,6 +148,7 @@ bool exit_status::exited() const noexcept { return how_ == CLD_EXITED; }
 bool exit_status::dumped_core() const noexcept { return how_ == CLD_DUMPED; }
 
 process::process(const process_options& options) {
+  check_texts(options);
   spawn_actions actions;
   const child_end in(actions, options.input, STDIN_FILENO, input_);
   const child_end out(actions, options.output, STDOUT_FILENO, output_);

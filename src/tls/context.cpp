@@ -15,6 +15,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "base/zero_byte.hpp"
 #include "tls/context_state.hpp"
 #include "tls/engine_state.hpp"
 #include "tls/error.hpp"
@@ -46,6 +47,7 @@ bio_ptr bio_over(std::string_view text) {
   return b;
 }
 bio_ptr open_file(const std::string& path, const error_queue& errors) {
+  weft::detail::refuse_zero_byte(path, "weft: tls: the path");
   bio_ptr b(::BIO_new_file(path.c_str(), "r"));
   require(b != nullptr, errors, "reading " + path);
   return b;
@@ -168,6 +170,7 @@ void context::add_ca(std::string_view pem) {
   state_->trusts = true;
 }
 void context::add_ca_file(const std::string& path) {
+  weft::detail::refuse_zero_byte(path, "weft: tls: the path");
   const error_queue errors;
   require(::SSL_CTX_load_verify_file(native_handle(), path.c_str()) == 1, errors,
           "authorities in " + path);
@@ -178,6 +181,7 @@ void context::add_ca_file(const std::string& path) {
   state_->trusts = true;
 }
 void context::add_ca_directory(const std::string& path) {
+  weft::detail::refuse_zero_byte(path, "weft: tls: the path");
   const error_queue errors;
   require(::SSL_CTX_load_verify_dir(native_handle(), path.c_str()) == 1, errors,
           "authorities in " + path);
@@ -239,6 +243,7 @@ void context::add_server_name(std::string_view name, const context& other) {
 }
 
 void context::log_keys(const std::string& path) {
+  weft::detail::refuse_zero_byte(path, "weft: tls: the path");
   const int f = detail::open_key_log(path.c_str());
   if (f < 0) throw std::system_error(-f, std::generic_category(), "weft: tls: key log " + path);
   if (state_->key_log >= 0) ::close(state_->key_log);

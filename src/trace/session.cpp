@@ -208,6 +208,10 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
     what = "recording already, into " + s.options.path + "; stop that first";
     return std::make_error_code(std::errc::device_or_resource_busy);
   }
+  if (o.memory > most_memory) {
+    what = std::to_string(o.memory) + " bytes of memory; the most is 1 TiB";
+    return std::make_error_code(std::errc::invalid_argument);
+  }
   prepare_clock();
   const auto wanted = std::max(fewest_blocks, static_cast<std::uint32_t>(o.memory / block_bytes));
   if (const auto ec = need_blocks(wanted)) {

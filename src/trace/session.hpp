@@ -14,6 +14,9 @@ class trace_file;
 
 enum class session_kind : std::uint8_t { none, file, flight };
 
+/// Of all rings together.
+inline constexpr std::size_t most_memory = std::size_t{1} << 40;
+
 struct session_options {
   session_kind kind = session_kind::file;
   // of the file; flight: of snapshots without a path of their own

@@ -150,6 +150,18 @@ TEST_CASE("io::file: offsets that no file has are refused, and move nothing") {
   });
 }
 
+TEST_CASE("io::file: a path with a zero byte names no file") {
+  using namespace std::string_literals;
+  each_fiber([] {
+    const temporary_path path;
+    const std::string longer = path.text + "\0.old"s;
+    std::error_code ec;
+    CHECK(!file::open(longer, O_RDONLY, 0, ec).is_open());
+    CHECK(ec == std::errc::invalid_argument);
+    CHECK_THROWS_WITH_AS(file(longer, O_RDONLY), doctest::Contains(".old"), std::system_error);
+  });
+}
+
 TEST_CASE("io::file: adopt, release and moving") {
   each_fiber([] {
     const temporary_path path;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <string>
@@ -103,4 +104,27 @@ TEST_CASE("a time to wait that is longer than the clock") {
   weft::options o;
   o.shutdown_timeout = std::chrono::milliseconds::max();
   with_runtime(o, [](weft::runtime& rt) { rt.spawn(park_until_stopped).detach(); });
+}
+
+TEST_CASE("options of a recording: paths with a zero byte and sizes beyond reason are refused") {
+  using namespace std::string_literals;
+  namespace trace = weft::trace;
+  const std::string path = "/tmp/weft_trace\0x"s;
+  const auto is_refused = [](auto call) {
+    try {
+      call();
+    } catch (const std::system_error& e) {
+      return e.code() == std::errc::invalid_argument;
+    }
+    return false;
+  };
+  CHECK(is_refused([&] { trace::start(path); }));
+  CHECK(is_refused([&] { trace::start_flight_recorder({.path = path}); }));
+  // The number of blocks has 32 bits: the first was none.
+  CHECK(is_refused([] { trace::start_flight_recorder({.memory = std::size_t{1} << 47}); }));
+  CHECK(is_refused([] { trace::start_flight_recorder({.memory = SIZE_MAX}); }));
+  CHECK_FALSE(trace::is_recording());
+  trace::start_flight_recorder({.memory = 0});  // the fewest blocks
+  CHECK(is_refused([&] { trace::snapshot(path); }));
+  trace::stop();
 }

@@ -148,6 +148,19 @@ TEST_CASE("process: signals that are blocked here are not in the child") {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+TEST_CASE("process: a text with a zero byte is refused, not cut") {
+  using namespace std::string_literals;
+  each_fiber([] {
+    const auto check_refused = [](const weft::process_options& o) {
+      CHECK_THROWS_WITH_AS(process{o}, doctest::Contains("zero byte"), std::system_error);
+    };
+    check_refused({.program = "true\0x"s});
+    check_refused({.program = "true", .arguments = {"a", "b\0c"s}});
+    check_refused({.program = "true", .environment = std::vector{"NAME=va\0lue"s}});
+    check_refused({.program = "true", .directory = "/tmp\0x"s});
+  });
+}
+
 TEST_CASE("process: what cannot be started is told" *
           not_under_qemu("its vfork(2) is a fork, so posix_spawn(3) never tells of errors")) {
   each_fiber([] {

@@ -275,6 +275,8 @@ TEST_CASE("it says what is wrong") {
   o.path = "/nonexistent/directory/file";
   CHECK_THROWS_WITH_AS(weft::profile::start(o), doctest::Contains("/nonexistent/directory/file"),
                        std::system_error);
+  o.path = std::string("/tmp/weft_profile\0x", 19);
+  CHECK_THROWS_WITH_AS(weft::profile::start(o), doctest::Contains("zero byte"), std::system_error);
   o = file.options(100);
   o.signal = 9;
   CHECK_THROWS_AS(weft::profile::start(o), std::system_error);

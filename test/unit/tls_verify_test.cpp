@@ -248,3 +248,15 @@ TEST_CASE("tls: keys are logged if asked, and only then") {
     CHECK((facts.st_mode & 0777) == 0600);
   });
 }
+
+TEST_CASE("tls: a path with a zero byte names no file") {
+  using namespace std::string_literals;
+  auto server = weft::tls::context::server();
+  const std::string path = "/dev/null\0x"s;
+  const auto refused = [](auto call) { return thrown_by(call) == std::errc::invalid_argument; };
+  CHECK(refused([&] { server.use_certificate_chain_file(path); }));
+  CHECK(refused([&] { server.use_private_key_file(path); }));
+  CHECK(refused([&] { server.add_ca_file(path); }));
+  CHECK(refused([&] { server.add_ca_directory(path); }));
+  CHECK(refused([&] { server.log_keys(path); }));
+}

@@ -38,7 +38,7 @@ class file {
   ///
   /// Blocks: the fiber.
   /// Throws: std::system_error: no_such_file_or_directory, permission_denied, file_exists,
-  /// too_many_files_open, ..., with the path.
+  /// too_many_files_open, ..., with the path; invalid_argument if the path has a zero byte.
   /// Example: test/unit/examples_waiting_test.cpp [file]
   /// ```
   ///   weft::io::file numbers(path, O_RDWR | O_CREAT | O_TRUNC);
