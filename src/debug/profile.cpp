@@ -29,6 +29,7 @@
 #include <vector>
 
 #include <cxxabi.h>
+#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@
 #include "debug/profile_signal.hpp"
 #include "os/errno_guard.hpp"
 #include "os/os.hpp"
+#include "os/standard_streams.hpp"
 #include "sched/worker.hpp"
 #include "trace/event.hpp"
 #include "watch/metrics.hpp"
@@ -269,6 +271,19 @@ void stop_at_exit() noexcept {
   });
 }
 
+std::FILE* open_file(const std::string& path) {
+  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  int error = os::error_number();
+  if (fd >= 0 && (fd = os::above_standard_streams(fd)) < 0) error = -fd;
+  std::FILE* const file = fd >= 0 ? ::fdopen(fd, "w") : nullptr;
+  if (file != nullptr) return file;
+  if (fd >= 0) {
+    error = os::error_number();
+    ::close(fd);
+  }
+  throw std::system_error(error, std::generic_category(), "weft::profile: " + path);
+}
+
 [[noreturn]] void refuse(const std::string& text) {
   throw std::system_error(std::make_error_code(std::errc::invalid_argument),
                           "weft::profile: " + text);
@@ -287,11 +302,9 @@ void start(const options& o) {
   if (const auto ec = os::install_signal_handler(o.signal, &on_profile_signal))
     throw std::system_error(
         ec, "weft::profile: no handler for options::signal " + std::to_string(o.signal));
-  std::FILE* file = std::fopen(o.path.c_str(), "we");
-  if (file == nullptr)
-    throw std::system_error(os::error_number(), std::generic_category(),
-                            "weft::profile: " + o.path);
-  running = new collector(o, file);
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(open_file(o.path), &std::fclose);
+  running = new collector(o, file.get());
+  static_cast<void>(file.release());
   stop_at_exit();
 }
 

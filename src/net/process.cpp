@@ -23,6 +23,7 @@
 #include "net/file_calls.hpp"
 #include "net/operation.hpp"
 #include "os/errno_guard.hpp"
+#include "os/standard_streams.hpp"
 #include "sched/park.hpp"
 
 namespace weft {
@@ -94,16 +95,6 @@ void check_texts(const process_options& o) {
       detail::refuse_zero_byte(v, "weft::process: a variable of the environment");
 }
 
-// Out of the way of what the child opens and duplicates before its turn comes: where this process
-// has closed its own standard streams, a pipe gets their numbers. -errno; the end is closed then.
-[[gnu::noinline]] int above_standard(int end) noexcept {
-  if (end > STDERR_FILENO) return end;
-  const int moved = ::fcntl(end, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  const int result = moved >= 0 ? moved : -os::error_number();
-  detail::call_close(end);
-  return result;
-}
-
 // The child's end of a pipe, if it has one: blocking, closed here when the child has it.
 struct child_end {
   child_end(spawn_actions& actions, stdio what, int number, io::pipe_end& ours) {
@@ -112,7 +103,8 @@ struct child_end {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) refuse(os::error_number(), "making a pipe");
     const int mine = number == STDIN_FILENO ? 1 : 0;
-    theirs = above_standard(ends[1 - mine]);
+    // out of the way of what the child opens and duplicates before its turn comes
+    theirs = os::above_standard_streams(ends[1 - mine]);
     try {
       if (theirs < 0) refuse(-theirs, "making a pipe");
       ours = io::pipe_end::adopt(ends[mine]);

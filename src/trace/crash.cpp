@@ -8,6 +8,7 @@
 //
 // No lock is taken and nothing is allocated. Other threads run on; what they change meanwhile fails
 // its checksum.
+#include <cstring>
 #include <ctime>
 
 #include "os/os.hpp"
@@ -32,6 +33,16 @@ void write_all(trace_file& file) noexcept {
   file.end();
 }
 
+// strerror may allocate.
+void tell_lost(const char* what, int error) noexcept {
+  os::write_stderr(what);
+  os::write_stderr(words.path);
+  os::write_stderr(": ");
+  const char* const text = strerrordesc_np(error);
+  os::write_stderr(text != nullptr ? text : "unknown error");
+  os::write_stderr("\n");
+}
+
 bool on_crash(int, siginfo_t*, void*) {
   write_last_words();
   return false;
@@ -51,16 +62,19 @@ void write_last_words() noexcept {
     return true;
   });
   if (kind == session_kind::file) {
-    write_all(session().file);
+    trace_file& file = session().file;
+    write_all(file);
+    if (file.error() != 0) tell_lost("weft: the trace could not be written to ", file.error());
     return;
   }
-  if (own_file.open(words.path) != 0) {
-    os::write_stderr("weft: the flight recorder cannot write its file\n");
-    return;
+  int error = own_file.open(words.path);
+  if (error == 0) {
+    own_file.header(flag_flight | flag_crash);
+    write_all(own_file);
+    error = own_file.close();
   }
-  own_file.header(flag_flight | flag_crash);
-  write_all(own_file);
-  static_cast<void>(own_file.close());
+  if (error != 0)
+    return tell_lost("weft: the flight recorder's last moments could not be written to ", error);
   os::write_stderr("weft: the flight recorder's last moments are in ");
   os::write_stderr(words.path);
   os::write_stderr("\n");

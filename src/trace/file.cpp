@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "os/errno_guard.hpp"
+#include "os/standard_streams.hpp"
 #include "trace/call_sites.hpp"
 #include "trace/clock.hpp"
 #include "trace/event.hpp"
@@ -64,6 +65,8 @@ void refresh_modules() noexcept {
 int trace_file::open(const char* path) noexcept {
   fd_ = ::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   error_ = fd_ < 0 ? os::error_number() : 0;
+  fd_ = os::above_standard_streams(fd_);
+  if (error_ == 0 && fd_ < 0) error_ = -fd_;
   size_ = 0;
   used_ = 0;
   return error_;

@@ -9,6 +9,7 @@
 #include "trace/session.hpp"
 
 #include <cerrno>
+#include <climits>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -19,6 +20,7 @@
 #include <utility>
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <weft/detail/deadline.hpp>
 
@@ -185,6 +187,14 @@ void prepare_process() {
   });
 }
 
+// What is opened later: the process may have changed its directory then. As it is, if that has no
+// name.
+std::string absolute(const std::string& path) {
+  char here[PATH_MAX];
+  if (path.starts_with('/') || path.empty() || getcwd(here, sizeof here) == nullptr) return path;
+  return std::string(here) + "/" + path;
+}
+
 bool on_snapshot_signal(int, siginfo_t*, void*) {
   if (words.kind.load(std::memory_order_relaxed) != session_kind::flight) return false;
   request_snapshot();
@@ -220,6 +230,7 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
   }
   const bool flight = o.kind == session_kind::flight;
   session_options kept = o;  // while nothing is open yet: it may find no memory
+  kept.path = absolute(o.path);
   if (!flight) {
     if (const int error = s.file.open(o.path.c_str())) {
       what = "cannot write " + o.path;
@@ -238,7 +249,7 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
       return ec;
     }
   s.options = std::move(kept);
-  std::snprintf(words.path, sizeof words.path, "%s", o.path.c_str());
+  std::snprintf(words.path, sizeof words.path, "%s", s.options.path.c_str());
   s.fibers = fibers;
   s.fibers_not_before = 0;
   s.ends.store(false, std::memory_order_relaxed);

@@ -3,6 +3,7 @@
 // trace/session_state.hpp - what session.cpp and crash.cpp share.
 
 #include <atomic>
+#include <climits>
 #include <cstdint>
 #include <mutex>
 #include <thread>
@@ -45,7 +46,7 @@ struct session_words {
   basic_last_words<> last;                // [TRACE-6]
   std::atomic<std::uint64_t> written{0};  // bytes of the last file
   std::atomic<fiber_table> fibers{nullptr};
-  char path[1024] = {};
+  char path[PATH_MAX] = {};
 };
 extern constinit session_words words;
 

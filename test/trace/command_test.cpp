@@ -254,6 +254,42 @@ TEST_CASE("WEFT_FLIGHT_RECORDER: the last moments of a crash") {
         std::string::npos);
 }
 
+TEST_CASE("a crash says which file could not be written, and why") {
+  const directory d;
+  const std::string lost = "weft: the flight recorder's last moments could not be written to ";
+  for (const auto& [setting, text] : std::map<std::string, std::string>{
+           {"WEFT_FLIGHT_RECORDER=1:/dev/full", lost + "/dev/full: No space left on device\n"},
+           {"WEFT_FLIGHT_RECORDER=1:" + d.file("none/a"),
+            lost + d.file("none/a") + ": No such file or directory\n"},
+           {"WEFT_TRACE=/dev/full",
+            "weft: the trace could not be written to /dev/full: No space left on device\n"}}) {
+    const result r = run(setting + " " + program + " abort");
+    CAPTURE(r.out);
+    CHECK(r.out.find(text) != std::string::npos);
+    CHECK(r.out.find("last moments are in") == std::string::npos);
+  }
+}
+
+TEST_CASE("WEFT_FLIGHT_RECORDER: the directory is that of the start, not of the crash") {
+  const directory d;
+  const result r =
+      run("cd " + d.path + " && WEFT_FLIGHT_RECORDER=1:flight " + program + " 'abort elsewhere'");
+  CAPTURE(r.out);
+  CHECK(r.out.find("last moments are in " + d.file("flight")) != std::string::npos);
+  check_report(r.out, d.file("flight"));
+}
+
+TEST_CASE("WEFT_TRACE, WEFT_PROFILE: what is said on a closed stream does not end in the file") {
+  const directory d;
+  const std::string t = d.file("a"), p = d.file("b");
+  run("{ WEFT_TRACE=" + t + " " + program + " abort 0<&- 2>&-; }");
+  const result r = run(tool + " report " + t);
+  CHECK(r.status == 0);
+  CHECK(r.out.find("damaged") == std::string::npos);
+  run("{ WEFT_PROFILE=" + p + " WEFT_SCHEDTRACE=10 " + program + " hog 0<&- 2>&-; }");
+  CHECK(run("grep -c weft-sched " + p).out == "0\n");
+}
+
 TEST_CASE("weft-trace: errors that help") {
   const directory d;
   result r = run(tool + " report " + d.file("missing"));
