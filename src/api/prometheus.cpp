@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/utf8.hpp"
+
 namespace weft {
 namespace {
 
@@ -34,12 +36,16 @@ class page {
     labels& add(std::string_view name, std::string_view value) {
       text_ += text_.empty() ? "{" : ",";
       text_.append(name).append("=\"");
-      for (const char c : value) {
-        if (c == '\\' || c == '"') text_ += '\\';
-        if (c == '\n')
+      while (!value.empty()) {
+        const std::size_t length = detail::utf8_length(value);
+        const std::string_view next = value.substr(0, length == 0 ? 1 : length);
+        value.remove_prefix(next.size());
+        if (length == 0)
+          text_ += "\xef\xbf\xbd";  // U+FFFD: the page is UTF-8
+        else if (next == "\n")
           text_ += "\\n";
         else
-          text_ += c;
+          text_.append(next == "\\" || next == "\"" ? "\\" : "").append(next);
       }
       text_ += '"';
       return *this;

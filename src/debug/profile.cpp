@@ -34,6 +34,8 @@
 #include <unistd.h>
 
 #include "base/lock_guard.hpp"
+#include "base/one_line.hpp"
+#include "base/utf8.hpp"
 #include "base/zero_byte.hpp"
 #include "debug/code_location.hpp"
 #include "debug/link_register.hpp"
@@ -144,7 +146,7 @@ class collector {
 
   void take(sampled_thread& t) {
     t.ring.take([&](const profile_sample& s) {
-      if (s.name[0] != 0) names_.try_emplace(s.fiber, s.name);
+      if (s.name[0] != 0) names_.try_emplace(s.fiber, without_half_character(s.name));
       if (s.spawned_at != 0) sites_.try_emplace(s.fiber, s.spawned_at);
       stack_key key{s.at == profile_sample::where::fiber ? s.fiber : 0,
                     s.at,
@@ -194,9 +196,8 @@ class collector {
       std::string line;
       if (key.at == profile_sample::where::fiber) {
         const auto name = names_.find(key.fiber);
-        line = name != names_.end() ? name->second : "(unnamed)";
-        for (char& c : line)
-          if (c == ';' || c == '\n') c = ':';
+        line = name != names_.end() ? one_line(name->second) : "(unnamed)";
+        std::replace(line.begin(), line.end(), ';', ':');
         const auto site = sites_.find(key.fiber);
         line.append(";").append(site != sites_.end() ? site_text(site->second)
                                                      : "(spawned before the profile)");

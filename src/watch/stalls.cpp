@@ -7,6 +7,7 @@
 #include <new>
 #include <string_view>
 
+#include "base/utf8.hpp"
 #include "sched/hooks.hpp"
 #include "sched/user_hook.hpp"
 #include "trace/session.hpp"
@@ -98,7 +99,7 @@ void stalls::report() noexcept {
       stall_report report{
           w.stall.told_fiber, {}, std::chrono::nanoseconds(w.stall.told_ns), w.stall.told_kind, {}};
       try {
-        report.fiber_name = w.stall.told_name;
+        report.fiber_name = without_half_character(w.stall.told_name);
         if (f != nullptr) report.calls = upper.calls_of(*f, w.stall.told_fiber);
       } catch (const std::bad_alloc&) {  // told without
       }

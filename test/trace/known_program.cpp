@@ -66,7 +66,7 @@ void convoy(const weft::runtime& rt) {
 // A name with all that a report of lines, a folded stack and JSON each take amiss.
 void names() {
   weft::attributes a;
-  a.name = "two\nlines;\"caf\u00e9\"";
+  a.name = "two\nlines;\"caf\u00e9\"\xff";
   weft::spawn(a, [] {
     static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(2)));
   }).join();

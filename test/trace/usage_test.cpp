@@ -281,12 +281,12 @@ TEST_CASE("names with line breaks, quotes and UTF-8: one line in every text, who
   const directory d;
   const std::string t = d.file("a.trace");
   REQUIRE(run(tool + " record -o " + t + " -- " + program + " names").status == 0);
-  const std::string shown = "two\\nlines;\"caf\u00e9\"";
+  const std::string shown = "two\\nlines;\"caf\u00e9\"\\xff";
   const result report = run(tool + " report --no-bars " + t);
   CHECK(report.out.find(shown) != std::string::npos);
   CHECK(report.out.find("\nlines") == std::string::npos);
   const result flame = run(tool + " flame " + t);
-  CHECK(flame.out.find("two\\nlines,\"caf\u00e9\";sleep ") != std::string::npos);
+  CHECK(flame.out.find("two\\nlines,\"caf\u00e9\"\\xff;sleep ") != std::string::npos);
   CHECK(run(tool + " dump-events " + t).out.find("\nlines") == std::string::npos);
   const result json = run(tool + " convert --perfetto " + t);
   std::set<std::string> tracks;

@@ -246,13 +246,14 @@ TEST_CASE("metrics() knows the runtimes that live, and no others") {
 TEST_CASE("the text names every series once, and escapes what a label must not hold") {
   weft::options o;
   o.workers = 2;
-  o.name = "a\"b\\c\nd";
+  o.name = "a\"b\\c\nd\xff\u00e9\xed\xa0\x80";
   weft::runtime rt(o);
   rt.spawn([] {}).join();
   const std::string text = weft::to_prometheus(weft::metrics());
-  CHECK(text.find("runtime=\"a\\\"b\\\\c\\nd\"") != std::string::npos);
-  CHECK(text.find("weft_fibers_spawned_total{runtime=\"a\\\"b\\\\c\\nd\",number=\"") !=
-        std::string::npos);
+  // bytes that are no UTF-8 as U+FFFD, each
+  const std::string name = "runtime=\"a\\\"b\\\\c\\nd\ufffd\u00e9\ufffd\ufffd\ufffd\"";
+  CHECK(text.find(name) != std::string::npos);
+  CHECK(text.find("weft_fibers_spawned_total{" + name + ",number=\"") != std::string::npos);
   CHECK(text.back() == '\n');
   std::vector<std::string> seen;
   const std::regex series(R"(^([a-z_]+\{.*\}) )", std::regex::multiline);
