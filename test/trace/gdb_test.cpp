@@ -96,7 +96,7 @@ const std::vector<std::string> about_variables = {"fiber 2", "print local", "pri
 void check_fibers(const std::string& all) {
   const std::string list = said(all, "info fibers");
   CHECK(has(list, "fiber 2 \"reader\", parked: channel_receive 0x"));
-  CHECK(has(list, "fiber 3 \"locker\", parked: mutex 0x"));
+  CHECK(has(list, "fiber 3 \"locker\\n\\xff\\x00\", parked: mutex 0x"));
   CHECK(has(list, "fiber 1, running"));
   CHECK(has(said(all, "fiber 2"), "wait_in_here"));
   CHECK(has(said(all, "bt"), "wait_in_here"));

@@ -49,7 +49,7 @@ int main() {
   auto reader = rt.spawn(a, [] { return wait_in_here(); });
   reader_handle = &reader;
   int count = 0;
-  a.name = "locker";
+  a.name = std::string("locker\n\xff\0", 9);
   auto locker = rt.spawn(a, [&] { lock_in_here(count); });
   all_there.set();
   first.join();

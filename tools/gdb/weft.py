@@ -63,6 +63,15 @@ def read_bytes(address, size):
     return bytes(gdb.selected_inferior().read_memory(address, size))
 
 
+def one_line(name):
+    """As in the library's reports. gdb prints no text with a zero byte, and controls raw."""
+    known = {"\n": "\\n", "\t": "\\t"}
+    return "".join(
+        c if c.isprintable() else known.get(c, "".join("\\x%02x" % b for b in c.encode()))
+        for c in name.decode(errors="backslashreplace")
+    )
+
+
 def read_number(address, size):
     return int.from_bytes(read_bytes(address, size), "little")
 
@@ -151,7 +160,7 @@ class Fiber:
             return ""
         text = self.layout.member(extras, "fiber_extras.name")
         size = min(read_number(text + 8, 8), 256)
-        return read_bytes(read_number(text, 8), size).decode(errors="replace") if size else ""
+        return one_line(read_bytes(read_number(text, 8), size)) if size else ""
 
     def reason(self):
         if self.state not in ("parking", "parked", "woken"):
