@@ -5,11 +5,13 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <tuple>
+#include <type_traits>
 #include <utility>  // Boost 1.74 forgets it
 #include <vector>
 
@@ -55,6 +57,43 @@ auto at_once(Token&& token, Args... args) {
   return net::async_initiate<Token, Signature>(
       [](auto handler, auto... values) { std::move(handler)(values...); }, token, args...);
 }
+
+/// Its cancel() finds nothing at first, as between two steps of a composed operation, then fails,
+/// as that of a closed socket, then ends the wait.
+struct stubborn {
+  explicit stubborn(net::io_context& io) : context(io) {}
+  net::io_context::executor_type get_executor() { return context.get_executor(); }
+  void cancel() {
+    if (++cancels == 2) throw boost::system::system_error(net::error::bad_descriptor);
+    if (cancels == 3) end();
+  }
+  template <class Code, class Token>
+  auto async_wait(Token&& token) {
+    return net::async_initiate<Token, void(Code)>(
+        [this](auto handler) {
+          auto h = std::make_shared<decltype(handler)>(std::move(handler));
+          end = [h] {
+            const boost::system::error_code aborted = net::error::operation_aborted;
+            if constexpr (std::is_same_v<Code, std::exception_ptr>)
+              (*h)(std::make_exception_ptr(boost::system::system_error(aborted)));
+            else if constexpr (std::is_same_v<Code, std::error_code>)
+              (*h)(std::make_error_code(std::errc::operation_canceled));
+            else
+              (*h)(aborted);
+          };
+        },
+        token);
+  }
+  net::io_context& context;
+  int cancels = 0;
+  std::function<void()> end;
+};
+
+struct fails_to_copy {
+  fails_to_copy() = default;
+  fails_to_copy(fails_to_copy&&) = default;
+  fails_to_copy(const fails_to_copy&) { throw std::out_of_range("copy"); }
+};
 
 }  // namespace
 
@@ -155,6 +194,94 @@ TEST_CASE("use_fiber: a stop request and a deadline cancel") {
     CHECK(thrown_by([&] { timer.async_wait(use_fiber.expires_after(1ms)); }) ==
           std::errc::operation_not_supported);
 #endif
+  });
+}
+
+TEST_CASE("use_fiber: a cancel that finds nothing or fails is not the last") {
+  threads io(1);
+  at_worker_counts([&] {
+    using boost::system::error_code;
+    error_code ec;
+    stubborn stopped(io.context);
+    auto waits =
+        weft::spawn([&] { stopped.async_wait<error_code>(use_fiber.cancelling(stopped)[ec]); });
+    waits.request_stop();
+    waits.join();
+    CHECK(ec == net::error::operation_aborted);
+    CHECK(stopped.cancels == 3);
+    const auto late = [&](auto& o) { return use_fiber.cancelling(o).expires_after(1ms); };
+    stubborn a(io.context), b(io.context), c(io.context), d(io.context);
+    a.async_wait<error_code>(late(a)[ec]);
+    CHECK(ec == net::error::timed_out);
+    b.async_wait<std::error_code>(late(b)[ec]);
+    CHECK(ec == net::error::timed_out);
+    c.async_wait<std::exception_ptr>(late(c)[ec]);
+    CHECK(ec == net::error::timed_out);
+    CHECK_THROWS_AS(d.async_wait<std::exception_ptr>(late(d)), boost::system::system_error);
+  });
+}
+
+TEST_CASE("use_fiber: async_read of a peer that sends slowly ends by its deadline and by a stop") {
+  threads io(1);
+  weft::run([&] {
+    tcp::acceptor acceptor(io.context, tcp::endpoint(net::ip::address_v4::loopback(), 0));
+    for (int i = 0; i < 30; ++i) {
+      tcp::socket reads(io.context), sends(io.context);
+      auto accepted = weft::spawn([&] { sends = acceptor.async_accept(use_fiber); });
+      reads.async_connect(acceptor.local_endpoint(), use_fiber);
+      accepted.join();
+      std::atomic<bool> ended = false;
+      auto sender = weft::spawn([&] {
+        boost::system::error_code ec;
+        for (const char byte = 'x'; !ended && !ec;) {
+          sends.write_some(net::buffer(&byte, 1), ec);
+          weft::this_fiber::yield();
+        }
+      });
+      auto reader = weft::spawn([&] {
+        std::vector<char> all(std::size_t{1} << 24);
+        auto token = use_fiber.cancelling(reads);
+        if (i % 2 == 0) token = token.expires_after(1ms);
+        boost::system::error_code ec;
+        net::async_read(reads, net::buffer(all), token[ec]);
+        return ec;
+      });
+      if (i % 2 != 0) {
+        weft::this_fiber::sleep_for(1ms);
+        reader.request_stop();
+      }
+      CHECK(reader.join() == (i % 2 == 0
+                                  ? net::error::timed_out
+                                  : boost::system::error_code(net::error::operation_aborted)));
+      ended = true;
+      sender.join();
+    }
+  });
+}
+
+TEST_CASE("use_fiber: what a value's copy throws is the caller's, as is an exception_ptr's code") {
+  at_worker_counts([] {
+    const auto by_thread = [](auto handler) {
+      std::thread([h = std::move(handler)]() mutable {
+        const fails_to_copy value;
+        h(value);
+      }).detach();
+    };
+    const auto call = [&] {
+      return net::async_initiate<const weft::use_fiber_t&, void(fails_to_copy)>(by_thread,
+                                                                                use_fiber);
+    };
+    CHECK_THROWS_AS(call(), std::out_of_range);
+    // The initiation itself throws.
+    CHECK_THROWS_AS(operation<void(fails_to_copy)>(use_fiber, fails_to_copy()), std::out_of_range);
+    boost::system::error_code ec;
+    const boost::system::system_error bad(net::error::connection_reset);
+    operation<void(std::exception_ptr)>(use_fiber[ec], std::make_exception_ptr(bad));
+    CHECK(ec == net::error::connection_reset);
+    CHECK_THROWS_AS(operation<void(std::exception_ptr)>(
+                        use_fiber[ec], std::make_exception_ptr(std::out_of_range("x"))),
+                    std::out_of_range);
+    CHECK(!ec);
   });
 }
 

@@ -6,6 +6,7 @@
 //   timer.async_wait(weft::use_fiber[ec]);                                         // or says why
 //   resolver.async_resolve(host, "80", weft::use_fiber.cancelling(resolver).expires_after(2s));
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -49,12 +50,21 @@ struct cancellation {
 };
 using canceller = void (*)(void* object, const std::shared_ptr<cancellation>& state);
 
+/// A cancel that fails, such as that of a socket which was closed meanwhile, is none; and so is one
+/// for which there is no memory.
 template <class Executor, class F>
-void cancel_on(const Executor& executor, const std::shared_ptr<cancellation>& state, F cancel) {
-  boost::asio::dispatch(executor, [state, cancel = std::move(cancel)] {
-    const std::lock_guard guard(state->lock);
-    if (!state->over) cancel();
-  });
+void cancel_on(const Executor& executor, const std::shared_ptr<cancellation>& state,
+               F cancel) noexcept {
+  try {
+    boost::asio::dispatch(executor, [state, cancel = std::move(cancel)]() noexcept {
+      try {
+        const std::lock_guard guard(state->lock);
+        if (!state->over) cancel();
+      } catch (...) {
+      }
+    });
+  } catch (...) {
+  }
 }
 
 }  // namespace asio::detail
@@ -63,14 +73,18 @@ void cancel_on(const Executor& executor, const std::shared_ptr<cancellation>& st
 /// a token with one more setting.
 ///
 /// The operation's result is the call's: nothing, the value, or a tuple of values. A leading
-/// error_code or exception_ptr is thrown (boost::system::system_error), or stored by `[ec]`. An
+/// error_code is thrown (boost::system::system_error), or stored by `[ec]`; so is the code of a
+/// leading exception_ptr that holds a boost::system::system_error, and any other is thrown. An
 /// operation that is dropped with its context fails with operation_aborted.
 ///
 /// A stop request on the fiber cancels the operation: with Boost 1.77 and later by its cancellation
 /// slot; with any version by the object's cancel(), if cancelling() names the object (this cancels
 /// all operations of that object). Without either the wait goes on. The result is then the
-/// operation's own, as a rule operation_aborted.
+/// operation's own, as a rule operation_aborted. An operation that consists of several, such as
+/// boost::asio::async_read, is cancelled again until it has ended: a cancel between two of them
+/// finds nothing.
 /// Blocks: the fiber or plain thread, until the handler is called, on any thread.
+/// Throws: what copying the result throws, too.
 /// Orders: the handler's call, before the return.
 /// Example: test/unit/asio_use_fiber_test.cpp [timers, sockets and names]
 class use_fiber_t {
@@ -189,7 +203,11 @@ class operation {
     }
     template <class... Args>
     void operator()(Args&&... args) {
-      op_->values_.emplace(std::forward<Args>(args)...);
+      try {
+        op_->values_.emplace(std::forward<Args>(args)...);
+      } catch (...) {
+        op_->thrown_ = std::current_exception();
+      }
       std::exchange(op_, nullptr)->done_.set();  // after this the operation may be gone
     }
 #if WEFT_ASIO_HAS_CANCELLATION
@@ -226,8 +244,9 @@ class operation {
     } else {
       if (!done_.wait_until(stop_, token_.deadline_)) {
         timed_out = !stop_.stop_requested();
-        cancel(executor);
-        done_.wait();
+        auto pause = first_pause;
+        do cancel(executor);
+        while (!done_.wait_for(std::exchange(pause, std::min(2 * pause, longest_pause))));
       }
       const std::lock_guard guard(state_->lock);
       state_->over = true;
@@ -236,8 +255,11 @@ class operation {
   }
 
  private:
+  // Between two cancels.
+  static constexpr std::chrono::milliseconds first_pause{1}, longest_pause{128};
+
   template <class Executor>
-  void cancel([[maybe_unused]] const Executor& executor) {
+  void cancel([[maybe_unused]] const Executor& executor) noexcept {
     if (token_.cancel_ != nullptr) return token_.cancel_(token_.object_, state_);
 #if WEFT_ASIO_HAS_CANCELLATION
     cancel_on(executor, state_,
@@ -245,16 +267,29 @@ class operation {
 #endif
   }
 
-  void fail(const boost::system::error_code& ec) {
+  void fail(boost::system::error_code ec, bool timed_out) {
+    if (timed_out && ec == boost::asio::error::operation_aborted)
+      ec = boost::asio::error::timed_out;
     if (token_.ec_ == nullptr) throw boost::system::system_error(ec, "weft: use_fiber");
     *token_.ec_ = ec;
   }
 
+  void fail_by(const std::exception_ptr& failure, bool timed_out) {
+    try {
+      std::rethrow_exception(failure);
+    } catch (const boost::system::system_error& e) {
+      const bool ours = timed_out && e.code() == boost::asio::error::operation_aborted;
+      if (token_.ec_ == nullptr && !ours) throw;
+      fail(e.code(), timed_out);
+    }
+  }
+
   result finish(bool timed_out) {
     if (token_.ec_ != nullptr) *token_.ec_ = {};
+    if (thrown_) std::rethrow_exception(std::move(thrown_));
     if (!values_) {
       if constexpr (std::is_void_v<result> || std::is_default_constructible_v<result>) {
-        fail(boost::asio::error::operation_aborted);
+        fail(boost::asio::error::operation_aborted, timed_out);
         return result();
       } else {  // nothing could be returned beside the code
         throw boost::system::system_error(boost::asio::error::operation_aborted, "weft: use_fiber");
@@ -263,14 +298,16 @@ class operation {
     if constexpr (kept::first == 1) {
       auto& failure = std::get<0>(*values_);
       if (failure) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(failure)>, std::exception_ptr>) {
-          std::rethrow_exception(failure);
-        } else if constexpr (std::is_same_v<std::decay_t<decltype(failure)>, std::error_code>) {
+        using type = std::decay_t<decltype(failure)>;
+        if constexpr (std::is_same_v<type, std::exception_ptr>) {
+          fail_by(failure, timed_out);
+        } else if constexpr (std::is_same_v<type, std::error_code>) {
+          if (timed_out && failure == std::errc::operation_canceled)
+            failure = std::make_error_code(std::errc::timed_out);
           if (token_.ec_ == nullptr) throw std::system_error(failure, "weft: use_fiber");
           *token_.ec_ = to_boost(failure);
         } else {
-          const bool ours = timed_out && failure == boost::asio::error::operation_aborted;
-          fail(ours ? boost::system::error_code(boost::asio::error::timed_out) : failure);
+          fail(failure, timed_out);
         }
       }
     }
@@ -289,6 +326,7 @@ class operation {
   std::stop_token stop_;
   std::shared_ptr<cancellation> state_;  // null: nothing will be cancelled
   std::optional<values> values_;         // before done_
+  std::exception_ptr thrown_;            // before done_: by the copy of a value
   weft::event done_;
 };
 
