@@ -163,7 +163,7 @@ void check_for_deadlock(scheduler& s) try {
                                    : ": fibers wait for each other.\n";
   text += debug::dump_fibers();
   if (s.settings().deadlock_hook)
-    call_hook("deadlock_hook", s.settings().deadlock_hook, text);
+    call_hook_on_service_thread("deadlock_hook", s.settings().deadlock_hook, text);
   else
     os::write_stderr(text);
   if (s.settings().on_deadlock != deadlock_policy::abort) return;

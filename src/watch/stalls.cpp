@@ -103,7 +103,7 @@ void stalls::report() noexcept {
         if (f != nullptr) report.calls = upper.calls_of(*f, w.stall.told_fiber);
       } catch (const std::bad_alloc&) {  // told without
       }
-      call_hook("on_stall", s_.settings().on_stall, report);
+      call_hook_on_service_thread("on_stall", s_.settings().on_stall, report);
     }
     // [SERVICE-2] the slot is the monitor's again
     w.stall.to_report.store(false, std::memory_order_release);
