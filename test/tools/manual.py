@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Every command of weft-trace is in its manual page and in the completion; the page is well-formed.
+"""Every command of weft-trace and every option of one is in its manual page; the completion knows
+the commands.
 
 usage: manual.py WEFT_TRACE SOURCE_DIR
 """
@@ -19,6 +20,10 @@ page = (source / "tools/weft-trace/man/weft-trace.1").read_text()
 for command in commands:
     if f".Nm weft-trace Cm {command}\n" not in page or f".It Cm {command}\n" not in page:
         wrong.append(f"the manual page lacks {command}")
+    options = subprocess.run([tool, command, "--help"], capture_output=True, text=True, check=True)
+    for option in re.findall(r"^  (?:-[a-z],)?--([a-z-]+)", options.stdout, re.M):
+        if option != "help" and not re.search(rf"Fl -{option}( Ar \S+)?( ,.*)?$", page, re.M):
+            wrong.append(f"the manual page lacks {command} --{option}")
 listed = (source / "tools/weft-trace/CMakeLists.txt").read_text()
 names = re.search(r"foreach\(command ([a-z -]+)\)", listed).group(1).split()
 if sorted(names) != sorted(commands):

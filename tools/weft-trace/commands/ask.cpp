@@ -33,7 +33,7 @@ void add_inspection_options(CLI::App& command, inspection& what) {
   command
       .add_option_function<int>(
           "--timeout", [&what](int ms) { what.patience = std::chrono::milliseconds(ms); },
-          "How long to wait for it, in milliseconds (5000)")
+          fmt::format("How long to wait for it, in milliseconds ({})", what.patience.count()))
       ->check(CLI::Range(1, std::numeric_limits<int>::max()));
 }
 
