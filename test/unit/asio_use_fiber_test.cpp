@@ -208,7 +208,7 @@ TEST_CASE("use_fiber: a cancel that finds nothing or fails is not the last") {
     waits.request_stop();
     waits.join();
     CHECK(ec == net::error::operation_aborted);
-    CHECK(stopped.cancels == 3);
+    CHECK(stopped.cancels >= 3);
     const auto late = [&](auto& o) { return use_fiber.cancelling(o).expires_after(1ms); };
     stubborn a(io.context), b(io.context), c(io.context), d(io.context);
     a.async_wait<error_code>(late(a)[ec]);
@@ -258,6 +258,41 @@ TEST_CASE("use_fiber: async_read of a peer that sends slowly ends by its deadlin
     }
   });
 }
+
+#if WEFT_ASIO_HAS_CANCELLATION
+TEST_CASE("use_fiber: the steps of a composed operation and its cancel do not meet") {
+  threads io(2);
+  weft::run([&] {
+    for (int i = 0; i < 20; ++i) {
+      std::atomic<bool> in_step = false, met = false;
+      auto waits = weft::spawn([&] {
+        boost::system::error_code ec;
+        auto step = [&, begun = false](auto& self) mutable {
+          in_step = true;
+          if (!std::exchange(begun, true))
+            self.reset_cancellation_state([&](net::cancellation_type what) {
+              if (in_step) met = true;
+              return what;
+            });
+          std::this_thread::sleep_for(1ms);
+          in_step = false;
+          if (self.cancelled() == net::cancellation_type::none)
+            net::post(io.context, std::move(self));
+          else
+            self.complete(net::error::operation_aborted);
+        };
+        net::async_compose<const weft::use_fiber_t&, void(boost::system::error_code)>(
+            std::move(step), use_fiber[ec], io.context);
+        return ec;
+      });
+      weft::this_fiber::sleep_for(3ms);
+      waits.request_stop();
+      CHECK(waits.join() == net::error::operation_aborted);
+      CHECK(!met);
+    }
+  });
+}
+#endif
 
 TEST_CASE("use_fiber: what a value's copy throws is the caller's, as is an exception_ptr's code") {
   at_worker_counts([] {

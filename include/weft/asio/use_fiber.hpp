@@ -26,11 +26,12 @@
 #include <boost/version.hpp>
 #include <weft/asio/error.hpp>
 #include <weft/event.hpp>
-#include <weft/mutex.hpp>
+#include <weft/recursive_mutex.hpp>
 #include <weft/this_fiber.hpp>
 
 #if BOOST_VERSION >= 107700
 #include <boost/asio/cancellation_signal.hpp>
+#include <weft/asio/exclusive_executor.hpp>
 #define WEFT_ASIO_HAS_CANCELLATION 1
 #else
 #define WEFT_ASIO_HAS_CANCELLATION 0
@@ -42,7 +43,7 @@ namespace asio::detail {
 
 /// Shared with a request to cancel, which may run on any thread: the operation, or that it is over.
 struct cancellation {
-  weft::mutex lock;
+  weft::recursive_mutex lock;
   bool over = false;  // lock: the object may be gone
 #if WEFT_ASIO_HAS_CANCELLATION
   boost::asio::cancellation_signal signal;  // lock
@@ -176,6 +177,37 @@ struct result_of;
 template <class... T>
 struct result_of<std::tuple<T...>> : result_of_values<T...> {};
 
+/// What an initiation has if Asio shall tell its executor: void if it has none.
+template <class Initiation>
+struct executor_of {
+  using type = void;
+};
+template <class Initiation>
+  requires requires { typename Initiation::executor_type; }
+struct executor_of<Initiation> {
+  using type = typename Initiation::executor_type;
+};
+
+/// Where the steps of an operation run: as Asio chooses, unless a cancel could come between.
+template <class Executor>
+struct handler_executor {
+  handler_executor(const auto&, const std::shared_ptr<cancellation>&) noexcept {}
+};
+#if WEFT_ASIO_HAS_CANCELLATION
+template <class Executor>
+  requires(!std::is_void_v<Executor>) && boost::asio::execution::is_executor<Executor>::value
+class handler_executor<Executor> {
+ public:
+  using executor_type = exclusive_executor<Executor, cancellation>;
+  handler_executor(const Executor& e, const std::shared_ptr<cancellation>& state) noexcept
+      : executor_(e, state) {}
+  [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
+
+ private:
+  executor_type executor_;
+};
+#endif
+
 /// One operation, on the stack of the agent that waits for it.
 template <class... Values>
 class operation {
@@ -184,15 +216,18 @@ class operation {
   using kept = without_failure<values>;
   using result = typename result_of<typename kept::type>::type;
 
-  /// Called once, or dropped; either ends the wait.
-  class handler {
+  /// Called once, or dropped; either ends the wait. `Executor` is the initiation's.
+  template <class Executor>
+  class handler : public handler_executor<Executor> {
    public:
-    explicit handler(operation& op) noexcept : op_(&op) {
+    handler(operation& op, const auto& executor) noexcept
+        : handler_executor<Executor>(executor, op.state_), op_(&op) {
 #if WEFT_ASIO_HAS_CANCELLATION
       if (op.state_) slot_ = op.state_->signal.slot();
 #endif
     }
-    handler(handler&& other) noexcept : op_(std::exchange(other.op_, nullptr)) {
+    handler(handler&& other) noexcept
+        : handler_executor<Executor>(other), op_(std::exchange(other.op_, nullptr)) {
 #if WEFT_ASIO_HAS_CANCELLATION
       slot_ = other.slot_;
 #endif
@@ -346,8 +381,9 @@ class boost::asio::async_result<weft::use_fiber_t, R(Args...)> {
     // Asked before: the initiation is used up by the call.
     const auto executor = boost::asio::get_associated_executor(initiation);
     operation op(token);
-    std::forward<Initiation>(initiation)(typename operation::handler(op),
-                                         std::forward<InitArgs>(args)...);
+    using handler = typename operation::template handler<
+        typename weft::asio::detail::executor_of<std::decay_t<Initiation>>::type>;
+    std::forward<Initiation>(initiation)(handler(op, executor), std::forward<InitArgs>(args)...);
     return op.wait(executor);
   }
 };
