@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <limits>
 #include <stop_token>
 
 #include <weft/detail/countdown.hpp>
@@ -32,17 +31,16 @@ namespace WEFT_API weft {
 class latch {
  public:
   /// The largest count.
-  [[nodiscard]] static constexpr std::ptrdiff_t max() noexcept {
-    return std::numeric_limits<std::ptrdiff_t>::max() / 4;
-  }
+  [[nodiscard]] static constexpr std::ptrdiff_t max() noexcept { return detail::countdown::most; }
   /// A latch that opens after `expected` arrivals.
+  /// Errors: less than 0 or more than max() ends the process with a report.
   constexpr explicit latch(std::ptrdiff_t expected) noexcept : core_(expected) {}
   latch(const latch&) = delete;
   latch& operator=(const latch&) = delete;
 
   /// Takes `n` off the count.
   /// Blocks: never.
-  /// Errors: a count below zero ends the process with a report.
+  /// Errors: a count below zero, or a negative `n`, ends the process with a report.
   void count_down(std::ptrdiff_t n = 1) noexcept {
     detail::countdown_take(core_, n, "a latch was counted down below zero");
   }

@@ -58,7 +58,9 @@ class counting_semaphore {
   /// The most permits.
   [[nodiscard]] static constexpr std::ptrdiff_t max() noexcept { return LeastMax; }
   /// A semaphore with that many permits.
-  constexpr explicit counting_semaphore(std::ptrdiff_t permits) noexcept : state_(permits) {}
+  /// Errors: less than 0 or more than max() ends the process with a report.
+  constexpr explicit counting_semaphore(std::ptrdiff_t permits) noexcept
+      : state_(checked(permits)) {}
   counting_semaphore(const counting_semaphore&) = delete;
   counting_semaphore& operator=(const counting_semaphore&) = delete;
 
@@ -126,6 +128,11 @@ class counting_semaphore {
 
  private:
   using state = detail::semaphore_state;
+  [[nodiscard]] static constexpr std::ptrdiff_t checked(std::ptrdiff_t n) noexcept {
+    if (n < 0 || n > max()) [[unlikely]]
+      detail::semaphore_overflow();
+    return n;
+  }
   bool ended(const detail::wait_limit& limit) {
     return detail::semaphore_acquire(state_, limit) == detail::wait_end::ready;
   }

@@ -3,6 +3,7 @@
 // weft/wait_group.hpp - waits until a number of things, not known in advance, are done. Go's
 // sync.WaitGroup.
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -37,23 +38,29 @@ class wait_group {
  public:
   /// A count of zero.
   constexpr wait_group() noexcept : core_(0) {}
+  /// The largest count.
+  [[nodiscard]] static constexpr std::ptrdiff_t max() noexcept { return detail::countdown::most; }
   /// A count of `n`.
+  /// Errors: less than 0 or more than max() ends the process with a report.
   constexpr explicit wait_group(std::ptrdiff_t n) noexcept : core_(n) {}
   wait_group(const wait_group&) = delete;
   wait_group& operator=(const wait_group&) = delete;
 
   /// Adds `n` to the count. A negative `n` is the same as done(-n).
   /// Blocks: never.
+  /// Errors: a count above max() ends the process with a report.
   void add(std::ptrdiff_t n = 1) noexcept {
-    if (n < 0)
-      done(-n);
-    else
-      core_.state.fetch_add(n * detail::countdown::one, std::memory_order_relaxed);
+    using core = detail::countdown;
+    if (n < 0) return done(-std::max(n, -max()));
+    const auto before =
+        core_.state.fetch_add(core::checked(n) * core::one, std::memory_order_relaxed);
+    if (before / core::one > max() - n) [[unlikely]]
+      detail::countdown_out_of_range();
   }
 
   /// Takes `n` off the count.
   /// Blocks: never.
-  /// Errors: a count below zero ends the process with a report.
+  /// Errors: a count below zero, or a negative `n`, ends the process with a report.
   void done(std::ptrdiff_t n = 1) noexcept {
     detail::countdown_take(
         core_, n, "a wait_group was told more often that something is done than was added");

@@ -7,6 +7,10 @@
 
 namespace weft::detail {
 
+void countdown_out_of_range() noexcept {
+  report_misuse("a latch or wait_group was given a negative count, or more than its max()");
+}
+
 void countdown_take(countdown& c, std::int64_t n, const char* underflow) noexcept {
   if (!take_from_count<waiting_env>(c, n)) [[unlikely]]
     report_misuse(underflow);

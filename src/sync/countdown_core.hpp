@@ -16,14 +16,14 @@
 
 namespace weft::detail {
 
-/// False: there was not that much.
+/// False: there was not that much, or `n` is negative.
 template <class Env, class State>
 [[nodiscard]] bool take_from_count(State& c, std::int64_t n) noexcept {
   constexpr auto waited_for = countdown::waited_for, one = countdown::one;
   std::int64_t s = c.state.load(std::memory_order_relaxed);
   for (;;) {
+    if (n < 0 || n > s / one) return false;
     const std::int64_t next = s - n * one;
-    if (next < 0) return false;
     if (next == waited_for) break;
     if (c.state.compare_exchange_weak(s, next, std::memory_order_release,  // [COUNT-2] count
                                       std::memory_order_relaxed))
@@ -35,8 +35,8 @@ template <class Env, class State>
   s = c.state.load(std::memory_order_relaxed);
   std::int64_t next;
   do {
+    if (n > s / one) return false;
     next = s - n * one;
-    if (next < 0) return false;
     if (next == waited_for) next = 0;
     if (next == 0) splice_back(local, c.waiters);
   } while (!c.state.compare_exchange_weak(s, next, std::memory_order_acq_rel,

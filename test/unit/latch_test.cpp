@@ -94,3 +94,23 @@ TEST_CASE("latch: below zero is reported") {
   CHECK_MESSAGE(end.errors.find("a latch was counted down below zero") != std::string::npos,
                 end.errors);
 }
+
+TEST_CASE("latch: counts that are none are reported") {
+  const auto ends_with = [](auto body, const char* says) {
+    const auto end = weft::test::in_child([&] {
+      body();
+      return 0;
+    });
+    CHECK(end.signal == SIGABRT);
+    CHECK_MESSAGE(end.errors.find(says) != std::string::npos, end.errors);
+  };
+  const char* const below = "a latch was counted down below zero";
+  const char* const range = "a negative count, or more than its max()";
+  ends_with([] { weft::latch(-1).wait(); }, range);
+  ends_with([] { static_cast<void>(weft::latch(weft::latch::max() + 1).try_wait()); }, range);
+  ends_with([] { weft::latch(1).count_down(-1); }, below);
+  ends_with([] { weft::latch(1).count_down(PTRDIFF_MAX); }, below);  // it was added
+  weft::latch most(weft::latch::max());
+  most.count_down(weft::latch::max());
+  CHECK(most.try_wait());
+}

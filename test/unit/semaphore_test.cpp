@@ -191,3 +191,17 @@ TEST_CASE("semaphore: as many permits as max() may come with one release, waiter
     CHECK_FALSE(s.try_acquire());
   });
 }
+
+TEST_CASE("semaphore: it is not made with too many permits, or fewer than none") {
+  for (const std::ptrdiff_t n : {-1, 3}) {
+    const auto end = weft::test::in_child([n] {
+      weft::counting_semaphore<2> s(n);
+      return static_cast<int>(s.try_acquire());
+    });
+    CHECK(end.signal == SIGABRT);
+    CHECK_MESSAGE(end.errors.find("negative number of permits, or more") != std::string::npos,
+                  end.errors);
+  }
+  weft::counting_semaphore<> most(weft::counting_semaphore<>::max());
+  CHECK(most.try_acquire());
+}

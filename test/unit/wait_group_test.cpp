@@ -138,3 +138,28 @@ TEST_CASE("wait_group: below zero is reported") {
   CHECK_MESSAGE(end.errors.find("more often that something is done") != std::string::npos,
                 end.errors);
 }
+
+TEST_CASE("wait_group: counts that are none are reported") {
+  const auto ends_with = [](auto body, const char* says) {
+    const auto end = weft::test::in_child([&] {
+      body();
+      return 0;
+    });
+    CHECK(end.signal == SIGABRT);
+    CHECK_MESSAGE(end.errors.find(says) != std::string::npos, end.errors);
+  };
+  const char* const below = "more often that something is done";
+  const char* const range = "a negative count, or more than its max()";
+  constexpr auto most = weft::wait_group::max();
+  ends_with([] { weft::wait_group(-1).wait(); }, range);
+  ends_with([] { weft::wait_group(most).add(); }, range);
+  ends_with([] { weft::wait_group().add(PTRDIFF_MAX); }, range);
+  ends_with([] { weft::wait_group(1).add(PTRDIFF_MIN); }, below);
+  ends_with([] { weft::wait_group(1).done(PTRDIFF_MAX); }, below);
+  ends_with([] { weft::wait_group(1).done(-1); }, below);
+  weft::wait_group w(most);
+  w.add(-most);
+  w.add(most);
+  w.done(most);
+  w.wait();
+}

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 
 #include <weft/detail/export.hpp>
 #include <weft/detail/waiting.hpp>
@@ -11,10 +12,19 @@
 namespace weft {
 namespace WEFT_API detail {
 
+/// Ends the process with a report.
+[[noreturn]] void countdown_out_of_range() noexcept;
+
 struct countdown {
   static constexpr std::int64_t waited_for = 1, one = 2;
+  static constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / 4;
 
-  constexpr explicit countdown(std::int64_t n) noexcept : state(n * one) {}
+  constexpr explicit countdown(std::int64_t n) noexcept : state(checked(n) * one) {}
+  [[nodiscard]] static constexpr std::int64_t checked(std::int64_t n) noexcept {
+    if (n < 0 || n > most) [[unlikely]]
+      countdown_out_of_range();
+    return n;
+  }
   [[nodiscard]] std::int64_t count() const noexcept {
     return state.load(std::memory_order_acquire) / one;  // [COUNT-2] take_from_count
   }
