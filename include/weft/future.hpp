@@ -277,7 +277,7 @@ auto detail::promise_base<T>::get_future() {
 
 /// Calls `f(args...)` on a fiber of its own (std::launch::async, also if both policies are given),
 /// or in the first wait() or get() (std::launch::deferred). Arguments are copied or moved, as by
-/// spawn().
+/// spawn(), and the stop token of the fiber that makes the call comes first if `f` takes one.
 /// Lifetime: the last future waits for the fiber in its destructor.
 /// Errors: if `f` itself destroys the last future, the process ends with a report. (What `f` owns
 /// may, when `f` is destroyed: the result is there then.)
@@ -292,7 +292,7 @@ template <class F, class... A>
   using R = detail::spawn_result<F, A...>;
   auto call = [f = std::decay_t<F>(std::forward<F>(f)),
                ... a = std::decay_t<A>(std::forward<A>(args))]() mutable -> R {
-    return std::invoke(std::move(f), std::move(a)...);
+    return detail::spawn_call<F, A...>::call(f, a...);
   };
   if ((policy & std::launch::async) != std::launch::async)
     return future<R>(std::make_shared<detail::deferred_state<R, decltype(call)>>(std::move(call)));

@@ -63,7 +63,7 @@ struct offload_call : offload_job {
         if constexpr (std::is_void_v<result>)
           self.call();
         else if constexpr (std::is_reference_v<result>)
-          self.value = std::addressof(self.call());
+          self.keep(self.call());
         else
           self.value.emplace(self.call());
       } catch (...) {
@@ -71,6 +71,7 @@ struct offload_call : offload_job {
       }
     };
   }
+  void keep(auto&& r) noexcept { value = std::addressof(r); }
   result take(const wait_limit& limit) {
     offload(*this, limit);
     if (error) std::rethrow_exception(std::move(error));

@@ -122,7 +122,8 @@ void swap(packaged_task<S>& a, packaged_task<S>& b) noexcept {
 }
 
 /// Starts f(args...) as a child of `children`, and returns a future for its result. What the
-/// function throws goes to the future, not to the scope.
+/// function throws goes to the future, not to the scope. The child's stop token comes first if `f`
+/// takes one, as by spawn().
 /// Throws: as scope::spawn().
 /// Example: test/unit/examples_futures_test.cpp [spawn_future]
 /// ```
@@ -134,7 +135,10 @@ void swap(packaged_task<S>& a, packaged_task<S>& b) noexcept {
 template <class F, class... A>
 [[nodiscard]] auto spawn_future(scope& children, F&& f, A&&... args) {
   using R = detail::spawn_result<F, A...>;
-  packaged_task<R(std::decay_t<A>...)> task(std::forward<F>(f));
+  packaged_task<R(std::decay_t<A>...)> task(
+      [f = std::decay_t<F>(std::forward<F>(f))](std::decay_t<A>... a) mutable -> R {
+        return detail::spawn_call<F, A...>::call(f, a...);
+      });
   future<R> result = task.get_future();
   children.spawn(std::move(task), std::forward<A>(args)...);
   return result;

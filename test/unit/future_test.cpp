@@ -3,6 +3,7 @@
 // plain threads.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -326,4 +327,41 @@ TEST_CASE("async: a function that destroys its last future is reported, its capt
   CHECK(end.signal == SIGABRT);
   CHECK_MESSAGE(end.errors.find("destroys the last future of its result") != std::string::npos,
                 end.errors);
+}
+
+TEST_CASE(
+    "future: async and spawn_future call as spawn does: a stop token first, a callable once") {
+  struct once {
+    int operator()(std::stop_token stop, std::unique_ptr<int> n) && {
+      return stop == weft::this_fiber::stop_token() ? *n : 0;
+    }
+  };
+  weft::run([] {
+    CHECK(weft::async(once{}, std::make_unique<int>(3)).get() == 3);
+    CHECK(weft::async(std::launch::deferred, once{}, std::make_unique<int>(4)).get() == 4);
+    weft::scope children;
+    CHECK(weft::spawn_future(children, once{}, std::make_unique<int>(5)).get() == 5);
+    auto stopped = weft::spawn_future(children, [](const std::stop_token& stop) {
+      return weft::this_fiber::sleep_for(1h), stop.stop_requested();
+    });
+    children.request_stop();
+    CHECK(stopped.get());
+  });
+}
+
+TEST_CASE("future: a fiber's and an offloaded call's result may be an rvalue reference") {
+  weft::run([] {
+    int place = 1;
+    const auto give = [&]() -> int&& { return std::move(place); };
+    const std::array<char, 500> large{};
+    const auto give_large = [&place, large]() -> int&& {
+      return static_cast<void>(large), std::move(place);
+    };
+    int&& a = weft::spawn(give).join();
+    int&& b = weft::spawn(give_large).join();
+    int&& c = weft::offload(give);
+    CHECK(&a == &place);
+    CHECK(&b == &place);
+    CHECK(&c == &place);
+  });
 }

@@ -187,8 +187,8 @@ void run_callable(task& t, start how) noexcept {
       if constexpr (std::is_void_v<R>) {
         std::move(f)();
       } else if constexpr (std::is_reference_v<R>) {
-        S result = std::addressof(std::move(f)());
-        t.template make<S>(result);
+        auto&& result = std::move(f)();
+        t.template make<S>(std::addressof(result));
       } else {
         t.template make<S>(std::move(f)());
       }
@@ -197,8 +197,8 @@ void run_callable(task& t, start how) noexcept {
       if constexpr (std::is_void_v<R>) {
         std::move (*f.callable)();
       } else if constexpr (std::is_reference_v<R>) {
-        S result = std::addressof(std::move(*f.callable)());
-        t.template make<S>(result);
+        auto&& result = std::move(*f.callable)();
+        t.template make<S>(std::addressof(result));
       } else {
         t.template make<S>(std::move(*f.callable)());
       }
@@ -282,6 +282,13 @@ struct spawn_call {
           std::invoke_result_t<callable, std::stop_token, std::decay_t<A>...>>();
     else
       return std::type_identity<std::invoke_result_t<callable, std::decay_t<A>...>>();
+  }
+  /// The call, for those that keep the callable and the arguments themselves.
+  static decltype(auto) call(callable& f, std::decay_t<A>&... a) {
+    if constexpr (with_stop)
+      return std::invoke(std::move(f), this_fiber::stop_token(), std::move(a)...);
+    else if constexpr (valid)
+      return std::invoke(std::move(f), std::move(a)...);
   }
 };
 
