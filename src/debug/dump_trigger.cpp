@@ -16,6 +16,7 @@
 #include <weft/debug.hpp>
 
 #include "base/sanitizers.hpp"
+#include "os/crash_turn.hpp"
 #include "os/fault_signals.hpp"
 #include "os/os.hpp"
 #include "sched/fork.hpp"
@@ -27,7 +28,8 @@ namespace {
 
 constinit std::atomic<std::uint32_t> asked{0};    // dumps so far
 constinit std::atomic<std::uint32_t> written{0};  // futex: of them
-constinit std::atomic<bool> crashing{false};
+constinit os::crash_turn turn;
+constinit std::atomic<pid_t> writer{0};  // the thread that writes a dump; relaxed: its own mark
 constinit std::atomic<const worker*> crashed{nullptr};
 
 void ask() noexcept {
@@ -41,8 +43,9 @@ bool on_dump_signal(int, siginfo_t*, void*) {
 }
 
 bool on_crash(int, siginfo_t*, void* context) {
+  constexpr std::chrono::seconds patience{2};
   if (is_forked_child() || !any_wake_word_registered() ||
-      crashing.exchange(true, std::memory_order_relaxed))
+      writer.load(std::memory_order_relaxed) == os::thread_id() || !turn.begin(patience))
     return false;
   worker* const w = this_worker();
   std::optional<frozen_context::stay> here;
@@ -51,13 +54,13 @@ bool on_crash(int, siginfo_t*, void* context) {
     // same thread: registers::of reads the context and waits for nothing
     crashed.store(w, std::memory_order_release);
   }
-  constexpr std::chrono::seconds patience{2};
   const auto until = std::chrono::steady_clock::now() + patience;
   os::write_stderr("weft: the process crashes; its fibers:\n");
   const std::uint32_t before = written.load(std::memory_order_acquire);
   ask();
   while (written.load(std::memory_order_acquire) == before)
     if (!os::futex_wait_until(written, before, until)) break;
+  turn.end();
   return false;
 }
 
@@ -91,7 +94,9 @@ bool environment_allows_crash_dumps() {
 
 const worker* crashed_worker() noexcept { return crashed.load(std::memory_order_acquire); }
 
-void forget_crash_dump() noexcept { crashing.store(true, std::memory_order_relaxed); }
+void forget_crash_dump() noexcept {
+  if (turn.begin(std::chrono::seconds(0))) turn.end();
+}
 
 void write_dump_if_asked() noexcept {
   static constinit std::atomic<std::uint32_t> taken{0};
@@ -102,6 +107,7 @@ void write_dump_if_asked() noexcept {
     const os::block_signals blocked;
     std::thread([] {
       os::set_thread_name("weft-dump");
+      writer.store(os::thread_id(), std::memory_order_relaxed);
       try {
         os::write_stderr(debug::dump_fibers());
       } catch (const std::exception&) {  // no memory

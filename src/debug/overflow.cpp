@@ -29,7 +29,9 @@
 #include <unistd.h>
 #include <unwind.h>
 
+#include "base/one_line.hpp"
 #include "base/sanitizers.hpp"
+#include "base/utf8.hpp"
 #include "debug/code_location.hpp"
 #include "fiber/stack_slab.hpp"
 #include "os/os.hpp"
@@ -54,19 +56,26 @@ class line {
   line& operator<<(std::uint64_t number) noexcept { return add(number, 10); }
   /// As base/one_line.hpp, but without memory.
   line& name(std::string_view text) noexcept {
-    for (const char& c : text) {
-      const auto u = static_cast<unsigned char>(c);
-      if (u >= 0x20 && u != 0x7f)
-        *this << std::string_view(&c, 1);
+    constexpr std::size_t longest = 200;  // the rest of the line has room
+    const bool cut = text.size() > longest;
+    text = without_half_character(text.substr(0, longest));
+    while (!text.empty()) {
+      const std::size_t length = shown_as_it_is(text);
+      if (length != 0)
+        *this << text.substr(0, length);
       else
-        (*this << "\\x" << (u < 0x10 ? "0" : "")).add(u, 16);
+        add_byte(static_cast<unsigned char>(text[0]));
+      text.remove_prefix(std::max<std::size_t>(length, 1));
     }
-    return *this;
+    return cut ? *this << "..." : *this;
   }
   line& hex(std::uint64_t number) noexcept { return (*this << "0x").add(number, 16); }
   void write() const noexcept { os::write_stderr({text_, used_}); }
 
  private:
+  void add_byte(std::uint8_t byte) noexcept {
+    (*this << "\\x" << (byte < 0x10 ? "0" : "")).add(byte, 16);
+  }
   line& add(std::uint64_t number, int base) noexcept {
     char digits[24];
     const auto end = std::to_chars(digits, digits + sizeof digits, number, base).ptr;

@@ -8,9 +8,11 @@
 //
 // No lock is taken and nothing is allocated. Other threads run on; what they change meanwhile fails
 // its checksum.
+#include <chrono>
 #include <cstring>
 #include <ctime>
 
+#include "os/crash_turn.hpp"
 #include "os/os.hpp"
 #include "trace/recorder.hpp"
 #include "trace/session_state.hpp"
@@ -43,16 +45,7 @@ void tell_lost(const char* what, int error) noexcept {
   os::write_stderr("\n");
 }
 
-bool on_crash(int, siginfo_t*, void*) {
-  write_last_words();
-  return false;
-}
-
-}  // namespace
-
-void write_last_words() noexcept {
-  const session_kind kind = words.kind.load(std::memory_order_relaxed);
-  if (kind == session_kind::none || !words.last.begin()) return;  // [TRACE-6]
+void write_now(session_kind kind) noexcept {
   set_listener(nullptr);
   const std::int64_t patience = os::now_ns() + 200'000'000;
   const timespec moment{0, 1'000'000};
@@ -78,6 +71,22 @@ void write_last_words() noexcept {
   os::write_stderr("weft: the flight recorder's last moments are in ");
   os::write_stderr(words.path);
   os::write_stderr("\n");
+}
+
+bool on_crash(int, siginfo_t*, void*) {
+  write_last_words();
+  return false;
+}
+
+}  // namespace
+
+void write_last_words() noexcept {
+  static constinit os::crash_turn turn;
+  constexpr std::chrono::seconds patience{10};  // a disk may be slow
+  const session_kind kind = words.kind.load(std::memory_order_relaxed);
+  if (kind == session_kind::none || !turn.begin(patience)) return;
+  if (words.last.begin()) write_now(kind);  // [TRACE-6]
+  turn.end();
 }
 
 void install_crash_handlers() noexcept {

@@ -270,6 +270,20 @@ TEST_CASE("a crash says which file could not be written, and why") {
   }
 }
 
+TEST_CASE("threads that crash together: the recording is whole, and so is the dump") {
+  const directory d;
+  const std::string t = d.file("a");
+  for (const char* variable : {"WEFT_FLIGHT_RECORDER=8:", "WEFT_TRACE="})
+    for (int round = 0; round < 4; ++round) {
+      const result r = run(variable + t + " " + program + " 'abort together'");
+      CAPTURE(r.out);
+      check_report(r.out, t);
+      CHECK(run(tool + " report " + t).out.find("the end is missing") == std::string::npos);
+      if (WEFT_ASAN || WEFT_TSAN) continue;  // which report crashes themselves
+      CHECK(r.out.find("its fibers:\nweft: ") != std::string::npos);
+    }
+}
+
 TEST_CASE("WEFT_FLIGHT_RECORDER: the directory is that of the start, not of the crash") {
   const directory d;
   const result r =

@@ -3,11 +3,13 @@
 // command_test.cpp.
 #include <weft/weft.hpp>
 
+#include <barrier>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <unistd.h>
@@ -118,6 +120,7 @@ void known() {
 
 int main(int argc, char** argv) {
   const std::string how = argc > 1 ? argv[1] : "";
+  std::barrier all_there(4);
   weft::options o;
   o.workers = 2;
   weft::runtime rt(o);
@@ -130,7 +133,14 @@ int main(int argc, char** argv) {
       known();
       std::fflush(stdout);
       if (how == "abort elsewhere" && chdir("/") != 0) return;
-      if (how.starts_with("abort")) std::abort();
+      std::vector<std::jthread> threads;
+      for (int i = 0; how == "abort together" && i < 3; ++i)
+        threads.emplace_back([&] {
+          all_there.arrive_and_wait();
+          std::raise(SIGABRT);
+        });
+      if (!threads.empty()) all_there.arrive_and_wait();
+      if (how.starts_with("abort")) std::raise(SIGABRT);
       if (how == "segv") std::raise(SIGSEGV);
       if (how == "exit") std::exit(3);
     }).join();

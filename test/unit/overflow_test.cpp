@@ -102,6 +102,11 @@ TEST_CASE("names with line breaks stay on the report's lines") {
   CHECK(end.signal == SIGABRT);
   CHECK(has(end, "\"a\\x0ab\""));
   CHECK(has(end, "runtime \"two\\x0alines\""));
+  // bytes that are no UTF-8; and of a long name the line's end is not lost
+  const auto other = overflow_in({.name = "\xff\u00e9" + std::string(5000, 'x')},
+                                 [] { return descend_for_ever(0); });
+  CHECK(has(other, "\"\\xff\u00e9xx"));
+  CHECK(has(other, "xx...\": it has used up its stack of 256 KiB"));
 }
 
 // every kind of guard: stack_guard_test
