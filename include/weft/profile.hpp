@@ -40,7 +40,8 @@ struct options {
 
   /// The signal that interrupts for a sample; 27 is SIGPROF. weft's handler stays installed
   /// afterwards, because a late signal would otherwise end the process. Signals from others are
-  /// passed on to the handler that was there before.
+  /// passed on to the handler that was there before. A signal of a crash (SIGSEGV, SIGABRT, ...) is
+  /// refused.
   int signal = 27;
 };
 

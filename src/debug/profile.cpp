@@ -41,6 +41,7 @@
 #include "debug/link_register.hpp"
 #include "debug/profile_signal.hpp"
 #include "os/errno_guard.hpp"
+#include "os/fault_signals.hpp"
 #include "os/os.hpp"
 #include "os/standard_streams.hpp"
 #include "sched/worker.hpp"
@@ -295,6 +296,9 @@ std::FILE* open_file(const std::string& path) {
 void start(const options& o) {
   if (o.hertz < 1 || o.hertz > 1000)
     refuse("options::hertz is " + std::to_string(o.hertz) + "; it must be 1 to 1000");
+  if (os::is_fault_signal(o.signal))
+    refuse("options::signal is " + std::to_string(o.signal) +
+           ", the signal of a crash; choose SIGPROF or a real-time one");
   weft::detail::refuse_zero_byte(o.path, "weft::profile: options::path");
   const base::lock_guard guard(running_lock);
   if (running != nullptr)

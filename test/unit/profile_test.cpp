@@ -280,8 +280,10 @@ TEST_CASE("it says what is wrong") {
   o.path = std::string("/tmp/weft_profile\0x", 19);
   CHECK_THROWS_WITH_AS(weft::profile::start(o), doctest::Contains("zero byte"), std::system_error);
   o = file.options(100);
-  o.signal = 9;
-  CHECK_THROWS_AS(weft::profile::start(o), std::system_error);
+  for (const int never : {SIGKILL, SIGSEGV, SIGABRT, 0, -1, 1000}) {
+    o.signal = never;
+    CHECK_THROWS_AS(weft::profile::start(o), std::system_error);
+  }
   CHECK(weft::profile::stop().samples == 0);  // none runs
   weft::profile::start(file.options(100));
   CHECK_THROWS_AS(weft::profile::start(file.options(100)), std::system_error);
