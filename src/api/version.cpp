@@ -9,7 +9,8 @@
 
 // Those that this library was built with; a program built otherwise looks for another one.
 extern "C" {
-constexpr char WEFT_BUILT_STRINGS = 0, WEFT_BUILT_ASAN = 0, WEFT_BUILT_TSAN = 0;
+constexpr char WEFT_BUILT_STRINGS = 0, WEFT_BUILT_CONTAINERS = 0, WEFT_BUILT_ASAN = 0,
+               WEFT_BUILT_TSAN = 0;
 }
 
 namespace weft {

@@ -4,6 +4,8 @@
 cmake_minimum_required(VERSION 3.25)
 set(flags_abi -D_GLIBCXX_USE_CXX11_ABI=0)
 set(expect_abi weft_is_not_built_with_GLIBCXX_USE_CXX11_ABI_0_as_this_program_is)
+set(flags_debug -D_GLIBCXX_DEBUG)
+set(expect_debug weft_is_built_without_GLIBCXX_DEBUG_and_this_program_with_it)
 set(flags_asan -fsanitize=address)
 set(expect_asan weft_is_built_without_AddressSanitizer_and_this_program_with_it)
 set(flags_tsan -fsanitize=thread)

@@ -61,6 +61,13 @@
 #define WEFT_BUILT_STRINGS \
   weft_is_not_built_with_GLIBCXX_USE_CXX11_ABI_1_as_this_program_is_build_both_with_the_same_value
 #endif
+#if defined(_GLIBCXX_DEBUG)  // it makes std::vector larger
+#define WEFT_BUILT_CONTAINERS \
+  weft_is_built_without_GLIBCXX_DEBUG_and_this_program_with_it_build_both_with_the_same_value
+#else
+#define WEFT_BUILT_CONTAINERS \
+  weft_is_built_with_GLIBCXX_DEBUG_and_this_program_without_it_build_both_with_the_same_value
+#endif
 #if WEFT_ASAN
 #define WEFT_BUILT_ASAN \
   weft_is_built_without_AddressSanitizer_and_this_program_with_it_set_WEFT_SANITIZE_to_address
@@ -78,12 +85,13 @@
 
     // The library defines those that hold for it (src/api/version.cpp).
     extern "C" {
-  WEFT_API extern const char WEFT_BUILT_STRINGS, WEFT_BUILT_ASAN, WEFT_BUILT_TSAN;
+  WEFT_API extern const char WEFT_BUILT_STRINGS, WEFT_BUILT_CONTAINERS, WEFT_BUILT_ASAN,
+      WEFT_BUILT_TSAN;
 }
 
 namespace weft {
 namespace WEFT_API detail {
-[[gnu::used]] inline const char* const built_alike[] = {&WEFT_BUILT_STRINGS, &WEFT_BUILT_ASAN,
-                                                        &WEFT_BUILT_TSAN};
+[[gnu::used]] inline const char* const built_alike[] = {&WEFT_BUILT_STRINGS, &WEFT_BUILT_CONTAINERS,
+                                                        &WEFT_BUILT_ASAN, &WEFT_BUILT_TSAN};
 }  // namespace WEFT_API detail
 }  // namespace weft
