@@ -29,7 +29,6 @@
 #include <vector>
 
 #include <cxxabi.h>
-#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,7 +42,7 @@
 #include "os/errno_guard.hpp"
 #include "os/fault_signals.hpp"
 #include "os/os.hpp"
-#include "os/standard_streams.hpp"
+#include "os/output_file.hpp"
 #include "sched/worker.hpp"
 #include "trace/event.hpp"
 #include "watch/metrics.hpp"
@@ -274,16 +273,14 @@ void stop_at_exit() noexcept {
 }
 
 std::FILE* open_file(const std::string& path) {
-  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  int error = os::error_number();
-  if (fd >= 0 && (fd = os::above_standard_streams(fd)) < 0) error = -fd;
+  const int fd = os::open_output(path.c_str(), 0666);
   std::FILE* const file = fd >= 0 ? ::fdopen(fd, "w") : nullptr;
   if (file != nullptr) return file;
-  if (fd >= 0) {
-    error = os::error_number();
-    ::close(fd);
-  }
-  throw std::system_error(error, std::generic_category(), "weft::profile: " + path);
+  const int error = fd >= 0 ? os::error_number() : -fd;
+  if (fd >= 0) ::close(fd);
+  throw std::system_error(
+      error, std::generic_category(),
+      "weft::profile: " + path + (error == EBUSY ? ", which another process writes" : ""));
 }
 
 [[noreturn]] void refuse(const std::string& text) {

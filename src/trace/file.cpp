@@ -7,12 +7,11 @@
 #include <cstring>
 #include <ctime>
 
-#include <fcntl.h>
 #include <link.h>
 #include <unistd.h>
 
 #include "os/errno_guard.hpp"
-#include "os/standard_streams.hpp"
+#include "os/output_file.hpp"
 #include "trace/call_sites.hpp"
 #include "trace/clock.hpp"
 #include "trace/event.hpp"
@@ -63,10 +62,8 @@ void refresh_modules() noexcept {
 }
 
 int trace_file::open(const char* path) noexcept {
-  fd_ = ::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  error_ = fd_ < 0 ? os::error_number() : 0;
-  fd_ = os::above_standard_streams(fd_);
-  if (error_ == 0 && fd_ < 0) error_ = -fd_;
+  fd_ = os::open_output(path, 0644);
+  error_ = fd_ < 0 ? -fd_ : 0;
   size_ = 0;
   used_ = 0;
   return error_;

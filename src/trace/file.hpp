@@ -23,7 +23,8 @@ class trace_file {
   trace_file(const trace_file&) = delete;
   trace_file& operator=(const trace_file&) = delete;
 
-  /// Makes or empties the file. 0, or an errno. AS-safe, as everything here.
+  /// Makes or empties the file. 0, or an errno; EBUSY: another process writes it. AS-safe, as
+  /// everything here.
   [[nodiscard]] int open(const char* path) noexcept;
   [[nodiscard]] int close() noexcept;  // 0, or the first error there was
   [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }

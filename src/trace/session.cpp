@@ -233,7 +233,7 @@ std::error_code start_session(const session_options& o, fiber_table fibers, std:
   kept.path = absolute(o.path);
   if (!flight) {
     if (const int error = s.file.open(o.path.c_str())) {
-      what = "cannot write " + o.path;
+      what = "cannot write " + o.path + (error == EBUSY ? ", as another process does" : "");
       return {error, std::generic_category()};
     }
     s.file.header(0);

@@ -284,6 +284,22 @@ TEST_CASE("threads that crash together: the recording is whole, and so is the du
     }
 }
 
+TEST_CASE("WEFT_TRACE, WEFT_PROFILE: one process at a time writes a file, the first") {
+  const directory d;
+  const std::string t = d.file("a"), p = d.file("b"), ends = d.file("end");
+  const std::string settings = "WEFT_TRACE=" + t + " WEFT_PROFILE=" + p + " ";
+  // it starts the other one, which finds the same environment
+  const result r = run(settings + program + " twice '" + program + " hog'");
+  CAPTURE(r.out);
+  CHECK(r.status == 0);
+  CHECK(r.out.find("cannot write " + t + ", as another process does: ") != std::string::npos);
+  CHECK(r.out.find(p + ", which another process writes: ") != std::string::npos);
+  check_report(r.out, t);
+  CHECK(run(tool + " report " + t).out.find("damaged") == std::string::npos);
+  CHECK(run("grep -c spin_in_here " + p).out == "0\n");
+  CHECK(run(settings + program).out.find("another") == std::string::npos);  // it has ended
+}
+
 TEST_CASE("WEFT_FLIGHT_RECORDER: the directory is that of the start, not of the crash") {
   const directory d;
   const result r =
