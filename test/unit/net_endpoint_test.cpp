@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // unit/net_endpoint_test.cpp - addresses: what is one, what is not, and how the refusal reads.
+#include <cstdint>
 #include <cstring>
 #include <string>
 
@@ -22,6 +23,21 @@ TEST_CASE("endpoint: addresses read back as they were written") {
   CHECK(endpoint() == endpoint("0.0.0.0", 0));
   for (const char* both : {"127.0.0.1:80", "[::1]:0", "[fe80::2]:65535"})
     CHECK(endpoint::parse(both).to_string() == both);
+}
+
+TEST_CASE("endpoint: a number that is no port is refused, not cut") {
+  using weft::net::service;
+  std::string what;
+  const int high = 70000;  // was 4464
+  CHECK(thrown_by([&] { endpoint("127.0.0.1", high); }, &what) == std::errc::invalid_argument);
+  CHECK_MESSAGE(what.find("port 70000 is not in 0 ... 65535") != std::string::npos, what);
+  CHECK(thrown_by([] { endpoint("::1", -1); }) == std::errc::invalid_argument);
+  CHECK(thrown_by([] { endpoint("::1", UINT64_MAX); }) == std::errc::invalid_argument);
+  CHECK(thrown_by([&] { service{high}; }) == std::errc::invalid_argument);
+  CHECK(thrown_by([] { service{INT64_MIN}; }) == std::errc::invalid_argument);
+  CHECK(endpoint("::1", 65535L).port() == 65535);
+  CHECK(service(0).text() == "0");
+  CHECK(service(std::size_t{443}).text() == "443");
 }
 
 TEST_CASE("endpoint: a zone is an interface") {

@@ -4,16 +4,38 @@
 
 #include <array>
 #include <compare>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include <weft/detail/export.hpp>
 #include <weft/detail/requirements.hpp>
 
 struct sockaddr;
 struct sockaddr_storage;
+
+namespace weft {
+namespace WEFT_API detail {
+
+/// An integer, which a parameter of 16 bits would cut.
+template <class T>
+concept wide_integer =
+    std::integral<T> && !std::same_as<T, bool> && (sizeof(T) > 1 && sizeof(T) <= 8);
+
+template <wide_integer T>
+[[nodiscard]] std::uint16_t port_of(T number) {
+  const auto wide = static_cast<std::int64_t>(number);  // negative, if it was 2^63 or more
+  if (wide < 0 || wide > 65535)
+    throw std::system_error(std::make_error_code(std::errc::invalid_argument),
+                            "weft: port " + std::to_string(number) + " is not in 0 ... 65535");
+  return static_cast<std::uint16_t>(wide);
+}
+
+}  // namespace WEFT_API detail
+}  // namespace weft
 
 namespace weft {
 namespace WEFT_API net {
@@ -34,9 +56,12 @@ class endpoint {
   constexpr endpoint() noexcept = default;
 
   /// An address as text: "127.0.0.1", "::1", "fe80::1%eth0". Names are not looked up.
-  /// Throws: std::system_error with invalid_argument and the text that is no address.
+  /// Throws: std::system_error with invalid_argument and the text that is no address, or the number
+  /// that is no port.
   /// Example: test/unit/net_endpoint_test.cpp
   endpoint(std::string_view address, std::uint16_t port);
+  template <detail::wide_integer T>
+  endpoint(std::string_view address, T port) : endpoint(address, detail::port_of(port)) {}
 
   /// An address and port in one text: "127.0.0.1:80", "[::1]:80".
   /// Throws: as the constructor.

@@ -39,7 +39,10 @@ enum class address_family : std::uint8_t { any, v4, v6 };
 class service {
  public:
   /// A port.
+  /// Throws: std::system_error with invalid_argument if the number is no port.
   service(std::uint16_t port) : text_(std::to_string(port)) {}
+  template <detail::wide_integer T>
+  service(T port) : service(detail::port_of(port)) {}
   /// The name of a service, or a port in digits.
   service(std::string_view name) : text_(name) {}
   service(const char* name) : text_(name) {}
