@@ -66,6 +66,7 @@ struct alignas(base::cache_line) processor {
     bool looked = false;      // since then
     bool look_again = false;  // it may just have begun to block: a second look follows soon
     bool waits_for_cpu = false;
+    bool stalls = false;  // the same tick again, and it does not wait for a CPU
     bool others_waited = false;
     std::int64_t moved_ns = 0;  // when its clock was last seen to move
     // in a row at which it was inside weft, with that tick; since when, and its clock then

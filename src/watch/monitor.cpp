@@ -85,10 +85,17 @@ void monitor::main() noexcept {
         continue;
       }
       watch_idle(os::now_ns());
-    } else if (watch(os::now_ns())) {
-      quiet = 0;
     } else {
-      quiet = std::min(quiet + 1, quiet_before_quiet_rounds);
+      switch (watch(os::now_ns())) {
+        case met::block:
+          quiet = 0;
+          break;
+        case met::stall:
+          quiet = std::min(quiet + 1, quiet_after_a_stall);
+          break;
+        case met::nothing:
+          quiet = std::min(quiet + 1, quiet_before_quiet_rounds);
+      }
     }
     const std::int64_t now = os::now_ns();
     static_cast<void>(os::futex_wait_until(ends_, 0, steady_at(now + delay(now, quiet))));
@@ -131,33 +138,40 @@ bool monitor::may_sleep() noexcept {
   return !preempter_.any_successor() && !stalls_.any_detached() && s_.counts().surplus() == 0;
 }
 
-bool monitor::watch(std::int64_t now) noexcept {
+monitor::met monitor::watch(std::int64_t now) noexcept {
   const std::uint64_t retakes = retaker_.count();
-  bool acted = stress_.load(std::memory_order_relaxed) != 0;
+  met worst = stress_.load(std::memory_order_relaxed) != 0 ? met::block : met::nothing;
   // Whatever the busy ones do: no other thread looks at the timers of an idle processor.
   if (s_.sleeping().is_poller_vacant() && s_.sleeping().idle() > 0)
     // a vacancy is no fiber's stall: no reason for quick rounds
     s_.sleeping().appoint_poller();
-  for (const auto& p : s_.processors()) acted |= watch_processor(*p, now);
+  for (const auto& p : s_.processors()) worst = std::max(worst, watch_processor(*p, now));
   count_resched_request();
-  acted |= watch_idle(now);
-  if (thawer_.any_frozen() && service_.is_stuck(now))
-    acted |= thawer_.thaw_detached();  // [PREEMPT-3]
+  if (watch_idle(now)) worst = std::max(worst, met::stall);
+  if (thawer_.any_frozen() && service_.is_stuck(now) && thawer_.thaw_detached())  // [PREEMPT-3]
+    worst = met::block;
   if (s_.poller().in_use() && now - s_.polled_at() > poll_at_least_ns &&
-      s_.sleeping().is_poller_vacant()) {
+      s_.sleeping().is_poller_vacant() && any_has_a_cpu()) {
     static_cast<void>(s_.poll(0, ready_, counters_));
-    if (s_.take_ready(nullptr, ready_, [this](fiber_record& f) { s_.inject(f); }) > 0) {
-      acted = true;
+    if (s_.take_ready(nullptr, ready_, [this](fiber_record& f) { s_.inject(f); }) > 0)
       for (const auto& p : s_.processors()) {
         p->seen.urgent = true;
+        if (p->seen.stalls) worst = std::max(worst, met::stall);
         if (p->holder.load(std::memory_order_relaxed) != nullptr) p->ask_to_check();
       }
-    }
   }
   const auto retaken = static_cast<std::size_t>(retaker_.count() - retakes);
   if (retaken > 0) spares_.prepare(retaken);  // where one blocks, the next one will
   watched_ns_ = now;
-  return acted;
+  return worst;
+}
+
+// A worker that waits for a CPU looks itself when it gets one.
+bool monitor::any_has_a_cpu() const noexcept {
+  return std::any_of(s_.processors().begin(), s_.processors().end(), [](const auto& p) {
+    return p->holder.load(std::memory_order_relaxed) != nullptr &&
+           (p->seen.stalls || !p->seen.waits_for_cpu);
+  });
 }
 
 // What sleepers and idle processors would look after if nothing had come between.

@@ -9,7 +9,8 @@
 //   due timers            fired; their fibers go to the inject queue
 //   next slot, claimed    put where thieves reach them, if some processor is idle (share_out)
 //   the poller            a sleeper is sent there, if a processor is idle; else looked at every 2
-//                         ms, 4 while no fiber stalls
+//                         ms, 4 while no fiber stalls, and not while all who could run what it
+//                         finds wait for a CPU
 //   blocked in the kernel, others wait       the processor is retaken (retaker.hpp)
 //   computing past its slice, others wait    the thread is preempted (preempter.hpp); a fiber that
 //                         a timer or a descriptor made ready meanwhile waits for a quarter of the
@@ -22,7 +23,9 @@
 // It never allocates, blocks or calls the user: see service_thread.hpp [MON-3].
 // Rounds come 50 us apart after a retake. While there is none the distance doubles up to 1 ms, and
 // to 4 ms after 0.1 s of that. So much later is a fiber that blocks noticed; a round costs 15 us of
-// a CPU. A fiber that blocks for less than that, again and again, brings the quick rounds back
+// a CPU. What was done for others beside a fiber that computes keeps the millisecond for 0.1 s;
+// beside a thread that waits for a CPU, which is any server that shares the machine, it does not. A
+// fiber that blocks for less than that, again and again, brings the quick rounds back
 // (blocks_briefly); a second look follows after 50 us, if it may have begun to block just now.
 // Timers and ends of slices are kept on time, but for a holder that waits for a CPU itself.
 // When all processors have been idle for a while it sleeps for good: [MON-1] asleep = 1, fence,
@@ -78,18 +81,23 @@ class monitor {
   static constexpr std::uint32_t stress_preempts = 1, stress_retakes = 2;
 
  private:
+  // What a round met: how soon the next one is worth it.
+  enum class met : std::uint8_t { nothing, stall, block };
+
   // monitor.cpp
   void main() noexcept;
-  bool watch(std::int64_t now) noexcept;  // true: something had to be done
-  bool watch_idle(std::int64_t now) noexcept;
+  met watch(std::int64_t now) noexcept;
+  bool watch_idle(std::int64_t now) noexcept;  // true: something had to be done
   [[nodiscard]] bool any_left_behind() const noexcept;
+  [[nodiscard]] bool any_has_a_cpu() const noexcept;
   [[nodiscard]] bool may_sleep() noexcept;
   bool fire_late_timers(processor& p, std::int64_t now) noexcept;
   [[nodiscard]] std::int64_t delay(std::int64_t now, int quiet_rounds) const noexcept;
   void sleep_until_busy() noexcept;
   void count_resched_request() noexcept;
   // processor_watch.cpp
-  bool watch_processor(processor& p, std::int64_t now) noexcept;
+  met watch_processor(processor& p, std::int64_t now) noexcept;
+  bool watch_step(processor& p, worker& w, std::int64_t now) noexcept;
   bool blocks_briefly(processor& p, worker& w, std::int64_t now) noexcept;
   bool share_out(processor& p) noexcept;
   [[nodiscard]] bool others_wait(processor& p) noexcept;

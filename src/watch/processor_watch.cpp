@@ -20,7 +20,7 @@ bool monitor::others_wait(processor& p) noexcept {
   return p.has_waiting() || s_.injected() > 0 || s_.sleeping().frozen_hint() > 0;
 }
 
-bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
+monitor::met monitor::watch_processor(processor& p, std::int64_t now) noexcept {
   const std::uint32_t tick = p.tick.load(std::memory_order_relaxed);
   p.round_ns.store(now, std::memory_order_relaxed);
   worker* w = p.holder.load(std::memory_order_acquire);  // [LIFE-5] attach
@@ -36,41 +36,48 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
       p.seen.cpu_ns = w->cpu.now_ns();
     if (w != nullptr)
       if (const std::uint32_t stress = stress_.load(std::memory_order_relaxed)) [[unlikely]]
-        return apply_stress(p, *w, stress);
-    return w != nullptr && blocks_briefly(p, *w, now);
+        return apply_stress(p, *w, stress) ? met::block : met::nothing;
+    return w != nullptr && blocks_briefly(p, *w, now) ? met::block : met::nothing;
   }
+  p.seen.stalls = true;
   if (const std::uint32_t stress = stress_.load(std::memory_order_relaxed)) [[unlikely]]
-    if (apply_stress(p, *w, stress)) return true;
+    if (apply_stress(p, *w, stress)) return met::block;
   if (w->gate.inside()) {  // for moments: it calls weft again and again, and never has to wait
     if (fire_late_timers(p, now)) p.seen.urgent = true;
     p.seen.others_waited = others_wait(p);
     request_resched(p, *w, now);
-    return thawer_.stuck_inside(p, *w, now) && thawer_.thaw_detached();  // [PREEMPT-3]
+    return thawer_.stuck_inside(p, *w, now) && thawer_.thaw_detached() ? met::block  // [PREEMPT-3]
+                                                                       : met::nothing;
   }
   p.seen.inside_looks = 0;
   p.seen.waits_for_cpu = false;
-  bool acted = false;
-  if (s_.sleeping().idle() > 0) acted |= share_out(p);
+  const bool shared = s_.sleeping().idle() > 0 && share_out(p);
   if (fire_late_timers(p, now)) {
     p.seen.urgent = true;
     p.ask_to_check();
   }
-  if (!w->started.load(std::memory_order_acquire)) return acted;  // [MON-2] worker_main
+  // [MON-2] worker_main
+  if (w->started.load(std::memory_order_acquire) && watch_step(p, *w, now)) return met::block;
+  return shared && p.seen.stalls ? met::stall : met::nothing;
+}
 
+// The holder is in user code, and in the same step as in the round before. True: it was blocked,
+// and something was done about it.
+bool monitor::watch_step(processor& p, worker& w, std::int64_t now) noexcept {
   // The thread's CPU clock shows whether it is blocked or computing. Its state distinguishes a
   // thread that merely waits for a CPU.
-  const std::int64_t cpu = w->cpu.now_ns();
+  const std::int64_t cpu = w.cpu.now_ns();
   const bool first_look = p.seen.cpu_ns < 0;
   const std::int64_t ran = first_look ? 0 : cpu - p.seen.cpu_ns;
   const bool stands_still = !first_look && ran < 5'000;
   p.seen.cpu_ns = cpu;
   if (!stands_still) p.seen.moved_ns = now;
-  stalls_.watch(p, *w, now, cpu, stands_still);
+  stalls_.watch(p, w, now, cpu, stands_still);
   if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]]
-    snapshot_running(p, *w);
+    snapshot_running(p, w);
   const bool second_look = std::exchange(p.seen.looked, true);
   p.seen.look_again = first_look;
-  if (first_look) return acted;
+  if (first_look) return false;
   const std::int64_t since_last = now - watched_ns_;
   const std::int64_t gap = since_last - std::clamp<std::int64_t>(ran, 0, since_last);
   bool waited = false;  // in the gap, for a CPU
@@ -81,12 +88,12 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
     const bool undisturbed = !p.seen.others_waited && idle_elsewhere &&
                              held_for < undisturbed_block_ns &&
                              p.timers.earliest() > now + 1'000'000;
-    if (undisturbed) return acted;
-    switch (thawer_.activity_of(*w, now - p.seen.moved_ns)) {
+    if (undisturbed) return false;
+    switch (thawer_.activity_of(w, now - p.seen.moved_ns)) {
       case os::thread_activity::sleeps:
-        return thawer_.unblock(p, *w, now) || acted;
+        return thawer_.unblock(p, w, now);
       case os::thread_activity::unknown:
-        return acted;  // not yet: a signal might strike its call
+        return false;  // not yet: a signal might strike its call
       case os::thread_activity::runs:
         // What is asked of it now it does when it gets a CPU. Another thread in its place would
         // wait, too.
@@ -96,22 +103,23 @@ bool monitor::watch_processor(processor& p, std::int64_t now) noexcept {
   } else if (!second_look || gap > since_last / 4) {
     // A fiber that sleeps for moments, again and again, is seen asleep at most looks, and moving at
     // all. Its sleep is part of its slice: others wait meanwhile.
-    waited = w->activity() == os::thread_activity::runs;
+    waited = w.activity() == os::thread_activity::runs;
     p.seen.look_again = !second_look && !waited;
   }
   if (waited) p.seen.waited_ns += gap;
+  p.seen.stalls = !waited || gap <= since_last / 4;
   const std::int64_t slice = span_ns(s_.settings().time_slice);
-  if (slice == 0 || !p.seen.others_waited) return acted;
-  request_resched(p, *w, now);
+  if (slice == 0 || !p.seen.others_waited) return false;
+  request_resched(p, w, now);
   if (now - p.seen.ran_since_ns() < (p.seen.urgent ? slice / urgent_share : slice) ||
       now < p.seen.ask_ns || p.seen.waits_for_cpu)
-    return acted;
+    return false;
   p.seen.ask_pause = std::clamp(p.seen.ask_pause * 2, first_ask_pause_ns, longest_ask_pause_ns);
   p.seen.ask_ns = now + p.seen.ask_pause;
   // One that blocks again and again, for moments, would see EINTR from a signal.
-  if (w->activity() == os::thread_activity::sleeps) return thawer_.unblock(p, *w, now) || acted;
-  if (s_.settings().preempt_signal != 0 && !preempter_.ask(p, *w)) p.seen.ask_ns = now;
-  return acted;
+  if (w.activity() == os::thread_activity::sleeps) return thawer_.unblock(p, w, now);
+  if (s_.settings().preempt_signal != 0 && !preempter_.ask(p, w)) p.seen.ask_ns = now;
+  return false;
 }
 
 // First without a signal: a fiber that makes calls that may park yields at the next one

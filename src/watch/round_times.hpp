@@ -20,6 +20,8 @@ inline constexpr std::int64_t urgent_share = 4;
 inline constexpr std::int64_t ready_patience_ns = 1'000'000;
 inline constexpr int quiet_before_slowing = 20, quiet_before_sleep = 40,
                      quiet_before_quiet_rounds = 150;
+// rounds are a millisecond apart from there on
+inline constexpr int quiet_after_a_stall = quiet_before_slowing + 5;
 // A server idles for moments thousands of times a second; to sleep at each is to be roused, by a
 // worker, right after.
 inline constexpr int idle_before_sleep = 10;
