@@ -14,7 +14,6 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "os/errno_guard.hpp"
 #include "os/os.hpp"
 
 namespace weft::os {
@@ -137,34 +136,6 @@ unsigned cgroup_cpu_limit(std::string_view root) noexcept try {
 
 unsigned online_cpus() noexcept {
   return static_cast<unsigned>(std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L));
-}
-
-int parse_runnable_threads(std::string_view text) noexcept {
-  for (int i = 0; i < 3; ++i) {
-    const std::size_t space = text.find(' ');
-    if (space == text.npos) return -1;
-    text.remove_prefix(space + 1);
-  }
-  int count = -1;
-  const char* const end = text.data() + text.size();
-  const auto [next, error] = std::from_chars(text.data(), end, count);
-  return error == std::errc{} && next != end && *next == '/' && count >= 0 ? count : -1;
-}
-
-// Opened anew: a descriptor that is kept may be closed by a program that closes what it does not
-// know.
-int runnable_threads() noexcept {
-  if (const int pretended = test_hooks.runnable_threads.load(std::memory_order_relaxed);
-      pretended >= 0)
-    return pretended;
-  if (test_hooks.no_proc.load(std::memory_order_relaxed)) return -1;
-  const errno_guard keep;
-  const int file = ::open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-  if (file < 0) return -1;
-  char text[64];
-  const ssize_t n = ::read(file, text, sizeof text);
-  ::close(file);
-  return n > 0 ? parse_runnable_threads({text, static_cast<std::size_t>(n)}) : -1;
 }
 
 unsigned usable_cpus() noexcept {

@@ -41,7 +41,7 @@ struct hooks {
   std::atomic<int> signal_error{0};
   std::atomic<int> alternate_stack_error{0};  // alternate_stack has this error
   std::atomic<unsigned> usable_cpus{0};       // what usable_cpus() says, if not 0
-  std::atomic<int> runnable_threads{-1};      // what runnable_threads() says, if not -1
+  std::atomic<int> runnable_threads{-1};      // what runnable_threads says, if not -1
 };
 extern constinit hooks test_hooks;
 
@@ -176,10 +176,6 @@ class thread_stat {
 [[nodiscard]] unsigned usable_cpus() noexcept;
 /// CPUs that are online: the most usable_cpus() could ever say. At least 1.
 [[nodiscard]] unsigned online_cpus() noexcept;
-/// Threads of the whole machine that run or wait for a CPU, the caller among them; -1: not known.
-[[nodiscard]] int runnable_threads() noexcept;
-/// As in /proc/loadavg, "0.20 0.18 0.12 3/80 11206": 3; -1 for anything else.
-[[nodiscard]] int parse_runnable_threads(std::string_view text) noexcept;
 /// The quota alone under a root directory (tests pass their own; "" is the machine); 0: unlimited.
 [[nodiscard]] unsigned cgroup_cpu_limit(std::string_view root) noexcept;
 /// ceil(quota / period) of a "max 100000" / "150000 100000" line (v2, or v1's two files joined);

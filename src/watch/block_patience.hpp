@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "os/os.hpp"
+#include "os/runnable_threads.hpp"
 
 namespace weft::detail {
 
@@ -46,13 +47,14 @@ class block_patience {
   bool all_cpus_busy(std::int64_t now) noexcept {
     if (now >= ask_ns_) {
       if (now - ask_ns_ > forget_after_ns) busy_answers_ = 0;
-      const int step = os::runnable_threads() > cpus_ ? 1 : -1;
+      const int step = runnable_.count() > cpus_ ? 1 : -1;
       busy_answers_ = std::clamp(busy_answers_ + step, 0, answers);
       ask_ns_ = now + ask_again_ns;
     }
     return busy_answers_ >= answers / 2;
   }
 
+  os::runnable_threads runnable_;
   const int cpus_ = static_cast<int>(os::online_cpus());
   int credit_ = 2, busy_answers_ = 0;
   std::int64_t hurries_until_ns_ = 0, ask_ns_ = 0;

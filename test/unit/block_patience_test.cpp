@@ -3,6 +3,9 @@
 // blocks are as short as it hopes.
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "os/os.hpp"
 #include "watch/block_patience.hpp"
 
@@ -108,17 +111,35 @@ TEST_CASE("short blocks: one that is long among them changes nothing") {
 
 TEST_CASE("without /proc: not known, no patience") {
   os::test_hooks.no_proc.store(true, std::memory_order_relaxed);
-  CHECK(os::runnable_threads() == -1);
+  CHECK(os::runnable_threads().count() == -1);
   block_patience p;
   CHECK_FALSE(p.waits(ms, 0));
   os::test_hooks.no_proc.store(false, std::memory_order_relaxed);
 }
 
 TEST_CASE("the kernel's text, and what is none") {
-  CHECK(os::runnable_threads() >= 1);  // the caller runs
+  os::runnable_threads r;
+  CHECK(r.count() >= 1);  // the caller runs
+  CHECK(r.count() >= 1);
   CHECK(os::parse_runnable_threads("0.20 0.18 0.12 3/80 11206\n") == 3);
   CHECK(os::parse_runnable_threads("0.20 0.18 0.12 1200/8000 1\n") == 1200);
   for (const char* text : {"", "0.20", "0.20 0.18 0.12", "0.20 0.18 0.12 ", "0.20 0.18 0.12 3",
                            "0.20 0.18 0.12 -3/80 1", "a b c d/e f", "0.2 0.1 0.1 99999999999/1"})
     CHECK_MESSAGE(os::parse_runnable_threads(text) == -1, text);
+}
+
+TEST_CASE("a program that closes what it does not know") {
+  os::runnable_threads r;
+  const int free = ::dup(0);
+  ::close(free);
+  REQUIRE(r.count() >= 1);
+  REQUIRE(::fcntl(free, F_GETFD) != -1);  // that is its number
+  ::close(free);
+  CHECK(r.count() >= 1);
+  const int null = ::open("/dev/null", O_RDONLY);
+  ::dup2(null, free);
+  CHECK(r.count() >= 1);
+  CHECK(::fcntl(null, F_GETFD) != -1);
+  ::close(null);
+  ::close(free);
 }
