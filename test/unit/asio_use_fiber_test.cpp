@@ -48,8 +48,8 @@ template <class Signature, class Token, class... Args>
 auto operation(Token&& token, Args... args) {
   return net::async_initiate<Token, Signature>(
       [](auto handler, auto... values) {
-        // moved: that thread's end destroys no exception which the fiber still reads; it would not,
-        // but TSan sees nothing of the count inside libstdc++
+        // Moved: else the last reference to an exception could be this thread's, and TSan does not
+        // see that libstdc++ counts them.
         std::thread([h = std::move(handler), values...]() mutable {
           h(std::move(values)...);
         }).detach();
