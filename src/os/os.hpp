@@ -41,7 +41,6 @@ struct hooks {
   std::atomic<int> signal_error{0};
   std::atomic<int> alternate_stack_error{0};  // alternate_stack has this error
   std::atomic<unsigned> usable_cpus{0};       // what usable_cpus() says, if not 0
-  std::atomic<int> runnable_threads{-1};      // what runnable_threads says, if not -1
 };
 extern constinit hooks test_hooks;
 

@@ -68,7 +68,6 @@ struct alignas(base::cache_line) processor {
     bool waits_for_cpu = false;
     bool stalls = false;  // the same tick again, and it does not wait for a CPU
     bool others_waited = false;
-    bool left_alone = false;    // blocked, and expected back within moments (block_patience)
     std::int64_t moved_ns = 0;  // when its clock was last seen to move
     // in a row at which it was inside weft, with that tick; since when, and its clock then
     int inside_looks = 0;

@@ -11,8 +11,7 @@
 //   the poller            a sleeper is sent there, if a processor is idle; else looked at every 2
 //                         ms, 4 while no fiber stalls, and not while all who could run what it
 //                         finds wait for a CPU
-//   blocked in the kernel, others wait       the processor is retaken (retaker.hpp), at once or
-//                         after a moment (block_patience.hpp)
+//   blocked in the kernel, others wait       the processor is retaken (retaker.hpp)
 //   computing past its slice, others wait    the thread is preempted (preempter.hpp); a fiber that
 //                         a timer or a descriptor made ready meanwhile waits for a quarter of the
 //                         slice only
@@ -40,7 +39,6 @@
 #include "base/counter.hpp"
 #include "base/rng.hpp"
 #include "sched/scheduler.hpp"
-#include "watch/block_patience.hpp"
 #include "watch/preempter.hpp"
 #include "watch/resizer.hpp"
 #include "watch/retaker.hpp"
@@ -130,7 +128,6 @@ class monitor {
   std::int64_t watched_ns_ = 0;  // when the round before was
   bool asks_for_resched_ = false, counted_as_asking_ = false;
   std::int64_t brief_blocks_not_before_ns_ = 0;
-  block_patience patience_;
   std::thread thread_;
 };
 

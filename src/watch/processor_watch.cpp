@@ -26,7 +26,6 @@ monitor::met monitor::watch_processor(processor& p, std::int64_t now) noexcept {
   worker* w = p.holder.load(std::memory_order_acquire);  // [LIFE-5] attach
   if (w == nullptr || tick != p.seen.tick) {
     const std::int64_t thawed = p.thawed_ns.load(std::memory_order_relaxed);
-    if (p.seen.left_alone && w != nullptr) patience_.came_back();
     const bool many_steps = w != nullptr && tick - p.seen.tick >= many_steps_a_round;
     p.seen = {tick, thawed > watched_ns_ ? thawed : now};
     p.seen.many_steps = many_steps;
@@ -59,7 +58,7 @@ monitor::met monitor::watch_processor(processor& p, std::int64_t now) noexcept {
   }
   // [MON-2] worker_main
   if (w->started.load(std::memory_order_acquire) && watch_step(p, *w, now)) return met::block;
-  return (shared && p.seen.stalls) || p.seen.left_alone ? met::stall : met::nothing;
+  return shared && p.seen.stalls ? met::stall : met::nothing;
 }
 
 // The holder is in user code, and in the same step as in the round before. True: it was blocked,
@@ -72,10 +71,7 @@ bool monitor::watch_step(processor& p, worker& w, std::int64_t now) noexcept {
   const std::int64_t ran = first_look ? 0 : cpu - p.seen.cpu_ns;
   const bool stands_still = !first_look && ran < 5'000;
   p.seen.cpu_ns = cpu;
-  if (!stands_still) {
-    p.seen.moved_ns = now;
-    if (std::exchange(p.seen.left_alone, false)) patience_.came_back();
-  }
+  if (!stands_still) p.seen.moved_ns = now;
   stalls_.watch(p, w, now, cpu, stands_still);
   if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]]
     snapshot_running(p, w);
@@ -95,8 +91,7 @@ bool monitor::watch_step(processor& p, worker& w, std::int64_t now) noexcept {
     if (undisturbed) return false;
     switch (thawer_.activity_of(w, now - p.seen.moved_ns)) {
       case os::thread_activity::sleeps:
-        p.seen.left_alone = s_.settings().retake && patience_.waits(now, held_for);
-        return !p.seen.left_alone && thawer_.unblock(p, w, now);
+        return thawer_.unblock(p, w, now);
       case os::thread_activity::unknown:
         return false;  // not yet: a signal might strike its call
       case os::thread_activity::runs:
@@ -164,7 +159,7 @@ bool monitor::blocks_briefly(processor& p, worker& w, std::int64_t now) noexcept
   const struct processor::stretch before = std::exchange(p.stretch, {&w, w.cpu.now_ns(), now});
   if (before.of != &w || 4 * (p.stretch.cpu_ns - before.cpu_ns) > 3 * (now - before.since_ns))
     return false;
-  if (w.activity() != os::thread_activity::sleeps || patience_.waits(now, 0)) return false;
+  if (w.activity() != os::thread_activity::sleeps) return false;
   brief_blocks_not_before_ns_ = now + quick_rounds_again_ns;
   return true;
 }
