@@ -7,8 +7,7 @@
 
 #include <memory>
 
-#include "model/holds.hpp"
-#include "model/waiting_env.hpp"
+#include "model/waiting_objects.hpp"
 
 using namespace weft;
 using model::agent;
@@ -19,6 +18,8 @@ namespace {
 
 using model::holds;
 using model::holds_in_sample;
+using model::holds_widely;
+using model::with_switches;
 
 constexpr std::uint32_t locked = 1, hurry = 32;
 constexpr std::int64_t for_ever = 2 * detail::mutex_patience_ns;
@@ -223,19 +224,6 @@ void last_destroys(execution& x) {
   };
   x.thread("a", [=] { leave(w->a); });
   x.thread("b", [=] { leave(w->b); });
-}
-
-model::options with_switches(int n) {
-  model::options few;
-  few.preemptions = n;
-  few.reorder_stores = false;
-  few.spurious_failures = 0;
-  return few;
-}
-// Three: those with few switches all, the others by sample.
-void holds_widely(const model::program& p) {
-  holds(p, with_switches(1));
-  holds_in_sample(p);
 }
 
 }  // namespace

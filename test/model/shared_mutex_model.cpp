@@ -7,8 +7,7 @@
 
 #include <memory>
 
-#include "model/holds.hpp"
-#include "model/waiting_env.hpp"
+#include "model/waiting_objects.hpp"
 
 using namespace weft;
 using model::agent;
@@ -19,6 +18,8 @@ namespace {
 
 using model::holds;
 using model::holds_in_sample;
+using model::holds_widely;
+using model::with_switches;
 
 struct shared_lock {
   model::atomic<std::uint32_t> word{0};
@@ -55,12 +56,7 @@ struct shared_lock {
     detail::unlock_queued<env>(*this, how);
   }
 };
-struct rw_world {
-  std::shared_ptr<model::waiting_world> base = model::new_world();
-  std::unique_ptr<shared_lock> object = std::make_unique<shared_lock>();
-  model::plain<int> data{0};
-  agent a, b, c;
-};
+using rw_world = model::world<shared_lock>;
 using rw = std::shared_ptr<rw_world>;
 
 void write(const rw& w, agent& s) {
@@ -149,19 +145,6 @@ void reader_gives_up(execution& x) {
   x.thread("other", [=] { read(w, w->c); });
   x.thread("timer", [=] { env::expire(w->b); });
   x.finally([=] { all_gone(w); });
-}
-
-model::options with_switches(int n) {
-  model::options few;
-  few.preemptions = n;
-  few.reorder_stores = false;
-  few.spurious_failures = 0;
-  return few;
-}
-// Three: those with few switches all, the others by sample.
-void holds_widely(const model::program& p) {
-  holds(p, with_switches(1));
-  holds_in_sample(p);
 }
 
 }  // namespace
