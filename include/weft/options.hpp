@@ -93,7 +93,8 @@ enum class stack_guard_policy : std::uint8_t {
 struct options {
   /// Processors: how many fibers run at the same time; at most 1024.
   ///
-  /// 0 means the CPUs this process may use, by affinity and by cgroup v1 or v2 quota, rounded up.
+  /// 0 means the CPUs this process may use, by affinity and by cgroup v1 or v2 quota, rounded up,
+  /// but at most max_threads - 1.
   /// Both are read at the start and then about once a second while fibers run. The runtime then
   /// uses fewer or more processors: at least one, at most the CPUs that are online. The affinity
   /// that counts later is that of weft's own threads (`taskset -a`, cpusets). A number other than
@@ -126,11 +127,11 @@ struct options {
   /// std::errc::resource_unavailable_try_again.
   std::size_t max_fibers = std::size_t{1} << 25;
 
-  /// The most OS threads of this runtime; at least workers + 1, at most 4,194,304. It costs eight
-  /// bytes of memory each, made or not.
+  /// The most OS threads of this runtime; at least workers + 1 (2 if workers is 0), at most
+  /// 4,194,304. It costs eight bytes of memory each, made or not.
   ///
   /// Threads beyond `workers` are spares: they run fibers while another thread is blocked in the
-  /// kernel or preempted, and end after ten idle seconds, but for as many as there are processors.
+  /// kernel or preempted, and end after ten idle seconds, except as many as there are processors.
   /// If all are taken, a line on stderr says so once. From then on a thread that blocks or computes
   /// gives its processor to a preempted fiber, or keeps it if there is none.
   std::size_t max_threads = 512;

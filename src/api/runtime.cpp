@@ -44,10 +44,12 @@ options checked(options o) {
            std::to_string(most_workers) + " (0 takes the CPUs this process may use)");
   detail::check_stack_size(o.stack_size, "options::stack_size");
   if (o.max_fibers == 0) refuse("options::max_fibers is 0; at least one fiber must be allowed");
-  const std::size_t workers = o.workers != 0 ? o.workers : os::usable_cpus();
+  // if they follow the CPUs, there are as many as max_threads allows (most_processors)
+  const std::size_t workers = std::max<std::size_t>(o.workers, 1);
   if (o.max_threads < workers + 1)
     refuse("options::max_threads is " + std::to_string(o.max_threads) + " for " +
-           std::to_string(workers) + " workers; at least one more than workers is needed, a spare");
+           std::to_string(workers) + (workers == 1 ? " worker" : " workers") +
+           "; at least one more than workers is needed, a spare");
   if (o.max_threads > most_threads)
     refuse("options::max_threads is " + std::to_string(o.max_threads) + "; the most is " +
            std::to_string(most_threads) + ", which is Linux's own limit");

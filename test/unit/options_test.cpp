@@ -49,6 +49,7 @@ TEST_CASE("bad options are refused") {
   refused([](auto& o) { o.max_fibers = 0; }, "options::max_fibers is 0");
   refused([](auto& o) { o.workers = 4, o.max_threads = 4; },
           "options::max_threads is 4 for 4 workers");
+  refused([](auto& o) { o.max_threads = 1; }, "options::max_threads is 1 for 1 worker;");
   refused([](auto& o) { o.max_threads = std::numeric_limits<std::size_t>::max(); },
           "the most is 4194304");
   refused([](auto& o) { o.shutdown_timeout = -1ms; }, "options::shutdown_timeout is negative");

@@ -87,6 +87,17 @@ TEST_CASE(
   for (auto& f : fibers) f.join();
 }
 
+TEST_CASE(
+    "a machine with more CPUs than max_threads allows: the processors are as many as it does") {
+  const granted_cpus cpus(600);
+  weft::options o;
+  o.max_threads = 3;
+  const weft::runtime rt(o);
+  CHECK(rt.workers() == 2);
+  const weft::runtime with_defaults;
+  CHECK(with_defaults.workers() == weft::options{}.max_threads - 1);
+}
+
 TEST_CASE("a number given by the user stays") {
   granted_cpus cpus(1);
   weft::runtime rt(workers(3));
