@@ -91,8 +91,8 @@ wait_result sleep_until(const std::stop_token& stop,
 ///
 /// A request ends the sleeps of this fiber and its waits for the system (sockets, pipes,
 /// descriptors, names, signals, child processes), and passes through weft::scope to its children.
-/// Other waits end early only if they are given this token; all but call_once and scope::join have a
-/// form that takes one.
+/// Other waits end early only if they are given this token; all but call_once and scope::join have
+/// a form that takes one.
 [[nodiscard]] std::stop_token stop_token();
 /// True if a stop is requested on the calling fiber. Makes no token: it costs one load.
 [[nodiscard]] bool stop_requested() noexcept;

@@ -256,8 +256,8 @@ TEST_CASE("a storm of page faults holds up nobody") {
 }
 
 TEST_CASE("a fiber that sleeps for moments, again and again, holds up the others for a slice") {
-  // One slice of time, and so little CPU time: it must not be counted as a wait for a CPU. Naps of a
-  // millisecond use a hundredth of a CPU, on a slow machine a tenth; counted as waits, they go on
+  // One slice of time, and so little CPU time: it must not be counted as a wait for a CPU. Naps of
+  // a millisecond use a hundredth of a CPU, on a slow machine a tenth; counted as waits, they go on
   // until the CPU time alone makes up a slice.
   constexpr int times = 8;
   weft::options o = workers(1);

@@ -49,8 +49,8 @@ TEST_CASE(
           this_fiber::yield();
         else
           static_cast<void>(this_fiber::sleep_for(std::chrono::microseconds(1)));
-        // Not in the first round: there the dynamic linker binds the C library's functions, and saves
-        // every register for it, 2.6 KB of them where the CPU has AVX-512.
+        // Not in the first round: there the dynamic linker binds the C library's functions, and
+        // saves every register for it, 2.6 KB of them where the CPU has AVX-512.
         if (round > 0) most = std::max(most, used_below());
       }
       for (auto& f : others) f.join();
