@@ -46,6 +46,25 @@ inline std::pair<net::tcp_stream, net::tcp_stream> connected_pair() {
   return {std::move(mine), accepted.join()};
 }
 
+/// Connects to a listener that nobody accepts at until its backlog is full: from then on the kernel
+/// does not answer. Keep what it returns.
+inline std::vector<net::tcp_stream> fill_backlog(const net::tcp_listener& listener) {
+  std::vector<net::tcp_stream> waiting;
+  while (waiting.size() < 16) {
+    std::error_code ec;
+    // On a busy machine the answer may be there and not be seen in time: the second wait is long.
+    for (const auto patience : {std::chrono::milliseconds(20), std::chrono::milliseconds(250)}) {
+      auto s = net::tcp_stream::connect_for(listener.local_endpoint(), patience, ec);
+      if (ec) continue;
+      waiting.push_back(std::move(s));
+      break;
+    }
+    if (ec == std::errc::timed_out) return waiting;
+  }
+  FAIL("the backlog is never full");
+  return waiting;
+}
+
 /// A directory of its own for sockets' files, removed with what is in it.
 struct folder {
   folder() {

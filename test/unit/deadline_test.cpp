@@ -282,7 +282,7 @@ TEST_CASE(
     "deadline: a rate_limiter limits a century after the start, and with a bucket of a century") {
   for (const std::int64_t days : {0, 105, 300, 36'500}) {
     CAPTURE(days);
-    weft::rate_limiter limit(10.0, 3);
+    weft::rate_limiter limit(1.0, 3);
     weft::rate_limiter huge(0.001, 1'000'000);  // 31 years of tokens
     moved_on_s = days * 86'400;
     for (int i = 0; i < 3; ++i) CHECK(limit.try_acquire());

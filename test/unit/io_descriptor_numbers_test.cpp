@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -181,10 +182,13 @@ TEST_CASE("io::descriptor: no descriptor left for the second of one number is to
     rlimit limit{};
     REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
     const rlimit before = limit;
-    limit.rlim_cur = static_cast<rlim_t>(event.n) + 1;  // the lowest that was free: no other is
+    limit.rlim_cur = static_cast<rlim_t>(event.n) + 1;
+    std::vector<int> filled;  // numbers below the limit that are free by now
+    for (int n = 0; n < event.n; filled.push_back(n)) n = ::dup(event.n);
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
     CHECK_THROWS_WITH_AS(second.wait_readable(), doctest::Contains("ulimit -n"), std::system_error);
     REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    for (const int n : filled) ::close(n);
     post(event.n);
     CHECK(f.join() == "ready");
     CHECK(waits(second) == "ready");

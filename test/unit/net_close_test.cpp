@@ -3,6 +3,7 @@
 // close; and limits.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -264,7 +265,18 @@ TEST_CASE("tcp: out of descriptors, connect says so; accept waits, and loses no 
   const auto end = in_child([] {
     weft::options o;
     o.workers = 2;
+    o.retake = false;
+    ::alarm(60);
     return weft::run(o, [] {
+      // Both workers are up: none comes later, and takes the descriptor that is closed below.
+      std::atomic<int> up{0};
+      const auto meet = [&] {
+        ++up;
+        while (up < 2) continue;
+      };
+      auto other = weft::spawn(meet);
+      meet();
+      other.join();
       tcp_listener listener(any_port);
       std::vector<tcp_stream> clients;
       for (int i = 0; i < 3; ++i) clients.emplace_back(listener.local_endpoint());
