@@ -44,7 +44,7 @@ inline void yield() noexcept { detail::yield(); }
 ///   auto beat = weft::spawn([&] {
 ///     while (weft::this_fiber::sleep_for(1ms) != weft::wait_result::stopped) ++rounds;
 ///   });
-///   weft::this_fiber::sleep_for(10ms);
+///   while (rounds < 3) weft::this_fiber::sleep_for(1ms);
 ///   beat.request_stop();
 ///   beat.join();
 /// ```

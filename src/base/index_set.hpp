@@ -5,7 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <new>
+
+#include "base/try_new.hpp"
 
 namespace weft::base {
 
@@ -16,7 +17,7 @@ class index_set {
   /// Empty, with room for the numbers below `count`. False: there is no memory.
   [[nodiscard]] bool reset(std::size_t count) noexcept {
     free();
-    words_ = new (std::nothrow) std::uint64_t[(count + 63) / 64]();
+    words_ = try_new([count] { return new std::uint64_t[(count + 63) / 64](); });
     return words_ != nullptr;
   }
   void free() noexcept {

@@ -25,7 +25,7 @@ struct request {
   stack_range range;
   stack_copy* into = nullptr;  // never freed: a late handler may still look
   bool copied = false;
-  bool lost = false;  // a handler took it and did not come back
+  bool lost = false;  // a handler took it and has not come back: until `done` it is the handler's
 };
 constinit request wanted;
 
@@ -151,7 +151,9 @@ std::string system_call_text(long call) {
 
 snapshot_outcome snapshot_running(worker& w, const fiber_record& f, int signal, stack_copy*& out) {
   constexpr std::int64_t answer_ns = 50'000'000, finish_ns = 1'000'000'000;
-  if (signal == 0 || wanted.lost) return snapshot_outcome::left_in_peace;
+  if (signal == 0) return snapshot_outcome::left_in_peace;
+  if (wanted.lost && !wanted.state.is_done()) return snapshot_outcome::left_in_peace;
+  wanted.lost = false;
   if (wanted.into == nullptr) wanted.into = new stack_copy;
   wanted.fiber = &f;
   wanted.range = stack_of_fiber(f);

@@ -11,9 +11,9 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <new>
 
 #include "base/check.hpp"
+#include "base/try_new.hpp"
 #include "fiber/stack_check.hpp"
 #include "fiber/stack_trim.hpp"
 #include "fiber/stack_watermarks.hpp"
@@ -167,8 +167,8 @@ bool class_pool::grow(stack_class c, stack_kind k, std::error_code& ec) noexcept
     }
     slots /= 2;
   }
-  auto* const slab =
-      new (std::nothrow) stack_slab{slots, c, red, {{begin, slots * stride}}, nullptr};
+  auto* const slab = base::try_new(
+      [&] { return new stack_slab{slots, c, red, {{begin, slots * stride}}, nullptr}; });
   if (slab == nullptr) {
     os::release(begin, slots * stride);
     ec = out_of(stack_errc::bookkeeping);

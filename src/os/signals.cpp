@@ -34,6 +34,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/try_new.hpp"
 #include "os/errno_guard.hpp"
 #include "os/exclusive.hpp"
 #include "os/os.hpp"
@@ -180,7 +181,7 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
   }
   entry& e = table[static_cast<std::size_t>(signal)];
   // before the lock: malloc's may be a frozen thread's
-  std::unique_ptr<former_action> spare(new (std::nothrow) former_action);
+  std::unique_ptr<former_action> spare(base::try_new([] { return new former_action; }));
   const exclusive hold(changing);
   struct sigaction current{};
   if (sigaction(signal, nullptr, &current) != 0) return {error_number(), std::generic_category()};

@@ -13,6 +13,7 @@
 #include <weft/asio.hpp>
 
 #include "support/net.hpp"
+#include "support/runtimes.hpp"
 
 using namespace std::chrono_literals;
 using namespace weft::test;
@@ -124,7 +125,8 @@ TEST_CASE("asio context: its end fails what is under way") {
         ended.set();
       });
       begun.wait();
-      weft::this_fiber::sleep_for(1ms);
+      // the fiber that polls, and the handler
+      until([] { return weft::metrics().runtimes.back().waiting == 2; });
     }
     CHECK(ended.is_set());
     CHECK(why == net::error::operation_aborted);

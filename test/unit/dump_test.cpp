@@ -11,12 +11,17 @@
 #include <thread>
 #include <vector>
 
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <weft/weft.hpp>
 
 #include "base/sanitizers.hpp"
+#include "debug/running_snapshot.hpp"
+#include "os/os.hpp"
+#include "support/descriptors.hpp"
 #include "support/dumps.hpp"
 #include "support/runtimes.hpp"
 
@@ -98,20 +103,25 @@ TEST_CASE("dump: blocked in the kernel, and in which call") {
 
 TEST_CASE("dump: a fiber asleep in the kernel sleeps on") {
   weft::runtime rt(workers(2));
-  std::atomic<bool> woke{false};
+  const weft::test::number end = weft::test::new_eventfd();
+  std::atomic<pid_t> thread{0};
   weft::attributes a;
-  a.name = "usleeper";
-  auto sleeper = rt.spawn(a, [&] {
-    const int result = usleep(300'000);
-    woke = true;
-    return result;
+  a.name = "poller";
+  auto poller = rt.spawn(a, [&] {
+    thread = weft::os::thread_id();
+    pollfd one{end.n, POLLIN, 0};
+    return poll(&one, 1, -1);  // every signal with a handler ends it
   });
+  // One that is on its way into the call is not asleep, and would get a signal.
+  weft::test::until([&] { return thread != 0 && weft::detail::where_in_kernel(thread).call >= 0; });
   int looks = 0;
-  while (!woke)
+  weft::test::until([&] {
     looks +=
-        paragraph(weft::debug::dump_fibers(), "usleeper").find("system call") != std::string::npos;
-  CHECK(sleeper.join() == 0);  // not EINTR
-  CHECK(looks > 0);
+        paragraph(weft::debug::dump_fibers(), "poller").find("system call") != std::string::npos;
+    return looks == 20;
+  });
+  CHECK(eventfd_write(end.n, 1) == 0);
+  CHECK(poller.join() == 1);  // not EINTR
 }
 
 TEST_CASE("dump: joins, scopes, a stack lent to a child, plain threads, several runtimes") {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <shared_mutex>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 #include <thread>
 
@@ -14,6 +15,7 @@
 
 #include <weft/weft.hpp>
 
+#include "os/os.hpp"
 #include "support/runtimes.hpp"
 
 using namespace weft::test;
@@ -323,40 +325,40 @@ TEST_CASE(
   weft::channel<int> c(0);
   std::atomic<int> begun{0};
   std::atomic<bool> go_on{false};
-  const auto threads_now = [] {
-    std::ptrdiff_t n = 0;
-    for ([[maybe_unused]] const auto& task : std::filesystem::directory_iterator("/proc/self/task"))
-      ++n;
-    return n;
+  std::atomic<pid_t> waiting_thread{0}, ending_thread{0};
+  const auto has_ended = [](pid_t thread) {
+    std::error_code ignored;
+    return !std::filesystem::exists("/proc/self/task/" + std::to_string(thread), ignored);
   };
-  const std::ptrdiff_t threads = threads_now();
   weft::runtime rt([] {
     weft::options o = impatient();
     o.workers = 2;
     return o;
   }());
-  const auto busy = [&] {
+  const auto busy = [&](std::atomic<pid_t>& thread) {
+    thread = weft::os::thread_id();
     ++begun;
     while (!go_on) std::this_thread::yield();
   };
   auto waits = rt.spawn([&] {
-    busy();
+    busy(waiting_thread);
     static_cast<void>(c.receive());
   });
   auto ends = rt.spawn([&] {
-    busy();
+    busy(ending_thread);
     return 7;
   });
   until([&] { return begun == 2; });
   CHECK(rt.shutdown() == 2);
   CHECK(code_of([&] { waits.join(); }) == std::errc::no_such_process);
+  CHECK_FALSE(has_ended(waiting_thread));
   go_on = true;
   // `ends` is over when the word says so; until then its join fails.
   until(
       [&] { return code_of([&] { static_cast<void>(ends.join_for(0s)); }) == std::error_code(); });
   CHECK(ends.join() == 7);
   // A thread that was left ends after its fiber has parked, and takes that wait back.
-  until([&] { return threads_now() == threads; });
+  until([&] { return has_ended(waiting_thread) && has_ended(ending_thread); });
   CHECK_FALSE(c.try_send(2));
   // does not look at what those of the other tests waited for: it is gone
   static_cast<void>(weft::debug::dump_fibers());

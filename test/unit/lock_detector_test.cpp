@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 
+#include "support/descriptors.hpp"
 #include "support/in_child.hpp"
 #include "support/runtimes.hpp"
 #include "support/storm.hpp"
@@ -99,10 +100,14 @@ TEST_CASE("a channel's wait is a park, too") {
   if (not_here()) return;
   CHECK(times(told([] {
                 weft::channel<int> c(0);
-                auto sender = weft::spawn([&] { CHECK(c.send(1)); });
-                std::mutex m;
-                const std::lock_guard guard(m);
-                CHECK(c.receive() == 1);
+                auto receiver = weft::spawn([&] {
+                  std::mutex m;
+                  const std::lock_guard guard(m);
+                  CHECK(c.receive() == 1);
+                });
+                until([&] { return is_parked(receiver); });
+                CHECK(c.send(1));
+                receiver.join();
               }),
               "parks (channel receive)") == 1);
 }

@@ -106,7 +106,8 @@ TEST_CASE("waits that end are timed, some of them, and their number is near one 
 TEST_CASE("who has to wait for its turn shows in the histogram") {
   weft::options o;
   o.workers = 1;
-  o.preempt_signal = 0;  // nobody helps
+  o.time_slice = 0ms;  // nobody helps
+  o.retake = false;
   with_runtime(o, [](weft::runtime& rt) {
     // A first spawn of a thread is timed: it starts after the one that computes.
     rt.spawn([] {
@@ -124,6 +125,8 @@ TEST_CASE("who has to wait for its turn shows in the histogram") {
 TEST_CASE("what is in the queues is seen while its processor is busy") {
   weft::options o;
   o.workers = 1;
+  o.time_slice = 0ms;  // nobody runs them meanwhile
+  o.retake = false;
   with_runtime(o, [](weft::runtime& rt) {
     rt.spawn([&] {
         std::vector<weft::fiber<void>> fibers;
@@ -174,8 +177,10 @@ TEST_CASE("retakes and preemptions are counted") {
       }
     });
     auto other = rt.spawn([&] {
-      std::this_thread::sleep_for(20ms);  // blocks, undeclared
-      weft::this_fiber::yield();
+      while (!stop.load(std::memory_order_relaxed)) {
+        std::this_thread::sleep_for(20ms);  // blocks, undeclared
+        weft::this_fiber::yield();
+      }
     });
     until([&] {
       const auto m = weft::metrics(rt);

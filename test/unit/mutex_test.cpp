@@ -17,12 +17,15 @@
 #include <weft/this_fiber.hpp>
 
 #include "support/agents.hpp"
+#include "support/descriptors.hpp"
 #include "support/in_child.hpp"
 
 using namespace std::chrono_literals;
 using weft::test::agents;
 using weft::test::in_child;
+using weft::test::is_parked;
 using weft::test::on_all_agents;
+using weft::test::until;
 
 static_assert(sizeof(weft::mutex) <= 40);
 constinit weft::mutex at_namespace_scope;
@@ -166,6 +169,8 @@ TEST_CASE("mutex: no_starvation") {
 TEST_CASE("mutex: patient waiters are served first in, first out") {
   weft::options o;
   o.workers = 1;
+  o.time_slice = 0ms;  // each goes on until it waits
+  o.retake = false;
   weft::run(o, [] {
     weft::mutex lock;
     std::vector<int> order;
@@ -176,7 +181,8 @@ TEST_CASE("mutex: patient waiters are served first in, first out") {
         const std::lock_guard guard(lock);
         order.push_back(i);
       }));
-    weft::this_fiber::sleep_for(5ms);  // all of them wait by now, and longer than the patience
+    for (auto& f : fibers) until([&] { return is_parked(f); });
+    weft::this_fiber::sleep_for(5ms);  // longer than the patience
     lock.unlock();
     CHECK(!lock.try_lock());  // given away
     for (auto& f : fibers) f.join();

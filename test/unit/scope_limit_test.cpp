@@ -70,6 +70,7 @@ TEST_CASE("several spawners wait at a limit in the order of asking") {
   weft::options o;
   o.workers = 1;       // a spawner that has counted itself goes on until it waits
   o.time_slice = 0ms;  // and is not interrupted
+  o.retake = false;
   with_runtime(o, [](weft::runtime& rt) {
     rt.spawn([] {
         std::vector<int> order;

@@ -13,6 +13,7 @@
 
 #include <weft/channel.hpp>
 
+#include "support/descriptors.hpp"
 #include "support/in_child.hpp"
 #include "support/runtimes.hpp"
 
@@ -111,17 +112,21 @@ TEST_CASE("a fiber that will not end is named and left behind") {
       }).detach();
     weft::attributes b;
     b.name = "joiner";
-    rt.spawn(b, [] {
-        auto child = weft::spawn([] {
-          for (;;) weft::this_fiber::yield();
-        });
-        weft::this_fiber::yield();  // so that it has begun, and is not run by the join
-        child.join();
-      }).detach();
+    auto joiner = rt.spawn(b, [] {
+      std::atomic<bool> begun{false};
+      auto child = weft::spawn([&] {
+        begun = true;
+        for (;;) weft::this_fiber::yield();
+      });
+      while (!begun) weft::this_fiber::yield();  // or the join runs it
+      child.join();
+    });
     b.name = "forgotten";
     static auto& channel = *new weft::channel<int>(0);  // the fiber stays in it
-    rt.spawn(b, [] { static_cast<void>(channel.receive()); }).detach();
-    std::this_thread::sleep_for(5ms);
+    auto forgotten = rt.spawn(b, [] { static_cast<void>(channel.receive()); });
+    until([&] { return is_parked(joiner) && is_parked(forgotten); });
+    joiner.detach();
+    forgotten.detach();
     return static_cast<int>(rt.shutdown());
   });
   CHECK(end.exit_code == 4);
