@@ -98,12 +98,9 @@ void* operator new(std::size_t n) {
   throw std::bad_alloc();
 }
 void* operator new[](std::size_t n) { return ::operator new(n); }
-void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
-  return weft::test::memory::fails_now() ? nullptr : __real_malloc(n != 0 ? n : 1);
-}
-void* operator new[](std::size_t n, const std::nothrow_t& t) noexcept {
-  return ::operator new(n, t);
-}
+// weft asks none of these: a program may have replaced the others only (base/try_new.hpp).
+void* operator new(std::size_t, const std::nothrow_t&) noexcept { std::abort(); }
+void* operator new[](std::size_t, const std::nothrow_t&) noexcept { std::abort(); }
 void* operator new(std::size_t n, std::align_val_t align) {
   const auto a = static_cast<std::size_t>(align);
   if (!weft::test::memory::fails_now())
