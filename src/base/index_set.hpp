@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/try_new.hpp"
+#include "os/try_new.hpp"
 
 namespace weft::base {
 
@@ -17,7 +17,7 @@ class index_set {
   /// Empty, with room for the numbers below `count`. False: there is no memory.
   [[nodiscard]] bool reset(std::size_t count) noexcept {
     free();
-    words_ = try_new([count] { return new std::uint64_t[(count + 63) / 64](); });
+    words_ = os::try_new([count] { return new std::uint64_t[(count + 63) / 64](); });
     return words_ != nullptr;
   }
   void free() noexcept {

@@ -13,12 +13,12 @@
 #include <cstring>
 
 #include "base/check.hpp"
-#include "base/try_new.hpp"
 #include "fiber/stack_check.hpp"
 #include "fiber/stack_trim.hpp"
 #include "fiber/stack_watermarks.hpp"
 #include "fiber/valgrind.hpp"
 #include "os/os.hpp"
+#include "os/try_new.hpp"
 
 namespace weft::detail {
 
@@ -167,7 +167,7 @@ bool class_pool::grow(stack_class c, stack_kind k, std::error_code& ec) noexcept
     }
     slots /= 2;
   }
-  auto* const slab = base::try_new(
+  auto* const slab = os::try_new(
       [&] { return new stack_slab{slots, c, red, {{begin, slots * stride}}, nullptr}; });
   if (slab == nullptr) {
     os::release(begin, slots * stride);

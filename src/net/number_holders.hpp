@@ -7,7 +7,7 @@
 #include <cstddef>
 
 #include "base/futex_lock.hpp"
-#include "base/try_new.hpp"
+#include "os/try_new.hpp"
 
 namespace weft::detail {
 
@@ -38,7 +38,7 @@ class number_holders {
     if (number < 0 || number >= most_numbers) return nullptr;
     if (number_holder* const there = find(number)) [[likely]]
       return there;
-    auto* const made = base::try_new([] { return new number_holder[page_size]; });
+    auto* const made = os::try_new([] { return new number_holder[page_size]; });
     number_holder* page = nullptr;
     if (made == nullptr) return nullptr;
     // Release: the page's contents; acquire in find, and here if another thread was faster.

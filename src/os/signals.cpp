@@ -34,12 +34,12 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "base/try_new.hpp"
 #include "os/errno_guard.hpp"
 #include "os/exclusive.hpp"
 #include "os/os.hpp"
 #include "os/signal_chain.hpp"
 #include "os/signal_context.hpp"
+#include "os/try_new.hpp"
 
 #pragma weak dlopen  // a program that is linked statically has none, and nothing to unload
 
@@ -181,7 +181,7 @@ std::error_code install_signal_handler(int signal, signal_handler handler) noexc
   }
   entry& e = table[static_cast<std::size_t>(signal)];
   // before the lock: malloc's may be a frozen thread's
-  std::unique_ptr<former_action> spare(base::try_new([] { return new former_action; }));
+  std::unique_ptr<former_action> spare(os::try_new([] { return new former_action; }));
   const exclusive hold(changing);
   struct sigaction current{};
   if (sigaction(signal, nullptr, &current) != 0) return {error_number(), std::generic_category()};

@@ -24,9 +24,9 @@
 #include <weft/detail/deadline.hpp>
 
 #include "base/lock_guard.hpp"
-#include "base/try_new.hpp"
 #include "os/fault_signals.hpp"
 #include "os/os.hpp"
+#include "os/try_new.hpp"
 #include "trace/clock.hpp"
 #include "trace/file.hpp"
 #include "trace/recorder.hpp"
@@ -56,7 +56,7 @@ std::error_code need_blocks(std::uint32_t wanted) {
   const std::uint32_t n = wanted - there;
   std::byte* memory = nullptr;
   if (const auto ec = os::reserve(std::size_t{n} * block_bytes, os::page_size(), memory)) return ec;
-  auto* blocks = base::try_new([n] { return new block[n]; });
+  auto* blocks = os::try_new([n] { return new block[n]; });
   if (blocks == nullptr) return std::make_error_code(std::errc::not_enough_memory);
   for (std::uint32_t i = 0; i < n; ++i) {
     blocks[i].data = memory + std::size_t{i} * block_bytes;

@@ -98,7 +98,7 @@ void* operator new(std::size_t n) {
   throw std::bad_alloc();
 }
 void* operator new[](std::size_t n) { return ::operator new(n); }
-// weft asks none of these: a program may have replaced the others only (base/try_new.hpp).
+// weft asks none of these: a program may have replaced the others only (os/try_new.hpp).
 void* operator new(std::size_t, const std::nothrow_t&) noexcept { std::abort(); }
 void* operator new[](std::size_t, const std::nothrow_t&) noexcept { std::abort(); }
 void* operator new(std::size_t n, std::align_val_t align) {

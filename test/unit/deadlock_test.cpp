@@ -325,16 +325,17 @@ TEST_CASE("WEFT_DUMP_SIGNAL: the dump is on stderr; a wrong one is named, and th
     });
   };
   CHECK(run_with("12").errors.empty());
-  for (const auto& [text, why] : {std::pair{"9", "no program can handle"},
-                                  {"19", "no program can handle"},
-                                  {"32", "no program can handle"},
-                                  {"11", "the signal of a crash"},
-                                  {"0", "no signal's number"},
-                                  {"-3", "no signal's number"},
-                                  {"65", "no signal's number"},
-                                  {"12 ", "no signal's number"},
-                                  {"99999999999", "no signal's number"},
-                                  {"SIGUSR2", "no signal's number"}}) {
+  for (const auto& [number, why] : {std::pair{"9", "no program can handle"},
+                                    {"19", "no program can handle"},
+                                    {"32", "no program can handle"},
+                                    {"11", "the signal of a crash"},
+                                    {"0", "no signal's number"},
+                                    {"-3", "no signal's number"},
+                                    {"65", "no signal's number"},
+                                    {"12 ", "no signal's number"},
+                                    {"99999999999", "no signal's number"},
+                                    {"SIGUSR2", "no signal's number"}}) {
+    const char* const text = number;  // for the message, which is a lambda
     const child_end end = run_with(text);
     CAPTURE(text);
     CAPTURE(end.errors);
