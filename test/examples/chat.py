@@ -6,7 +6,7 @@ import sys
 
 from support import Server, read_to_end, reset
 
-with Server(sys.argv[1], "--patience-ms", 300) as server:
+with Server(sys.argv[1], "--patience-ms", 3000) as server:
 
     def enter():
         client = server.connect()

@@ -20,8 +20,8 @@ print(f"WEFT_TEST_SEED={seed}", flush=True)
 chance = random.Random(seed)
 
 
-def worker(redis, **more):
-    work = ["work", "--fibers", "4", "--work-ms", "10", "--claim-ms", "200"]
+def worker(redis, work_ms=10, **more):
+    work = ["work", "--fibers", "4", "--work-ms", str(work_ms), "--claim-ms", "200"]
     process = subprocess.Popen(
         [PROGRAM, "--port", str(redis.port), *work], stdout=subprocess.PIPE, text=True, **more
     )
@@ -30,15 +30,20 @@ def worker(redis, **more):
 
 
 def work_through(redis, workers):
-    workers += [worker(redis) for _ in range(3)]
     added = run(PROGRAM, "--port", redis.port, "add", "--count", JOBS)
     assert added == f"{JOBS} jobs added\n"
 
     def done():
         return int(redis.ask("HLEN", "jobs:results"))
 
-    killed = 0
-    while done() < JOBS * 3 // 4:
+    # one that dies for certain with jobs in hand
+    workers.append(worker(redis, work_ms=3_600_000))
+    wait_until(lambda: int(redis.ask("XPENDING", "jobs", "workers").split()[0]) > 0, "it has jobs")
+    workers[0].kill()
+    workers[0].communicate()
+    workers[:] = [worker(redis) for _ in range(3)]
+    killed = 1
+    while killed == 1 or done() < JOBS * 3 // 4:
         victim = chance.randrange(len(workers))
         time.sleep(chance.random() * 0.1)
         workers[victim].kill()
@@ -46,7 +51,6 @@ def work_through(redis, workers):
         workers[victim] = worker(redis)
         killed += 1
     wait_until(lambda: done() == JOBS, "all jobs are done")
-    assert killed > 0
     counts = set(redis.ask("HVALS", "jobs:results").split())
     assert counts == {"1"}, counts
     assert redis.ask("XLEN", "jobs") == "0"

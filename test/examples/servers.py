@@ -77,29 +77,39 @@ class Postgres:
 
 
 class Redis:
-    """Listens at a free port, and keeps nothing on disk. The test is skipped without a server."""
+    """Listens at a free port, and keeps nothing on disk. The test is skipped without a server.
+
+    A port that is free when it is chosen may be taken before Redis listens: then it ends, and is
+    started at another one. Who answers meanwhile may be the one that took it.
+    """
 
     def __init__(self):
         self.program = need("redis-server", "redis-server")
         self.cli = need("redis-cli", "redis-tools")
         self.folder = tempfile.mkdtemp()
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
 
     def ask(self, *arguments):
         return run(self.cli, "-p", self.port, *arguments).strip()
 
-    def answers(self):
-        ping = [self.cli, "-p", str(self.port), "ping"]
-        return subprocess.run(ping, capture_output=True, check=False).stdout == b"PONG\n"
-
-    def __enter__(self):
+    def start(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
         address = ["--port", str(self.port), "--bind", "127.0.0.1"]
         self.process = subprocess.Popen(
             [self.program, *address, "--dir", self.folder, "--save", ""],
             stdout=subprocess.DEVNULL,
         )
+
+    def answers(self):
+        if self.process.poll() is not None:
+            self.start()
+        about = [self.cli, "-p", str(self.port), "info", "server"]
+        said = subprocess.run(about, capture_output=True, text=True, check=False).stdout
+        return f"process_id:{self.process.pid}" in said.split()
+
+    def __enter__(self):
+        self.start()
         try:
             wait_until(self.answers, "redis")
         except BaseException:

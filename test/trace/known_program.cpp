@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -26,11 +27,18 @@ constexpr int sleepers = 40, items = 30, offloads = 5, yields = 25;
         [] { static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(2))); }));
 }
 
+// The CPU time of this thread, which a fiber keeps while it is preempted.
+std::chrono::nanoseconds cpu_time() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
 // Computes on and on, beside others that do: it is preempted, in here.
 [[gnu::noinline]] void spin_in_here() {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(150);
+  const auto until = cpu_time() + std::chrono::milliseconds(150);
   volatile unsigned x = 0;
-  while (std::chrono::steady_clock::now() < until)
+  while (cpu_time() < until)
     for (int i = 0; i < 100'000; ++i) x = x + 1;
 }
 void hog() {
@@ -50,7 +58,8 @@ void block(const weft::runtime& rt) {
   weft::block_in_place([] { usleep(20'000); });
 }
 
-// Whoever has the lock sleeps; the first one until seven others wait for it.
+// Whoever has the lock sleeps; the first one until seven others wait for it. The sleeps are long:
+// what a slow machine adds to them is little.
 void convoy(const weft::runtime& rt) {
   weft::mutex m;
   std::unique_lock guard(m);
@@ -58,9 +67,9 @@ void convoy(const weft::runtime& rt) {
   for (int i = 0; i < 7; ++i)
     all.push_back(weft::spawn([&] {
       const std::lock_guard mine(m);
-      static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(5)));
+      static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(50)));
     }));
-  do static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(5)));
+  do static_cast<void>(weft::this_fiber::sleep_for(std::chrono::milliseconds(50)));
   while (weft::metrics(rt).waiting < 7);
   guard.unlock();
   for (auto& f : all) f.join();
