@@ -228,6 +228,8 @@ bool on_nudge(const void* context) noexcept {
 
 bool on_fault(int, siginfo_t* info, void* context) {
   if (os::is_own_signal(info)) return on_nudge(context);
+  if (os::may_be_own_signal(info) && stacks_are_checked.load(std::memory_order_relaxed))
+    on_nudge(context);
   stack_ref stack;
   if (info->si_code <= 0 || !is_guard(info->si_addr, stack)) return false;
   const worker* w = this_worker();

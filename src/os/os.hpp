@@ -207,6 +207,8 @@ std::error_code signal_thread(pid_t thread, int signal) noexcept;
 /// first. AS-safe.
 std::error_code send_preempt_signal(pid_t thread, int signal) noexcept;
 [[nodiscard]] bool is_own_signal(const siginfo_t* info) noexcept;
+/// Without its mark: the kernel drops it if the user has RLIMIT_SIGPENDING signals waiting.
+[[nodiscard]] bool may_be_own_signal(const siginfo_t* info) noexcept;
 
 /// Sends a thread of this process `signal`, si_code SI_TIMER and si_value `value`, each time it has
 /// used `period_ns` of CPU.

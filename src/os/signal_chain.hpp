@@ -50,6 +50,12 @@ class basic_signal_chain {
   [[nodiscard]] const Action* behind() const noexcept {
     return behind_.load(std::memory_order_acquire);  // [SIG-1] put_behind
   }
+  /// If `was` is behind. False: another one is by now.
+  bool replace_behind(const Action& was, const Action& is) noexcept {
+    const Action* expected = &was;
+    // relaxed: `is` is there from the start.
+    return behind_.compare_exchange_strong(expected, &is, std::memory_order_relaxed);
+  }
   [[nodiscard]] bool has_any() const noexcept {
     return handlers_[0].load(std::memory_order_relaxed) != nullptr;  // a moment's
   }

@@ -63,11 +63,17 @@ struct entry {
   bool installed = false;            // dispatch was, once [SIG-2]
 };
 constinit std::array<entry, 65> table{};
+constinit former_action the_default{};  // SIG_DFL
 constinit std::atomic_flag changing;
 // sigqueue's, which every kernel and emulator passes on. Of a code without a name the kernel wants
 // the bytes beyond the known ones zero, and qemu's user mode leaves them as they are (E2BIG). Ours
 // is known by the value, an address that nobody else has.
 constexpr int own_signal_code = SI_QUEUE;
+
+bool calls_nobody(const struct sigaction& action) {
+  return (action.sa_flags & SA_SIGINFO) == 0 &&
+         (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN);
+}
 
 bool default_is_ignore(int signal) {
   return signal == SIGURG || signal == SIGCHLD || signal == SIGCONT || signal == SIGWINCH;
@@ -97,12 +103,28 @@ void previous_action(int signal, siginfo_t* info, void* context, const struct si
   if (previous.sa_handler == SIG_IGN) return;
   sigset_t before;
   pthread_sigmask(SIG_BLOCK, &previous.sa_mask, &before);
+  if ((previous.sa_flags & SA_NODEFER) != 0 && sigismember(&previous.sa_mask, signal) == 0) {
+    sigset_t itself;
+    sigemptyset(&itself);
+    sigaddset(&itself, signal);
+    pthread_sigmask(SIG_UNBLOCK, &itself, nullptr);
+  }
   if ((previous.sa_flags & SA_SIGINFO) != 0) {
     previous.sa_sigaction(signal, info, context);
   } else {
     previous.sa_handler(signal);
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+// What stands behind, for one delivery: with SA_RESETHAND the next one finds the default.
+const former_action& take_behind(entry& e) {
+  for (;;) {
+    const former_action& behind = *e.chain.behind();
+    if ((behind.action.sa_flags & SA_RESETHAND) == 0 || calls_nobody(behind.action) ||
+        e.chain.replace_behind(behind, the_default))
+      return behind;
+  }
 }
 
 // The delivery whose previous action this thread is in [SIG-3]. A handler that leaves by longjmp
@@ -125,10 +147,10 @@ void dispatch(int signal, siginfo_t* info, void* context) {
     default_action(signal, info, none);
     return;
   }
-  const entry& e = table[static_cast<std::size_t>(signal)];
+  entry& e = table[static_cast<std::size_t>(signal)];
   if (e.chain.ask([&](signal_handler h) { return h(signal, info, context); })) return;
   passing = {info, frame, signal};
-  previous_action(signal, info, context, e.chain.behind()->action);
+  previous_action(signal, info, context, take_behind(e).action);
   passing = before;
 }
 
@@ -136,10 +158,6 @@ bool ours(const struct sigaction& action) {
   return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == dispatch;
 }
 
-bool calls_nobody(const struct sigaction& action) {
-  return (action.sa_flags & SA_SIGINFO) == 0 &&
-         (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN);
-}
 bool same_handler(const struct sigaction& a, const struct sigaction& b) {
   // one union
   return ((a.sa_flags ^ b.sa_flags) & SA_SIGINFO) == 0 && a.sa_handler == b.sa_handler;
@@ -266,6 +284,10 @@ std::error_code send_preempt_signal(pid_t thread, int signal) noexcept {
 
 bool is_own_signal(const siginfo_t* info) noexcept {
   return info->si_code == own_signal_code && info->si_value.sival_ptr == &table;
+}
+
+bool may_be_own_signal(const siginfo_t* info) noexcept {
+  return info->si_code == SI_USER && info->si_pid == 0;
 }
 
 }  // namespace weft::os

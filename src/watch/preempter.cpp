@@ -30,9 +30,10 @@ preempter::preempter(scheduler& s, spares& spare) : s_(s), spares_(spare) {
 }
 
 bool preempter::on_signal(int, siginfo_t* info, void* context) {
-  if (!os::is_own_signal(info)) return false;
+  const bool own = os::is_own_signal(info);
+  if (!own && !os::may_be_own_signal(info)) return false;
   worker* w = this_worker();
-  if (w == nullptr || !w->preemption.accept()) return true;  // [PREEMPT-2] a late one
+  if (w == nullptr || !w->preemption.accept()) return own;  // [PREEMPT-2] a late one
   const int saved = os::error_number();
   if (w->gate.inside() || base::locks_held != 0)
     w->resched_requested.store(1, std::memory_order_relaxed);

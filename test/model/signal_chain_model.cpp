@@ -103,12 +103,34 @@ void taken(execution& x) {
   x.thread("signal", [=] { deliver_twice(w); });
 }
 
+// An action that is there for one delivery, and two deliveries.
+void only_once(execution& x) {
+  struct scene {
+    world w;
+    model::atomic<int> got{0};
+  };
+  auto s = std::make_shared<scene>();
+  s->w.of.put_behind(s->w.behind[0]);
+  for (const char* name : {"signal", "another"})
+    x.thread(name, [=] {
+      const action* const first = &s->w.behind[0];
+      const action* const behind = s->w.of.behind();
+      if (behind == first && s->w.of.replace_behind(*behind, s->w.behind[1]))
+        s->got.fetch_add(1, std::memory_order_relaxed);
+      else
+        model::check(s->w.of.behind() == &s->w.behind[1], "SIG-1: the other one is behind");
+    });
+  x.finally(
+      [=] { model::check(s->got.load(std::memory_order_relaxed) == 1, "SIG-1: one has it"); });
+}
+
 }  // namespace
 
 TEST_CASE("SIG-1: a dispatch finds whole handlers, and a whole action behind them") {
   holds(installs_two);
   holds(installs_again<how::new_action>);
   holds(taken);
+  holds(only_once);
 }
 TEST_CASE("SIG-1: an action is not overwritten in place") {
   CHECK(model::explore({}, installs_again<how::in_place>).end == model::verdict::raced);
