@@ -47,9 +47,11 @@ class basic_callback_runners {
     if (r.next_ != nullptr) r.next_->link_ = r.link_;
     count_.fetch_sub(1, std::memory_order_relaxed);
   }
+  /// False: the calling fiber does not. A look that costs little.
+  [[nodiscard]] bool any() const noexcept { return count_.load(std::memory_order_relaxed) != 0; }
   /// The calling fiber, inside weft.
   [[nodiscard]] bool has(const Fiber& self) noexcept {
-    if (count_.load(std::memory_order_relaxed) == 0) [[likely]]
+    if (!any()) [[likely]]
       return false;
     const base::lock_guard guard(lock_);
     const runner* r = first_;

@@ -52,8 +52,17 @@ class running_callbacks {
   running_callbacks(const running_callbacks&) = delete;
   running_callbacks& operator=(const running_callbacks&) = delete;
 
-  // Inside weft.
-  [[nodiscard]] static bool of(const fiber_record& self) noexcept { return runners.has(self); }
+  // Inside weft. A child that runs on the stack of its joiner would take that along.
+  [[nodiscard]] static bool of(const fiber_record& self) noexcept {
+    if (!runners.any()) [[likely]]
+      return false;
+    const fiber_record* f = &self;
+    while (!runners.has(*f)) {
+      if (!f->has(fiber_record::inlined)) return false;
+      f = f->outer;
+    }
+    return true;
+  }
 
  private:
   fiber_record* self_ = nullptr;
@@ -196,8 +205,8 @@ wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadli
 
 void yield() noexcept {
   worker* w = this_worker();
-  // a thread; a worker that destroys a callable it had no stack for
-  if (w == nullptr || w->current == nullptr) {
+  // a thread; a worker that destroys a callable it had no stack for; a callback [CB-1]
+  if (w == nullptr || w->current == nullptr || running_callbacks::of(*w->current)) {
     ::sched_yield();
     return;
   }

@@ -53,6 +53,31 @@ TEST_CASE(
   CHECK(end.errors.find("use weft::stop_callback") != std::string::npos);
 }
 
+// It runs on the callback's stack, which would wait with it.
+TEST_CASE("CB-1: a child that is joined in a std::stop_callback and waits ends the process, too") {
+  const auto end = in_child([] {
+    weft::options o;
+    o.workers = 1;
+    o.dump_on_crash = false;
+    weft::run(o, [] {
+      weft::event registered;
+      auto asked = weft::spawn([&] {
+        const std::stop_callback cb(weft::this_fiber::stop_token(), [] {
+          weft::this_fiber::yield();  // does nothing
+          weft::spawn([] { weft::this_fiber::sleep_for(1ms); }).join();
+        });
+        registered.set();
+        park_until_stopped();
+      });
+      registered.wait();
+      asked.request_stop();
+    });
+    return 0;
+  });
+  CHECK(end.signal == SIGABRT);
+  CHECK_MESSAGE(end.errors.find(" in a std::stop_callback") != std::string::npos, end.errors);
+}
+
 TEST_CASE(
     "weft::stop_callback: the destructor waits for the end of a function that waits, on any "
     "thread") {
