@@ -23,6 +23,8 @@ bool scheduler::rest(worker& w) noexcept {
   // counted as searching is seen by the look in `sleep`, which takes an idle processor for it; if
   // there is none, the busy ones look before they retire.
   base::real_sync::heavy_fence();  // [IDLE-1] light_fence in must_wake
+  // A thread of one fiber takes none, and does not look.
+  if (w.own_fiber != nullptr && work_in_sight()) wake_one_if_needed();  // [OWN-3] not for us
   return true;
 }
 

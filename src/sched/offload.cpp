@@ -43,7 +43,7 @@ std::error_code offload_pool::start(offload_job& job) noexcept {
   try {
     base::unique_lock guard(line_.lock);
     for (const auto& old : threads_)
-      if (old->ended) t = old.get();
+      if (old->ended && !old->thread.joinable()) t = old.get();  // else end() has not joined it yet
     if (t == nullptr && !why) {
       threads_.push_back(std::make_unique<pool_thread>());
       t = threads_.back().get();

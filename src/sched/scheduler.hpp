@@ -186,6 +186,7 @@ class scheduler {
   }
   void ask_all_to_stop() noexcept;
   bool wait_until_empty(std::int64_t deadline_ns) noexcept;
+  std::size_t find_stragglers() noexcept;
   std::size_t report_stragglers() noexcept;
   void leave_behind() noexcept;
   void pass_on_wakes() noexcept;

@@ -30,7 +30,7 @@ std::size_t scheduler::shutdown() {
   const std::int64_t deadline = os::now_ns() + span_ns(options_.shutdown_timeout);
   if (live_fibers() > 0) ask_all_to_stop();  // 2
   if (!wait_until_empty(deadline)) {         // 3
-    stragglers_ = report_stragglers();       // 4
+    stragglers_ = find_stragglers();         // 4
     if (stragglers_ > 0 && options_.on_stragglers == straggler_policy::abort) std::abort();
   }
   phase_.store(phase::ended, std::memory_order_seq_cst);
@@ -178,6 +178,19 @@ std::size_t scheduler::report_stragglers() noexcept {
         "weft: a runtime ends, and leaves fibers behind; there is no memory to name them\n");
   }
   return n;
+}
+
+// None is said only if none lives: a fiber that starts the next one and ends, and that one again,
+// may be behind the look all the time.
+std::size_t scheduler::find_stragglers() noexcept {
+  constexpr int most_looks = 16;
+  for (int i = 0; i < most_looks; ++i) {
+    if (const std::size_t n = report_stragglers(); n > 0) return n;
+    if (wait_until_empty(os::now_ns() + 1'000'000)) return 0;
+  }
+  os::write_stderr("weft: runtime \"" + one_line(options_.name) +
+                   "\" ends, and fibers that start each other go on; they are left behind\n");
+  return std::max<std::size_t>(live_fibers(), 1);
 }
 
 void scheduler::end_threads() noexcept {
