@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -42,7 +43,10 @@ using key_ptr = std::unique_ptr<::EVP_PKEY, freed<::EVP_PKEY_free>>;
 using certificate_ptr = std::unique_ptr<::X509, freed<::X509_free>>;
 
 bio_ptr bio_over(std::string_view text) {
-  bio_ptr b(::BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  if (text.size() > std::numeric_limits<int>::max())
+    throw std::system_error(std::make_error_code(std::errc::invalid_argument),
+                            "weft: tls: a PEM text of 2 GiB or more");
+  bio_ptr b(::BIO_new_mem_buf(text.empty() ? "" : text.data(), static_cast<int>(text.size())));
   if (!b) throw std::bad_alloc();
   return b;
 }

@@ -7,8 +7,11 @@
 #include <mutex>
 #include <new>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
+
+#include <weft/this_fiber.hpp>
 
 #include "tls/engine_state.hpp"
 #include "tls/exchange.hpp"
@@ -60,7 +63,8 @@ class gatherer {
   std::vector<std::byte> joined_;
 };
 
-// With `writing` held: encrypts up to a batch. Returns how much was taken.
+// With `writing` held: encrypts up to a batch. Returns how much was taken; 0 without an error if a
+// message of the peer's must be read first.
 std::size_t encrypt(engine_state& s, gatherer& data, std::error_code& ec) {
   std::size_t taken = 0;
   const openssl_stretch stretch(s);
@@ -69,6 +73,7 @@ std::size_t encrypt(engine_state& s, gatherer& data, std::error_code& ec) {
       ec = s.failed;
       break;
     }
+    if (has_part_of_a_message(s)) break;
     std::span<const std::byte> part;
     try {
       part = data.front();
@@ -79,7 +84,7 @@ std::size_t encrypt(engine_state& s, gatherer& data, std::error_code& ec) {
     std::size_t n = 0;
     const int result = ::SSL_write_ex(s.ssl, part.data(), std::min(part.size(), batch - taken), &n);
     if (result != 1) {
-      // No input is ever wanted here: there is no renegotiation.
+      // No input is wanted here: there is no renegotiation, and no message has come in part.
       if (outcome_of(s, stretch, result) != ssl_outcome::failed)
         s.failed = std::make_error_code(std::errc::protocol_error);
       ec = s.failed;
@@ -97,13 +102,24 @@ std::size_t within_memory(std::error_code& ec, F&& call) noexcept {
     return call();
   } catch (const std::bad_alloc&) {
     ec = std::make_error_code(std::errc::not_enough_memory);
-    return 0;
+  } catch (const std::system_error& e) {  // a thread of the application's that cannot wait
+    ec = e.code();
   }
+  return 0;
 }
 
-bool ready(engine_state& s, transport& below, const wait_limit& limit, std::error_code& ec) {
+// A moved-from stream has no state.
+bool is_there(const engine_state* s, std::error_code& ec) noexcept {
+  ec.clear();
+  if (s == nullptr) ec = std::make_error_code(std::errc::bad_file_descriptor);
+  return s != nullptr;
+}
+
+// `own`: the stream's deadline for what it is about to do.
+bool ready(engine_state& s, transport& below, const wait_limit& limit,
+           const std::atomic<std::int64_t>& own, std::error_code& ec) {
   if (is_done(s)) return true;
-  if (!lock_within(s.shaking, limit, s.read_deadline, ec)) return false;
+  if (!lock_within(s.shaking, limit, own, ec)) return false;
   const held shaking(s.shaking, std::adopt_lock);
   handshake_locked(s, below, limit, ec);
   return !ec;
@@ -118,15 +134,16 @@ engine& engine::operator=(engine&&) noexcept = default;
 engine::~engine() = default;
 
 void engine::handshake(transport& below, const wait_limit& limit, std::error_code& ec) noexcept {
-  ec.clear();
-  within_memory(ec, [&] { return ready(*state_, below, limit, ec) ? 1 : 0; });
+  if (!is_there(state_.get(), ec)) return;
+  within_memory(ec,
+                [&] { return ready(*state_, below, limit, state_->read_deadline, ec) ? 1 : 0; });
 }
 
 namespace {
 
 std::size_t read_some(engine_state& s, transport& below, std::span<std::byte> buffer,
                       const wait_limit& limit, std::error_code& ec) {
-  if (!ready(s, below, limit, ec)) return 0;
+  if (!ready(s, below, limit, s.read_deadline, ec)) return 0;
   if (!lock_within(s.reading, limit, s.read_deadline, ec)) return 0;
   const held reading(s.reading, std::adopt_lock);
   for (;;) {
@@ -161,30 +178,79 @@ std::size_t read_some(engine_state& s, transport& below, std::span<std::byte> bu
   }
 }
 
+// Until no message of the peer's is there in part. A reader that holds `reading` reads it; without
+// one we do. We do not wait for that lock: its holder may wait for what we are about to write.
+bool read_rest(engine_state& s, transport& below, const wait_limit& limit, std::error_code& ec) {
+  using namespace std::chrono_literals;
+  for (;;) {
+    if (const held reading(s.reading, std::try_to_lock); reading) {
+      {
+        const openssl_stretch stretch(s);
+        if (!s.failed && !has_part_of_a_message(s)) return true;
+        const int result = s.failed ? -1 : ::SSL_do_handshake(s.ssl);
+        if (result == 1) return true;
+        if (s.failed || outcome_of(s, stretch, result) != ssl_outcome::want_input) {
+          ec = s.failed ? s.failed : make_error_code(errc::stream_truncated);
+          return false;
+        }
+      }
+      if (!fill(s, below, limit, ec)) {
+        if (!ec) ec = s.read_failed = errc::stream_truncated;
+        return false;
+      }
+      continue;
+    }
+    {
+      const openssl_stretch stretch(s);
+      if (!has_part_of_a_message(s)) return true;
+    }
+    if (has_ended(limit, s.write_deadline, ec)) return false;
+    weft::this_fiber::sleep_for(1ms);
+  }
+}
+
 std::size_t write_some(engine_state& s, transport& below, gatherer data, const wait_limit& limit,
                        std::error_code& ec) {
-  if (!ready(s, below, limit, ec)) return 0;
-  if (!lock_within(s.writing, limit, s.write_deadline, ec)) return 0;
+  if (!ready(s, below, limit, s.write_deadline, ec)) return 0;
+  do {
+    if (!lock_within(s.writing, limit, s.write_deadline, ec)) return 0;
+    const held writing(s.writing, std::adopt_lock);
+    if (s.closed) {
+      ec = std::make_error_code(std::errc::broken_pipe);
+      return 0;
+    }
+    flush(s, below, limit, ec);  // what a wait that ended left behind
+    if (ec) return 0;
+    const std::size_t taken = encrypt(s, data, ec);
+    if (ec)
+      send_alert(s, below, limit);
+    else
+      flush(s, below, limit, ec);
+    if (taken > 0 || ec) return taken;
+  } while (read_rest(s, below, limit, ec));
+  return 0;
+}
+
+// True: done, or an error.
+bool close_notify(engine_state& s, transport& below, const wait_limit& limit, std::error_code& ec) {
+  if (!lock_within(s.writing, limit, s.write_deadline, ec)) return true;
   const held writing(s.writing, std::adopt_lock);
-  if (s.closed) {
-    ec = std::make_error_code(std::errc::broken_pipe);
-    return 0;
+  if (!s.closed) {
+    const openssl_stretch stretch(s);
+    if (!s.failed && has_part_of_a_message(s)) return false;
+    if (!s.failed && ::SSL_shutdown(s.ssl) < 0) s.failed = stretch.first_error();
+    ec = s.failed;
+    s.closed = !ec;
   }
-  flush(s, below, limit, ec);  // what a wait that ended left behind
-  if (ec) return 0;
-  const std::size_t taken = encrypt(s, data, ec);
-  if (ec)
-    send_alert(s, below, limit);
-  else
-    flush(s, below, limit, ec);
-  return taken;
+  if (!ec) flush(s, below, limit, ec);
+  return true;
 }
 
 }  // namespace
 
 std::size_t engine::read(transport& below, const net::mutable_buffers& to, std::size_t skip,
                          const wait_limit& limit, std::error_code& ec) noexcept {
-  ec.clear();
+  if (!is_there(state_.get(), ec)) return 0;
   for (const auto& b : to) {
     if (skip >= b.size()) {
       skip -= b.size();
@@ -198,38 +264,38 @@ std::size_t engine::read(transport& below, const net::mutable_buffers& to, std::
 
 std::size_t engine::write(transport& below, const net::const_buffers& from, std::size_t skip,
                           const wait_limit& limit, std::error_code& ec) noexcept {
-  ec.clear();
+  if (!is_there(state_.get(), ec)) return 0;
   gatherer data(from, skip);
   if (data.done()) return 0;
   return within_memory(ec, [&] { return write_some(*state_, below, std::move(data), limit, ec); });
 }
 
 void engine::shutdown(transport& below, const wait_limit& limit, std::error_code& ec) noexcept {
+  if (!is_there(state_.get(), ec)) return;
   engine_state& s = *state_;
-  ec.clear();
   if (!is_done(s)) {
     ec = std::make_error_code(std::errc::not_connected);
     return;
   }
-  if (!lock_within(s.writing, limit, s.write_deadline, ec)) return;
-  const held writing(s.writing, std::adopt_lock);
-  if (!s.closed) {
-    const openssl_stretch stretch(s);
-    if (!s.failed && ::SSL_shutdown(s.ssl) < 0) s.failed = stretch.first_error();
-    ec = s.failed;
-    s.closed = !ec;
-  }
-  if (!ec) flush(s, below, limit, ec);
+  within_memory(ec, [&] {
+    while (!close_notify(s, below, limit, ec) && read_rest(s, below, limit, ec)) continue;
+    return 0;
+  });
 }
 
 void engine::update_keys() {
+  if (std::error_code ec; !is_there(state_.get(), ec)) fail("key update", ec);
   const openssl_stretch stretch(*state_);
-  if (::SSL_key_update(state_->ssl, SSL_KEY_UPDATE_REQUESTED) != 1)
+  // The message is made at once: until then OpenSSL takes the connection for one in a handshake, and
+  // neither closes it nor makes other keys.
+  if (::SSL_key_update(state_->ssl, SSL_KEY_UPDATE_REQUESTED) != 1 ||
+      ::SSL_do_handshake(state_->ssl) != 1)
     throw std::system_error(stretch.first_error(), "weft: tls key update");
 }
 
 void engine::set_deadlines(bool reads, bool writes,
                            std::chrono::steady_clock::time_point t) noexcept {
+  if (!state_) return;
   const std::int64_t ns = t.time_since_epoch().count();
   if (reads) state_->read_deadline.store(ns, std::memory_order_relaxed);
   if (writes) state_->write_deadline.store(ns, std::memory_order_relaxed);
@@ -242,7 +308,7 @@ std::chrono::steady_clock::time_point engine::write_deadline() const noexcept {
 }
 
 const std::string& engine::peer() const noexcept { return state_->peer; }
-bool engine::handshake_done() const noexcept { return is_done(*state_); }
+bool engine::handshake_done() const noexcept { return state_ && is_done(*state_); }
 ::ssl_st* engine::native_handle() const noexcept { return state_->ssl; }
 
 std::string_view engine::alpn() const noexcept {
@@ -286,6 +352,7 @@ void engine::set_session(const tls::session& session) {
 
 void engine::fail(const char* operation, std::error_code why) const {
   std::string text = std::string("weft: tls ") + operation;
+  if (!state_) throw std::system_error(why, text);
   text += state_->peer.empty() ? " a client" : " " + state_->peer;
   throw std::system_error(why, text);
 }

@@ -3,11 +3,15 @@
 #include "tls/engine_state.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <new>
+#include <stop_token>
 #include <utility>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+
+#include <weft/this_fiber.hpp>
 
 namespace weft::tls::detail {
 namespace {
@@ -126,10 +130,31 @@ bool lock_within(weft::mutex& m, const wait_limit& limit, const std::atomic<std:
   if (m.try_lock()) return true;
   const auto t =
       std::min(limit.deadline, weft::detail::steady_at(own.load(std::memory_order_relaxed)));
-  if (limit.stop != nullptr ? m.try_lock_until(*limit.stop, t) : m.try_lock_until(t)) return true;
-  const bool stopped = limit.stop != nullptr && limit.stop->stop_requested();
-  ec = std::make_error_code(stopped ? std::errc::operation_canceled : std::errc::timed_out);
+  // As on every stream, a stop request on the calling fiber ends the wait, too.
+  const std::stop_token mine = weft::this_fiber::stop_token();
+  if (limit.stop == nullptr) {
+    if (m.try_lock_until(mine, t)) return true;
+  } else {
+    std::stop_source either;
+    const auto pass_on = [&either]() noexcept { either.request_stop(); };
+    const std::stop_callback a(*limit.stop, pass_on), b(mine, pass_on);
+    if (m.try_lock_until(either.get_token(), t)) return true;
+  }
+  if (!has_ended(limit, own, ec)) ec = std::make_error_code(std::errc::operation_canceled);
   return false;
 }
+
+bool has_ended(const wait_limit& limit, const std::atomic<std::int64_t>& own, std::error_code& ec) {
+  if (weft::this_fiber::stop_requested() || (limit.stop != nullptr && limit.stop->stop_requested()))
+    ec = std::make_error_code(std::errc::operation_canceled);
+  else if (const auto t = std::min(limit.deadline,
+                                   weft::detail::steady_at(own.load(std::memory_order_relaxed)));
+           t <= std::chrono::steady_clock::now())
+    ec = std::make_error_code(std::errc::timed_out);
+  return static_cast<bool>(ec);
+}
+
+// OpenSSL is in a handshake again, and not for keys of ours: those it makes at once (update_keys).
+bool has_part_of_a_message(const engine_state& s) noexcept { return ::SSL_in_init(s.ssl) != 0; }
 
 }  // namespace weft::tls::detail

@@ -99,6 +99,12 @@ void keep_sessions(::SSL_CTX* c) noexcept;
 /// The limit on waiting for one of the locks.
 [[nodiscard]] bool lock_within(weft::mutex& m, const wait_limit& limit,
                                const std::atomic<std::int64_t>& own, std::error_code& ec);
+/// True if no wait may begin any more; `ec` says why.
+[[nodiscard]] bool has_ended(const wait_limit& limit, const std::atomic<std::int64_t>& own,
+                             std::error_code& ec);
+/// Under guard: a message of the peer's that is no data (a ticket) has come in some of its records,
+/// not in all. Until it is whole OpenSSL reads in every call, in writes, too. [TLS-3]
+[[nodiscard]] bool has_part_of_a_message(const engine_state& s) noexcept;
 
 // With `writing` held, or `shaking`: sends all there is.
 void flush(engine_state& s, transport& below, const wait_limit& limit, std::error_code& ec);

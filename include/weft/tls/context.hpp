@@ -101,6 +101,7 @@ class context {
   /// and protocols. "*.example.com" stands for one label in front. Any other name gets this
   /// context's settings. Settings that verify clients refuse one that offers a session which began
   /// with other settings.
+  /// Lifetime: `other`'s settings are kept; two contexts that name each other are never freed.
   void add_server_name(std::string_view name, const context& other);
 
   /// Appends the keys of all connections to a file, for Wireshark. A reader of the file can decrypt

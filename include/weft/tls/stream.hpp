@@ -172,7 +172,10 @@ class stream : public net::stream_forms<stream<S>> {
   {
     ec.clear();
     if (side != net::shutdown_side::receive) shutdown(ec);
-    if (side != net::shutdown_side::send) below_.shutdown(net::shutdown_side::receive, ec);
+    if (side == net::shutdown_side::send) return;
+    std::error_code why;
+    below_.shutdown(net::shutdown_side::receive, why);
+    if (!ec) ec = why;
   }
 
   /// Sets when waits for reading end with timed_out, for waits that begin later.
@@ -197,7 +200,7 @@ class stream : public net::stream_forms<stream<S>> {
     set_write_deadline(t);
   }
 
-  /// Makes new keys for both directions, with the next write; TLS 1.3.
+  /// Makes new keys for both directions; TLS 1.3. The peer hears of it with the next write.
   /// Blocks: only while another fiber is in OpenSSL.
   /// Throws: std::system_error.
   void update_keys() { engine_.update_keys(); }
