@@ -127,6 +127,8 @@ net::tcp_stream connect_within(std::string_view host, const net::service& s, con
     const auto addresses = resolve_within(host, s, net::address_family::any, l, ec);
     if (ec) return {};
     return connect_to_any(addresses, l, {}, ec);
+  } catch (const std::system_error& e) {  // a thread of the application's that cannot wait
+    ec = e.code();
   } catch (const std::bad_alloc&) {
     ec = std::make_error_code(std::errc::not_enough_memory);
   }

@@ -7,6 +7,8 @@
 #include <ctime>
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -37,8 +39,12 @@ ssize_t call_write_at(int f, const message_window& from, std::int64_t at) noexce
 }
 std::int64_t call_file_size(int f) noexcept {
   struct stat s{};
-  const int n = retry([&] { return ::fstat(f, &s); });
-  return n < 0 ? n : static_cast<std::int64_t>(s.st_size);
+  int n = retry([&] { return ::fstat(f, &s); });
+  if (n < 0) return n;
+  if (!S_ISBLK(s.st_mode)) return s.st_size;
+  std::uint64_t bytes = 0;  // of a device the file system knows none
+  n = retry([&] { return ::ioctl(f, BLKGETSIZE64, &bytes); });
+  return n < 0 ? n : static_cast<std::int64_t>(bytes);
 }
 int call_resize(int f, std::int64_t size) noexcept {
   return retry([&] { return ::ftruncate(f, size); });

@@ -199,7 +199,8 @@ void unregister(poll_descriptor& d, netpoller::keep_open keep) noexcept {
 void close_number(poll_descriptor& d) noexcept {
   const int number = d.number.load(std::memory_order_relaxed);
   if (number < 0) return;
-  unregister(d, netpoller::keep_open::no);
+  const bool shown = d.shown.load(std::memory_order_relaxed);
+  unregister(d, shown ? netpoller::keep_open::yes : netpoller::keep_open::no);
   // Late operations make several pass here, one after the other.
   if (d.number.exchange(-1, std::memory_order_acq_rel) < 0) return;
   if (const auto seconds = d.linger_seconds.load(std::memory_order_relaxed)) [[unlikely]]
@@ -268,6 +269,7 @@ poll_descriptor& make_descriptor(int number, descriptor_kind kind) {
   d->short_read_proves = false;
   d->kind.store(kind, std::memory_order_relaxed);
   d->linger_seconds.store(0, std::memory_order_relaxed);
+  d->shown.store(false, std::memory_order_relaxed);
   d->read_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
   d->write_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
   d->remote = {};

@@ -69,6 +69,9 @@ struct alignas(base::cache_line) poll_descriptor {
   // How long the kernel goes on sending to a peer that acknowledges nothing, after the close; 0: as
   // long as it likes.
   std::atomic<std::uint16_t> linger_seconds{0};
+  // Somebody has asked for the number. If he made another one of it, for another process perhaps,
+  // the kernel keeps the registration beyond our close, and wakes us for his traffic.
+  std::atomic<bool> shown{false};
   // Distinguishes late events. Each life has the next; of a foreign record, each arming [POLL-6].
   // Written by begin_generation.
   std::atomic<arming> generation{1};

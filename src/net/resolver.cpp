@@ -65,7 +65,7 @@ std::vector<net::endpoint> resolver::resolve(lookup_request r, const wait_limit&
   return found->answer.endpoints;
 }
 
-std::error_code resolver::wait(line::lookup& l, const wait_limit& limit) {
+std::error_code resolver::wait(line::lookup& l, const wait_limit& limit) try {
   fiber_record& self = this_agent();
   extra_waiter me;
   const ticket mine = begin_park(self, park_reason::resolve, &l, stoppable::yes);
@@ -83,6 +83,8 @@ std::error_code resolver::wait(line::lookup& l, const wait_limit& limit) {
   if (line_.end_wait(l, me)) return {};
   return std::make_error_code(end == wake_code::timeout ? std::errc::timed_out
                                                         : std::errc::operation_canceled);
+} catch (const std::system_error& e) {  // a thread of the application's that cannot wait
+  return e.code();
 }
 
 // The signals of the process are for its own threads.

@@ -71,7 +71,13 @@ signal_set::signal_set(std::initializer_list<int> signals) {
   inbox_ = &detail::take_inbox();
   try {
     blocked_ = needed(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), "making its signalfd");
-    ready_ = io::descriptor::adopt(needed(::epoll_create1(EPOLL_CLOEXEC), "making its epoll"));
+    const int epoll = needed(::epoll_create1(EPOLL_CLOEXEC), "making its epoll");
+    try {
+      ready_ = io::descriptor::adopt(epoll);
+    } catch (...) {
+      detail::call_close(epoll);
+      throw;
+    }
     watch_in(ready_.native_handle(), inbox_->event.number);
     watch_in(ready_.native_handle(), blocked_);
     own_process.store(::getpid(), std::memory_order_relaxed);

@@ -92,7 +92,9 @@ void socket::close() noexcept {
 
 int socket::native_handle() const noexcept {
   const detail::descriptor_use use(descriptor_);
-  return use ? use.number() : -1;
+  if (!use) return -1;
+  use->shown.store(true, std::memory_order_relaxed);
+  return use.number();
 }
 
 int socket::release() noexcept {

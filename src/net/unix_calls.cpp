@@ -29,7 +29,9 @@ int with_address(const net::unix_endpoint& e, int s,
   return retry([&] { return call(s, reinterpret_cast<const sockaddr*>(&a), size); });
 }
 
-// Somebody may have asked for credentials, too, on a socket that was adopted.
+// Somebody may have asked for credentials, too, on a socket that was adopted; or for a descriptor of
+// the sender's process, which nobody here would close.
+constexpr int scm_pidfd = 4;  // SCM_PIDFD, Linux 6.5
 constexpr std::size_t control_room = CMSG_SPACE(most_descriptors * sizeof(int)) + 512;
 
 }  // namespace
@@ -110,7 +112,14 @@ ssize_t call_recv_descriptors(int s, payload what, const net::mutable_buffers& t
   if (n < 0) return n;
   got.lost = (w.message.msg_flags & MSG_CTRUNC) != 0;  // EMFILE, ENFILE
   for (cmsghdr* c = CMSG_FIRSTHDR(&w.message); c != nullptr; c = CMSG_NXTHDR(&w.message, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    if (c->cmsg_level != SOL_SOCKET) continue;
+    if (c->cmsg_type == scm_pidfd) {
+      int pidfd = -1;
+      std::memcpy(&pidfd, CMSG_DATA(c), sizeof pidfd);
+      if (pidfd >= 0) ::close(pidfd);
+      continue;
+    }
+    if (c->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t bytes =
         std::min(c->cmsg_len - CMSG_LEN(0), (most_descriptors - got.count) * sizeof(int));
     std::memcpy(got.numbers + got.count, CMSG_DATA(c), bytes);
