@@ -123,8 +123,8 @@ void check_run_outside_fiber();
 /// resource_deadlock_would_occur if a fiber calls it.
 template <class F>
   requires std::invocable<std::decay_t<F>>
-[[gnu::always_inline]] inline auto run(const options& o,
-                                       F&& main) {  // inlined, so that the tracer names the caller
+// inlined, so that the tracer names the caller
+[[gnu::always_inline]] inline decltype(auto) run(const options& o, F&& main) {
   using R = std::invoke_result_t<std::decay_t<F>>;
   detail::check_run_outside_fiber();
   runtime rt(o);
@@ -139,8 +139,8 @@ template <class F>
 /// The same with default options.
 template <class F>
   requires std::invocable<std::decay_t<F>>
-[[gnu::always_inline]] inline auto run(F&& main) {
-  return run(options{}, std::forward<F>(main));
+[[gnu::always_inline]] inline decltype(auto) run(F&& main) {
+  return weft::run(options{}, std::forward<F>(main));
 }
 
 }  // namespace WEFT_API weft

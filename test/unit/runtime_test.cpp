@@ -17,7 +17,41 @@
 using namespace weft::test;
 using namespace std::chrono_literals;
 
+namespace app {
+struct job {
+  int operator()() const { return 1; }
+};
+// Names of weft's that a program may have, too, and templates that take everything.
+template <class O, class F>
+int run(O&&, F&&) {
+  return 42;
+}
+struct clock : std::chrono::steady_clock {
+  using time_point = std::chrono::time_point<clock>;
+  static time_point now() {
+    return time_point(std::chrono::steady_clock::now().time_since_epoch());
+  }
+};
+template <class T>
+int to_steady(const T&) {
+  return 42;
+}
+template <class T>
+int has_come(const T&) {
+  return 42;
+}
+}  // namespace app
+
+TEST_CASE("weft calls its own functions, whatever a program's are called") {
+  CHECK(weft::run(app::job{}) == 1);
+  weft::mutex m;
+  const std::lock_guard guard(m);
+  std::thread([&] { CHECK_FALSE(m.try_lock_until(app::clock::now() + 1ms)); }).join();
+}
+
 TEST_CASE("run returns what its first fiber returns, and throws what it throws") {
+  int there = 0;
+  CHECK(&weft::run([&there]() -> int& { return there; }) == &there);
   CHECK(weft::run([] { return 3; }) == 3);
   CHECK(weft::run([] {}) == 0);
   CHECK(*weft::run([] { return std::make_unique<int>(4); }) == 4);

@@ -84,7 +84,7 @@ template <class Rep, class Period>
   if constexpr (std::is_same_v<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>)
     return d.count();
   else
-    return narrowed(wide_ns(d));
+    return detail::narrowed(detail::wide_ns(d));
 }
 
 /// The value of a setting: at most a century, so that it can be added to a moment.
@@ -92,7 +92,7 @@ template <class Rep, class Period>
 [[nodiscard]] constexpr std::int64_t span_ns(const std::chrono::duration<Rep, Period>& d) noexcept {
   constexpr std::int64_t century =
       std::chrono::nanoseconds(std::chrono::hours(24 * 365 * 100)).count();
-  const std::int64_t ns = saturated_ns(d);
+  const std::int64_t ns = detail::saturated_ns(d);
   return ns < century ? ns : century;
 }
 
@@ -132,7 +132,7 @@ constexpr void require_clock() noexcept {
 /// The moment after `d`; now, if `d` is not positive.
 template <class Rep, class Period>
 [[nodiscard]] steady_time deadline_after(const std::chrono::duration<Rep, Period>& d) noexcept {
-  const std::int64_t ns = saturated_ns(d);
+  const std::int64_t ns = detail::saturated_ns(d);
   return steady_in(ns > 0 ? ns : 0);
 }
 
@@ -141,12 +141,12 @@ template <class Clock, class Duration>
 [[nodiscard]] steady_time to_steady(const std::chrono::time_point<Clock, Duration>& t) noexcept {
   require_clock<Clock>();
   if constexpr (std::is_same_v<Clock, std::chrono::steady_clock>) {
-    return steady_at(saturated_ns(t.time_since_epoch()));  // without a look at the clock
+    return steady_at(detail::saturated_ns(t.time_since_epoch()));  // without a look at the clock
   } else if constexpr (is_clock<Clock>) {
     if (t == t.max()) return steady_time::max();
-    const wide then = wide_ns(t.time_since_epoch());
+    const wide then = detail::wide_ns(t.time_since_epoch());
     if (then == widest) return steady_time::max();
-    return steady_in(narrowed(then - wide_ns(Clock::now().time_since_epoch())));
+    return steady_in(narrowed(then - detail::wide_ns(Clock::now().time_since_epoch())));
   } else {
     return {};
   }
@@ -160,14 +160,15 @@ template <class Clock, class Duration>
   if constexpr (std::is_same_v<Clock, std::chrono::steady_clock> || !is_clock<Clock>)
     return true;  // the wait was until then
   else
-    return wide_ns(Clock::now().time_since_epoch()) >= wide_ns(t.time_since_epoch());
+    return detail::wide_ns(Clock::now().time_since_epoch()) >=
+           detail::wide_ns(t.time_since_epoch());
 }
 /// Calls wait(a steady time), which returns false if that time is over, until `t` has come on its
 /// own clock.
 template <class Clock, class Duration, class Wait>
 bool wait_until_on_clock(const std::chrono::time_point<Clock, Duration>& t, Wait&& wait) {
-  while (!wait(to_steady(t)))
-    if (has_come(t)) return false;
+  while (!wait(detail::to_steady(t)))
+    if (detail::has_come(t)) return false;
   return true;
 }
 

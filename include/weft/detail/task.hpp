@@ -342,11 +342,11 @@ template <class C>
 template <class F, class... A>
 task& make_task(scheduler* s, const attributes* attrs, F&& f, A&&... a) {
   task& t = attrs != nullptr ? allocate_task(s, *attrs) : allocate_task(s);
-  if constexpr (noexcept(store_callable(t, std::forward<F>(f), std::forward<A>(a)...))) {
-    store_callable(t, std::forward<F>(f), std::forward<A>(a)...);
+  if constexpr (noexcept(detail::store_callable(t, std::forward<F>(f), std::forward<A>(a)...))) {
+    detail::store_callable(t, std::forward<F>(f), std::forward<A>(a)...);
   } else {
     try {
-      store_callable(t, std::forward<F>(f), std::forward<A>(a)...);
+      detail::store_callable(t, std::forward<F>(f), std::forward<A>(a)...);
     } catch (...) {
       abandon_task(t);
       throw;
