@@ -73,8 +73,9 @@ class exit_status {
   int value_;
 };
 
-/// A child process. It inherits open descriptors that are not close-on-exec. All that weft opens are,
-/// and sockets it adopts; other descriptors that are adopted keep their flag. Its signal mask is empty, and signals that have a handler here have their default action there.
+/// A child process. It inherits open descriptors that are not close-on-exec. All that weft opens
+/// are, and sockets it adopts; other descriptors that are adopted keep their flag. Its signal mask
+/// is empty, and signals that have a handler here have their default action there.
 ///
 /// Several fibers and threads may wait for its end; all of them get it.
 /// Example: test/unit/examples_api_test.cpp [process]

@@ -29,8 +29,8 @@ int with_address(const net::unix_endpoint& e, int s,
   return retry([&] { return call(s, reinterpret_cast<const sockaddr*>(&a), size); });
 }
 
-// Somebody may have asked for credentials, too, on a socket that was adopted; or for a descriptor of
-// the sender's process, which nobody here would close.
+// Somebody may have asked for credentials, too, on a socket that was adopted; or for a descriptor
+// of the sender's process, which nobody here would close.
 constexpr int scm_pidfd = 4;  // SCM_PIDFD, Linux 6.5
 constexpr std::size_t control_room = CMSG_SPACE(most_descriptors * sizeof(int)) + 512;
 

@@ -52,6 +52,7 @@ class running_callbacks {
   running_callbacks(const running_callbacks&) = delete;
   running_callbacks& operator=(const running_callbacks&) = delete;
 
+  [[nodiscard]] static bool any() noexcept { return runners.any(); }
   // Inside weft. A child that runs on the stack of its joiner would take that along.
   [[nodiscard]] static bool of(const fiber_record& self) noexcept {
     if (!runners.any()) [[likely]]
@@ -203,10 +204,21 @@ wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadli
   return self.word.code();
 }
 
+namespace {
+bool in_a_callback() noexcept {
+  const worker* w = this_worker();
+  return w != nullptr && w->current != nullptr && running_callbacks::of(*w->current);  // CB-1
+}
+}  // namespace
+
 void yield() noexcept {
+  if (running_callbacks::any() && in_a_callback()) [[unlikely]] {
+    ::sched_yield();
+    return;
+  }
   worker* w = this_worker();
-  // a thread; a worker that destroys a callable it had no stack for; a callback [CB-1]
-  if (w == nullptr || w->current == nullptr || running_callbacks::of(*w->current)) {
+  // a thread; a worker that destroys a callable it had no stack for
+  if (w == nullptr || w->current == nullptr) {
     ::sched_yield();
     return;
   }
@@ -224,8 +236,10 @@ void yield() noexcept {
 constinit std::atomic<std::uint32_t> resched_requests{0};
 
 void yield_if_requested() noexcept {
+  if (running_callbacks::any() && in_a_callback()) [[unlikely]]
+    return;
   const worker* w = this_worker();
-  if (w == nullptr || w->current == nullptr || running_callbacks::of(*w->current)) return;  // CB-1
+  if (w == nullptr || w->current == nullptr) return;
   WEFT_ASSERT(base::locks_held == 0, "a fiber gives way with a lock of weft's");
   yield();
 }

@@ -286,8 +286,8 @@ void engine::shutdown(transport& below, const wait_limit& limit, std::error_code
 void engine::update_keys() {
   if (std::error_code ec; !is_there(state_.get(), ec)) fail("key update", ec);
   const openssl_stretch stretch(*state_);
-  // The message is made at once: until then OpenSSL takes the connection for one in a handshake, and
-  // neither closes it nor makes other keys.
+  // The message is made at once: until then OpenSSL takes the connection for one in a handshake,
+  // and neither closes it nor makes other keys.
   if (::SSL_key_update(state_->ssl, SSL_KEY_UPDATE_REQUESTED) != 1 ||
       ::SSL_do_handshake(state_->ssl) != 1)
     throw std::system_error(stretch.first_error(), "weft: tls key update");
