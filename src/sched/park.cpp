@@ -31,6 +31,8 @@ namespace {
 //       recognises the caller by its thread, and while the fiber waits, others run on that thread;
 //       one of them that destroys the callback would not wait for its end. So a wait there ends the
 //       process, with a report. A fiber with a thread of its own may wait.
+//       Not covered: a callback that blocks in the kernel for so long that its processor is taken,
+//       and then calls weft while all are busy, goes on where the next one is had.
 constinit basic_callback_runners<base::real_sync, base::futex_lock, fiber_record> runners{};
 
 class running_callbacks {

@@ -40,7 +40,8 @@ std::size_t open_descriptors() {
 
 TEST_CASE("net: a closed socket wakes nobody, though somebody has its descriptor, too") {
   weft::run([] {
-    auto [a, b] = connected_pair();
+    auto ab = connected_pair();
+    auto &a = ab.first, &b = ab.second;
     std::array<std::byte, 1> data;
     auto reader = weft::spawn([&] { return b.read_some(data); });  // registers it
     yield_until([&] { return is_parked(reader); });
