@@ -18,8 +18,6 @@ using model::holds;
 
 namespace {
 
-constexpr auto relaxed = std::memory_order_relaxed;
-
 struct fiber {};
 using runners = detail::basic_callback_runners<model::sync, model::spin_lock, fiber>;
 struct world {

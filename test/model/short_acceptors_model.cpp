@@ -26,7 +26,6 @@ using model::holds;
 
 namespace {
 
-constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
 constexpr auto release = std::memory_order_release;
 
