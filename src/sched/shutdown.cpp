@@ -188,8 +188,8 @@ std::size_t scheduler::find_stragglers() noexcept {
     if (const std::size_t n = report_stragglers(); n > 0) return n;
     if (wait_until_empty(os::now_ns() + 1'000'000)) return 0;
   }
-  os::write_stderr("weft: runtime \"" + one_line(options_.name) +
-                   "\" ends, and fibers that start each other go on; they are left behind\n");
+  os::write_stderr(
+      "weft: a runtime ends, and fibers that start each other go on; they are left behind\n");
   return std::max<std::size_t>(live_fibers(), 1);
 }
 
