@@ -125,7 +125,8 @@ struct runtime_metrics {
   std::size_t asleep;
   /// Of them, blocked in the kernel, or back from there and still without a processor.
   std::size_t detached;
-  /// Of them, stopped together with a fiber that computed for too long.
+  /// Of them, stopped together with a fiber that computed for too long, or that waits for a
+  /// processor in a std::stop_callback.
   std::size_t frozen;
   /// Each processor.
   std::vector<processor_metrics> processors;

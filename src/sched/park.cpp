@@ -30,9 +30,9 @@ namespace {
 // CB-1  A fiber does not wait in the std::stop_callbacks that its stop request runs. That class
 //       recognises the caller by its thread, and while the fiber waits, others run on that thread;
 //       one of them that destroys the callback would not wait for its end. So a wait there ends the
-//       process, with a report. A fiber with a thread of its own may wait.
-//       Not covered: a callback that blocks in the kernel for so long that its processor is taken,
-//       and then calls weft while all are busy, goes on where the next one is had.
+//       process, with a report. A fiber with a thread of its own may wait. If the processor was
+//       taken meanwhile (a retake, block_in_place), the fiber does not queue up for one at its next
+//       call: its thread waits for one together with it, frozen (enter_slow).
 constinit basic_callback_runners<base::real_sync, base::futex_lock, fiber_record> runners{};
 
 class running_callbacks {
@@ -205,6 +205,8 @@ wake_code finish_park_inside(fiber_record& self, worker*& w, std::int64_t deadli
   self.reason.store(park_reason::none, std::memory_order_relaxed);
   return self.word.code();
 }
+
+bool runs_stop_callbacks(const fiber_record& self) noexcept { return running_callbacks::of(self); }
 
 namespace {
 bool in_a_callback() noexcept {

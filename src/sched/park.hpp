@@ -132,6 +132,8 @@ class stop_batch {
 /// The two halves of request_stop: the callbacks; then flag, wait and listener.
 [[nodiscard]] stop_work begin_stop(fiber_record& f) noexcept;
 [[nodiscard]] stop_work mark_stopped(fiber_record& f) noexcept;
+/// By that fiber, inside weft: it must stay on its thread [CB-1].
+[[nodiscard]] bool runs_stop_callbacks(const fiber_record& self) noexcept;
 /// Sets the stop flag of `f` and ends a stoppable wait. The caller keeps the record alive.
 void request_stop(fiber_record& f) noexcept;
 

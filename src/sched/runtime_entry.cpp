@@ -94,6 +94,9 @@ worker* enter_slow(worker* w) noexcept {
   if (enter_to_park_slow(w)->held != nullptr) return w;
   fiber_record* self = w->current;
   if (self == nullptr) return w;
+  // Its thread waits for a processor, instead of the fiber. False: the runtime ends, and the fiber
+  // never continues.
+  if (runs_stop_callbacks(*self) && w->home->wait_frozen(*w)) return w;  // CB-1
   return switch_stack(*w, *self, nullptr, switch_action::requeue);
 }
 

@@ -155,6 +155,10 @@ class scheduler {
   void drain(processor& p) noexcept;           // into the inject queue, its timers into the first
   void move_timers(processor& from) noexcept;  // to the first processor
   void begin_turn(processor& p) noexcept;      // of a thread that was frozen
+  /// A frozen thread sleeps until it is given a processor. False: it has none, see thaw_detached.
+  bool wait_for_turn(worker& w) noexcept;
+  /// The caller, inside weft without a processor, freezes with its fiber. False: the threads end.
+  bool wait_frozen(worker& w) noexcept;
 
   // ---- handoff_processor.cpp
   /// The caller's thread is about to block: its processor goes to another one. Inside weft; leaves.

@@ -264,20 +264,50 @@ bool sleepers::any_parked() noexcept {
   return !parked_.empty();
 }
 
-void sleepers::line_up_frozen(processor& p, worker& z) noexcept {
+void sleepers::line_up_frozen(worker& z) noexcept {
   frozen_.push_back(z);
   z.frozen = true;
-  frozen_count_.fetch_add(1, std::memory_order_release);
+  frozen_count_.fetch_add(1, std::memory_order_release);  // [IDLE-1] work_in_sight
+}
+
+void sleepers::line_up_frozen(processor& p, worker& z) noexcept {
+  line_up_frozen(z);
   p.order.delay_frozen(os::now_ns(), frozen_slice_ns_);  // it has had its turn
+}
+
+bool sleepers::line_up(worker& w) noexcept {
+  {
+    const base::lock_guard guard(lock_);
+    if (has_ended()) return false;
+    w.frozen_inside = true;
+    line_up_frozen(w);
+  }
+  wake_one_if_needed();  // [IDLE-1]
+  return true;
+}
+
+void sleepers::leave_line(worker& z) noexcept {
+  z.unlink();
+  z.frozen = z.frozen_inside = false;
+  frozen_count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 worker* sleepers::take_frozen() noexcept {
   const base::lock_guard guard(lock_);
-  worker* z = frozen_.pop_front();
-  if (z == nullptr) return nullptr;
-  z->frozen = false;
-  frozen_count_.fetch_sub(1, std::memory_order_relaxed);
-  return z;
+  if (frozen_.empty()) return nullptr;
+  worker& z = *frozen_.begin();
+  leave_line(z);
+  return &z;
+}
+
+worker* sleepers::take_frozen_outside() noexcept {
+  const base::lock_guard guard(lock_);
+  for (worker& z : frozen_)
+    if (!z.frozen_inside) {
+      leave_line(z);
+      return &z;
+    }
+  return nullptr;
 }
 
 // It stays `frozen`: what is reserved so goes back to the line (release), not to bed.
@@ -295,10 +325,10 @@ void sleepers::unfreeze(worker& z) noexcept {
   z.frozen = z.reserved = false;
 }
 
-// The lock is safe in a handler here: a thread that holds one of weft's is never frozen.
+// In a handler, perhaps. The lock is safe there: a thread that holds one of weft's is never frozen.
 void sleepers::take_turn(worker& w, processor& p) noexcept {
   const base::lock_guard guard(lock_);
-  w.reserved = w.frozen = false;
+  w.reserved = w.frozen = w.frozen_inside = false;
   if (worker* other = std::exchange(w.froze, nullptr)) line_up_frozen(p, *other);
 }
 

@@ -119,6 +119,9 @@ class sleepers {
   [[nodiscard]] bool any_parked() noexcept;
 
   // ---- frozen workers (thaw.cpp), the oldest first
+  /// One that holds no processor, and whose fiber must stay with it, becomes the last. False: the
+  /// threads end, and nobody will thaw it.
+  [[nodiscard]] bool line_up(worker& w) noexcept;
   [[nodiscard]] std::uint32_t frozen() const noexcept {
     return frozen_count_.load(std::memory_order_seq_cst);
   }
@@ -126,7 +129,9 @@ class sleepers {
     return frozen_count_.load(std::memory_order_relaxed);
   }
   [[nodiscard]] std::int64_t frozen_slice() const noexcept { return frozen_slice_ns_; }
-  [[nodiscard]] worker* take_frozen() noexcept;     // frozen no more
+  [[nodiscard]] worker* take_frozen() noexcept;  // frozen no more
+  /// The first that can continue without a processor.
+  [[nodiscard]] worker* take_frozen_outside() noexcept;
   [[nodiscard]] worker* reserve_frozen() noexcept;  // goes back to the line by release()
   void unfreeze(worker& z) noexcept;
   void take_turn(worker& w, processor& p) noexcept;  // in the handler of one that was reserved
@@ -173,6 +178,8 @@ class sleepers {
   [[nodiscard]] bool wakeable_in_poller() const noexcept WEFT_REQUIRES(lock_);
   bool take_assigned(worker& w) noexcept WEFT_REQUIRES(lock_);
   void attach_idle(worker& w) noexcept WEFT_REQUIRES(lock_);
+  void line_up_frozen(worker& z) noexcept WEFT_REQUIRES(lock_);
+  void leave_line(worker& z) noexcept WEFT_REQUIRES(lock_);
   void line_up_frozen(processor& p, worker& z) noexcept WEFT_REQUIRES(lock_);
   void wake_one() noexcept WEFT_EXCLUDES(lock_);
   void wake(sleeper s) noexcept;
@@ -190,7 +197,8 @@ class sleepers {
   base::intrusive_list<worker> own_asleep_ WEFT_GUARDED_BY(lock_);
   // threads that were made for such, and are ordinary workers now [OWN-2]
   std::size_t own_ended_ WEFT_GUARDED_BY(lock_) = 0;
-  // preempted, each in its handler, oldest first
+  // without a processor, each with its fiber: in the handler that preempted it, or as line_up has
+  // it; oldest first
   base::intrusive_list<worker> frozen_ WEFT_GUARDED_BY(lock_);
   worker* in_poller_ WEFT_GUARDED_BY(lock_) = nullptr;
 

@@ -109,7 +109,8 @@ struct alignas(base::cache_line) worker : base::list_hook<> {
     char told_name[64] = "";
   } stall;
   // ---- under the idle lock (sleepers.hpp)
-  bool frozen = false;  // in the list of the preempted, or reserved out of it
+  bool frozen = false;         // in the list of the frozen, or reserved out of it
+  bool frozen_inside = false;  // such a one that cannot continue without a processor [CB-1]
   // asleep, in no list but perhaps the poller: the monitor has plans for it
   bool reserved = false;
   worker* next_made = nullptr;  // watch/spares.cpp

@@ -93,6 +93,7 @@ worker* preempter::take_back_standing_by() noexcept {
       const worker* const s = w.preemption.provided();
       // PREEMPT-1
       if (z == nullptr && s != nullptr && s->stands_by_since_ns != 0) z = w.preemption.take_back();
+      if (z != nullptr && z->frozen_inside) s_.sleeping().release(*std::exchange(z, nullptr));
     });
   return z;
 }
@@ -122,22 +123,7 @@ void preempter::freeze(worker& w, const void* context) noexcept {
   s->froze = &w;
   const frozen_context::stay here(w.frozen_at, registers::of(context));
   s_.sleeping().assign(*s, *p);
-  processor* back;
-  while ((back = w.assigned.load(std::memory_order_acquire)) == nullptr) {  // [WAKE-1] thaw
-    if (w.runs_detached.exchange(0, std::memory_order_acquire) != 0) {  // [PREEMPT-3] thaw_detached
-      w.detached.store(true, std::memory_order_relaxed);
-      trace::emit(trace::event::thaw, f->id);
-      w.gate.leave();
-      return;
-    }
-    w.parker.park();  // [WAKE-1] wake
-  }
-  w.assigned.store(nullptr, std::memory_order_relaxed);
-  if (w.reserved) {  // what thaw does, and take_assigned
-    s_.begin_turn(*back);
-    s_.sleeping().take_turn(w, *back);
-  }
-  s_.sleeping().attach(w, *back);
+  if (!s_.wait_for_turn(w)) w.detached.store(true, std::memory_order_relaxed);  // thaw_detached
   trace::emit(trace::event::thaw, f->id);
   w.gate.leave();
 }

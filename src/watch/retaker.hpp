@@ -8,7 +8,7 @@
 //             one [PREEMPT-3]
 //   worker    goes on in the kernel, knows nothing; at its next entry it finds no processor
 //             (enter_slow): an idle one will do, else its fiber queues up and the thread becomes a
-//             spare
+//             spare; or the thread waits for one together with its fiber, frozen (CB-1)
 // No signal is involved, so the user's call sees no EINTR. The fiber never changes threads while it
 // is inside.
 // Rejected: retaking from a thread that is runnable but not running (the kernel preempted it; it

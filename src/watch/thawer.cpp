@@ -15,7 +15,7 @@ constexpr std::int64_t blind_ns = 10'000'000;  // longer than one waits for a CP
 // [PREEMPT-3] By the monitor. Threads that stand by as successors count, too: one of them may hold
 // the lock.
 bool thawer::thaw_detached() noexcept {
-  worker* z = s_.sleeping().take_frozen();
+  worker* z = s_.sleeping().take_frozen_outside();
   if (z == nullptr) z = preempter_.take_back_standing_by();
   if (z == nullptr) return false;
   s_.sleeping().unfreeze(*z);
