@@ -17,8 +17,8 @@ namespace {
 // The end of the call, or of the patience.
 wake_code wait_for_end(fiber_record& self, ticket mine, const wait_limit& limit) {
   if (limit.stop == nullptr) return finish_park(self, steady_ns(limit.deadline));
-  const std::stop_callback callback(*limit.stop,
-                                    [mine]() noexcept { wake(mine, wake_code::stop); });
+  const std::stop_callback callback(
+      *limit.stop, [mine]() noexcept { wake_from_callback(mine, wake_code::stop); });
   return finish_park(self, steady_ns(limit.deadline));
 }
 

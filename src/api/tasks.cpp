@@ -196,7 +196,8 @@ bool join_task_until(task& t, std::chrono::steady_clock::time_point deadline,
   const auto wait = [&] {
     const std::int64_t until = steady_ns(deadline);
     if (stop == nullptr || !stop->stop_possible()) return finish_park(self, until);
-    const std::stop_callback callback(*stop, [mine]() noexcept { wake(mine, wake_code::stop); });
+    const std::stop_callback callback(
+        *stop, [mine]() noexcept { wake_from_callback(mine, wake_code::stop); });
     return finish_park(self, until);
   };
   if (wait() != wake_code::ready && child.join.leave(mine.bits)) return false;

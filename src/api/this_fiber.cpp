@@ -49,7 +49,8 @@ wait_result sleep_until(const std::stop_token& stop,
     return wait_result::timeout;
   }
   const ticket mine = begin_park(self, park_reason::sleep, nullptr, stoppable::yes);
-  const std::stop_callback callback(stop, [mine]() noexcept { wake(mine, wake_code::stop); });
+  const std::stop_callback callback(
+      stop, [mine]() noexcept { wake_from_callback(mine, wake_code::stop); });
   return finish_park(self, until) == wake_code::stop ? wait_result::stopped : wait_result::timeout;
 }
 

@@ -74,8 +74,8 @@ std::error_code resolver::wait(line::lookup& l, const wait_limit& limit) try {
   if (!line_.begin_wait(l, me)) {
     static_cast<void>(cancel_park(self));
   } else if (limit.stop != nullptr) {
-    const std::stop_callback callback(*limit.stop,
-                                      [mine]() noexcept { wake(mine, wake_code::stop); });
+    const std::stop_callback callback(
+        *limit.stop, [mine]() noexcept { wake_from_callback(mine, wake_code::stop); });
     end = finish_park(self, steady_ns(limit.deadline));
   } else {
     end = finish_park(self, steady_ns(limit.deadline));

@@ -51,7 +51,8 @@ wake_code undo_park(fiber_record& self) noexcept {
 wake_code park(fiber_record& self, ticket t, std::int64_t deadline_ns,
                const std::stop_token* stop) noexcept {
   if (stop == nullptr) return finish_park(self, deadline_ns);
-  const std::stop_callback callback(*stop, [t]() noexcept { wake(t, wake_code::stop); });
+  const std::stop_callback callback(*stop,
+                                    [t]() noexcept { wake_from_callback(t, wake_code::stop); });
   return finish_park(self, deadline_ns);
 }
 

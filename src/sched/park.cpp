@@ -257,6 +257,25 @@ bool wake(ticket t, wake_code code) noexcept {
   return duty != wake_duty::stale;
 }
 
+// CB-2  A std::stop_callback of weft's own, which ends a wait with a token, does not move the fiber
+//       that runs it, whoever made the request: the application's own is not in the list of CB-1.
+//       Without a processor, and with none idle, that fiber does not queue up for one: it goes on
+//       as after a retake, and what it wakes goes to the inject queue.
+// Rejected: the same for every wake (a fiber that computes, and calls nothing but set and release,
+// would go on beside the processors for ever).
+void wake_from_callback(ticket t, wake_code code) noexcept {
+  const worker* const me = this_worker();
+  if (me == nullptr || me->current == nullptr || me->gate.inside()) {
+    wake(t, code);
+    return;
+  }
+  static_cast<void>(enter_to_park());
+  wake(t, code);  // inside: make_runnable
+  worker& w = *this_worker();
+  if (w.held == nullptr) w.detached.store(true, std::memory_order_relaxed);
+  leave(w);
+}
+
 void enqueue(fiber_record& f) noexcept {
   if (f.has(fiber_record::is_thread)) {
     f.thread_wake.store(1, std::memory_order_release);  // [PARK-1] park_thread

@@ -100,6 +100,9 @@ inline void count_transfer(std::size_t bytes) noexcept {
 /// Ends the park the ticket belongs to. False: it has ended already.
 bool wake(ticket t, wake_code code = wake_code::ready) noexcept;
 
+/// What a std::stop_callback of weft's own does. The calling fiber keeps its thread [CB-2].
+void wake_from_callback(ticket t, wake_code code) noexcept;
+
 /// The caller has won the wake of `f` and owes it a queue.
 void enqueue(fiber_record& f) noexcept;
 

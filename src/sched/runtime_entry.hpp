@@ -28,7 +28,7 @@ inline void leave(worker& w) noexcept { w.gate.leave(); }
 
 /// As enter, between begin_park and the park itself: the fiber must not queue up for a processor
 /// now, for its word says already that it waits. So without a processor it parks without one: then
-/// `held` is null.
+/// `held` is null. So does a fiber that may not change its thread here [CB-2].
 inline worker* enter_to_park() noexcept {
   worker* w = this_worker();
   processor* p = w->gate.enter();

@@ -42,7 +42,7 @@ channel_status is_over(const wait_limit& l) noexcept {
 
 struct wake_with_stop {
   ticket who;
-  void operator()() const noexcept { wake(who, wake_code::stop); }
+  void operator()() const noexcept { wake_from_callback(who, wake_code::stop); }
 };
 
 enum class side : std::uint8_t { sender, receiver };

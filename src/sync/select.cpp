@@ -58,7 +58,7 @@ class small_array {  // of n, on the stack if few
 struct wake_with_code {
   ticket who;
   wake_code code;
-  void operator()() const noexcept { wake(who, code); }
+  void operator()() const noexcept { wake_from_callback(who, code); }
 };
 
 // A case while the select waits.

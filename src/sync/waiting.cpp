@@ -9,7 +9,7 @@ namespace {
 
 struct wake_with_stop {
   ticket who;
-  void operator()() const noexcept { wake(who, wake_code::stop); }
+  void operator()() const noexcept { wake_from_callback(who, wake_code::stop); }
 };
 
 wake_code finish(waiter& w, const wait_limit& l) {

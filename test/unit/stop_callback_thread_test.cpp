@@ -100,6 +100,58 @@ TEST_CASE("CB-1: a runtime ends, and one that waits for its processor is left be
   asked.detach();
 }
 
+// Of three callbacks of one token the first blocks, weft's ends a wait, and the last looks.
+TEST_CASE("CB-2: a std::stop_source's request that ends a wait of weft's stays on its thread") {
+  const auto stays = [](auto&& wait) {
+    weft::options o = workers(1);
+    o.time_slice = 0ms;
+    weft::runtime rt(o);
+    auto& scheduler = probe::of(rt);
+    latch_pipe pipe;
+    std::stop_source source;
+    std::atomic<bool> begun{false};
+    pid_t here = 0;
+    bool stayed = false;
+    const auto look = [&] {
+      if (here != 0) {
+        stayed = ::gettid() == here;
+        return;
+      }
+      here = ::gettid();
+      begun = true;
+      begun.notify_all();
+      pipe.wait();
+    };
+    weft::event waits;
+    auto waiter = rt.spawn([&] {
+      const std::stop_callback before(source.get_token(), look);
+      waits.set();
+      wait(source.get_token());
+    });
+    waits.wait();
+    // One worker: once this one runs, the other waits.
+    auto asker = rt.spawn([&] {
+      const std::stop_callback after(source.get_token(), look);
+      source.request_stop();
+    });
+    begun.wait(false);
+    rt.spawn([&] {
+        pipe.open();
+        while (scheduler.injected() == 0) ::sched_yield();
+      }).join();
+    asker.join();
+    waiter.join();
+    return stayed;
+  };
+  using token = const std::stop_token&;
+  CHECK(stays([](token t) { static_cast<void>(weft::this_fiber::sleep_for(t, 1h)); }));
+  CHECK(stays([](token t) { static_cast<void>(weft::event().wait(t)); }));
+  CHECK(stays([](token t) {
+    weft::channel<int> nothing(1);
+    weft::select(weft::on_stop(t, [] {}), weft::on_receive(nothing, [](auto&&) {}));
+  }));
+}
+
 TEST_CASE("CB-1: and again and again, at random instants, frozen and retaken from") {
   weft::options o = workers(2);
   o.time_slice = 1ms;
