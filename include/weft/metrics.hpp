@@ -62,7 +62,7 @@ struct latency_histogram {
 struct processor_metrics {
   /// Its number, from 0.
   std::size_t index;
-  /// False if it is inactive because the machine grants fewer CPUs.
+  /// False if it is inactive: the machine grants fewer CPUs, or fewer fibers block than before.
   bool serving;
   /// True if a thread holds it.
   bool busy;

@@ -93,12 +93,16 @@ enum class stack_guard_policy : std::uint8_t {
 struct options {
   /// Processors: how many fibers run at the same time; at most 1024.
   ///
+  /// While fibers block in the kernel for moments, again and again, and others wait, up to three
+  /// times as many serve (see retake). Fibers that share data need locks in any case, also on one
+  /// worker: a fiber can be preempted or blocked at any instruction.
+  ///
   /// 0 means the CPUs this process may use, by affinity and by cgroup v1 or v2 quota, rounded up,
   /// but at most max_threads - 1.
   /// Both are read at the start and then about once a second while fibers run. The runtime then
   /// uses fewer or more processors: at least one, at most the CPUs that are online. The affinity
   /// that counts later is that of weft's own threads (`taskset -a`, cpusets). A number other than
-  /// 0 is never changed.
+  /// 0 does not follow the CPUs.
   std::size_t workers = 0;
 
   /// The size of a fiber's stack in bytes of address space, guard page included: a multiple of the
@@ -154,6 +158,10 @@ struct options {
   int preempt_signal = 23;
   /// If true, a fiber that blocks in the kernel without declaring it loses its processor to another
   /// thread.
+  ///
+  /// If calls are over too soon for that (0.1 ms) and there are many, more processors serve: as
+  /// many as leave `workers` of them to fibers that run, but at most twice `workers` more, and at
+  /// most half of max_threads in all. They go when fibers block no longer.
   bool retake = true;
   /// The most threads that run offloaded calls (weft::offload). They are made when needed and end
   /// after ten idle seconds. Fibers beyond the limit wait in line.

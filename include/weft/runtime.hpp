@@ -84,7 +84,8 @@ class runtime {
   std::size_t shutdown();
 
   /// Processors in service: options::workers or, if that is 0, as many CPUs as the process may use
-  /// now.
+  /// now. Those that serve because others are blocked (options::retake) are not counted;
+  /// weft::metrics() has them.
   [[nodiscard]] std::size_t workers() const noexcept;
   /// Fibers alive now.
   [[nodiscard]] std::size_t fibers() const noexcept;

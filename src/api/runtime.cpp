@@ -156,7 +156,7 @@ runtime::~runtime() {
 }
 
 std::size_t runtime::shutdown() { return scheduler_->shutdown(); }
-std::size_t runtime::workers() const noexcept { return scheduler_->serving(); }
+std::size_t runtime::workers() const noexcept { return scheduler_->workers(); }
 std::size_t runtime::fibers() const noexcept { return scheduler_->live_fibers(); }
 
 offload_statistics runtime::offloads() const noexcept { return scheduler_->offloads().look(); }

@@ -42,22 +42,31 @@ bool scheduler::exists(const scheduler* s) noexcept {
   return std::find(list.all.begin(), list.all.end(), s) != list.all.end();
 }
 
-scheduler::scheduler(const options& o, std::size_t most_processors,
+// With those that compensate for blocked fibers; half the threads are left for spares.
+static std::size_t room_for_processors(const options& o, std::size_t most_workers) noexcept {
+  if (!o.retake) return most_workers;
+  return std::max(most_workers,
+                  std::min(most_workers * (1 + compensation_share), o.max_threads / 2));
+}
+
+scheduler::scheduler(const options& o, std::size_t most_workers,
                      std::unique_ptr<poll_source> poller)
     : number_(runtimes_made.fetch_add(1, std::memory_order_relaxed) + 1),
       options_(o),
       default_class_(stack_class_for(o.stack_size)),
-      processors_(most_processors),
+      processors_(room_for_processors(o, most_workers)),
+      most_workers_(most_workers),
+      shown_workers_(o.workers != 0 ? o.workers : SIZE_MAX),  // what serves
       counts_(static_cast<std::uint32_t>(
           o.workers != 0 ? o.workers
-                         : std::clamp<std::size_t>(os::usable_cpus(), 1, most_processors))),
+                         : std::clamp<std::size_t>(os::usable_cpus(), 1, most_workers))),
       poller_(std::move(poller)),
       sleepers_(*poller_, monitor_word_, frozen_slice_ns(options_)),
       threads_(options_, *this, [](worker& w) noexcept { w.home->worker_main(w); }),
       creator_mask_(os::signal_mask()),
       offloads_(o.offload_threads, o.name, number_, creator_mask_) {
   os::membarrier_register();
-  reserve_room(most_processors);
+  reserve_room();
   watch_ = upper.watch(*this);
   scheduler_list& list = existing();
   const base::lock_guard guard(list.lock);
@@ -65,11 +74,11 @@ scheduler::scheduler(const options& o, std::size_t most_processors,
 }
 
 // All that grows later, or is read while it grows.
-void scheduler::reserve_room(std::size_t most_processors) {
+void scheduler::reserve_room() {
   threads_.reserve();
   for (std::uint32_t i = 0; i < counts_.serving(); ++i)
     if (make_processor() == nullptr || threads_.make_first() == nullptr) throw std::bad_alloc();
-  sleepers_.reserve(most_processors);
+  sleepers_.reserve(processors_.size());
 }
 
 processor* scheduler::make_processor() noexcept try {

@@ -16,11 +16,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/sync_policy.hpp"
 
 namespace weft::detail {
+
+/// Of options::workers: the most that serve beyond it (watch/compensator.hpp).
+inline constexpr std::size_t compensation_share = 2;
 
 // RESIZE-1  serving - surplus is what the service thread asked for last, whatever is claimed
 //           meanwhile; it is at least one.

@@ -55,8 +55,8 @@ void check_stack_size(std::size_t size, const char* what);
 class scheduler {
  public:
   /// options::workers 0: as many processors as the process may use CPUs, now and later; at most
-  /// `most_processors`.
-  scheduler(const options& o, std::size_t most_processors, std::unique_ptr<poll_source> poller);
+  /// `most_workers`.
+  scheduler(const options& o, std::size_t most_workers, std::unique_ptr<poll_source> poller);
   ~scheduler();
   scheduler(const scheduler&) = delete;
   scheduler& operator=(const scheduler&) = delete;
@@ -82,6 +82,13 @@ class scheduler {
     return {processors_.data(), processor_count()};
   }
   [[nodiscard]] std::size_t most_processors() const noexcept { return processors_.size(); }
+  [[nodiscard]] std::size_t most_workers() const noexcept { return most_workers_; }
+  /// Those that serve, without the ones that compensate for blocked fibers
+  /// (watch/compensator.hpp).
+  [[nodiscard]] std::size_t workers() const noexcept {
+    return std::min<std::size_t>(serving(), shown_workers_.load(std::memory_order_relaxed));
+  }
+  void show_workers(std::size_t n) noexcept { shown_workers_.store(n, std::memory_order_relaxed); }
   [[nodiscard]] bool has_ended() const noexcept {
     return phase_.load(std::memory_order_relaxed) == phase::ended;
   }
@@ -183,7 +190,7 @@ class scheduler {
   enum class phase : std::uint8_t { running, stopping, ended };
 
   // lifecycle.cpp
-  void reserve_room(std::size_t most_processors);
+  void reserve_room();
   void worker_main(worker& w) noexcept;
   [[nodiscard]] std::size_t processor_count() const noexcept {
     return processor_count_.load(std::memory_order_acquire);  // [LIFE-5]
@@ -249,6 +256,8 @@ class scheduler {
   // Room for as many as may be from the start: it is read while it grows.
   std::vector<std::unique_ptr<processor>> processors_;  // [0, processor_count_)
   std::atomic<std::size_t> processor_count_{0};         // release by make_processor [LIFE-5]
+  const std::size_t most_workers_;
+  std::atomic<std::size_t> shown_workers_;  // relaxed, by the service thread
   // how many of them serve [RESIZE-1]
   processor_counts counts_;
   std::unique_ptr<poll_source> poller_;

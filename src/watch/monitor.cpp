@@ -134,6 +134,11 @@ bool monitor::may_sleep() noexcept {
   // Nor while the service thread is about to answer: what it finds is acted on in rounds that
   // follow. Asked first, so that what is in by then is seen below [SERVICE-3].
   if (resizer_.is_due() || spares_.is_awaited() || service_.is_at_work()) return false;
+  if (compensation_.wanted() > 0) {
+    compensation_.reset();
+    resizer_.compensate(0);
+    return false;
+  }
   spares_.release_prepared();
   return !preempter_.any_successor() && !stalls_.any_detached() && s_.counts().surplus() == 0;
 }
@@ -147,6 +152,7 @@ monitor::met monitor::watch(std::int64_t now) noexcept {
     s_.sleeping().appoint_poller();
   for (const auto& p : s_.processors()) worst = std::max(worst, watch_processor(*p, now));
   count_resched_request();
+  compensate(now);
   if (watch_idle(now)) worst = std::max(worst, met::stall);
   if (thawer_.any_frozen() && service_.is_stuck(now) && thawer_.thaw_detached())  // [PREEMPT-3]
     worst = met::block;
@@ -164,6 +170,15 @@ monitor::met monitor::watch(std::int64_t now) noexcept {
   if (retaken > 0) spares_.prepare(retaken);  // where one blocks, the next one will
   watched_ns_ = now;
   return worst;
+}
+
+void monitor::compensate(std::int64_t now) noexcept {
+  if (!s_.settings().retake) return;
+  const std::size_t workers = s_.workers();
+  const std::size_t most = std::min(workers * compensation_share, s_.most_processors() - workers);
+  const std::size_t before = compensation_.wanted();
+  const std::size_t wanted = compensation_.end_round(now, workers, most);
+  if (wanted != before) resizer_.compensate(wanted);
 }
 
 // A worker that waits for a CPU looks itself when it gets one.

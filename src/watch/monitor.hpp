@@ -18,6 +18,7 @@
 //   a sleeper overlooked  wakes, if there is work: one that was reserved could not be woken
 //                         (retire, wake_one)
 //   affinity, CPU quota   read again once a second (resizer.hpp)
+//   blocked for moments, again and again     more processors serve (compensator.hpp)
 //   a stack without guard looked at (sched/stack_look.cpp)
 //   many idle stacks      the service thread gives their memory back (fiber/stack_trim.hpp)
 // It never allocates, blocks or calls the user: see service_thread.hpp [MON-3].
@@ -39,6 +40,7 @@
 #include "base/counter.hpp"
 #include "base/rng.hpp"
 #include "sched/scheduler.hpp"
+#include "watch/compensator.hpp"
 #include "watch/preempter.hpp"
 #include "watch/resizer.hpp"
 #include "watch/retaker.hpp"
@@ -91,6 +93,7 @@ class monitor {
   [[nodiscard]] bool any_left_behind() const noexcept;
   [[nodiscard]] bool any_has_a_cpu() const noexcept;
   [[nodiscard]] bool may_sleep() noexcept;
+  void compensate(std::int64_t now) noexcept;
   bool fire_late_timers(processor& p, std::int64_t now) noexcept;
   [[nodiscard]] std::int64_t delay(std::int64_t now, int quiet_rounds) const noexcept;
   void sleep_until_busy() noexcept;
@@ -128,6 +131,7 @@ class monitor {
   std::int64_t watched_ns_ = 0;  // when the round before was
   bool asks_for_resched_ = false, counted_as_asking_ = false;
   std::int64_t brief_blocks_not_before_ns_ = 0;
+  compensator compensation_;
   std::thread thread_;
 };
 

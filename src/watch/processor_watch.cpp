@@ -151,15 +151,17 @@ bool monitor::apply_stress(processor& p, worker& w, std::uint32_t stress) noexce
 // in user code: that is no wait for a CPU. True, at most once in a while, in case its blocks turn
 // out too short to be retaken: quick rounds are worth a try.
 bool monitor::blocks_briefly(processor& p, worker& w, std::int64_t now) noexcept {
-  if (!s_.settings().retake || now < brief_blocks_not_before_ns_ ||
-      !w.started.load(std::memory_order_acquire))
-    return false;
-  if (w.gate.inside() || !others_wait(p)) return false;
+  if (!s_.settings().retake || !w.started.load(std::memory_order_acquire)) return false;
+  if (!others_wait(p)) return false;
   if (p.stretch.of == &w && now - p.stretch.since_ns < longest_round_ns) return false;
   const struct processor::stretch before = std::exchange(p.stretch, {&w, w.cpu.now_ns(), now});
-  if (before.of != &w || 4 * (p.stretch.cpu_ns - before.cpu_ns) > 3 * (now - before.since_ns))
-    return false;
-  if (w.activity() != os::thread_activity::sleeps) return false;
+  if (before.of != &w) return false;
+  const bool blocks = 4 * (p.stretch.cpu_ns - before.cpu_ns) <= 3 * (now - before.since_ns) &&
+                      !w.gate.inside() && w.activity() == os::thread_activity::sleeps;
+  // A fiber that was preempted waits for a CPU, not for others to come back: one more processor
+  // would only run it beside those that run already.
+  compensation_.looked(blocks && s_.sleeping().frozen_hint() == 0);
+  if (!blocks || now < brief_blocks_not_before_ns_) return false;
   brief_blocks_not_before_ns_ = now + quick_rounds_again_ns;
   return true;
 }

@@ -9,8 +9,8 @@
 namespace weft::detail {
 
 void resizer::watch(std::int64_t now) noexcept {
-  if (s_.settings().workers != 0) return;  // the user's word
-  const bool due = now - read_ns_ >= every_ns_.load(std::memory_order_relaxed);
+  const bool follows_cpus = s_.settings().workers == 0;  // else it is the user's word
+  const bool due = follows_cpus && now - read_ns_ >= every_ns_.load(std::memory_order_relaxed);
   if (due) {
     read_ns_ = now;
     due_.ask();
@@ -18,15 +18,26 @@ void resizer::watch(std::int64_t now) noexcept {
   if (due || (s_.counts().surplus() > 0 && s_.sleeping().idle() > 0)) service_.wake();
 }
 
+void resizer::compensate(std::size_t extra) noexcept {
+  extra_.store(extra, std::memory_order_relaxed);
+  change_.ask();
+  service_.wake();
+}
+
 void resizer::resize() noexcept {
-  if (due_.take()) {
-    const auto most = static_cast<std::uint32_t>(s_.most_processors());
-    const std::uint32_t granted = std::clamp(os::usable_cpus(), 1U, most);
+  const bool due = due_.take(), change = change_.take();
+  if (due)
+    granted_ = std::clamp(os::usable_cpus(), 1U, static_cast<std::uint32_t>(s_.most_workers()));
+  if (due || change) {
+    const std::size_t extra = extra_.load(std::memory_order_relaxed);
+    const auto asked = static_cast<std::uint32_t>(std::min(granted_ + extra, s_.most_processors()));
     const std::uint32_t wanted = s_.counts().wanted();
-    if (granted < wanted) {
-      s_.counts().shrink(wanted - granted);
-    } else if (granted > wanted) {
-      std::uint32_t more = granted - wanted;
+    compensates_ |= extra > 0;
+    if (compensates_) s_.show_workers(granted_);
+    if (asked < wanted) {
+      s_.counts().shrink(wanted - asked);
+    } else if (asked > wanted) {
+      std::uint32_t more = asked - wanted;
       more -= s_.counts().withdraw(more);
       while (more > 0 && activate_one_more()) --more;
     }

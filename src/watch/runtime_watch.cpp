@@ -26,7 +26,7 @@ runtime_watch::runtime_watch(scheduler& s)
 // The service thread's turn.
 std::int64_t runtime_watch::serve() {
   spares_.make_asked_for();
-  if (s_.settings().workers == 0) resizer_.resize();
+  resizer_.resize();
   stalls_.report();
   if (monitor_.take_idle_too_long()) upper.check_for_deadlock(s_);
   upper.answer_tool_requests();

@@ -11,6 +11,7 @@
 //   thawer          lets a preempted thread go on that somebody may wait for
 //   stalls          tells the user of fibers that keep their thread
 //   resizer         as many processors as there are CPUs
+//   compensator     and more while fibers block for moments, again and again
 //   stack_trimmer   gives back the memory of idle stacks
 //   schedtrace      prints a line now and then
 // Each holds its own state and a scheduler&; none reaches into another's.

@@ -56,3 +56,12 @@ TEST_CASE("processors come and go in a runtime that falls asleep and wakes up") 
   CHECK(sum == expected);
   CHECK(rt.shutdown() == 0);
 }
+
+TEST_CASE("processors that compensate come and go while others are preempted and retaken") {
+  if (no_preemption_here()) return;
+  torture(2, probe::preempts | probe::retake_all, [](weft::runtime& rt, std::minstd_rand& random) {
+    probe::compensate(rt, random() % 5);
+    CHECK(rt.workers() <= 2);
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 2000));
+  });
+}

@@ -34,6 +34,9 @@ struct watch_probe {
   static void ask_for_cpus_every(scheduler& s, std::chrono::nanoseconds pause) noexcept {
     of(s).resizer_.every_ns_.store(pause.count(), std::memory_order_relaxed);
   }
+  static void compensate(scheduler& s, std::size_t extra) noexcept {
+    of(s).resizer_.compensate(extra);
+  }
   static void stress(scheduler& s, std::uint32_t kinds) noexcept {
     of(s).monitor_.stress_.store(kinds, std::memory_order_relaxed);
     s.monitor_call().wake();
@@ -59,6 +62,10 @@ struct scheduler_probe {
   /// From now on it asks every so often how many CPUs it may use.
   static void ask_for_cpus_every(runtime& rt, std::chrono::nanoseconds pause) noexcept {
     watch_probe::ask_for_cpus_every(of(rt), pause);
+  }
+  /// So many more processors serve, until the monitor has another view.
+  static void compensate(runtime& rt, std::size_t extra) noexcept {
+    watch_probe::compensate(of(rt), extra);
   }
   static std::size_t processors_made(runtime& rt) noexcept { return of(rt).processors().size(); }
   static bool monitor_sleeps(runtime& rt) noexcept { return of(rt).monitor_call().is_asleep(); }
