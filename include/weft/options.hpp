@@ -134,10 +134,10 @@ struct options {
   /// The most OS threads of this runtime; at least workers + 1 (2 if workers is 0), at most
   /// 4,194,304. It costs eight bytes of memory each, made or not.
   ///
-  /// Threads beyond `workers` are spares: they run fibers while another thread is blocked in the
-  /// kernel or preempted, and end after ten idle seconds, except as many as there are processors.
-  /// If all are taken, a line on stderr says so once. From then on a thread that blocks or computes
-  /// gives its processor to a preempted fiber, or keeps it if there is none.
+  /// Threads beyond the processors are spares: they run fibers while another thread is blocked in
+  /// the kernel or preempted, and end after ten idle seconds, except as many as there are
+  /// processors. If all are taken, a line on stderr says so once. From then on a thread that blocks
+  /// or computes gives its processor to a preempted fiber, or keeps it if there is none.
   std::size_t max_threads = 512;
 
   /// How long a fiber may run while others wait before it is preempted; 0 means for ever. It is
@@ -161,7 +161,8 @@ struct options {
   ///
   /// If calls are over too soon for that (0.1 ms) and there are many, more processors serve: as
   /// many as leave `workers` of them to fibers that run, but at most twice `workers` more, and at
-  /// most half of max_threads in all. They go when fibers block no longer.
+  /// most 64 more. None is added if the runtime would then need more than half of max_threads.
+  /// They go, one every quarter of a second, when fibers block no longer.
   bool retake = true;
   /// The most threads that run offloaded calls (weft::offload). They are made when needed and end
   /// after ten idle seconds. Fibers beyond the limit wait in line.

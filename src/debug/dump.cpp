@@ -235,7 +235,7 @@ std::string header_text(const runtimes_held& runtimes, std::size_t fibers) {
   for (std::size_t i = 0; i < runtimes.all().size(); ++i) {
     const scheduler& s = *runtimes.all()[i];
     text += (i > 0 ? ", " : "") + ("runtime \"" + one_line(s.settings().name) + "\" of ") +
-            std::to_string(s.serving()) + (s.serving() == 1 ? " worker" : " workers");
+            std::to_string(s.workers()) + (s.workers() == 1 ? " worker" : " workers");
   }
   return text + "\n";
 }

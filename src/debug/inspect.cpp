@@ -163,7 +163,7 @@ answer answer_runtimes(std::string_view) {
   const runtimes_held runtimes;
   std::string out;
   for (const scheduler* s : runtimes.all())
-    out += "runtime \"" + one_line(s->settings().name) + "\": " + std::to_string(s->serving()) +
+    out += "runtime \"" + one_line(s->settings().name) + "\": " + std::to_string(s->workers()) +
            " workers, " + std::to_string(s->live_fibers()) + " fibers\n";
   return {true, std::move(out)};
 }

@@ -42,11 +42,11 @@ bool scheduler::exists(const scheduler* s) noexcept {
   return std::find(list.all.begin(), list.all.end(), s) != list.all.end();
 }
 
-// With those that compensate for blocked fibers; half the threads are left for spares.
+// With those that compensate for blocked fibers.
 static std::size_t room_for_processors(const options& o, std::size_t most_workers) noexcept {
   if (!o.retake) return most_workers;
-  return std::max(most_workers,
-                  std::min(most_workers * (1 + compensation_share), o.max_threads / 2));
+  const std::size_t more = std::min(most_workers * compensation_share, compensation_most);
+  return std::max(most_workers, std::min(most_workers + more, o.max_threads / 2));
 }
 
 scheduler::scheduler(const options& o, std::size_t most_workers,

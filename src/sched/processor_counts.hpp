@@ -23,8 +23,8 @@
 
 namespace weft::detail {
 
-/// Of options::workers: the most that serve beyond it (watch/compensator.hpp).
-inline constexpr std::size_t compensation_share = 2;
+/// Of options::workers, and in all: the most that serve beyond it (watch/compensator.hpp).
+inline constexpr std::size_t compensation_share = 2, compensation_most = 64;
 
 // RESIZE-1  serving - surplus is what the service thread asked for last, whatever is claimed
 //           meanwhile; it is at least one.

@@ -61,8 +61,8 @@ class basic_processor_lease {
   }
 
   bool inside() const { return in_weft_.load(std::memory_order_relaxed) != 0; }
-  Processor* held() const {  // a moment's guess, for others
-    return reinterpret_cast<Processor*>(processor_.load(std::memory_order_relaxed) & ~contested);
+  Processor* held() const {  // a moment's guess, for others; acquire: attach, it may be new
+    return reinterpret_cast<Processor*>(processor_.load(std::memory_order_acquire) & ~contested);
   }
 
   // ---- takers

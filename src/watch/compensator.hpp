@@ -11,14 +11,16 @@
 //                   blocked (looked)? Averages, and says how many more are wanted (end_round)
 //   service thread  makes them serve, and takes them out of service (resizer.hpp) [RESIZE-1]
 //
-// Blocked means asleep in user code, with a CPU clock that stood for a quarter of the last
-// millisecond or more. A fiber that computes is not, nor one whose thread waits for a CPU: a
-// runtime that computes has no more processors than it was given. Nor is anybody while a preempted
-// fiber waits for its turn.
-// One is added at a time. One goes after 250 ms in which it was not missed, and all when the
-// runtime falls idle. With the others they are at most three times options::workers: beyond that
-// more is lost by switching than gained. (PostgreSQL on the same two CPUs, requests beside the same
-// server on threads: two processors 0.74, four 0.97, six and eight 1.0, eighteen 0.93.)
+// Blocked means asleep in user code (a contended std::mutex, too), with a CPU clock that stood for
+// a quarter of the last millisecond or more. A fiber that computes is not, nor one whose thread
+// waits for a CPU, nor anybody while a preempted fiber waits for its turn: a runtime that computes
+// gets no more processors than it was given.
+// One is added at a time. One goes after 250 ms in which it was not missed - nobody is blocked any
+// more, or nobody waits -, and all when the runtime falls idle. With the others they are at most
+// three times options::workers and 64 more: beyond that more is lost by switching than gained.
+// (PostgreSQL on the same two CPUs, requests beside the same server on threads: two processors
+// 0.74, four 0.97, six and eight 1.0, eighteen 0.93.) They take threads, which others may need.
+// None is added if the runtime would then need more than half of options::max_threads.
 // Rejected: looking sooner (rounds 25 us apart cost half a CPU, and each retake wakes a thread); to
 // count retakes (with that server there are ten a second, for nearly all calls are too short).
 

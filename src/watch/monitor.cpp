@@ -174,11 +174,19 @@ monitor::met monitor::watch(std::int64_t now) noexcept {
 
 void monitor::compensate(std::int64_t now) noexcept {
   if (!s_.settings().retake) return;
-  const std::size_t workers = s_.workers();
-  const std::size_t most = std::min(workers * compensation_share, s_.most_processors() - workers);
+  const std::size_t workers = s_.workers(), serving = s_.serving();
   const std::size_t before = compensation_.wanted();
+  std::size_t most =
+      std::min({workers * compensation_share, compensation_most, s_.most_processors() - workers});
+  if (s_.threads().running() + threads_a_processor * (before + 1) > s_.settings().max_threads / 2)
+    most = std::min(most, before);
   const std::size_t wanted = compensation_.end_round(now, workers, most);
-  if (wanted != before) resizer_.compensate(wanted);
+  // again, if it could not be done: no thread, no memory
+  if (wanted == before &&
+      (serving >= workers + wanted || now - compensated_ns_ < compensation_retry_ns))
+    return;
+  compensated_ns_ = now;
+  resizer_.compensate(wanted);
 }
 
 // A worker that waits for a CPU looks itself when it gets one.

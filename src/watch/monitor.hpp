@@ -102,6 +102,7 @@ class monitor {
   met watch_processor(processor& p, std::int64_t now) noexcept;
   bool watch_step(processor& p, worker& w, std::int64_t now) noexcept;
   bool blocks_briefly(processor& p, worker& w, std::int64_t now) noexcept;
+  void found_computing(processor& p, worker& w, std::int64_t now) noexcept;
   bool share_out(processor& p) noexcept;
   [[nodiscard]] bool others_wait(processor& p) noexcept;
   void request_resched(processor& p, worker& w, std::int64_t now) noexcept;
@@ -132,6 +133,7 @@ class monitor {
   bool asks_for_resched_ = false, counted_as_asking_ = false;
   std::int64_t brief_blocks_not_before_ns_ = 0;
   compensator compensation_;
+  std::int64_t compensated_ns_ = 0;  // when it last asked for more processors, or fewer
   std::thread thread_;
 };
 

@@ -75,6 +75,7 @@ bool monitor::watch_step(processor& p, worker& w, std::int64_t now) noexcept {
   stalls_.watch(p, w, now, cpu, stands_still);
   if (stacks_are_checked.load(std::memory_order_relaxed)) [[unlikely]]
     snapshot_running(p, w);
+  if (!stands_still) found_computing(p, w, now);
   const bool second_look = std::exchange(p.seen.looked, true);
   p.seen.look_again = first_look;
   if (first_look) return false;
@@ -164,6 +165,13 @@ bool monitor::blocks_briefly(processor& p, worker& w, std::int64_t now) noexcept
   if (!blocks || now < brief_blocks_not_before_ns_) return false;
   brief_blocks_not_before_ns_ = now + quick_rounds_again_ns;
   return true;
+}
+
+// One look a millisecond.
+void monitor::found_computing(processor& p, worker& w, std::int64_t now) noexcept {
+  if (p.stretch.of == &w && now - p.stretch.since_ns < longest_round_ns) return;
+  p.stretch = {&w, w.cpu.now_ns(), now};
+  compensation_.looked(false);
 }
 
 // The holder is busy in user code with a fiber or two that only it could run, while others are

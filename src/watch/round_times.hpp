@@ -2,6 +2,7 @@
 #pragma once
 // watch/round_times.hpp - how often the monitor looks, and after how long it acts.
 
+#include <cstddef>
 #include <cstdint>
 
 namespace weft::detail {
@@ -25,6 +26,9 @@ inline constexpr int quiet_after_a_stall = quiet_before_slowing + 5;
 // A server idles for moments thousands of times a second; to sleep at each is to be roused, by a
 // worker, right after.
 inline constexpr int idle_before_sleep = 10;
+inline constexpr std::int64_t compensation_retry_ns = 20'000'000;
+// of those that compensate: one holds it, one is blocked, one comes up
+inline constexpr std::size_t threads_a_processor = 3;
 inline constexpr std::int64_t first_ask_pause_ns = 200'000, longest_ask_pause_ns = 10'000'000;
 
 }  // namespace weft::detail

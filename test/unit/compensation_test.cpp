@@ -100,6 +100,10 @@ TEST_CASE("compensator: goes back one by one, later; one sample a millisecond") 
   CHECK(r.make(300, 2, 0) == 3);
   CHECK(r.make(1000, 2, 0) == 0);
   CHECK(r.make(100, 2, 2) == 4);
+  CHECK(r.make(240, 0, 0) == 4);  // nobody waits
+  CHECK(r.make(20, 0, 0) == 3);
+  CHECK(r.make(1000, 0, 0) == 0);
+  CHECK(r.make(100, 2, 2) == 4);
   r.c.reset();
   CHECK(r.c.wanted() == 0);
   const std::int64_t now = r.now + ms;
@@ -204,15 +208,58 @@ TEST_CASE("workers left to weft: the CPUs change while others compensate") {
   weft::os::test_hooks.usable_cpus.store(0, std::memory_order_relaxed);
 }
 
-TEST_CASE("max_threads leaves spares: half of the threads are no processors") {
+TEST_CASE("max_threads leaves threads for others: none is added once half of them are in use") {
   weft::options o = workers(2);
   o.max_threads = 6;
   weft::runtime rt(o);
-  const busy_fibers fibers(rt, 20, [] { nap(100us); });
-  while (processors_now(rt) != 3) std::this_thread::sleep_for(1ms);
-  const int before = fibers.steps();
-  while (fibers.steps() < before + 500) {
-    CHECK(processors_now(rt) <= 3);
-    std::this_thread::sleep_for(1ms);
+  {
+    const busy_fibers fibers(rt, 20, [] { nap(100us); });
+    while (fibers.steps() < 1000) {
+      CHECK(processors_now(rt) == 2);
+      std::this_thread::sleep_for(1ms);
+    }
+  }
+}
+
+TEST_CASE("fewer fibers that compute than processors that compensate: those go as well") {
+  for (const int hogs : {1, 3}) {
+    weft::runtime rt(workers(2));
+    std::atomic<bool> stop{false};
+    std::vector<weft::fiber<void>> fibers;
+    {
+      const busy_fibers blocking(rt, 20, [] { nap(100us); });
+      while (processors_now(rt) < 5) std::this_thread::sleep_for(1ms);
+      for (int i = 0; i < hogs; ++i)
+        fibers.push_back(rt.spawn([&] {
+          while (!stop.load(std::memory_order_relaxed))
+            for (int k = 0; k < 1000; ++k) weft::this_fiber::yield();
+        }));
+    }
+    while (processors_now(rt) != 2) std::this_thread::sleep_for(1ms);
+    stop.store(true, std::memory_order_relaxed);
+    for (auto& f : fibers) f.join();
+  }
+}
+
+TEST_CASE("fibers that compute without a call, after they blocked: the processors go") {
+  if (no_preemption_here()) return;
+  for (const int n : {2, 3, 8}) {
+    weft::runtime rt(workers(2));
+    std::atomic<bool> blocks{true}, stop{false};
+    std::vector<weft::fiber<void>> fibers;
+    for (int i = 0; i < n; ++i)
+      fibers.push_back(rt.spawn([&] {
+        while (blocks.load(std::memory_order_relaxed)) {
+          nap(100us);
+          weft::this_fiber::yield();
+        }
+        spin_until(stop);
+      }));
+    // Two fibers on two processors keep nobody waiting.
+    while (n > 2 && processors_now(rt) == 2) std::this_thread::sleep_for(1ms);
+    blocks.store(false, std::memory_order_relaxed);
+    while (processors_now(rt) != 2) std::this_thread::sleep_for(1ms);
+    stop.store(true, std::memory_order_relaxed);
+    for (auto& f : fibers) f.join();
   }
 }
