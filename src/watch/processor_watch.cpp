@@ -24,6 +24,8 @@ monitor::met monitor::watch_processor(processor& p, std::int64_t now) noexcept {
   const std::uint32_t tick = p.tick.load(std::memory_order_relaxed);
   p.round_ns.store(now, std::memory_order_relaxed);
   worker* w = p.holder.load(std::memory_order_acquire);  // [LIFE-5] attach
+  // Inactive, perhaps, with deadlines for which there was no memory to move them [TIMER-4].
+  if (w == nullptr && p.timers.earliest() <= now - timer_grace_ns) fire_late_timers(p, now);
   if (w == nullptr || tick != p.seen.tick) {
     const std::int64_t thawed = p.thawed_ns.load(std::memory_order_relaxed);
     const bool many_steps = w != nullptr && tick - p.seen.tick >= many_steps_a_round;

@@ -62,7 +62,10 @@ foreach(folder bench cmake docs examples include src test test_package tools)
     list(APPEND globs ${ROOT}/${folder}/*.${ending})
   endforeach()
 endforeach()
-file(GLOB_RECURSE files RELATIVE ${ROOT} ${globs} ${ROOT}/CMakeLists.txt ${ROOT}/conanfile.py)
+file(GLOB_RECURSE files RELATIVE ${ROOT} ${globs})
+# Not by GLOB_RECURSE, which looks for them in all that is below: build folders, too, where other
+# tests make and remove files meanwhile.
+list(APPEND files CMakeLists.txt conanfile.py)
 foreach(file IN LISTS files)
   file(READ ${ROOT}/${file} text)
   string(REGEX MATCHALL "\n" newlines "${text}")

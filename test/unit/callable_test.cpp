@@ -3,6 +3,7 @@
 // overload `&`, whose destructors throw.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -37,7 +38,7 @@ struct no_address {
 };
 
 struct counted {
-  static inline int alive = 0;
+  static inline std::atomic<int> alive{0};  // a caller destroys its argument meanwhile
   int value;
   explicit counted(int v) : value(v) { ++alive; }
   counted(counted&& other) noexcept : value(other.value) { ++alive; }
@@ -46,7 +47,7 @@ struct counted {
 
 // A callable whose destructor throws, if it was called.
 struct throws_at_its_end {
-  static inline int alive = 0;
+  static inline std::atomic<int> alive{0};  // a caller destroys its argument meanwhile
   bool called = false;
   throws_at_its_end() { ++alive; }
   throws_at_its_end(throws_at_its_end&& other) noexcept : called(other.called) { ++alive; }
