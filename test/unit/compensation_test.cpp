@@ -208,7 +208,7 @@ TEST_CASE("workers left to weft: the CPUs change while others compensate") {
   weft::os::test_hooks.usable_cpus.store(0, std::memory_order_relaxed);
 }
 
-TEST_CASE("max_threads leaves threads for others: none is added once half of them are in use") {
+TEST_CASE("max_threads leaves threads for others: none is added that needs over half") {
   weft::options o = workers(2);
   o.max_threads = 6;
   weft::runtime rt(o);
