@@ -10,8 +10,9 @@
 //   SCOPE-3  after the unlock that freed the last place, nothing of the scope is touched: its owner
 //            may destroy it.
 //   SCOPE-4  a place that becomes free while agents wait is given to the first of them, under the
-//            lock: its child is among the children before the waiter runs. A waiter that a stop
-//            request has woken meanwhile is skipped, keeps its turn, and looks for itself.
+//            lock: it is out of the line, and its child among the children, before it is claimed;
+//            from then on its frame may go. A waiter that a stop request has woken meanwhile is
+//            skipped, keeps its turn, and looks for itself.
 //
 // A child leaves on its own stack, before its record goes. The lock is held for a few stores; stop
 // requests collect the stop sources under it and run the user's callbacks after it. A waiter here,

@@ -111,25 +111,35 @@ class basic_scope_places {
 
   [[nodiscard]] Core& core() noexcept { return static_cast<Core&>(*this); }
 
+  using waiter_list = typename Types::template list<place_waiter>;
+
   // With a free place, and the core's lock, which has no name here.
-  // Returns the waiter to be queued, or null.
+  // Returns the waiter to be queued, or null. The claim comes last: a waiter that has not parked
+  // yet returns at once, without the lock, and its frame goes.
   agent* pass_on() noexcept WEFT_NO_THREAD_SAFETY_ANALYSIS {
-    for (place_waiter& w : waiting_) {
-      agent& a = Types::agent_of(w.who);
-      const wake_duty duty = Types::claim(w.who);
-      if (duty == wake_duty::stale) continue;  // SCOPE-4
-      w.unlink();
+    waiter_list passed_over;
+    agent* next = nullptr;
+    while (place_waiter* const w = waiting_.pop_front()) {
+      agent& a = Types::agent_of(w->who);
+      child& c = w->whose;
       ++taken_;
-      core().adopt(w.whose);
-      return duty == wake_duty::enqueue ? &a : nullptr;
+      core().adopt(c);
+      const wake_duty duty = Types::claim(w->who);
+      if (duty == wake_duty::enqueue) next = &a;
+      if (duty != wake_duty::stale) break;
+      core().release(c);  // SCOPE-4
+      --taken_;
+      passed_over.push_back(*w);
     }
-    return nullptr;
+    passed_over.splice_back(waiting_);
+    waiting_.splice_back(passed_over);
+    return next;
   }
 
   const std::size_t limit_;
   std::size_t taken_ = 0;
   ticket joiner_{};
-  typename Types::template list<place_waiter> waiting_;
+  waiter_list waiting_;
 };
 
 }  // namespace weft::detail

@@ -27,7 +27,7 @@ constexpr auto relaxed = std::memory_order_relaxed;
 constexpr auto acquire = std::memory_order_acquire;
 constexpr auto to_release = std::memory_order_release;
 
-enum class mistake : std::uint8_t { none, gives_to_the_woken };
+enum class mistake : std::uint8_t { none, gives_to_the_woken, adopts_after_the_claim };
 
 struct agent {
   detail::basic_fiber_word<model::sync> word;
@@ -43,7 +43,7 @@ struct ticket {
 };
 
 struct child {
-  bool adopted = false;
+  model::plain<bool> adopted{false};
 };
 
 // Of the execution: `claim` has no other way to it.
@@ -54,34 +54,38 @@ struct types {
   using agent = ::agent;
   using ticket = ::ticket;
 
-  // Not base::intrusive_list: a broken protocol is given up in the middle, with waiters in it.
+  // Not base::intrusive_list: a broken protocol is given up in the middle, with waiters in it. The
+  // link is the waiter's, and goes with its frame: who touches it then is in a race.
   template <class T>
   class hook {
    public:
-    [[nodiscard]] bool linked() const { return list_ != nullptr; }
-    void unlink() { std::erase(*std::exchange(list_, nullptr), static_cast<T*>(this)); }
-    std::vector<T*>* list_ = nullptr;
+    [[nodiscard]] bool linked() const { return list_.read() != nullptr; }
+    void link(std::vector<T*>& in) {
+      in.push_back(static_cast<T*>(this));
+      list_ = &in;
+    }
+    void unlink() {
+      std::erase(*list_.read(), static_cast<T*>(this));
+      list_ = nullptr;
+    }
+
+   private:
+    model::plain<std::vector<T*>*> list_{nullptr};
   };
   template <class T>
   class list {
    public:
     [[nodiscard]] bool empty() const { return all_.empty(); }
-    void push_back(T& t) {
-      all_.push_back(&t);
-      t.list_ = &all_;
+    void push_back(T& t) { t.link(all_); }
+    T* pop_front() {
+      if (all_.empty()) return nullptr;
+      T* const t = all_.front();
+      t->unlink();
+      return t;
     }
-    class iterator {
-     public:
-      explicit iterator(T* const* at) : at_(at) {}
-      T& operator*() const { return **at_; }
-      iterator& operator++() { return ++at_, *this; }
-      bool operator==(const iterator&) const = default;
-
-     private:
-      T* const* at_;
-    };
-    iterator begin() const { return iterator(all_.data()); }
-    iterator end() const { return iterator(all_.data() + all_.size()); }
+    void splice_back(list& other) {
+      while (T* const t = other.pop_front()) push_back(*t);
+    }
 
    private:
     std::vector<T*> all_;
@@ -112,7 +116,7 @@ struct scene : detail::basic_scope_places<scene, types> {
 
   class guard {
    public:
-    explicit guard(scene& s) : lock_(s.lock) {
+    explicit guard(scene& s) : lock_(s.lock), late_(s.late) {
       std::uint32_t free = 0;
       while (!lock_.compare_exchange_strong(free, 1, acquire, relaxed)) {
         free = 0;
@@ -120,16 +124,23 @@ struct scene : detail::basic_scope_places<scene, types> {
       }
       model::check(s.alive == 1, "SCOPE-3: nothing of the scope is touched after its end");
     }
-    ~guard() { lock_.store(0, to_release); }
+    ~guard() {
+      if (late_ != nullptr) std::exchange(late_, nullptr)->adopted = true;
+      lock_.store(0, to_release);
+    }
     guard(const guard&) = delete;
     guard& operator=(const guard&) = delete;
 
    private:
     model::atomic<std::uint32_t>& lock_;
+    child*& late_;
   };
   void adopt(child& c) {
     model::check(!c.adopted, "a child is adopted once");
-    c.adopted = true;
+    if (this_mistake == mistake::adopts_after_the_claim)
+      late = &c;
+    else
+      c.adopted = true;
     most = std::max(most, ++adopted);
   }
   void release(child& c) {
@@ -150,6 +161,7 @@ struct scene : detail::basic_scope_places<scene, types> {
   agent agents[4];
   child children[4];
   std::size_t adopted = 0, most = 0;  // under the lock
+  child* late = nullptr;
 };
 using shared = std::shared_ptr<scene>;
 shared new_scene(std::size_t limit, mistake m = mistake::none) {
@@ -160,6 +172,7 @@ shared new_scene(std::size_t limit, mistake m = mistake::none) {
 // ---- what they do
 void spawn(const shared& s, unsigned n) {
   s->take(s->children[n], [&]() -> agent& { return s->agents[n]; });
+  model::check(s->children[n].adopted, "SCOPE-4: it is among the children");
 }
 void leave(const shared& s, unsigned n) { s->give_back(&s->children[n]); }
 // A child that is spawned, runs and leaves.
@@ -258,6 +271,10 @@ TEST_CASE("SCOPE-2, SCOPE-3: the owner hears of the end, and nothing is touched 
 TEST_CASE("SCOPE-4: a place that becomes free goes to a waiter, whatever is asked to stop") {
   holds(stopped_alone<>, model::bounded(2));
   holds(asked_to_stop<>, model::bounded(0));
+}
+
+TEST_CASE("SCOPE-4: a waiter may go on, and its frame with it, as soon as it is claimed") {
+  CHECK(!model::explore(model::bounded(2), stopped_alone<mistake::adopts_after_the_claim>).ok());
 }
 
 TEST_CASE("SCOPE-4: a waiter that a stop request has woken looks for itself") {
