@@ -44,13 +44,29 @@ class [[nodiscard]] receive_result {
   /// The value, which must exist.
   T& operator*() & noexcept { return *value_; }
   /// The value, which must exist.
+  const T& operator*() const& noexcept { return *value_; }
+  /// The value, which must exist.
   T&& operator*() && noexcept { return *std::move(value_); }
   /// The value, which must exist.
   T* operator->() noexcept { return std::addressof(*value_); }
+  /// The value, which must exist.
+  const T* operator->() const noexcept { return std::addressof(*value_); }
   /// The value. Throws: std::bad_optional_access if there is none.
   T& value() & { return value_.value(); }
   /// The value. Throws: std::bad_optional_access if there is none.
+  const T& value() const& { return value_.value(); }
+  /// The value. Throws: std::bad_optional_access if there is none.
   T&& value() && { return std::move(value_).value(); }
+  /// The value; `otherwise` if there is none.
+  template <class U>
+  [[nodiscard]] T value_or(U&& otherwise) const& {
+    return value_.value_or(std::forward<U>(otherwise));
+  }
+  /// The value; `otherwise` if there is none.
+  template <class U>
+  [[nodiscard]] T value_or(U&& otherwise) && {
+    return std::move(value_).value_or(std::forward<U>(otherwise));
+  }
 
  private:
   template <class>
