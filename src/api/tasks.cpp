@@ -31,10 +31,15 @@ namespace {
 [[gnu::always_inline]] inline worker* take_newest(fiber_record& child) noexcept {
   worker* w = enter();
   if (w == nullptr) return nullptr;
+  if (w->current == nullptr) [[unlikely]] {  // it destroys a callable it had no stack for
+    leave(*w);
+    return nullptr;
+  }
   if (w->resched_requested.load(std::memory_order_relaxed) != 0) [[unlikely]] {
     leave(*w);
     yield_if_requested();
     w = enter();
+    if (w == nullptr) return nullptr;
   }
   auto& local = w->held->local;
   if (local.pop(&child)) [[likely]] {

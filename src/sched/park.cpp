@@ -88,9 +88,30 @@ class running_callbacks {
   std::abort();
 }
 
+// A worker that destroys a callable it had no stack for waits as a plain thread does. Not inside
+// weft, where nobody could take its processor.
+class outside_weft {
+ public:
+  outside_weft() noexcept {
+    worker* const w = this_worker();
+    if (w == nullptr || !w->gate.inside()) return;
+    was_inside_ = true;
+    leave(*w);
+  }
+  ~outside_weft() {
+    if (was_inside_) static_cast<void>(enter_to_park());
+  }
+  outside_weft(const outside_weft&) = delete;
+  outside_weft& operator=(const outside_weft&) = delete;
+
+ private:
+  bool was_inside_ = false;
+};
+
 // A plain thread sleeps on its own word.
 wake_code park_thread(fiber_record& self, std::int64_t deadline_ns) {
   refuse_in_forked_child();
+  const outside_weft here;
   const epoch_t e = self.word.epoch();
   self.parked_ns.store(os::now_ns(), std::memory_order_relaxed);
   self.thread_deadline.store(deadline_ns != timer_queue::never, std::memory_order_relaxed);
@@ -351,13 +372,9 @@ void scheduler::make_runnable(fiber_record& f) noexcept {
   if (w->home != this) {
     // Inside weft all the same: a thread that is stopped with the locks of a foreign runtime would
     // stop that, too.
-    if (w->gate.inside()) {
-      inject_from_outside(f);
-    } else {
-      w = enter();
-      inject_from_outside(f);
-      leave(*w);
-    }
+    w = w->gate.inside() ? nullptr : enter();
+    inject_from_outside(f);
+    if (w != nullptr) leave(*w);
     return;
   }
   if (w->gate.inside()) {  // the scheduler itself, below us on this stack
@@ -368,6 +385,10 @@ void scheduler::make_runnable(fiber_record& f) noexcept {
     return;
   }
   w = enter();
+  if (w == nullptr) [[unlikely]] {
+    inject(f);
+    return;
+  }
   make_runnable_inside(*w, f);
   leave(*w);
 }

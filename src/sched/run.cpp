@@ -213,7 +213,7 @@ void scheduler::end_unstarted(worker& w, fiber_record& f, std::exception_ptr why
   f.error = std::move(why);
   f.word.set(fiber_state::running);
   finish_in_user_mode(f);
-  static_cast<void>(end_fiber(*enter(), f));
+  static_cast<void>(end_fiber(*enter_to_park(), f));  // with a processor or without
 }
 
 }  // namespace weft::detail

@@ -93,7 +93,10 @@ worker* enter_slow(worker* w) noexcept {
   // Taken for good: detached. Any idle processor will do; else this fiber queues up for one.
   if (enter_to_park_slow(w)->held != nullptr) return w;
   fiber_record* self = w->current;
-  if (self == nullptr) return w;
+  if (self == nullptr) {  // nothing to queue up; on, as any other thread
+    leave(*w);
+    return nullptr;
+  }
   // Its thread waits for a processor, instead of the fiber. False: the runtime ends, and the fiber
   // never continues.
   if (runs_stop_callbacks(*self) && w->home->wait_frozen(*w)) return w;  // CB-1

@@ -13,9 +13,10 @@ namespace weft::detail {
 [[WEFT_SWITCHES, gnu::cold]] worker* enter_slow(worker* w) noexcept;
 [[gnu::noinline, gnu::cold]] worker* enter_to_park_slow(worker* w) noexcept;
 
-/// The calling worker, inside weft and holding a processor; null on a plain thread. May park the
-/// calling fiber, if its processor was taken meanwhile: nothing about "this worker" known before is
-/// true afterwards.
+/// The calling worker, inside weft and holding a processor; null on a plain thread, and on a
+/// worker without a fiber (it destroys a callable it had no stack for) whose processor was taken
+/// meanwhile. May park the calling fiber, if that happened to it: nothing about "this worker" known
+/// before is true afterwards.
 inline worker* enter(worker* w) noexcept {
   if (w == nullptr) return nullptr;
   processor* p = w->gate.enter();

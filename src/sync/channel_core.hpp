@@ -141,12 +141,12 @@ class claimed_list {
   static void publish_outcome(channel_waiter& w, outcome o) noexcept {
     w.end.store(o, std::memory_order_release);  // [CHAN-3] outcome_of
   }
-  /// `w`: the calling worker, inside weft; or null.
+  /// `w`: the calling worker, inside weft if it has a processor; or null.
   void flush(worker* w) noexcept {
     while (first_ != nullptr) {
       fiber_record& f = *first_;
       first_ = f.link;
-      if (w != nullptr && f.home == w->home) [[likely]]
+      if (w != nullptr && w->held != nullptr && f.home == w->home) [[likely]]
         f.home->make_runnable_inside(*w, f);
       else
         enqueue(f);

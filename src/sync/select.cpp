@@ -213,12 +213,15 @@ class readiness_set {
 
 // Inside weft, until this dies: see channel_guard::unlock_to_park.
 struct inside_weft {
-  inside_weft() noexcept { enter(); }
+  inside_weft() noexcept : on_worker_(enter() != nullptr) {}
   inside_weft(const inside_weft&) = delete;
   inside_weft& operator=(const inside_weft&) = delete;
   ~inside_weft() {
-    if (worker* w = this_worker()) leave(*w);
+    if (on_worker_) leave(*this_worker());
   }
+
+ private:
+  const bool on_worker_;  // whichever
 };
 
 // Queues the waiters that the select has claimed, however the block is left [CHAN-6]. Inside weft;
