@@ -205,9 +205,10 @@ struct options {
   /// What shutdown does with fibers that remain after that.
   straggler_policy on_stragglers = straggler_policy::report;
 
-  /// Called on the fiber's worker with an exception that can no longer be observed because the
-  /// fiber was detached. The default reports fiber and exception on stderr, then calls
-  /// std::terminate().
+  /// Called with an exception that can no longer be observed because the fiber was detached: on the
+  /// fiber's worker, or where the handle of a fiber that has ended is destroyed. The destructor of
+  /// the runtime waits for its return. The default reports fiber and exception on stderr, then
+  /// calls std::terminate().
   std::function<void(const unhandled_exception&)> on_unhandled_exception{};
 };
 

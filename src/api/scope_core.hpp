@@ -52,6 +52,7 @@ struct scope_types {
 
   static wake_code finish_park(fiber_record& f) { return detail::finish_park(f); }
   static fiber_record& agent_of(ticket t) noexcept { return record_of(t); }
+  static bool is_left_behind(const fiber_record& f) noexcept { return detail::is_left_behind(f); }
   static wake_duty claim(ticket t) noexcept {
     return record_of(t).word.wake(t.epoch(), wake_code::ready);
   }
@@ -87,6 +88,7 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
 
   void submit(fiber_record& f, const void* site) {
     try {
+      be_able_to_wait();
       watch();
       take(f, &this_agent);
     } catch (...) {
@@ -99,6 +101,7 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
 
   /// For try_spawn: a place, then the child, or the place back.
   [[nodiscard]] bool reserve() {
+    be_able_to_wait();
     watch();
     const base::lock_guard guard(lock_);
     return try_take();
@@ -127,11 +130,13 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
 
   void child_left(fiber_record& f) noexcept {
     if (f.error) [[unlikely]] {
+      // its destructor may be the user's: not under the lock
+      std::exception_ptr error = std::exchange(f.error, nullptr);
       {
         const base::lock_guard guard(lock_);
-        if (!failure_) failure_ = f.error;
-        f.error = nullptr;
+        if (!failure_) failure_.swap(error);
       }
+      error = nullptr;
       stop();  // while this child still keeps the scope alive
     }
     give_back(&f);
@@ -168,6 +173,12 @@ class scope_core : basic_scope_places<scope_core, scope_types> {
 
   [[nodiscard]] bool is_past() const noexcept {
     return deadline_ != time_point::max() && deadline_ <= std::chrono::steady_clock::now();
+  }
+
+  // Before a child, which the owner must wait for: a plain thread's first wait may find no memory.
+  static void be_able_to_wait() {
+    if (this_worker() == nullptr) [[unlikely]]
+      static_cast<void>(this_agent());
   }
 
   // Before a child. Throws as weft::spawn.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // sched/lifecycle.cpp - a runtime is made, and its threads start and end.
+#include <sched.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
@@ -22,6 +24,7 @@ namespace {
 struct scheduler_list {
   base::ranked_futex_lock<base::lock_rank::runtime> lock;
   std::vector<scheduler*> all WEFT_GUARDED_BY(lock);
+  scheduler::kept_alive* kept WEFT_GUARDED_BY(lock) = nullptr;  // by `next_`
 };
 std::atomic<std::uint32_t> runtimes_made{0};  // relaxed: only uniqueness matters
 // What a frozen thread leaves to the others between two turns [ORDER-6].
@@ -36,10 +39,38 @@ scheduler_list& existing() {
 
 }  // namespace
 
-bool scheduler::exists(const scheduler* s) noexcept {
+// Who calls: a fiber, wherever it goes on, or a thread.
+static const void* caller() noexcept {
+  const worker* const w = this_worker();
+  if (w != nullptr && w->current != nullptr) return w->current;
+  return reinterpret_cast<const void*>(static_cast<std::uintptr_t>(os::thread_id()));
+}
+
+scheduler::kept_alive::kept_alive(const scheduler* s) noexcept : by_(caller()) {
   scheduler_list& list = existing();
   const base::lock_guard guard(list.lock);
-  return std::find(list.all.begin(), list.all.end(), s) != list.all.end();
+  if (std::find(list.all.begin(), list.all.end(), s) == list.all.end()) return;
+  kept_ = s;
+  next_ = std::exchange(list.kept, this);
+}
+
+scheduler::kept_alive::~kept_alive() {
+  if (kept_ == nullptr) return;
+  scheduler_list& list = existing();
+  const base::lock_guard guard(list.lock);
+  kept_alive** at = &list.kept;
+  while (*at != this) at = &(*at)->next_;
+  *at = next_;
+}
+
+// The caller may keep it itself: what it runs meanwhile destroys the runtime, or exits.
+bool scheduler::kept_alive::by_others(const scheduler* s) noexcept {
+  const void* const me = caller();
+  scheduler_list& list = existing();
+  const base::lock_guard guard(list.lock);
+  for (const kept_alive* k = list.kept; k != nullptr; k = k->next_)
+    if (k->kept_ == s && k->by_ != me) return true;
+  return false;
 }
 
 // With those that compensate for blocked fibers.
@@ -92,9 +123,12 @@ processor* scheduler::make_processor() noexcept try {
 }
 
 scheduler::~scheduler() {
-  scheduler_list& list = existing();
-  const base::lock_guard guard(list.lock);
-  std::erase(list.all, this);
+  {
+    scheduler_list& list = existing();
+    const base::lock_guard guard(list.lock);
+    std::erase(list.all, this);
+  }
+  while (kept_alive::by_others(this)) ::sched_yield();
 }
 
 std::size_t scheduler::own_threads() const noexcept {

@@ -184,9 +184,23 @@ class scheduler {
   /// An exception is about to leave the calling fiber's function.
   static void witness_throw(const std::type_info& type, void* object) noexcept;
 
- private:
-  static bool exists(const scheduler* s) noexcept;
+  /// A handle may outlive its runtime. If that exists still, it is not destroyed before this is.
+  class kept_alive {
+   public:
+    explicit kept_alive(const scheduler* s) noexcept;
+    kept_alive(const kept_alive&) = delete;
+    kept_alive& operator=(const kept_alive&) = delete;
+    ~kept_alive();
+    explicit operator bool() const noexcept { return kept_ != nullptr; }
+    [[nodiscard]] static bool by_others(const scheduler* s) noexcept;
 
+   private:
+    const scheduler* kept_ = nullptr;
+    const void* const by_;
+    kept_alive* next_ = nullptr;
+  };
+
+ private:
   enum class phase : std::uint8_t { running, stopping, ended };
 
   // lifecycle.cpp

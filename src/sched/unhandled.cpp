@@ -128,7 +128,7 @@ void scheduler::witness_throw(const std::type_info& type, void* object) noexcept
   const std::size_t first = first_of_user(calls);
   try {
     std::vector<const void*> found(calls.at + first, calls.at + calls.count);
-    if (f->join.is_detached() && exists(f->home) && !f->home->options_.on_unhandled_exception) {
+    if (f->join.is_detached() && !f->home->options_.on_unhandled_exception) {
       unhandled_exception what{f->id, {}, nullptr, std::move(found)};
       fill_name(what, f->extras.load(std::memory_order_relaxed));
       void* e = object;
@@ -166,7 +166,8 @@ void scheduler::unhandled(fiber_record& f) noexcept {
   fiber_extras* const x = f.extras.load(std::memory_order_relaxed);
   fill_name(what, x);
   if (x != nullptr) what.calls = std::move(x->thrown_by);
-  if (exists(f.home) && f.home->options_.on_unhandled_exception) {
+  const kept_alive home(f.home);
+  if (home && f.home->options_.on_unhandled_exception) {
     call_hook("on_unhandled_exception", f.home->options_.on_unhandled_exception, what);
     return;
   }

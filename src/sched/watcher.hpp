@@ -15,6 +15,8 @@ class watcher {
   /// Of its threads, none is there any more.
   virtual void end() noexcept = 0;
   [[nodiscard]] virtual std::size_t threads() const noexcept = 0;
+  /// The caller is the service thread, in a hook.
+  [[nodiscard]] virtual bool is_service_thread() const noexcept = 0;
 };
 
 }  // namespace weft::detail

@@ -42,7 +42,10 @@ bool service_thread::is_stuck(std::int64_t now) noexcept {
 void service_thread::end() noexcept {
   ends_.store(true, std::memory_order_release);
   wake();
-  if (thread_.joinable()) thread_.join();
+  if (is_this_thread())  // a hook exits, and a static runtime ends
+    thread_.detach();
+  else if (thread_.joinable())
+    thread_.join();
   give_word_back();
 }
 

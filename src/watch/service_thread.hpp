@@ -47,6 +47,9 @@ class service_thread {
   void start();  // throws std::system_error
   void end() noexcept;
   [[nodiscard]] bool is_there() const noexcept { return thread_.joinable(); }
+  [[nodiscard]] bool is_this_thread() const noexcept {
+    return thread_.joinable() && thread_.get_id() == std::this_thread::get_id();
+  }
 
   /// [SERVICE-1] What is asked is stored first, then the count changes: the service thread sees it
   /// in this turn, or does not sleep.
