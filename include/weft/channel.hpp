@@ -90,7 +90,8 @@ class [[nodiscard]] receive_result {
 /// move constructor and the destructor of T run under the channel's lock and must not use weft.
 /// Memory: one allocation, in the constructor.
 /// Lifetime: the receiver of the last value may destroy the channel at once, even before the sender
-/// has returned. No one may wait in it then; builds with assertions report the waiters.
+/// has returned. No one may wait in it then, nor be in a select with several cases of this channel;
+/// builds with assertions report the waiters.
 /// Example: test/unit/examples_waiting_test.cpp [channel]
 /// ```
 ///   weft::channel<std::string> lines(64);

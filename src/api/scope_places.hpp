@@ -129,7 +129,7 @@ class basic_scope_places {
       if (duty != wake_duty::stale) break;
       core().release(c);  // SCOPE-4
       --taken_;
-      passed_over.push_back(*w);
+      if (!Types::is_left_behind(a)) passed_over.push_back(*w);  // [LEFT-1] it never looks
     }
     passed_over.splice_back(waiting_);
     waiting_.splice_back(passed_over);

@@ -43,25 +43,34 @@ std::error_code offload_pool::start(offload_job& job) noexcept {
   try {
     base::unique_lock guard(line_.lock);
     for (const auto& old : threads_)
-      if (old->ended && !old->thread.joinable()) t = old.get();  // else end() has not joined it yet
+      // else end() has not joined it yet
+      if (old->ended && !old->is_being_made && !old->thread.joinable()) t = old.get();
     if (t == nullptr && !why) {
       threads_.push_back(std::make_unique<pool_thread>());
       t = threads_.back().get();
     }
-    if (t != nullptr) t->ended = false;
+    if (t != nullptr) {
+      t->ended = false;
+      t->is_being_made = true;
+    }
     guard.unlock();
     if (!why) {
       t->give(&job);
       const os::block_signals blocked;
       std::thread made([this, t] { main(*t); });
-      guard.lock();  // it may have done the job and want to end
+      guard.lock();  // it may have done the job and want to end, or has ended
       t->thread = std::move(made);
+      t->is_being_made = false;
       return {};
     }
   } catch (const std::system_error& e) {
     why = e.code();
   } catch (...) {
     why = std::make_error_code(std::errc::not_enough_memory);
+  }
+  if (t != nullptr) {
+    const base::lock_guard guard(line_.lock);
+    t->is_being_made = false;
   }
   return line_.no_thread(job, t) ? std::error_code() : why;
 }

@@ -37,7 +37,8 @@ namespace weft::detail {
 
 class offload_pool {
   struct pool_thread : basic_offload_thread<base::real_sync, offload_job> {
-    std::thread thread;  // under the lock
+    std::thread thread;          // under the lock
+    bool is_being_made = false;  // `thread` is not stored yet; the same
   };
   using line =
       basic_offload_line<base::real_sync, base::ranked_futex_lock<base::lock_rank::scheduler>,

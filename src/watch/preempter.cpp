@@ -50,10 +50,11 @@ bool preempter::ask(processor& p, worker& w) noexcept {
     worker* s = spares_.reserve();
     if (s == nullptr && spares_.is_awaited()) return false;
     if (s == nullptr && (s = s_.sleeping().reserve_frozen()) == nullptr) return true;
-    w.preemption.provide(*s);
+    const bool stands_by = s->frozen;
+    s->stands_by_since_ns = stands_by ? os::now_ns() : 0;
+    w.preemption.provide(*s);  // a signal that is late may take it at once
     ++successors_;
-    s->stands_by_since_ns = s->frozen ? os::now_ns() : 0;
-    standing_by_ += s->frozen;
+    standing_by_ += stands_by;
   }
   w.preemption.ask(tick);
   if (os::send_preempt_signal(w.thread_id(), s_.settings().preempt_signal)) w.preemption.withdraw();

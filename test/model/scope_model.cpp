@@ -100,6 +100,7 @@ struct types {
     return self.word.code();
   }
   static agent& agent_of(const ticket& t) { return *t.who; }
+  static bool is_left_behind(const agent&) { return false; }
   static wake_duty claim(const ticket& t) {
     const wake_duty duty = t.who->word.wake(t.epoch, wake_code::ready);
     return this_mistake == mistake::gives_to_the_woken && duty == wake_duty::stale ? wake_duty::none
