@@ -7,7 +7,6 @@
 #include <new>
 #include <utility>
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "fiber/record_trim.hpp"
@@ -210,26 +209,24 @@ void close_number(poll_descriptor& d) noexcept {
     wake_acceptors_short_of_descriptors();
 }
 
-// Parked ones wake and find it closed.
-void wake_all_closed(poll_descriptor& d) noexcept {
+// Those that wait wake and find it closed. `uses`: before that.
+void wake_all_closed(poll_descriptor& d, std::uint32_t uses) noexcept {
   for (const direction dir : {direction::read, direction::write})
     if (const auto t = d.word.close(dir)) wake(ticket{t});
-  deliver(d, event_kind::irregular, false, false, {});  // the extra waiters
+  deliver(d, event_kind::irregular, false, false, {});                    // the extra waiters
+  if ((uses & poll_descriptor::count_mask) > 1) threads_in_poll.tell(d);  // [POLL-7]
 }
 
 // False: it was closed before.
 bool begin_closing(poll_descriptor& d, std::uint32_t bits) noexcept {
-  const std::uint32_t before = d.uses.fetch_or(bits, std::memory_order_acq_rel);
+  const std::uint32_t before = d.uses.fetch_or(bits, std::memory_order_seq_cst);  // [POLL-7]
   if ((before & poll_descriptor::closing) != 0) return false;
-  // Others are inside: this ends a poll(2), and any call of theirs that has not begun.
-  if (!d.is_foreign() && (before & poll_descriptor::count_mask) > 1)
-    ::shutdown(d.number.load(std::memory_order_relaxed), SHUT_RDWR);
   if (d.kind.load(std::memory_order_relaxed) == descriptor_kind::borrowed) {
     unregister(d, netpoller::keep_open::yes);
     d.number.store(-1,
                    std::memory_order_release);  // it may be closed, and used again, from here on
   }
-  wake_all_closed(d);
+  wake_all_closed(d, before);
   return true;
 }
 
@@ -286,11 +283,11 @@ bool close(poll_descriptor& d) noexcept {
 int release_number(poll_descriptor& d) noexcept {
   const descriptor_use use(&d);
   if (!use) return -1;
-  const std::uint32_t before = d.uses.fetch_or(poll_descriptor::closing, std::memory_order_acq_rel);
+  const std::uint32_t before = d.uses.fetch_or(poll_descriptor::closing, std::memory_order_seq_cst);
   if ((before & poll_descriptor::closing) != 0) return -1;
   unregister(d, netpoller::keep_open::yes);
   const int number = d.number.exchange(-1, std::memory_order_acq_rel);
-  wake_all_closed(d);
+  wake_all_closed(d, before);
   return number;
 }
 

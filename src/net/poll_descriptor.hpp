@@ -29,12 +29,33 @@
 #include "fiber/record.hpp"
 #include "net/foreign_core.hpp"
 #include "net/poll_word.hpp"
+#include "net/polling_threads.hpp"
 #include "trace/reason.hpp"
 
 namespace weft::detail {
 
 class netpoller;
 class scheduler;
+struct poll_descriptor;
+
+/// An eventfd of a plain thread, made when it first waits.
+class poll_wake_event {
+ public:
+  constexpr poll_wake_event() noexcept = default;
+  poll_wake_event(const poll_wake_event&) = delete;
+  poll_wake_event& operator=(const poll_wake_event&) = delete;
+  ~poll_wake_event();
+  void open() noexcept;
+  void announce() noexcept;
+  void empty() noexcept;
+  [[nodiscard]] int number() const noexcept { return number_; }  // -1: there was none to be had
+
+ private:
+  int number_ = -1;
+};
+using polling_threads =
+    basic_polling_threads<base::real_sync, base::futex_lock, poll_descriptor, poll_wake_event>;
+extern constinit polling_threads threads_in_poll;
 
 // On the waiter's stack, in `extra_waiters` while it waits there.
 struct extra_waiter : base::list_hook<> {
@@ -118,7 +139,7 @@ void abandon(poll_descriptor& d) noexcept;
 /// A borrowed number is the caller's again when this returns.
 bool close(poll_descriptor& d) noexcept;
 /// Gives the number back unclosed, and closes the record; -1 if it was closed already. Operations
-/// under way end as with close, except that nothing ends a poll(2) of a plain thread.
+/// under way end as with close.
 int release_number(poll_descriptor& d) noexcept;
 
 /// Null if that index was never in use.

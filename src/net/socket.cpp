@@ -94,6 +94,7 @@ int socket::native_handle() const noexcept {
   const detail::descriptor_use use(descriptor_);
   if (!use) return -1;
   use->shown.store(true, std::memory_order_relaxed);
+  use->drained_at.store(detail::poll_word::unknown, std::memory_order_relaxed);  // [POLL-4]
   return use.number();
 }
 

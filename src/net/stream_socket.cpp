@@ -47,7 +47,8 @@ std::size_t stream_socket::read_within(const mutable_buffers& to, std::size_t sk
       }
       if (n > 0) {
         const auto got = static_cast<std::size_t>(n);
-        const bool drained = got < asked && poll_word::regular(seen) && use->short_read_proves;
+        const bool drained = got < asked && poll_word::regular(seen) && use->short_read_proves &&
+                             !use->shown.load(std::memory_order_relaxed);
         use->drained_at.store(drained ? seen : poll_word::unknown, std::memory_order_relaxed);
         detail::count_transfer(got);
         return got;

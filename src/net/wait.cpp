@@ -3,9 +3,13 @@
 // polls.
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <stop_token>
+#include <utility>
 
 #include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/lock_guard.hpp"
 #include "net/netpoller.hpp"
@@ -18,24 +22,70 @@
 #include "sched/worker.hpp"
 
 namespace weft::detail {
+
+constinit polling_threads threads_in_poll{};
+
+poll_wake_event::~poll_wake_event() {
+  if (number_ >= 0) ::close(std::exchange(number_, -1));
+}
+void poll_wake_event::open() noexcept {
+  if (number_ < 0) number_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+void poll_wake_event::announce() noexcept {
+  const std::uint64_t one = 1;
+  static_cast<void>(::write(number_, &one, sizeof one));  // cannot be full
+}
+void poll_wake_event::empty() noexcept {
+  std::uint64_t count = 0;
+  static_cast<void>(::read(number_, &count, sizeof count));
+}
+
 namespace {
 
 std::error_code canceled() noexcept { return std::make_error_code(std::errc::operation_canceled); }
 std::error_code timed_out() noexcept { return std::make_error_code(std::errc::timed_out); }
 
+// While it lives the calling plain thread is told of a close. Without a descriptor for it the wait
+// is cut into pieces.
+class told_of_close {
+ public:
+  explicit told_of_close(const poll_descriptor& d) noexcept {
+    mine_.open();
+    threads_in_poll.enter(me_, d, mine_);
+  }
+  ~told_of_close() {
+    threads_in_poll.leave(me_);
+    mine_.empty();
+  }
+  told_of_close(const told_of_close&) = delete;
+  told_of_close& operator=(const told_of_close&) = delete;
+  [[nodiscard]] int number() const noexcept { return mine_.number(); }
+
+ private:
+  static thread_local constinit poll_wake_event mine_;
+  polling_threads::thread me_;
+};
+thread_local constinit poll_wake_event told_of_close::mine_;
+
 // A signal, or a deadline not yet reached, is no error: the caller looks again.
 std::error_code wait_on_thread(poll_descriptor& d, direction dir,
                                std::int64_t deadline_ns) noexcept {
-  pollfd p{d.number.load(std::memory_order_relaxed),
-           static_cast<short>(dir == direction::read ? POLLIN | POLLRDHUP : POLLOUT), 0};
+  constexpr std::int64_t second = 1'000'000'000, piece = 20'000'000;
+  const told_of_close told(d);
+  // [POLL-7] after it is in the list
+  if ((d.uses.load(std::memory_order_seq_cst) & poll_descriptor::closing) != 0) return canceled();
+  pollfd p[] = {{d.number.load(std::memory_order_relaxed),
+                 static_cast<short>(dir == direction::read ? POLLIN | POLLRDHUP : POLLOUT), 0},
+                {told.number(), POLLIN, 0}};  // -1 is left out
+  std::int64_t until = deadline_ns;
+  if (told.number() < 0) until = std::min(until, os::now_ns() + piece);
   timespec left{};
-  const bool limited = deadline_ns != poll_descriptor::no_deadline;
+  const bool limited = until != poll_descriptor::no_deadline;
   if (limited) {
-    constexpr std::int64_t second = 1'000'000'000;
-    const std::int64_t ns = std::max<std::int64_t>(deadline_ns - os::now_ns(), 0);
+    const std::int64_t ns = std::max<std::int64_t>(until - os::now_ns(), 0);
     left = {ns / second, ns % second};
   }
-  const int n = ::ppoll(&p, 1, limited ? &left : nullptr, nullptr);
+  const int n = ::ppoll(p, std::size(p), limited ? &left : nullptr, nullptr);
   if (n == 0 && os::now_ns() >= deadline_ns) return timed_out();
   if (n >= 0) return {};
   const int error = os::error_number();
