@@ -9,6 +9,7 @@
 #include <future>
 #include <memory>
 #include <stop_token>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -121,16 +122,26 @@ class promise_base {
 
 template <class T>
 struct async_state final : future_state<T> {
-  ~async_state() override {
+  /// When the last future goes: waits for the fiber. One that was left behind may still run, and
+  /// write to the state: that stays.
+  struct end {
+    void operator()(async_state* s) const noexcept {
+      if (s->has_ended()) delete s;
+    }
+  };
+  bool has_ended() noexcept {
     if (this_fiber::is_fiber() && worker.get_id() == this_fiber::get_id()) {
       // By what its function owned, after the result is there: nothing touches the state any more.
       if (!this->is_ready()) async_drops_its_own_future();
-      return;
+      return true;
     }
     if (worker.joinable()) try {
         worker.join();
-      } catch (const std::exception&) {  // it has told the state
+      } catch (const std::system_error& e) {
+        return e.code() != std::errc::no_such_process;
+      } catch (...) {  // it has told the state
       }
+    return true;
   }
   // Its fiber had no memory for a stack.
   void never_run() noexcept {
@@ -296,13 +307,14 @@ template <class F, class... A>
   };
   if ((policy & std::launch::async) != std::launch::async)
     return future<R>(std::make_shared<detail::deferred_state<R, decltype(call)>>(std::move(call)));
-  auto s = std::make_shared<detail::async_state<R>>();
+  const std::shared_ptr<detail::async_state<R>> s(new detail::async_state<R>,
+                                                  typename detail::async_state<R>::end());
   detail::unless_run tell([state = s.get()]() noexcept { state->never_run(); });
   s->worker = spawn([state = s.get(), call = std::move(call), tell = std::move(tell)]() mutable {
     tell.runs();
     state->provide_result(std::move(call));
   });
-  return future<R>(std::move(s));
+  return future<R>(s);
 }
 template <class F, class... A>
   requires(!std::is_same_v<std::decay_t<F>, std::launch>)

@@ -16,6 +16,7 @@
 // stays the requester's alone: a request made by a plain thread, within weft::offload, or by a
 // fiber with attributes::own_thread may run functions that wait.
 
+#include <atomic>
 #include <exception>
 #include <optional>
 #include <stop_token>
@@ -73,7 +74,7 @@ class [[nodiscard]] stop_callback {
     function_.emplace(std::forward<C>(function));
     waits_ = spawn([this]() noexcept {
       static_cast<void>(taken_back_.wait(stop_));
-      if (!stop_.stop_requested()) return;
+      if (!stop_.stop_requested() || is_taken_.exchange(true, std::memory_order_relaxed)) return;
       F f = std::move(*function_);  // it may destroy *this
       call(std::move(f));
     });
@@ -88,8 +89,9 @@ class [[nodiscard]] stop_callback {
     }
     try {
       waits_.join();
-    } catch (const std::exception&) {  // there was no stack to wait on
-      if (stop_.stop_requested()) call(std::move(*function_));
+    } catch (const std::exception&) {  // there was no stack to wait on, or its runtime has ended
+      if (stop_.stop_requested() && !is_taken_.exchange(true, std::memory_order_relaxed))
+        call(std::move(*function_));
     }
   }
   stop_callback(const stop_callback&) = delete;
@@ -100,6 +102,8 @@ class [[nodiscard]] stop_callback {
 
   std::stop_token stop_;
   std::optional<F> function_;
+  std::atomic<bool> is_taken_{
+      false};  // by who calls it; relaxed: the other one does not look at it
   event taken_back_;
   fiber<void> waits_;
 };
