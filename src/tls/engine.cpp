@@ -23,6 +23,9 @@ using held = std::unique_lock<weft::mutex>;
 
 // One record; and as much as is encrypted in one stretch, and handed down by one call.
 constexpr std::size_t record = SSL3_RT_MAX_PLAIN_LENGTH, batch = 4 * record;
+// More than a writer ever leaves there for a moment. A peer that asks and asks, and does not read,
+// waits for the writer, as it would for one fiber that does both.
+constexpr std::size_t most_unsent_answers = 4 * batch;
 
 /// Buffers as OpenSSL wants them: small ones joined to a record, large ones as they are.
 class gatherer {
@@ -147,7 +150,7 @@ std::size_t read_some(engine_state& s, transport& below, std::span<std::byte> bu
   if (!lock_within(s.reading, limit, s.read_deadline, ec)) return 0;
   const held reading(s.reading, std::adopt_lock);
   for (;;) {
-    bool broke = false, answers = false;
+    bool broke = false, answers = false, many = false;
     {
       const openssl_stretch stretch(s);
       if (s.failed || s.read_failed) {
@@ -162,6 +165,7 @@ std::size_t read_some(engine_state& s, transport& below, std::span<std::byte> bu
       broke = outcome == ssl_outcome::failed;
       if (broke) ec = s.failed;
       answers = !s.output.empty();
+      many = s.output.size() > most_unsent_answers;
     }
     if (broke) {
       // The holder of `writing` sends what he finds when he is done; else we do.
@@ -170,7 +174,12 @@ std::size_t read_some(engine_state& s, transport& below, std::span<std::byte> bu
       if (writing) send_alert(s, below, limit);
       return 0;
     }
-    if (answers)  // to a message that was no data; the holder of `writing` does it if there is one
+    if (many) {
+      if (!lock_within(s.writing, limit, s.read_deadline, ec)) return 0;
+      const held writing(s.writing, std::adopt_lock);
+      flush(s, below, limit, ec);
+      if (ec) return 0;
+    } else if (answers)  // to a message that was no data; who holds `writing` does it, if anybody
       if (const held writing(s.writing, std::try_to_lock); writing) send_alert(s, below, limit);
     if (fill(s, below, limit, ec)) continue;
     if (!ec) ec = s.read_failed = errc::stream_truncated;

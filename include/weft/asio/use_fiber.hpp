@@ -11,6 +11,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <stop_token>
 #include <system_error>
@@ -259,6 +260,7 @@ class operation {
 
   explicit operation(const use_fiber_t& token)
       : token_(token), stop_(weft::this_fiber::stop_token()) {
+    static_cast<void>(weft::detail::agent_key());  // a thread's first wait needs memory
     const bool limited = token.deadline_ != use_fiber_t::time_point::max();
     const bool able = token.cancel_ != nullptr || WEFT_ASIO_HAS_CANCELLATION;
     if (limited && !able)
@@ -277,11 +279,11 @@ class operation {
     if (!state_) {
       done_.wait();
     } else {
-      if (!done_.wait_until(stop_, token_.deadline_)) {
+      if (!ends_in_time()) {
         timed_out = !stop_.stop_requested();
         auto pause = first_pause;
         do cancel(executor);
-        while (!done_.wait_for(std::exchange(pause, std::min(2 * pause, longest_pause))));
+        while (!ends_within(std::exchange(pause, std::min(2 * pause, longest_pause))));
       }
       const std::lock_guard guard(state_->lock);
       state_->over = true;
@@ -292,6 +294,29 @@ class operation {
  private:
   // Between two cancels.
   static constexpr std::chrono::milliseconds first_pause{1}, longest_pause{128};
+
+  // False: its time is over, or a stop was requested. Asio has a pointer to this object until the
+  // end of the operation: without memory for the deadline it looks now and then.
+  bool ends_in_time() noexcept {
+    try {
+      return done_.wait_until(stop_, token_.deadline_);
+    } catch (const std::bad_alloc&) {
+    }
+    while (!done_.is_set()) {
+      if (stop_.stop_requested() || token_.deadline_ <= std::chrono::steady_clock::now())
+        return false;
+      static_cast<void>(weft::this_fiber::sleep_for(first_pause));
+    }
+    return true;
+  }
+  bool ends_within(std::chrono::milliseconds time) noexcept {
+    try {
+      return done_.wait_for(time);
+    } catch (const std::bad_alloc&) {  // after a stop request sleeps end at once
+      weft::this_fiber::yield();
+      return done_.is_set();
+    }
+  }
 
   template <class Executor>
   void cancel([[maybe_unused]] const Executor& executor) noexcept {
