@@ -29,7 +29,7 @@ template <class Env, class State>
 
 template <class Env, class State>
 void end_phase(State& b) noexcept {
-  wait_list local;
+  typename Env::wait_list local;
   typename Env::wake_list out;
   typename Env::guard g(&b);
   splice_back(local, b.waiters);

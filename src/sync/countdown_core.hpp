@@ -29,7 +29,7 @@ template <class Env, class State>
                                       std::memory_order_relaxed))
       return true;
   }
-  wait_list local;
+  typename Env::wait_list local;
   typename Env::wake_list out;
   typename Env::guard g(&c);
   s = c.state.load(std::memory_order_relaxed);

@@ -12,8 +12,8 @@ namespace weft::detail {
 /// `object` selects the lock.
 template <class Env>
 void set_event(const void* object, typename Env::template atomic<std::uint32_t>& flag,
-               wait_list& waiters) noexcept {
-  wait_list local;
+               typename Env::wait_list& waiters) noexcept {
+  typename Env::wait_list local;
   typename Env::wake_list out;
   typename Env::guard g(object);
   splice_back(local, waiters);
@@ -23,7 +23,7 @@ void set_event(const void* object, typename Env::template atomic<std::uint32_t>&
 
 template <class Env>
 wait_end wait_for_event(const void* object, typename Env::template atomic<std::uint32_t>& flag,
-                        wait_list& waiters, typename Env::waiter& me,
+                        typename Env::wait_list& waiters, typename Env::waiter& me,
                         const typename Env::limit& limit) {
   // relaxed: set_event has the guard
   return wait_unless<Env>(me, waiters, object, limit,

@@ -18,7 +18,7 @@ struct once_parts {
   const void* flag;  // selects the lock
   typename Env::template atomic<once_stage>& stage;
   typename Env::template atomic<void*>& runner;
-  wait_list& waiters;
+  typename Env::wait_list& waiters;
 };
 
 /// Returns true if the caller is to run the function, and then to call end_once. `from_within()` is
@@ -45,7 +45,7 @@ template <class Env, class FromWithin>
 
 template <class Env>
 void end_once(const once_parts<Env>& f, once_stage result) noexcept {
-  wait_list local;
+  typename Env::wait_list local;
   typename Env::wake_list out;
   typename Env::guard g(f.flag);
   f.runner.store(nullptr, std::memory_order_relaxed);

@@ -51,7 +51,7 @@ bool release_permits(State& s, std::int64_t n, std::int64_t most = semaphore_sta
   typename Env::guard g(&s);
   bool fits = true;
   while (n > 0) {
-    wait_list local;
+    typename Env::wait_list local;
     std::int64_t lucky = 0;
     while (lucky < n) {
       auto* w = pop_front<typename Env::waiter>(s.waiters);

@@ -30,7 +30,7 @@ void grant(State& m, typename Env::wake_list& out, std::uint32_t w) noexcept {
   constexpr auto writer = shared_mutex_state::writer, waited_for = shared_mutex_state::waited_for,
                  reader = shared_mutex_state::reader;
   for (;;) {
-    wait_list lucky;
+    typename Env::wait_list lucky;
     while (auto* first = front<typename Env::waiter>(m.waiters)) {
       const bool exclusive = first->kind == static_cast<std::uint8_t>(sharing::exclusive);
       if (exclusive && w != 0) break;

@@ -51,7 +51,7 @@ timer_wait_end wait_for_timer(State& a, NewWaiter&& new_waiter, Over&& over,
 /// True: it was set, and not due yet.
 template <class Env, class State>
 bool move_timer(State& a, std::int64_t due, std::int64_t period) noexcept {
-  wait_list local;
+  typename Env::wait_list local;
   typename Env::wake_list out;
   typename Env::guard g(&a);
   const bool was_set = a.due != timer_state::never && a.due > Env::now();

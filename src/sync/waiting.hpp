@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstdint>
 #include <new>
+#include <type_traits>
 
 #include <weft/detail/waiting.hpp>
 
@@ -30,35 +31,47 @@ namespace weft::detail {
 
 // ---- lists: links only, for any environment; under the guard
 // -------------------------------
-inline bool is_linked(const wait_link& w) noexcept { return w.next != nullptr; }
-inline void insert_before(wait_link& at, wait_link& w) noexcept {
+template <class Link>
+bool is_linked(const Link& w) noexcept {
+  return w.next != nullptr;
+}
+template <class Link>
+void insert_before(Link& at, std::type_identity_t<Link>& w) noexcept {
   w.next = &at;
   w.prev = at.prev;
   at.prev->next = &w;
   at.prev = &w;
 }
-inline void push_back(wait_list& l, wait_link& w) noexcept { insert_before(l.head, w); }
-inline void push_front(wait_list& l, wait_link& w) noexcept { insert_before(*l.head.next, w); }
-inline void unlink(wait_link& w) noexcept {
+template <class List>
+void push_back(List& l, typename List::link& w) noexcept {
+  insert_before(l.head, w);
+}
+template <class List>
+void push_front(List& l, typename List::link& w) noexcept {
+  insert_before(*l.head.next, w);
+}
+template <class Link>
+void unlink(Link& w) noexcept {
   w.prev->next = w.next;
   w.next->prev = w.prev;
   w.next = w.prev = nullptr;
 }
-template <class Waiter>
-Waiter* front(wait_list& l) noexcept {
-  return l.empty() ? nullptr : static_cast<Waiter*>(l.head.next);
+template <class Waiter, class List>
+Waiter* front(List& l) noexcept {
+  return l.empty() ? nullptr : static_cast<Waiter*>(&*l.head.next);
 }
-template <class Waiter>
-Waiter* pop_front(wait_list& l) noexcept {
+template <class Waiter, class List>
+Waiter* pop_front(List& l) noexcept {
   Waiter* w = front<Waiter>(l);
   if (w != nullptr) unlink(*w);
   return w;
 }
 /// Everything, in order; `from` is empty then.
-inline void splice_back(wait_list& to, wait_list& from) noexcept {
+template <class List>
+void splice_back(List& to, List& from) noexcept {
   if (from.empty()) return;
-  wait_link* const first = from.head.next;
-  wait_link* const last = from.head.prev;
+  auto* const first = &*from.head.next;
+  auto* const last = &*from.head.prev;
   first->prev = to.head.prev;
   to.head.prev->next = first;
   last->next = &to.head;
@@ -162,9 +175,11 @@ struct waiting_env {
   template <class T>
   using atomic = std::atomic<T>;
   using waiter = detail::waiter;
+  using wait_list = detail::wait_list;
   using guard = waiting_guard;
   using wake_list = detail::wake_list;
   using limit = wait_limit;
+  static constexpr int at_once = 64;  // claims, before others are let in at the guard
 
   static std::int64_t now() noexcept { return os::now_ns(); }
   static bool is_over(const limit& l) noexcept;
@@ -191,7 +206,7 @@ auto wait_or_throw(waiter& me, Wait&& wait) {
 
 /// Waits in `list` unless done(), which is called under the guard. `object` selects the lock.
 template <class Env, class Done>
-wait_end wait_unless(typename Env::waiter& me, wait_list& list, const void* object,
+wait_end wait_unless(typename Env::waiter& me, typename Env::wait_list& list, const void* object,
                      const typename Env::limit& limit, Done&& done) {
   typename Env::guard g(object);
   if (done()) return wait_end::ready;
@@ -207,11 +222,11 @@ wait_end wait_unless(typename Env::waiter& me, wait_list& list, const void* obje
 /// Wakes all waiters in `local`, which was taken from the object under `g`; releases the lock now
 /// and then. Waiters that give up meanwhile leave `local` by themselves.
 template <class Env>
-void wake_all(typename Env::guard& g, typename Env::wake_list& out, wait_list& local) {
-  constexpr int at_once = 64;
+void wake_all(typename Env::guard& g, typename Env::wake_list& out,
+              typename Env::wait_list& local) {
   for (int n = 1; auto* w = pop_front<typename Env::waiter>(local); ++n) {
     out.claim(*w);
-    if (n % at_once != 0) continue;
+    if (n % Env::at_once != 0) continue;
     g.unlock();
     out.flush();
     g.lock();

@@ -26,7 +26,7 @@ namespace {
 struct state {
   model::atomic<std::uint64_t> phase{0};
   std::ptrdiff_t expected = 0, pending = 0;  // under the guard
-  detail::wait_list waiters;
+  env::wait_list waiters;
 };
 struct world : model::world<state> {
   explicit world(std::ptrdiff_t n) { object->expected = object->pending = n; }

@@ -24,7 +24,7 @@ namespace {
 
 struct condition {
   model::atomic<std::uint32_t> waiting{0};
-  detail::wait_list waiters;
+  env::wait_list waiters;
 };
 struct cv_world : world<condition> {
   model::spin_lock lock;

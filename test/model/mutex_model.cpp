@@ -26,7 +26,7 @@ constexpr std::int64_t for_ever = 2 * detail::mutex_patience_ns;
 
 struct mutex {
   model::atomic<std::uint32_t> word{0};
-  detail::wait_list waiters;
+  env::wait_list waiters;
 
   bool lock(agent& s, env::limit l = {}) {
     const std::uint32_t before = word.fetch_or(locked, std::memory_order_acquire);

@@ -24,7 +24,7 @@ enum class mistake { none, wakes_nobody, leaves_it_free };
 struct state {
   model::atomic<once_stage> stage{once_stage::idle};
   model::atomic<void*> runner{nullptr};
-  detail::wait_list waiters;
+  env::wait_list waiters;
   detail::once_parts<env> parts() { return {this, stage, runner, waiters}; }
 };
 struct world : model::world<state> {

@@ -23,7 +23,7 @@ using model::with_switches;
 
 struct shared_lock {
   model::atomic<std::uint32_t> word{0};
-  detail::wait_list waiters;
+  env::wait_list waiters;
 
   bool lock(agent& s, detail::sharing how) {
     std::uint32_t w = 0;

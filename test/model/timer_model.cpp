@@ -32,7 +32,7 @@ struct timer_world {
     int end = -1;
   } a, b;
   struct {
-    detail::wait_list waiters;
+    model::waiting_env::wait_list waiters;
     std::int64_t due = 1;
     std::int64_t period = 0;
   } timer;

@@ -38,17 +38,34 @@ inline std::shared_ptr<waiting_world> new_world(std::int64_t step = 0) {
   return w;
 }
 
+// As detail::wait_link and wait_list. A link goes with its waiter's frame, a list with its object:
+// who touches them then is in a race.
+struct wait_link {
+  plain<wait_link*> next{nullptr}, prev{nullptr};
+};
+class wait_list {
+ public:
+  using link = wait_link;
+
+  wait_list() { head.next = head.prev = &head; }
+  [[nodiscard]] bool empty() const { return head.next == &head; }
+
+  wait_link head;
+};
+
 struct waiting_env {
   template <class T>
   using atomic = model::atomic<T>;
+  using wait_list = model::wait_list;
+  static constexpr int at_once = 64;
 
-  struct waiter : detail::wait_link {
-    explicit waiter(agent& s) : detail::wait_link{nullptr, nullptr}, self(s) {}
+  struct waiter : wait_link {
+    explicit waiter(agent& s) : self(s) {}
     agent& self;
-    detail::epoch_t who = 0;
-    std::int64_t since = 0;
-    bool given = false, parks = false;
-    std::uint8_t kind = 0;
+    plain<detail::epoch_t> who{0};
+    plain<std::int64_t> since{0};
+    plain<bool> given{false}, parks{false};
+    plain<std::uint8_t> kind{0};
   };
 
   struct limit {

@@ -29,7 +29,7 @@ using model::world;
 // -----------------------------------------------------------------
 struct flag {
   model::atomic<std::uint32_t> set{0};
-  detail::wait_list waiters;
+  env::wait_list waiters;
 
   void raise() { detail::set_event<env>(this, set, waiters); }
   bool is_set() { return set.load(std::memory_order_acquire) != 0; }  // as event::is_set
@@ -66,11 +66,34 @@ void two_waiters_one_gives_up(execution& x) {
   });
 }
 
+// What must be caught, or these tests could not fail: a waiter that has not parked yet goes on as
+// soon as it is claimed, and its frame is gone.
+enum class mistake : std::uint8_t { claims_before_it_unlinks, tells_after_the_claim };
+template <mistake M>
+void frame_after_the_claim(execution& x) {
+  auto w = std::make_shared<world<flag>>();
+  x.thread("setter", [=] {
+    flag& f = *w->object;
+    env::wake_list out;
+    const env::guard g(&f);
+    f.set.store(1, std::memory_order_release);
+    auto* const first = detail::front<env::waiter>(f.waiters);
+    if (first == nullptr) return;
+    if (M == mistake::tells_after_the_claim) detail::unlink(*first);
+    if (!out.claim(*first)) return;
+    if (M == mistake::claims_before_it_unlinks)
+      detail::unlink(*first);
+    else
+      first->given = true;
+  });
+  x.thread("waiter", [=] { model::check(w->object->wait(w->a), "nobody else ends it"); });
+}
+
 // ---- COUNT
 // ----------------------------------------------------------------------------------------
 struct count {
   model::atomic<std::int64_t> state{4};  // two to go
-  detail::wait_list waiters;
+  env::wait_list waiters;
   bool wait(agent& s) {
     if (state.load(std::memory_order_acquire) / 2 == 0) return true;
     env::waiter me(s);
@@ -146,7 +169,7 @@ void count_given_up(execution& x) {
 // ------------------------------------------------------------------------------------------
 struct semaphore {
   model::atomic<std::int64_t> word{0};
-  detail::wait_list waiters;
+  env::wait_list waiters;
   bool acquire(agent& s) {
     std::int64_t w = word.load(std::memory_order_relaxed);
     while (w >= 2)
@@ -231,6 +254,15 @@ void given_up_alone(execution& x, Wait wait, std::int64_t word_then) {
 TEST_CASE("WAIT-1, WAIT-2, WAIT-3, EVENT: through or given up; the waiter may destroy it") {
   holds(waiter_destroys);
   holds_in_sample(two_waiters_one_gives_up);
+}
+
+TEST_CASE("WAIT-1, WAIT-3: a claimed waiter's frame is not touched") {
+  using model::verdict;
+  const model::options few = with_switches(1);
+  CHECK(model::explore(few, frame_after_the_claim<mistake::claims_before_it_unlinks>).end ==
+        verdict::raced);
+  CHECK(model::explore(few, frame_after_the_claim<mistake::tells_after_the_claim>).end ==
+        verdict::raced);
 }
 
 TEST_CASE("COUNT: the waiter may destroy it; the bit goes with the list") {

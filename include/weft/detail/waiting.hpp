@@ -50,6 +50,8 @@ void destroyed_while_waited_for(const wait_list& list) noexcept;
 /// A circular list through its own head.
 class wait_list {
  public:
+  using link = wait_link;
+
   constexpr wait_list() noexcept : head{&head, &head} {}
   wait_list(const wait_list&) = delete;
   wait_list& operator=(const wait_list&) = delete;
