@@ -21,7 +21,7 @@ namespace WEFT_API weft {
 namespace detail {
 
 struct condition_state {
-  // How many waiters are in the list; written under the list's lock.
+  // Not 0 exactly while a waiter is in the list; written under the list's lock.
   std::atomic<std::uint32_t> waiting{0};
   wait_list waiters;
 };
@@ -62,7 +62,7 @@ class condition_variable {
 
   /// Wakes the waiter that has waited longest, if there is one.
   void notify_one() noexcept {
-    // Relaxed: a waiter for what the caller has changed was counted under the lock under which the
+    // Relaxed: a waiter for what the caller has changed was noted under the lock under which the
     // caller changed it.
     if (state_.waiting.load(std::memory_order_relaxed) != 0) detail::condition_notify(state_, 1);
   }

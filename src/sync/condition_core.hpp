@@ -10,33 +10,41 @@
 //
 //   CV-1  a notification that finds a waiter ends exactly one wait that had begun before it.
 //   CV-2  after it was notified, a waiter does not touch the object: its owner may destroy it.
+//         notify_all notifies all of them by taking the list: from the first time it lets go of the
+//         guard, neither it nor those that wait in its own list touch the object.
+//   CV-3  `waiting` is set exactly while the list is not empty.
 // Rejected: parking before the unlock (the user's unlock may wake an agent, and then must be able
 // to wait for a processor itself); a sequence number to compare (wakes the wrong one, or one too
-// many).
+// many); a count of the waiters (one that times out in notify_all's list would have to know that it
+// is not counted any more).
 
 #include "sync/waiting.hpp"
 
 namespace weft::detail {
 
+// Under the guard.
+template <class Env, class State>
+void leave_condition(State& c, typename Env::waiter& me) noexcept {
+  if (!is_linked(me)) return;
+  // CV-2: an address is compared, and what has it may be gone; `me` is in another list then.
+  const bool is_last = me.next == &c.waiters.head && me.prev == &c.waiters.head;
+  unlink(me);
+  if (is_last) c.waiting.store(0, std::memory_order_relaxed);  // CV-3
+}
+
 template <class Env, class State, class Unlock>
 wait_end wait_for_notification(State& c, typename Env::waiter& me, const typename Env::limit& limit,
                                Unlock&& unlock_user_lock) {
-  const auto count = [&c](std::uint32_t by) {
-    c.waiting.store(c.waiting.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
-  };
   {
     typename Env::guard g(&c);
     push_back(c.waiters, me);
-    count(1);
+    c.waiting.store(1, std::memory_order_relaxed);  // CV-3
   }
   try {
     unlock_user_lock();
   } catch (...) {  // no wait, then: the waiter is on a stack that is being unwound
     typename Env::guard g(&c);
-    if (is_linked(me)) {
-      unlink(me);
-      count(static_cast<std::uint32_t>(-1));
-    }
+    leave_condition<Env>(c, me);
     throw;  // if it was notified meanwhile, CV-2 forbids to pass that on
   }
   typename Env::guard g(&c);
@@ -48,32 +56,38 @@ wait_end wait_for_notification(State& c, typename Env::waiter& me, const typenam
     if (end == wait_end::ready) return end;  // CV-2
     g.lock();
   }
-  if (is_linked(me)) {
-    unlink(me);
-    count(static_cast<std::uint32_t>(-1));
-  }
+  leave_condition<Env>(c, me);
   return end;
 }
 
+/// Under the guard; `w` is in no list any more. False: it gave up before.
+template <class Env>
+[[nodiscard]] bool notify_waiter(typename Env::wake_list& out, typename Env::waiter& w) noexcept {
+  if (w.parks) return out.claim(w);
+  w.given = true;
+  return true;
+}
+
 template <class Env, class State>
-void notify(State& c, std::uint32_t most) noexcept {
-  constexpr std::uint32_t at_once = 64;
+void notify_first(State& c) noexcept {
   typename Env::wake_list out;
   typename Env::guard g(&c);
-  std::uint32_t left = c.waiting.load(std::memory_order_relaxed);
-  if (most > left) most = left;
-  while (most > 0) {
-    auto* w = pop_front<typename Env::waiter>(c.waiters);
-    if (w == nullptr) return;
-    c.waiting.store(c.waiting.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-    if (!w->parks)
-      w->given = true;
-    else if (!out.claim(*w))
-      continue;
-    if (--most % at_once != 0 || most == 0) continue;
-    g.unlock();  // a long list: let others in
-    out.flush();
-    g.lock();
+  while (auto* w = pop_front<typename Env::waiter>(c.waiters)) {
+    if (c.waiters.empty()) c.waiting.store(0, std::memory_order_relaxed);  // CV-3, before CV-2
+    if (notify_waiter<Env>(out, *w)) return;
+  }
+}
+
+template <class Env, class State>
+void notify_everyone(State& c) noexcept {
+  typename Env::wait_list local;
+  typename Env::wake_list out;
+  typename Env::guard g(&c);
+  splice_back(local, c.waiters);
+  c.waiting.store(0, std::memory_order_relaxed);  // CV-3
+  for (int n = 1; auto* w = pop_front<typename Env::waiter>(local); ++n) {
+    static_cast<void>(notify_waiter<Env>(out, *w));
+    let_others_in<Env>(g, out, n);
   }
 }
 

@@ -15,7 +15,7 @@ wait_end condition_wait(condition_state& c, const unlockable& l, const wait_limi
 }
 
 void condition_notify(condition_state& c, std::uint32_t most) noexcept {
-  notify<waiting_env>(c, most);
+  most == 1 ? notify_first<waiting_env>(c) : notify_everyone<waiting_env>(c);
 }
 
 }  // namespace weft::detail

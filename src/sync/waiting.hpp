@@ -96,7 +96,7 @@ struct waiter : wait_link {
   // if its deadline finds no memory; `starved` then, and its end is a timeout
   bool gives_up = false;
   bool starved = false;
-  std::uint8_t kind = 0;  // the object's own
+  std::uint8_t kind = 0;            // the object's own
   const void* const object;
 };
 
@@ -219,6 +219,15 @@ wait_end wait_unless(typename Env::waiter& me, typename Env::wait_list& list, co
   return end;
 }
 
+/// After the `n`th claim of a long list: now and then the lock is released.
+template <class Env>
+void let_others_in(typename Env::guard& g, typename Env::wake_list& out, int n) {
+  if (n % Env::at_once != 0) return;
+  g.unlock();
+  out.flush();
+  g.lock();
+}
+
 /// Wakes all waiters in `local`, which was taken from the object under `g`; releases the lock now
 /// and then. Waiters that give up meanwhile leave `local` by themselves.
 template <class Env>
@@ -226,10 +235,7 @@ void wake_all(typename Env::guard& g, typename Env::wake_list& out,
               typename Env::wait_list& local) {
   for (int n = 1; auto* w = pop_front<typename Env::waiter>(local); ++n) {
     out.claim(*w);
-    if (n % Env::at_once != 0) continue;
-    g.unlock();
-    out.flush();
-    g.lock();
+    let_others_in<Env>(g, out, n);
   }
 }
 

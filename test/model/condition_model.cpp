@@ -41,7 +41,8 @@ wait_end wait(const cv& w, agent& s) {
   return end;
 }
 void notify_one(const cv& w) {
-  if (w->object->waiting.load(std::memory_order_relaxed) != 0) detail::notify<env>(*w->object, 1);
+  if (w->object->waiting.load(std::memory_order_relaxed) != 0)
+    detail::notify_first<env>(*w->object);
 }
 
 // The condition changes under the lock, the notification comes after it: never missed.
@@ -93,8 +94,7 @@ void not_swallowed(execution& x) {
     env::expire(w->a, How);
   });
   x.finally([=] {
-    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0,
-                 "the count is that of the list");
+    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0, "CV-3");
     model::check(w->object->waiters.empty(), "nobody is left in the list");
   });
 }
@@ -126,8 +126,7 @@ void notify_timeout_stop(execution& x) {
   });
   x.finally([=] {
     model::check(*end >= 0 && w->data == 2, "the wait ends once, with the lock");
-    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0,
-                 "the count is that of the list");
+    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0, "CV-3");
     model::check(w->object->waiters.empty(), "nobody is left in the list");
   });
 }
@@ -158,8 +157,51 @@ void unlock_throws(execution& x) {
     notify_one(w);
   });
   x.finally([=] {
-    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0,
-                 "the count is that of the list");
+    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0, "CV-3");
+    model::check(w->object->waiters.empty(), "nobody is left in the list");
+  });
+}
+
+// notify_all lets others in while waiters are left in its list. One of them gives up there. All were
+// notified, so the first one to return may destroy the condition.
+enum class mistake : std::uint8_t { none, reads_the_condition_again };
+template <mistake M>
+void notify_all(condition& c) {
+  if (M == mistake::none) return detail::notify_everyone<model::gaps_env>(c);
+  env::wake_list out;
+  env::guard g(&c);
+  while (auto* w = detail::pop_front<env::waiter>(c.waiters)) {
+    static_cast<void>(detail::notify_waiter<env>(out, *w));
+    detail::let_others_in<model::gaps_env>(g, out, 1);
+  }
+}
+enum class then : std::uint8_t { destroyed, looked_at };
+template <then Then, mistake M = mistake::none>
+void gives_up_in_the_gap(execution& x) {
+  auto w = std::make_shared<cv_world>();
+  auto listed = std::make_shared<model::atomic<std::uint32_t>>(0);
+  const auto waits = [=](agent& s) {
+    env::waiter me(s);
+    return detail::wait_for_notification<env>(
+        *w->object, me, env::limit{}, [&] { listed->fetch_add(1, std::memory_order_acq_rel); });
+  };
+  x.thread("a", [=] {
+    model::check(waits(w->a) == wait_end::ready, "nobody else ends it");
+    env::expire(w->b);
+    if (Then == then::destroyed) w->object.reset();  // CV-2
+  });
+  x.thread("b", [=] {
+    while (listed->load(std::memory_order_acquire) == 0) model::sync::pause();  // behind a
+    static_cast<void>(waits(w->b));
+  });
+  x.thread("notifier", [=] {
+    condition& c = *w->object;
+    while (listed->load(std::memory_order_acquire) != 2) model::sync::pause();
+    notify_all<M>(c);
+  });
+  x.finally([=] {
+    if (Then == then::destroyed) return;
+    model::check(w->object->waiting.load(std::memory_order_relaxed) == 0, "CV-3");
     model::check(w->object->waiters.empty(), "nobody is left in the list");
   });
 }
@@ -174,4 +216,12 @@ TEST_CASE("CV: notify, timeout, stop") {
   holds_in_sample(not_swallowed<detail::wake_code::timeout, gives_up::later>);
   holds_in_sample(not_swallowed<detail::wake_code::stop, gives_up::later>);
   holds_widely(unlock_throws);
+}
+
+TEST_CASE("CV-2: when all were notified it may be destroyed, also while notify_all is at it") {
+  holds(gives_up_in_the_gap<then::destroyed>, with_switches(1));
+  holds(gives_up_in_the_gap<then::looked_at>, with_switches(0));
+  CHECK(!model::explore(with_switches(2),
+                        gives_up_in_the_gap<then::destroyed, mistake::reads_the_condition_again>)
+             .ok());
 }

@@ -149,4 +149,9 @@ struct waiting_env {
   }
 };
 
+/// Lets others in at the guard after every claim.
+struct gaps_env : waiting_env {
+  static constexpr int at_once = 1;
+};
+
 }  // namespace weft::model
