@@ -7,8 +7,8 @@
 //          and a release that sees the bit works under the guard. So no agent overtakes the queue,
 //          and no permit is left beside a waiter.
 //   SEM-3  a permit for a waiter that gives up goes to the next one, or back into the count.
-// The word is written before the claims (WAIT-3): an agent that was let through may destroy the
-// semaphore.
+// Waiters are claimed before the word is written, and let go after it (WAIT-4): an agent that was let
+// through may destroy the semaphore.
 
 #include <weft/semaphore.hpp>
 
@@ -33,7 +33,10 @@ wait_end acquire_permit(State& s, typename Env::waiter& me, const typename Env::
   }
   push_back(s.waiters, me);
   const wait_end end = Env::park(g, me, limit);
-  if (end == wait_end::ready) return end;
+  if (end == wait_end::ready) {
+    wait_to_be_let_go<Env>(me, &s);
+    return end;
+  }
   typename Env::guard again(&s);
   if (is_linked(me)) {
     unlink(me);
@@ -47,31 +50,23 @@ wait_end acquire_permit(State& s, typename Env::waiter& me, const typename Env::
 template <class Env, class State>
 bool release_permits(State& s, std::int64_t n, std::int64_t most = semaphore_state::most) noexcept {
   constexpr auto waited_for = semaphore_state::waited_for, one = semaphore_state::one;
+  typename Env::wait_list held;
   typename Env::wake_list out;
   typename Env::guard g(&s);
-  bool fits = true;
+  if (s.waiters.empty())  // they have left meanwhile
+    return s.word.fetch_add(n * one, std::memory_order_release) / one <= most - n;  // [SEM-1]
   while (n > 0) {
-    typename Env::wait_list local;
-    std::int64_t lucky = 0;
-    while (lucky < n) {
-      auto* w = pop_front<typename Env::waiter>(s.waiters);
-      if (w == nullptr) break;
-      push_back(local, *w);
-      ++lucky;
-    }
-    if (lucky == 0)  // they have left meanwhile
-      return s.word.fetch_add(n * one, std::memory_order_release) / one <= most - n &&  // [SEM-1]
-             fits;
-    fits = fits && n - lucky <= most;
-    // SEM-2: the bit is set, so the word is ours. The rest is free; if an agent still waits,
-    // nothing is.
-    s.word.store(s.waiters.empty() ? (n - lucky) * one : waited_for,
-                 std::memory_order_release);  // [SEM-1]
-    n = 0;
-    while (auto* w = pop_front<typename Env::waiter>(local))
-      if (!out.claim(*w)) ++n;  // SEM-3
+    auto* w = pop_front<typename Env::waiter>(s.waiters);
+    if (w == nullptr) break;
+    if (!out.claim(*w)) continue;  // SEM-3
+    push_back(held, *w);
+    --n;
   }
-  return fits;
+  // SEM-2: the bit is set, so the word is ours. The rest is free; if an agent still waits, nothing
+  // is.
+  s.word.store(s.waiters.empty() ? n * one : waited_for, std::memory_order_release);  // [SEM-1]
+  let_go<Env>(held);
+  return n <= most;
 }
 
 }  // namespace weft::detail

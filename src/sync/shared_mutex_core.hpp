@@ -12,8 +12,8 @@
 //         readers up to the next writer.
 //   RW-3  if the lock is free, no agent waits. Whenever the front of the queue changes (its writer
 //         gives up), the readers behind it are checked, too.
-//   RW-4  an owner that leaves writes the word before the claims, and after them only for a waiter
-//         that gave up, which is still inside its call.
+//   RW-4  an owner that leaves claims first, writes the word when it knows who has the lock, and
+//         lets them go after that (WAIT-4).
 //   RW-5  with assertions, the writer is written before `owned` is set (release), and read after
 //         `owned` was seen (acquire).
 
@@ -23,37 +23,22 @@
 
 namespace weft::detail {
 
-// Under the guard. `w`: the word without waited_for, as it is to be (no writer, or the caller would
-// not ask).
+// Under the guard. Those who are in from now on are claimed, and held [WAIT-4]: all readers up to
+// the next writer; or, if `w` is 0, a writer. Returns the word with them, without waited_for.
 template <class Env, class State>
-void grant(State& m, typename Env::wake_list& out, std::uint32_t w) noexcept {
-  constexpr auto writer = shared_mutex_state::writer, waited_for = shared_mutex_state::waited_for,
-                 reader = shared_mutex_state::reader;
-  for (;;) {
-    typename Env::wait_list lucky;
-    while (auto* first = front<typename Env::waiter>(m.waiters)) {
-      const bool exclusive = first->kind == static_cast<std::uint8_t>(sharing::exclusive);
-      if (exclusive && w != 0) break;
-      unlink(*first);
-      push_back(lucky, *first);
-      w = exclusive ? writer : w + reader;
-      if (exclusive) break;
-    }
-    m.word.store(w | (m.waiters.empty() ? 0 : waited_for),
-                 std::memory_order_release);  // [RW-1]; RW-4
-    std::uint32_t refused = 0;
-    while (auto* one = pop_front<typename Env::waiter>(lucky))
-      if (!out.claim(*one)) refused += w == writer ? writer : reader;
-    if (refused == 0) return;
-    // Readers that were let in may have left already.
-    if (w == writer) {
-      w = 0;
-      continue;
-    }
-    w = m.word.fetch_sub(refused, std::memory_order_acq_rel) - refused;
-    if ((w & waited_for) == 0 || w >= reader) return;
-    w = 0;
+[[nodiscard]] std::uint32_t claim_first(State& m, typename Env::wake_list& out,
+                                        typename Env::wait_list& held, std::uint32_t w) noexcept {
+  constexpr auto writer = shared_mutex_state::writer, reader = shared_mutex_state::reader;
+  while (auto* first = front<typename Env::waiter>(m.waiters)) {
+    const bool exclusive = first->kind == static_cast<std::uint8_t>(sharing::exclusive);
+    if (exclusive && w != 0) break;
+    unlink(*first);
+    if (!out.claim(*first)) continue;
+    push_back(held, *first);
+    if (exclusive) return writer;
+    w += reader;
   }
+  return w;
 }
 
 template <class Env, class State>
@@ -76,31 +61,25 @@ bool lock_queued(State& m, typename Env::waiter& me, const typename Env::limit& 
       break;
     }
     push_back(m.waiters, me);
-    if (Env::park(g, me, limit) == wait_end::ready) return true;
+    if (Env::park(g, me, limit) == wait_end::ready) {
+      wait_to_be_let_go<Env>(me, &m);
+      return true;
+    }
   }
+  typename Env::wait_list held;
   typename Env::wake_list out;
   typename Env::guard g(&m);
   if (!is_linked(me)) return false;
   unlink(me);
-  std::uint32_t w = m.word.load(std::memory_order_relaxed);
-  if ((w & writer) == 0) {
+  if (const std::uint32_t w = m.word.load(std::memory_order_relaxed); (w & writer) == 0) {
     // RW-3. Readers may leave at this moment, but not the last one while the bit is set: it waits
-    // for the guard.
-    auto* first = front<typename Env::waiter>(m.waiters);
-    while (first != nullptr && first->kind == static_cast<std::uint8_t>(sharing::shared)) {
-      m.word.fetch_add(reader, std::memory_order_acq_rel);
-      unlink(*first);
-      if (!out.claim(*first)) {
-        // Its count may have hidden from the last reader that it was the last.
-        if (m.word.fetch_sub(reader, std::memory_order_acq_rel) - reader < reader) {
-          grant<Env>(m, out, 0);
-          return false;
-        }
-      }
-      first = front<typename Env::waiter>(m.waiters);
-    }
+    // for the guard. Relaxed [RW-1]: the last writer left under the guard, or before the bit was
+    // set, by a step that acquires.
+    const std::uint32_t more = claim_first<Env>(m, out, held, w) - w;
+    if (more != 0) m.word.fetch_add(more, std::memory_order_relaxed);
   }
   if (m.waiters.empty()) m.word.fetch_and(~waited_for, std::memory_order_relaxed);
+  let_go<Env>(held);
   return false;
 }
 
@@ -109,16 +88,21 @@ void unlock_queued(State& m, sharing how) noexcept {
   constexpr auto writer = shared_mutex_state::writer, waited_for = shared_mutex_state::waited_for,
                  owned = shared_mutex_state::owned, reader = shared_mutex_state::reader;
   const std::uint32_t mine = how == sharing::exclusive ? writer : reader;
+  typename Env::wait_list held;
   typename Env::wake_list out;
   typename Env::guard g(&m);
   std::uint32_t w = m.word.load(std::memory_order_acquire);  // [RW-1] what the other readers did
   for (;;) {
     // RW-2: with the bit set and one of us left, only the guard's holder writes.
-    if ((w & ~owned) == (mine | waited_for)) return grant<Env>(m, out, 0);
+    if ((w & ~owned) == (mine | waited_for)) break;
     if (m.word.compare_exchange_weak(w, (w & ~owned) - mine, std::memory_order_acq_rel,  // [RW-1]
                                      std::memory_order_acquire))
       return;
   }
+  w = claim_first<Env>(m, out, held, 0);
+  m.word.store(w | (m.waiters.empty() ? 0 : waited_for),
+               std::memory_order_release);  // [RW-1]; RW-4
+  let_go<Env>(held);
 }
 
 }  // namespace weft::detail

@@ -97,6 +97,7 @@ struct waiter : wait_link {
   bool gives_up = false;
   bool starved = false;
   std::uint8_t kind = 0;            // the object's own
+  std::atomic<bool> may_go{false};  // WAIT-4: set by the waker that claimed and held this one
   const void* const object;
 };
 
@@ -142,8 +143,8 @@ class wake_list {
   ~wake_list() { flush(); }
 
   /// `w` is in no list any more. True: it will return from park with `code`, and may already have;
-  /// do not touch it again. False: it gave up before, and is still inside its call until the guard
-  /// is released.
+  /// do not touch it again, unless it waits to be let go [WAIT-4]. False: it gave up before, and is
+  /// still inside its call until the guard is released; or it is left behind, and never returns.
   bool claim(waiter& w, wake_code code = wake_code::ready) noexcept {
     fiber_record& f = w.self;
     const wake_duty duty = f.word.wake(w.who.epoch(), code);
@@ -217,6 +218,22 @@ wait_end wait_unless(typename Env::waiter& me, typename Env::wait_list& list, co
   typename Env::guard again(object);
   if (is_linked(me)) unlink(me);
   return end;
+}
+
+// WAIT-4, for an object whose state says how many were let through: the waker claims first, into a
+// list of its own, writes the object when it knows whom it has won, and lets them go. Until then
+// none of them returns, so the object stays.
+template <class Env>
+void let_go(typename Env::wait_list& held) noexcept {
+  while (auto* w = pop_front<typename Env::waiter>(held))
+    w->may_go.store(true, std::memory_order_release);  // [WAIT-4] the last touch
+}
+/// After a park that ended ready. One that had left its stack is queued after the guard, and finds
+/// it set.
+template <class Env>
+void wait_to_be_let_go(typename Env::waiter& me, const void* object) noexcept {
+  if (me.may_go.load(std::memory_order_acquire)) return;  // [WAIT-4] let_go
+  const typename Env::guard g(object);                    // its waker has it until then
 }
 
 /// After the `n`th claim of a long list: now and then the lock is released.

@@ -147,6 +147,39 @@ void reader_gives_up(execution& x) {
   x.finally([=] { all_gone(w); });
 }
 
+// Two readers wait for the writer to leave, and the second is left behind, before that or when the
+// first is in: the first is alone then, and may destroy the lock after it has left.
+enum class left : std::uint8_t { before, during };
+template <left Left>
+void reader_is_left_behind(execution& x) {
+  auto w = std::make_shared<rw_world>();
+  auto ended = std::make_shared<model::atomic<std::uint32_t>>(0);
+  const auto end = [=] {
+    if (env::leave_behind(w->b)) ended->store(1, std::memory_order_relaxed);
+  };
+  w->object->word.store(1, std::memory_order_relaxed);
+  x.thread("writer", [=] {
+    while (w->b.ticket.load(std::memory_order_acquire) == 0) model::sync::pause();
+    w->data = 1;
+    if (Left == left::before) end();
+    w->object->unlock(detail::sharing::exclusive);
+  });
+  x.thread("reader", [=] {
+    model::check(w->object->lock(w->a, detail::sharing::shared), "nobody else ends it");
+    model::check(w->data == 1, "RW-1");
+    if (Left == left::during) end();
+    const bool alone = ended->load(std::memory_order_relaxed) != 0;
+    w->object->unlock(detail::sharing::shared);
+    if (!alone) return;
+    model::check(w->object->word.load(std::memory_order_relaxed) == 0, "RW-3");
+    w->object.reset();
+  });
+  x.daemon("left behind", [p = w.get()] {
+    while (p->a.ticket.load(std::memory_order_acquire) == 0) model::sync::pause();
+    if (p->object->lock(p->b, detail::sharing::shared)) p->object->unlock(detail::sharing::shared);
+  });
+}
+
 }  // namespace
 
 TEST_CASE("RW: nobody is left behind") {
@@ -156,6 +189,11 @@ TEST_CASE("RW: nobody is left behind") {
   holds(reader_behind_the_writer, with_switches(1));
   holds_in_sample(writer_gives_up);
   holds_in_sample(reader_gives_up);
+}
+
+TEST_CASE("RW-4: who was let in may destroy it when the others are left behind") {
+  holds(reader_is_left_behind<left::before>, with_switches(2));
+  holds(reader_is_left_behind<left::during>, with_switches(2));
 }
 
 TEST_CASE("RW: which orderings are needed") {

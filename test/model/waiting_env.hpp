@@ -66,6 +66,7 @@ struct waiting_env {
     plain<std::int64_t> since{0};
     plain<bool> given{false}, parks{false};
     plain<std::uint8_t> kind{0};
+    model::atomic<bool> may_go{false};
   };
 
   struct limit {
@@ -146,6 +147,12 @@ struct waiting_env {
   static void expire_once_it_waits(agent& s) {
     while (s.ticket.load(std::memory_order_acquire) == 0) sync::pause();
     expire(s);
+  }
+  /// The end of its runtime, which comes when it has left its stack, or too late [LEFT-1]. True: it
+  /// takes nothing any more, and never returns: let its thread be a daemon.
+  static bool leave_behind(agent& s) {
+    const detail::epoch_t e = s.ticket.load(std::memory_order_acquire);
+    return e != 0 && s.word.wake(e, detail::wake_code::stop) == detail::wake_duty::enqueue;
   }
 };
 

@@ -66,6 +66,29 @@ void two_waiters_one_gives_up(execution& x) {
   });
 }
 
+// Two waiters, and others are let in after the first: one gives up in the waker's own list, and the
+// last of them to return destroys the flag.
+void gives_up_in_the_gap(execution& x) {
+  auto w = std::make_shared<world<flag>>();
+  auto through = std::make_shared<model::atomic<std::uint32_t>>(0);
+  const auto leave = [=] {
+    if (through->fetch_add(1, std::memory_order_acq_rel) == 1) w->object.reset();
+  };
+  x.thread("setter", [=] {
+    flag& f = *w->object;
+    detail::set_event<model::gaps_env>(&f, f.set, f.waiters);
+  });
+  x.thread("a", [=] {
+    model::check(w->object->wait(w->a), "nobody else ends it");
+    env::expire(w->b);
+    leave();
+  });
+  x.thread("b", [=] {
+    w->object->wait(w->b);
+    leave();
+  });
+}
+
 // What must be caught, or these tests could not fail: a waiter that has not parked yet goes on as
 // soon as it is claimed, and its frame is gone.
 enum class mistake : std::uint8_t { claims_before_it_unlinks, tells_after_the_claim };
@@ -148,6 +171,26 @@ void late_for_the_count(execution& x) {
   x.thread("late", [=] {
     if (w->object->state.load(std::memory_order_acquire) / 2 == 0)
       model::check(w->data == 1, "COUNT-2");
+  });
+}
+
+// The one that waits gives up while the last decrement is on its way to the guard: then who sees
+// zero may destroy it, and the list is not touched any more.
+void seen_and_destroyed(execution& x) {
+  auto w = std::make_shared<world<count>>();
+  w->object->state.store(2, std::memory_order_relaxed);
+  auto gone = std::make_shared<model::atomic<std::uint32_t>>(0);
+  x.thread("one", [=] { static_cast<void>(detail::take_from_count<env>(*w->object, 1)); });
+  x.thread("waiter", [=] {
+    static_cast<void>(w->object->wait(w->a));
+    gone->store(1, std::memory_order_release);
+  });
+  x.thread("late", [=] {
+    env::expire(w->a);
+    while (gone->load(std::memory_order_acquire) == 0 ||
+           w->object->state.load(std::memory_order_acquire) != 0)
+      model::sync::pause();
+    w->object.reset();  // COUNT-1
   });
 }
 
@@ -237,6 +280,51 @@ void permits_are_kept(execution& x) {
 std::int64_t word_of(count& c) { return c.state.load(std::memory_order_relaxed); }
 std::int64_t word_of(semaphore& s) { return s.word.load(std::memory_order_relaxed); }
 
+// Permits for two, of whom the second is left behind, before the release or when the first has its
+// own: the first is alone then, and may destroy the semaphore.
+enum class left : std::uint8_t { before, during };
+enum class order : std::uint8_t { claims_first, writes_first };
+void write_first(semaphore& s) {  // what release_permits was: for two permits
+  env::wake_list out;
+  env::wait_list lucky;
+  env::guard g(&s);
+  std::int64_t n = 2;
+  for (; n > 0; --n) {
+    auto* const w = detail::pop_front<env::waiter>(s.waiters);
+    if (w == nullptr) break;
+    w->may_go.store(true, std::memory_order_relaxed);
+    detail::push_back(lucky, *w);
+  }
+  s.word.store(n * 2, std::memory_order_release);
+  while (auto* const w = detail::pop_front<env::waiter>(lucky))
+    if (!out.claim(*w)) s.word.fetch_add(2, std::memory_order_release);
+}
+template <left Left, order Order>
+void one_is_left_behind(execution& x) {
+  auto w = std::make_shared<world<semaphore>>();
+  auto ended = std::make_shared<model::atomic<std::uint32_t>>(0);
+  const auto end = [=] {
+    if (env::leave_behind(w->b)) ended->store(1, std::memory_order_relaxed);
+  };
+  x.thread("release", [=] {
+    semaphore& s = *w->object;
+    while (w->b.ticket.load(std::memory_order_acquire) == 0) model::sync::pause();
+    if (Left == left::before) end();
+    Order == order::claims_first ? s.release(2) : write_first(s);
+  });
+  x.thread("acquire", [=] {
+    model::check(w->object->acquire(w->a), "nobody else ends it");
+    if (Left == left::during) end();
+    if (ended->load(std::memory_order_relaxed) == 0) return;
+    model::check(word_of(*w->object) == 2, "SEM-3: its permit is free");
+    w->object.reset();
+  });
+  x.daemon("left behind", [p = w.get()] {
+    while (p->a.ticket.load(std::memory_order_acquire) == 0) model::sync::pause();
+    p->object->acquire(p->b);
+  });
+}
+
 // Nobody comes but time: whoever gives up alone leaves the object as it found it.
 template <class Object, class Wait>
 void given_up_alone(execution& x, Wait wait, std::int64_t word_then) {
@@ -254,6 +342,7 @@ void given_up_alone(execution& x, Wait wait, std::int64_t word_then) {
 TEST_CASE("WAIT-1, WAIT-2, WAIT-3, EVENT: through or given up; the waiter may destroy it") {
   holds(waiter_destroys);
   holds_in_sample(two_waiters_one_gives_up);
+  holds(gives_up_in_the_gap, with_switches(1));
 }
 
 TEST_CASE("WAIT-1, WAIT-3: a claimed waiter's frame is not touched") {
@@ -267,6 +356,7 @@ TEST_CASE("WAIT-1, WAIT-3: a claimed waiter's frame is not touched") {
 
 TEST_CASE("COUNT: the waiter may destroy it; the bit goes with the list") {
   holds_widely(count_to_zero);
+  holds(seen_and_destroyed, with_switches(1));
   holds_in_sample(count_given_up);
   holds([](execution& x) {
     given_up_alone<count>(x, [](count& c, agent& s) { return c.wait(s); }, 4);
@@ -281,6 +371,15 @@ TEST_CASE("SEM: permits are kept; who acquired may destroy it") {
   });
 }
 
+TEST_CASE("WAIT-4: who was let through may destroy it when the others are left behind") {
+  holds(one_is_left_behind<left::before, order::claims_first>, with_switches(2));
+  holds(one_is_left_behind<left::during, order::claims_first>, with_switches(2));
+  using wrong = model::program;
+  for (const wrong& p : {wrong(one_is_left_behind<left::before, order::writes_first>),
+                         wrong(one_is_left_behind<left::during, order::writes_first>)})
+    CHECK(!model::explore(with_switches(2), p).ok());
+}
+
 TEST_CASE("EVENT, COUNT, SEM: which orderings are needed") {
   const model::options few = with_switches(1);
   const auto events = model::mutate(few, {waiter_destroys}, "/event_core.hpp");
@@ -291,4 +390,7 @@ TEST_CASE("EVENT, COUNT, SEM: which orderings are needed") {
   const auto permits =
       model::mutate(few, {permit_destroys, permit_for_a_late_one}, "/semaphore_core.hpp");
   CHECK_MESSAGE(model::survivors(permits).empty(), model::list(permits));
+  const auto held = model::mutate(few, {permit_destroys}, "/waiting.hpp");
+  CHECK_MESSAGE(model::survivors(held).empty(), model::list(held));
+  CHECK(held.size() == 2);  // WAIT-4
 }
