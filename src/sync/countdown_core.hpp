@@ -33,14 +33,17 @@ template <class Env, class State>
   typename Env::wake_list out;
   typename Env::guard g(&c);
   s = c.state.load(std::memory_order_relaxed);
-  std::int64_t next;
-  do {
+  for (;;) {
     if (n > s / one) return false;
-    next = s - n * one;
+    std::int64_t next = s - n * one;
     if (next == waited_for) next = 0;
+    // Before others can see zero [COUNT-1], and back if they do not.
     if (next == 0) splice_back(local, c.waiters);
-  } while (!c.state.compare_exchange_weak(s, next, std::memory_order_acq_rel,
-                                          std::memory_order_relaxed));
+    if (c.state.compare_exchange_weak(s, next, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed))
+      break;
+    splice_back(c.waiters, local);
+  }
   wake_all<Env>(g, out, local);
   return true;
 }
