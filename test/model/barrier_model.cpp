@@ -25,11 +25,14 @@ namespace {
 
 struct state {
   model::atomic<std::uint64_t> phase{0};
-  std::ptrdiff_t expected = 0, pending = 0;  // under the guard
+  model::plain<std::ptrdiff_t> expected{0}, pending{0};  // under the guard
   env::wait_list waiters;
 };
 struct world : model::world<state> {
-  explicit world(std::ptrdiff_t n) { object->expected = object->pending = n; }
+  explicit world(std::ptrdiff_t n) {
+    object->expected = n;
+    object->pending = n;
+  }
   model::plain<int> part[3]{0, 0, 0};  // what each has done in this phase
   model::plain<int> sum{0};            // the completion's
   model::atomic<unsigned> through{0};

@@ -166,6 +166,8 @@ class plain {
     write(std::move(value));
     return *this;
   }
+  plain& operator-=(T by) { return *this = static_cast<T>(read() - by); }
+  plain& operator--() { return *this -= 1; }
   operator T() const { return read(); }
   T operator->() const { return read(); }
 

@@ -33,8 +33,8 @@ struct timer_world {
   } a, b;
   struct {
     model::waiting_env::wait_list waiters;
-    std::int64_t due = 1;
-    std::int64_t period = 0;
+    model::plain<std::int64_t> due{1};
+    model::plain<std::int64_t> period{0};
   } timer;
   int was_set = -1;
 };
