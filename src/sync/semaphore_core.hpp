@@ -7,8 +7,8 @@
 //          and a release that sees the bit works under the guard. So no agent overtakes the queue,
 //          and no permit is left beside a waiter.
 //   SEM-3  a permit for a waiter that gives up goes to the next one, or back into the count.
-// Waiters are claimed before the word is written, and let go after it (WAIT-4): an agent that was let
-// through may destroy the semaphore.
+// Waiters are claimed before the word is written, and let go after it (WAIT-4): an agent that was
+// let through may destroy the semaphore.
 
 #include <weft/semaphore.hpp>
 

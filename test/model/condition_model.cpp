@@ -162,8 +162,8 @@ void unlock_throws(execution& x) {
   });
 }
 
-// notify_all lets others in while waiters are left in its list. One of them gives up there. All were
-// notified, so the first one to return may destroy the condition.
+// notify_all lets others in while waiters are left in its list. One of them gives up there. All
+// were notified, so the first one to return may destroy the condition.
 enum class mistake : std::uint8_t { none, reads_the_condition_again };
 template <mistake M>
 void notify_all(condition& c) {
