@@ -20,12 +20,15 @@
 #ifndef WEFT_ASIO_NO_CONTEXT
 
 #include <atomic>
+#include <chrono>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <stop_token>
+#include <system_error>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include <boost/asio/execution.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -37,10 +40,12 @@
 
 #include <boost/asio/detail/reactor.hpp>
 
+#include <weft/asio/jobs.hpp>
 #include <weft/detail/unless_run.hpp>
 #include <weft/event.hpp>
 #include <weft/fiber.hpp>
 #include <weft/io/descriptor.hpp>
+#include <weft/mutex.hpp>
 #include <weft/this_fiber.hpp>
 #include <weft/wait_group.hpp>
 
@@ -65,29 +70,20 @@ WEFT_ASIO_REVEAL(scheduler_interrupted, scheduler::task_interrupted_);
 WEFT_ASIO_REVEAL(reactor_descriptor, epoll_reactor::epoll_fd_);
 #undef WEFT_ASIO_REVEAL
 
-/// A function to be called once.
-class job {
- public:
-  virtual ~job() = default;
-  virtual void run() = 0;
-};
-template <class F>
-class job_of final : public job {
- public:
-  explicit job_of(F f) : f_(std::move(f)) {}
-  void run() override { std::move(f_)(); }
-
- private:
-  F f_;
-};
-
 }  // namespace detail
 
 /// An execution context. Make I/O objects of get_executor(), in fibers or plain threads.
 ///
 /// Each handler runs as a fiber of its own and may wait. Handlers run in no particular order,
 /// except behind a boost::asio::strand, where a handler must not wait (Asio keeps a list of strands
-/// per thread). A handler that throws is an unhandled exception of its fiber.
+/// per thread). A handler that throws is an unhandled exception of its fiber. At
+/// options::max_fibers a handler runs in the fiber that polls, and holds up the others. One for
+/// which there is no memory is destroyed; use_fiber fails with operation_aborted then.
+///
+/// The shutdown of a runtime does not end the polling while operations are outstanding: the fibers
+/// that wait for them cancel them, and go on. So cancel those that have a plain handler, or the
+/// fiber "asio" is left behind (runtime::shutdown). An operation that begins later is polled for by
+/// a new fiber, of the runtime it begins in.
 /// Lifetime: make it and destroy it in a fiber. The destructor ends what is under way: handlers
 /// that were not called are destroyed, and use_fiber fails with operation_aborted. It waits for the
 /// fibers of handlers, which must start nothing new meanwhile. I/O objects must end before it.
@@ -97,28 +93,33 @@ class context {
   class executor_type;
 
   /// Starts the fiber that polls.
+  /// Throws: as weft::spawn and io::descriptor::borrow; boost::system::system_error.
   context() : work_(boost::asio::make_work_guard(io_)) {
-    boost::asio::use_service<boost::asio::detail::reactor>(io_).init_task();
+    auto& r = boost::asio::use_service<reactor>(io_);
+    r.init_task();
+    events_ = weft::io::descriptor::borrow(r.*revealed(detail::reactor_descriptor()));
     weft::event begun;
-    weft::detail::unless_run tell([&begun]() noexcept { begun.set(); });
-    poller_ = weft::spawn({.name = "asio"}, [this, &begun, tell = std::move(tell)]() mutable {
-      tell.runs();
-      me_.store(weft::this_fiber::get_id(), std::memory_order_relaxed);
-      begun.set();
-      poll();
-    });
+    begin_polling(&begun);
     begun.wait();
-    if (me_.load(std::memory_order_relaxed) == weft::fiber_id{}) poller_.join();  // there is none
+    if (!work_count_.is_polled()) poller_.join();  // there is none
   }
   context(const context&) = delete;
   context& operator=(const context&) = delete;
   /// Ends what is under way, and waits for the fibers of handlers.
   ~context() {
-    poller_.request_stop();
-    poller_.join();
+    end_.request_stop();
+    while (!lock_.try_lock()) weft::this_fiber::yield();
+    lock_.unlock();  // nobody writes poller_ from now on
+    join_poller();
     io_.end();
-    ready_.clear();
-    handlers_.wait();
+    while (ready_.pop() != nullptr) continue;
+    while (handlers_.count() != 0) {
+      try {
+        handlers_.wait();
+      } catch (...) {  // a plain thread's first wait needs memory
+        weft::this_fiber::yield();
+      }
+    }
   }
 
   /// The executor, for I/O objects.
@@ -131,19 +132,93 @@ class context {
   using scheduler = boost::asio::detail::scheduler;
   using reactor = boost::asio::detail::reactor;
 
-  void poll() {
-    const std::stop_token stop = weft::this_fiber::stop_token();
-    const auto events = weft::io::descriptor::borrow(boost::asio::use_service<reactor>(io_).*
-                                                     revealed(detail::reactor_descriptor()));
-    while (!stop.stop_requested()) {
-      polling_ = true;
-      io_.poll();
-      polling_ = false;
-      for (auto& j : std::exchange(ready_, {})) start(std::move(j));
-      if (may_wait())
-        static_cast<void>(events.wait_readable(stop));
-      else
+  void begin_work() noexcept {
+    if (!work_count_.begin()) need_poller();
+  }
+  void need_poller() noexcept {
+    try {
+      begin_polling(nullptr);
+    } catch (...) {  // the next call tries again, such as the next cancel of a use_fiber
+    }
+  }
+  void begin_polling(weft::event* begun) {
+    const std::lock_guard guard(lock_);
+    if (end_.stop_requested()) return;
+    if (!work_count_.begin_polling()) return;
+    try {
+      weft::detail::unless_run lost([this, begun]() noexcept {  // no stack for it
+        work_count_.end_polling();
+        if (begun != nullptr) begun->set();
+      });
+      poller_ = weft::spawn({.name = "asio"}, [this, begun, lost = std::move(lost)]() mutable {
+        lost.runs();
+        if (begun != nullptr) begun->set();
+        poll();
+      });
+    } catch (...) {
+      work_count_.end_polling();
+      throw;
+    }
+  }
+  // One that its runtime has left behind runs no more.
+  void join_poller() noexcept {
+    while (poller_.joinable()) {
+      try {
+        return poller_.join();
+      } catch (const std::bad_alloc&) {  // a plain thread's first wait
         weft::this_fiber::yield();
+      } catch (...) {
+        return;
+      }
+    }
+  }
+
+  // Nothing ends it but the end of the context, and a stop of its runtime once no work is left.
+  void poll() noexcept {
+    using namespace std::chrono_literals;
+    me_.store(weft::this_fiber::get_id(), std::memory_order_relaxed);
+    while (!end_.stop_requested()) {
+      poll_asio();
+      detail::job_list now(std::move(ready_));
+      while (auto j = now.pop()) start(std::move(j));
+      if (!may_wait()) {
+        weft::this_fiber::yield();
+      } else if (weft::this_fiber::stop_requested()) {  // every wait for a descriptor ends at once
+        if (ready_.empty() && work_count_.end_polling_if_idle()) return;
+        pause(1ms);
+      } else if (!ready_.empty()) {
+        pause(5ms);
+      } else {
+        using weft::io::readiness;
+        const std::error_code why =
+            events_.wait(readiness::readable, weft::io::descriptor::no_deadline, end_.get_token());
+        if (why && why != std::errc::operation_canceled) pause(5ms);  // too few descriptors, memory
+      }
+    }
+  }
+  // Unlike a sleep it is not ended by a stop of the fiber.
+  static void pause(std::chrono::milliseconds time) noexcept {
+    try {
+      weft::event never;
+      static_cast<void>(never.wait_for(time));
+    } catch (...) {
+      weft::this_fiber::yield();
+    }
+  }
+  void poll_asio() noexcept {
+    const struct within {
+      bool& it;
+      ~within() { it = false; }
+    } here{polling_ = true};
+    try {
+      io_.poll();
+    } catch (const std::bad_alloc&) {  // execute()'s: Asio has destroyed that handler
+    } catch (...) {                    // by a handler that has an executor without fibers
+      try {
+        ready_.push(
+            detail::make_job([e = std::current_exception()] { std::rethrow_exception(e); }));
+      } catch (...) {
+      }
     }
   }
 
@@ -160,9 +235,23 @@ class context {
     return true;
   }
 
-  void start(std::unique_ptr<detail::job> j) {
+  // By the poller.
+  void start(std::unique_ptr<detail::job> j) noexcept {
+    try {
+      return start_fiber(j);
+    } catch (...) {  // no fiber is to be had: here, then
+    }
+    try {
+      if (j->thrown == nullptr) return j->run();
+    } catch (...) {
+      j->thrown = std::current_exception();
+    }
+    ready_.push(std::move(j));  // what it threw is a fiber's, once there is one
+  }
+  // Throws if there is none to be had. Nothing has been taken then.
+  void start_fiber(std::unique_ptr<detail::job>& j) {
+    detail::job* const one = j.get();
     handlers_.add();
-    detail::job* const one = j.release();
     try {
       // No stack for it: it is not called, as at the end of the context, and the runtime reports
       // an exception that nobody can observe.
@@ -174,9 +263,11 @@ class context {
         dropped.runs();
         run(one);
       }).detach();
-    } catch (...) {  // no fiber is to be had: here, then
-      run(one);
+    } catch (...) {
+      handlers_.done();
+      throw;
     }
+    static_cast<void>(j.release());
   }
   void run(detail::job* one) {
     const struct leave {
@@ -184,36 +275,50 @@ class context {
       ~leave() { group.done(); }
     } leaves{handlers_};
     const std::unique_ptr<detail::job> j(one);
+    if (j->thrown != nullptr) std::rethrow_exception(std::move(j->thrown));
     j->run();
   }
 
-  void submit(std::unique_ptr<detail::job> j) {
-    // Nobody else reads its own id here, whenever it was written.
-    if (weft::this_fiber::get_id() == me_.load(std::memory_order_relaxed) && polling_)
-      ready_.push_back(std::move(j));  // nothing waits in there, and a spawn may
-    else if (weft::this_fiber::is_fiber())
-      start(std::move(j));
-    else
-      boost::asio::post(io_,
-                        [this, j = std::move(j)]() mutable { ready_.push_back(std::move(j)); });
-  }
+  void submit(std::unique_ptr<detail::job> j);
 
+  detail::work_count work_count_;
   io io_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-  std::vector<std::unique_ptr<detail::job>> ready_;  // the poller's
-  std::atomic<weft::fiber_id> me_{};                 // the poller
-  bool polling_ = false;                             // the poller's
+  weft::io::descriptor events_;       // the reactor's
+  detail::job_list ready_;            // the poller's
+  std::atomic<weft::fiber_id> me_{};  // the poller
+  bool polling_ = false;              // the poller's
+  std::stop_source end_;
   weft::wait_group handlers_;
-  weft::fiber<void> poller_;
+  weft::mutex lock_;
+  weft::fiber<void> poller_;  // lock_
 };
 
 /// Runs functions as fibers.
 class context::executor_type {
  public:
+  /// Takes over the other one.
+  executor_type(executor_type&& other) noexcept
+      : context_(other.context_), is_work_(std::exchange(other.is_work_, false)) {}
+  /// The same executor. It is outstanding work if the other one is.
+  executor_type(const executor_type& other) noexcept
+      : executor_type(*other.context_, other.is_work_) {}
+  /// Takes over or copies the other one.
+  executor_type& operator=(executor_type other) noexcept {
+    std::swap(context_, other.context_);
+    std::swap(is_work_, other.is_work_);
+    return *this;
+  }
+  /// It is no longer work.
+  ~executor_type() {
+    if (is_work_) context_->work_count_.end();
+  }
+
   /// Runs `f` as a fiber.
+  /// Throws: std::bad_alloc, and what moving `f` throws.
   template <class F>
   void execute(F&& f) const {
-    context_->submit(std::make_unique<detail::job_of<std::decay_t<F>>>(std::forward<F>(f)));
+    context_->submit(detail::make_job(std::forward<F>(f)));
   }
 
   /// The context, as Asio asks for it.
@@ -226,20 +331,59 @@ class context::executor_type {
       boost::asio::execution::blocking_t) noexcept {
     return boost::asio::execution::blocking.never;
   }
+  /// Whether it is outstanding work, as Asio asks for it.
+  [[nodiscard]] boost::asio::execution::outstanding_work_t query(
+      boost::asio::execution::outstanding_work_t) const noexcept {
+    if (is_work_) return boost::asio::execution::outstanding_work.tracked;
+    return boost::asio::execution::outstanding_work.untracked;
+  }
   /// Itself: it never blocks.
   [[nodiscard]] executor_type require(boost::asio::execution::blocking_t::never_t) const noexcept {
     return *this;
   }
+  /// One that is outstanding work.
+  [[nodiscard]] executor_type require(
+      boost::asio::execution::outstanding_work_t::tracked_t) const noexcept {
+    return executor_type(*context_, true);
+  }
+  /// One that is none.
+  [[nodiscard]] executor_type require(
+      boost::asio::execution::outstanding_work_t::untracked_t) const noexcept {
+    return executor_type(*context_, false);
+  }
   /// True if both are of the same context.
-  friend bool operator==(const executor_type&, const executor_type&) noexcept = default;
+  friend bool operator==(const executor_type& a, const executor_type& b) noexcept {
+    return a.context_ == b.context_;
+  }
 
  private:
   friend class context;
-  explicit executor_type(context& c) noexcept : context_(&c) {}
+  executor_type(context& c, bool is_work) noexcept : context_(&c), is_work_(is_work) {
+    if (is_work) c.begin_work();
+  }
   context* context_;
+  bool is_work_;
 };
 
-inline context::executor_type context::get_executor() noexcept { return executor_type(*this); }
+inline context::executor_type context::get_executor() noexcept {
+  return executor_type(*this, false);
+}
+
+inline void context::submit(std::unique_ptr<detail::job> j) {
+  // Nobody else reads its own id here, whenever it was written.
+  if (weft::this_fiber::get_id() == me_.load(std::memory_order_relaxed) && polling_)
+    return ready_.push(std::move(j));  // nothing waits in there, and a spawn may
+  if (weft::this_fiber::is_fiber()) {
+    if (work_count_.is_unattended()) need_poller();
+    try {
+      return start_fiber(j);
+    } catch (...) {  // the poller's, then
+    }
+  }
+  boost::asio::post(io_, [this, j = std::move(j), work = executor_type(*this, true)]() mutable {
+    ready_.push(std::move(j));
+  });
+}
 
 }  // namespace weft::asio
 

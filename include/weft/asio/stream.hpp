@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -157,13 +158,17 @@ class stream {
   S below_;
 };
 
-/// For Beast's WebSocket, which ends the connection below by it.
+/// For Beast's WebSocket, which ends the connection below by it, also after failures. TLS says
+/// goodbye for a second at most: a peer that does not read must not hold the fiber.
 template <class S>
 void teardown(boost::beast::role_type, stream<S>& s, boost::system::error_code& ec) {
   ec = {};
   std::error_code ignored;
-  if constexpr (requires { s.next_layer().shutdown(ignored); })
-    s.next_layer().shutdown(ignored);  // tls::stream
+  constexpr std::chrono::seconds longest(1);
+  if constexpr (requires { s.next_layer().shutdown_for(longest, ignored); })
+    s.next_layer().shutdown_for(longest, ignored);  // tls::stream
+  else if constexpr (requires { s.next_layer().shutdown(ignored); })
+    s.next_layer().shutdown(ignored);
   if constexpr (requires { s.next_layer().close(); }) s.next_layer().close();
 }
 
