@@ -46,7 +46,10 @@ struct no_completion {
 /// back: after a timeout or a stop request it still counts.
 /// Orders: everything before the arrivals of a phase, before its completion; the completion, before
 /// the returns of that phase's waits.
-/// Throws: nothing. The completion function must not throw either.
+/// Throws: arrivals, nothing; the completion function must not throw either. A wait for a time or
+/// until a moment throws std::bad_alloc if there is no memory for its deadline. The first wait of a
+/// plain thread throws std::system_error if weft cannot keep a record of the thread. The arrival
+/// counts all the same.
 /// Lifetime: a caller that returns from the wait of a phase may destroy the barrier if no one else
 /// waits or arrives.
 /// Example: test/unit/examples_locks_test.cpp [barrier]

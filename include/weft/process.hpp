@@ -94,7 +94,9 @@ class process {
   /// Starts the program.
   /// Blocks: the fiber, until the program runs.
   /// Throws: std::system_error: no_such_file_or_directory, permission_denied, too_many_files_open,
-  /// ..., with the program's name; invalid_argument if a text has a zero byte.
+  /// ..., with the program's name; invalid_argument if a text has a zero byte; no_child_process if
+  /// the program ran, and other code took its status at once (as for wait). If it throws anything
+  /// else, no child is left.
   explicit process(const process_options& options);
   process(const process&) = delete;
   process& operator=(const process&) = delete;

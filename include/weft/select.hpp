@@ -203,15 +203,21 @@ class selector {
       --removed_;
       return index;
     }
-    // The case comes last, so that an exception leaves the selector as it was.
-    raw_.resize(cases_.size() + 1);
-    enabled_.resize(cases_.size() + 1, true);
+    // The case comes last, so that an exception leaves the selector as it was; the others may have
+    // room for one more.
+    const std::size_t index = cases_.size();
+    raw_.resize(index + 1);
+    enabled_.resize(index + 1);
     cases_.push_back(std::make_unique<Case>(std::move(c)));
-    return cases_.size() - 1;
+    enabled_[index] = true;
+    return index;
   }
   /// Makes the case never ready, until it is enabled. May be called from the function of a case.
   /// Throws: std::out_of_range.
-  void disable(std::size_t index) { enabled_.at(index) = false; }
+  void disable(std::size_t index) {
+    static_cast<void>(cases_.at(index));
+    enabled_[index] = false;
+  }
   /// Makes a disabled case take part again.
   /// Throws: std::out_of_range; std::invalid_argument if it was removed.
   void enable(std::size_t index) {

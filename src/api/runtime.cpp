@@ -104,9 +104,20 @@ default_setup& setup_of_default() {
 
 runtime& make_default_runtime() {
   default_setup& setup = setup_of_default();
-  const base::lock_guard guard(setup.lock);
-  static runtime* rt = new runtime(setup.wanted);  // reachable, for leak checkers
-  setup.started = true;
+  const options* wanted = nullptr;
+  {
+    const base::lock_guard guard(setup.lock);
+    setup.started = true;  // nobody changes them from here on
+    wanted = &setup.wanted;
+  }
+  static runtime* rt = nullptr;  // reachable, for leak checkers
+  try {
+    rt = new runtime(*wanted);  // copies the user's hooks, which may do what they like
+  } catch (...) {
+    const base::lock_guard guard(setup.lock);
+    setup.started = false;
+    throw;
+  }
   std::atexit([] {
     if (!detail::is_forked_child()) detail::runtime_access::scheduler_of(*rt).refuse_outsiders();
   });
@@ -128,7 +139,7 @@ void set_default_options(const options& o) {
     throw std::system_error(std::make_error_code(std::errc::device_or_resource_busy),
                             "weft::set_default_options: the default runtime runs already; call it "
                             "before the first use");
-  setup.wanted = std::move(c);
+  std::swap(setup.wanted, c);  // the hooks that were there end without the lock
 }
 
 runtime::runtime(const options& o) {
@@ -148,8 +159,10 @@ runtime::runtime(const options& o) {
 
 runtime::~runtime() {
   if (detail::is_forked_child()) return;  // exit() runs this, too; there is no thread to wait for
+  // By a hook, that exits as a rule: its thread is in the runtime still.
+  const bool in_hook = scheduler_->watch().is_service_thread();
   // The runtime that stragglers may still refer to is kept: tickets that others hold lead to it.
-  if (scheduler_->shutdown() == 0)
+  if (scheduler_->shutdown() == 0 && !in_hook)
     delete scheduler_;
   else
     scheduler_->keep_for_ever();

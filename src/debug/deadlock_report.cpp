@@ -2,11 +2,15 @@
 // debug/deadlock_report.cpp - see the header.
 #include "debug/deadlock_report.hpp"
 
+#include <cstdint>
 #include <cstdlib>
-#include <filesystem>
+#include <memory>
+#include <new>
 #include <string>
 #include <unordered_set>
 #include <vector>
+
+#include <dirent.h>
 
 #include <weft/debug.hpp>
 
@@ -14,6 +18,7 @@
 #include "base/one_line.hpp"
 #include "debug/dump_trigger.hpp"
 #include "debug/wait_graph.hpp"
+#include "os/errno_guard.hpp"
 #include "os/os.hpp"
 #include "sched/park.hpp"
 #include "sched/user_hook.hpp"
@@ -46,13 +51,15 @@ bool waits_for_somebody(park_reason r) noexcept {
   }
 }
 
-std::size_t threads_of_process() {
-  std::error_code ec;
+// SIZE_MAX: unknown. Rejected: std::filesystem, which ends the process if it finds no memory.
+std::size_t threads_of_process() noexcept {
+  const std::unique_ptr<DIR, decltype([](DIR* d) { ::closedir(d); })> all(
+      ::opendir("/proc/self/task"));
+  if (all == nullptr) return SIZE_MAX;
+  os::set_error_number(0);
   std::size_t n = 0;
-  for (std::filesystem::directory_iterator all("/proc/self/task", ec), end; !ec && all != end;
-       all.increment(ec))
-    ++n;
-  return ec ? SIZE_MAX : n;
+  while (const dirent* const entry = ::readdir(all.get())) n += entry->d_name[0] != '.' ? 1 : 0;
+  return os::error_number() != 0 ? SIZE_MAX : n;
 }
 
 // No entry of a heap is the deadline of a fiber or of a timer.
@@ -145,23 +152,38 @@ findings check_sources() {
   return out;
 }
 
-bool is_news(std::uint64_t mark) {
-  static base::futex_lock lock;
-  static std::unordered_set<std::uint64_t>& told = *new std::unordered_set<std::uint64_t>;
-  const base::lock_guard guard(lock);
-  return told.insert(mark).second;
+// The situations that were told.
+struct told_marks {
+  base::futex_lock lock;
+  std::unordered_set<std::uint64_t> all WEFT_GUARDED_BY(lock);
+
+  [[nodiscard]] bool has(std::uint64_t mark) {
+    const base::lock_guard guard(lock);
+    return all.contains(mark);
+  }
+  // False: it was there.
+  [[nodiscard]] bool add(std::uint64_t mark) {
+    const base::lock_guard guard(lock);
+    return all.insert(mark).second;
+  }
+};
+told_marks& told() {
+  static told_marks& marks = *new told_marks;
+  return marks;
 }
 
 }  // namespace
 
 void check_for_deadlock(scheduler& s) try {
   const findings found = check_sources();
-  if ((found.cycles.empty() && !found.nothing_runs_again) || !is_news(found.mark)) return;
+  if ((found.cycles.empty() && !found.nothing_runs_again) || told().has(found.mark)) return;
   std::string text = "weft: deadlock in runtime \"" + one_line(s.settings().name) + "\"";
   text += found.nothing_runs_again ? ": no fiber of the process can ever run again. Each waits for "
                                      "another, or for a thread that waits, too.\n"
                                    : ": fibers wait for each other.\n";
   text += debug::dump_fibers();
+  // Once there is a text: without memory for one it is news the next time, too.
+  if (!told().add(found.mark)) return;
   if (s.settings().deadlock_hook)
     call_hook_on_service_thread("deadlock_hook", s.settings().deadlock_hook, text);
   else

@@ -58,9 +58,14 @@ std::int64_t cpu_of_process() noexcept {
   return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
 }
 
+struct file_closer {
+  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+};
+using owned_file = std::unique_ptr<std::FILE, file_closer>;
+
 class collector {
  public:
-  collector(const options& o, std::FILE* file) : options_(o), file_(file) {
+  collector(const options& o, owned_file file) : options_(o), file_(std::move(file)) {
     const os::block_signals blocked;
     thread_ = std::thread([this] { main(); });
     trace::spawns_watched.fetch_or(trace::spawns_for_profiler, std::memory_order_relaxed);
@@ -76,11 +81,19 @@ class collector {
     sampling.store(false, std::memory_order_relaxed);
     trace::spawns_watched.fetch_and(~std::uint32_t{trace::spawns_for_profiler},
                                     std::memory_order_relaxed);
-    for (sampled_thread* t = sampled_threads.load(std::memory_order_relaxed); t != nullptr;
-         t = t->next) {
-      t->timer.stop();
-      take(*t);
-      t->thread.store(0, std::memory_order_relaxed);
+    // Nothing here throws: the next profile finds every thread free.
+    for_each_thread([](sampled_thread& t) {
+      t.timer.stop();
+      t.thread.store(0, std::memory_order_relaxed);
+    });
+    try {
+      for_each_thread([this](sampled_thread& t) { take(t); });
+    } catch (...) {  // no memory; nor are they the next profile's
+      for_each_thread([](sampled_thread& t) {
+        t.ring.take([](const profile_sample&) {});
+        static_cast<void>(t.ring.take_dropped());
+      });
+      throw;
     }
     const std::int64_t used = (cpu_of_process() - cpu_before_) / (1'000'000'000 / options_.hertz);
     const auto seen = static_cast<std::int64_t>(result_.samples + result_.dropped);
@@ -91,6 +104,13 @@ class collector {
 
  private:
   static constexpr std::chrono::milliseconds pause{20};
+
+  template <class Visit>
+  static void for_each_thread(Visit&& visit) {
+    for (sampled_thread* t = sampled_threads.load(std::memory_order_relaxed); t != nullptr;
+         t = t->next)
+      visit(*t);
+  }
 
   void main() {
     os::set_thread_name("weft-profile");
@@ -106,18 +126,15 @@ class collector {
 
   // Timers for threads that are new, none for those that have gone; and what the rings hold.
   void look() {
-    for (sampled_thread* t = sampled_threads.load(std::memory_order_relaxed); t != nullptr;
-         t = t->next)
-      t->seen = false;
+    for_each_thread([](sampled_thread& t) { t.seen = false; });
     for (const runtime_metrics& m : measure_all())
       for (const worker_metrics& w : m.workers) see(w.thread_id);
-    for (sampled_thread* t = sampled_threads.load(std::memory_order_relaxed); t != nullptr;
-         t = t->next) {
-      take(*t);
-      if (t->seen || t->thread.load(std::memory_order_relaxed) == 0) continue;
-      t->timer.stop();
-      t->thread.store(0, std::memory_order_relaxed);
-    }
+    for_each_thread([this](sampled_thread& t) {
+      take(t);
+      if (t.seen || t.thread.load(std::memory_order_relaxed) == 0) return;
+      t.timer.stop();
+      t.thread.store(0, std::memory_order_relaxed);
+    });
   }
 
   void see(pid_t id) {
@@ -219,9 +236,9 @@ class collector {
     if (result_.elsewhere > 0) lines["(other threads);(not sampled)"] = result_.elsewhere;
     bool good = true;
     for (const auto& [line, count] : lines)
-      good &= std::fprintf(file_, "%s %llu\n", line.c_str(),
+      good &= std::fprintf(file_.get(), "%s %llu\n", line.c_str(),
                            static_cast<unsigned long long>(count)) > 0;
-    good &= std::fclose(file_) == 0;
+    good &= std::fclose(file_.release()) == 0;
     if (!good)
       throw std::system_error(os::error_number(), std::generic_category(),
                               "weft::profile::stop: " + options_.path);
@@ -236,7 +253,7 @@ class collector {
   };
 
   const options options_;
-  std::FILE* const file_;
+  owned_file file_;
   const std::int64_t cpu_before_ = cpu_of_process();
   std::mutex lock_;
   std::condition_variable wake_;
@@ -272,9 +289,9 @@ void stop_at_exit() noexcept {
   });
 }
 
-std::FILE* open_file(const std::string& path) {
+owned_file open_file(const std::string& path) {
   const int fd = os::open_output(path.c_str(), 0666);
-  std::FILE* const file = fd >= 0 ? ::fdopen(fd, "w") : nullptr;
+  owned_file file(fd >= 0 ? ::fdopen(fd, "w") : nullptr);
   if (file != nullptr) return file;
   const int error = fd >= 0 ? os::error_number() : -fd;
   if (fd >= 0) ::close(fd);
@@ -304,9 +321,7 @@ void start(const options& o) {
   if (const auto ec = os::install_signal_handler(o.signal, &on_profile_signal))
     throw std::system_error(
         ec, "weft::profile: no handler for options::signal " + std::to_string(o.signal));
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(open_file(o.path), &std::fclose);
-  running = new collector(o, file.get());
-  static_cast<void>(file.release());
+  running = new collector(o, open_file(o.path));
   stop_at_exit();
 }
 

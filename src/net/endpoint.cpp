@@ -29,7 +29,9 @@ std::uint32_t zone(std::string_view whole, std::string_view name) {
   std::uint32_t index = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), index);
   if (error == std::errc{} && end == name.data() + name.size() && index != 0) return index;
-  index = ::if_nametoindex(std::string(name).c_str());
+  // It would stop at a null character.
+  index =
+      name.find('\0') == std::string_view::npos ? ::if_nametoindex(std::string(name).c_str()) : 0;
   if (index == 0) refuse(whole, "names a network interface, behind the %, that does not exist");
   return index;
 }

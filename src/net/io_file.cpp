@@ -3,6 +3,9 @@
 // pool. The record counts the calls under way, so that a number is closed by the last of them.
 #include <weft/io/file.hpp>
 
+#include <cerrno>
+#include <new>
+
 #include <sys/stat.h>
 
 #include <weft/offload.hpp>
@@ -27,6 +30,8 @@ std::int64_t where_it_may_block(Call&& call) noexcept {
     return weft::offload(call);
   } catch (const std::system_error& e) {
     return -e.code().value();
+  } catch (const std::bad_alloc&) {
+    return -ENOMEM;
   }
 }
 

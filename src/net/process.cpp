@@ -36,44 +36,50 @@ constexpr auto by_pidfd = static_cast<idtype_t>(3);  // P_PIDFD, Linux 5.4
   throw std::system_error(why, "weft::process: " + what + detail::remedy_for(why));
 }
 
+// Of posix_spawn: its actions, or its attributes.
+template <class T, int (*init)(T*), int (*destroy)(T*)>
+struct prepared {
+  prepared() {
+    if (const int error = init(&it); error != 0) refuse(error, "preparing the child");
+  }
+  prepared(const prepared&) = delete;
+  prepared& operator=(const prepared&) = delete;
+  ~prepared() { destroy(&it); }
+  T it;
+};
+
 // What the child does before exec.
 class spawn_actions {
  public:
   spawn_actions() {
-    check(::posix_spawn_file_actions_init(&actions_));
-    check(::posix_spawnattr_init(&attributes_));
     sigset_t none;
     sigemptyset(&none);
-    check(::posix_spawnattr_setsigmask(&attributes_, &none));
-    check(::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK));
-  }
-  spawn_actions(const spawn_actions&) = delete;
-  spawn_actions& operator=(const spawn_actions&) = delete;
-  ~spawn_actions() {
-    ::posix_spawn_file_actions_destroy(&actions_);
-    ::posix_spawnattr_destroy(&attributes_);
+    check(::posix_spawnattr_setsigmask(&attributes_.it, &none));
+    check(::posix_spawnattr_setflags(&attributes_.it, POSIX_SPAWN_SETSIGMASK));
   }
   void enter(const std::string& directory) {
     if (!directory.empty())
-      check(::posix_spawn_file_actions_addchdir_np(&actions_, directory.c_str()));
+      check(::posix_spawn_file_actions_addchdir_np(&actions_.it, directory.c_str()));
   }
   // As the child's `number`. dup2 of a number onto itself keeps close-on-exec: not in posix_spawn.
   void become(int ours, int number) {
-    check(::posix_spawn_file_actions_adddup2(&actions_, ours, number));
+    check(::posix_spawn_file_actions_adddup2(&actions_.it, ours, number));
   }
   void become_null(int number) {
-    check(::posix_spawn_file_actions_addopen(&actions_, number, "/dev/null", O_RDWR, 0));
+    check(::posix_spawn_file_actions_addopen(&actions_.it, number, "/dev/null", O_RDWR, 0));
   }
   int start(const char* program, char* const* arguments, char* const* environment, pid_t& child) {
-    return ::posix_spawnp(&child, program, &actions_, &attributes_, arguments, environment);
+    return ::posix_spawnp(&child, program, &actions_.it, &attributes_.it, arguments, environment);
   }
 
  private:
   static void check(int error) {
     if (error != 0) refuse(error, "preparing the child");
   }
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
+  prepared<posix_spawn_file_actions_t, ::posix_spawn_file_actions_init,
+           ::posix_spawn_file_actions_destroy>
+      actions_;
+  prepared<posix_spawnattr_t, ::posix_spawnattr_init, ::posix_spawnattr_destroy> attributes_;
 };
 
 std::vector<char*> pointers_to(const std::vector<std::string>& texts, const char* first) {
@@ -134,6 +140,15 @@ struct child_end {
   }
 }
 
+// A child that cannot be watched ends. One whose status was taken is left alone: its number may be
+// another's by now.
+void end_unwatched(pid_t child) noexcept {
+  siginfo_t end{};
+  if (look_at_child(P_PID, child, WNOHANG | WNOWAIT, end) != 0) return;
+  if (end.si_pid == 0) ::kill(child, SIGKILL);
+  static_cast<void>(look_at_child(P_PID, child, 0, end));
+}
+
 }  // namespace
 
 bool exit_status::exited() const noexcept { return how_ == CLD_EXITED; }
@@ -157,13 +172,15 @@ process::process(const process_options& options) {
   if (error != 0) refuse(error, "starting " + options.program);
   const int pidfd = detail::call_pidfd_open(id_);
   try {
-    if (pidfd < 0) refuse(-pidfd, "pidfd_open");
+    if (pidfd == -ESRCH)
+      refuse(ECHILD, options.program +
+                         " was started, and its status taken by somebody else before it could be "
+                         "watched (SIGCHLD is ignored, or waitpid(-1) was called)");
+    if (pidfd < 0) refuse(-pidfd, "watching " + options.program);
     ended_ = io::descriptor::adopt(pidfd);
   } catch (...) {
     if (pidfd >= 0) detail::call_close(pidfd);
-    siginfo_t end{};
-    ::kill(id_, SIGKILL);
-    static_cast<void>(look_at_child(P_PID, id_, 0, end));
+    end_unwatched(id_);
     throw;
   }
 }

@@ -35,9 +35,11 @@ namespace {
 
 // The kernel takes a free port for this end. If it is the one that is connected to, at which nobody
 // listens, the socket is its own peer - and keeps the port from whoever is about to listen there.
+// The peer's address is the kernel's: a connect to 0.0.0.0 or [::] goes to loopback.
 bool is_own_peer(const descriptor_use& use) noexcept {
-  endpoint local;
-  return detail::call_local(use.number(), local) == 0 && local == use->remote;
+  endpoint local, peer;
+  return detail::call_local(use.number(), local) == 0 && local.port() == use->remote.port() &&
+         detail::call_remote(use.number(), peer) == 0 && local == peer;
 }
 
 }  // namespace

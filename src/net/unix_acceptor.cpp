@@ -18,7 +18,21 @@
 namespace weft::net {
 namespace {
 
-const std::string path_of(const unix_endpoint& e) { return std::string(e.name()); }
+// Of a file, for the kernel.
+struct path_of {
+  explicit path_of(const unix_endpoint& e) noexcept {
+    e.name().copy(text, unix_endpoint::max_size);
+  }
+  char text[unix_endpoint::max_size + 1] = {};
+};
+
+// Removes the file if it is that one still.
+void remove_socket(const unix_endpoint& at, dev_t device, ino_t inode) noexcept {
+  const path_of path(at);
+  detail::file_identity is{};
+  if (detail::call_socket_file(path.text, is) && is.device == device && is.inode == inode)
+    detail::call_unlink(path.text);
+}
 
 // True if nobody listens there any more. A connect says so, and disturbs nobody: a listener that
 // lives finds a connection that ends at once, and one of another type none.
@@ -32,16 +46,16 @@ bool is_stale(int type, const unix_endpoint& at) noexcept {
 
 // Of two processes that replace a stale file at the same time one may remove the other's new one:
 // so the file is looked at again right before.
-int bind_to(int number, int type, const unix_endpoint& at, unlink_policy policy) {
+int bind_to(int number, int type, const unix_endpoint& at, unlink_policy policy) noexcept {
   int e = detail::call_unix_bind(number, at);
   if (e != -EADDRINUSE || policy != unlink_policy::replace || !at.is_path()) return e;
-  const std::string path = path_of(at);
+  const path_of path(at);
   detail::file_identity before{}, now{};
-  if (!detail::call_socket_file(path.c_str(), before) || !is_stale(type, at)) return e;
-  if (!detail::call_socket_file(path.c_str(), now) || now.inode != before.inode ||
+  if (!detail::call_socket_file(path.text, before) || !is_stale(type, at)) return e;
+  if (!detail::call_socket_file(path.text, now) || now.inode != before.inode ||
       now.device != before.device)
     return e;
-  detail::call_unlink(path.c_str());
+  detail::call_unlink(path.text);
   return detail::call_unix_bind(number, at);
 }
 
@@ -55,8 +69,12 @@ unix_acceptor<Connection>::unix_acceptor(const unix_endpoint& at,
                                          const unix_listen_options& options) {
   const int number = detail::call_unix_socket(type_of<Connection>);
   int result = number;
+  detail::file_identity file{};
+  bool removes = false;
   try {
     if (result >= 0) result = bind_to(number, type_of<Connection>, at, options.unlink);
+    if (result >= 0 && options.unlink != unlink_policy::keep && at.is_path())
+      removes = detail::call_socket_file(path_of(at).text, file);
     if (result >= 0) result = detail::call_listen_only(number, options.backlog);
     if (result < 0) {
       const std::error_code ec(-result, std::generic_category());
@@ -64,15 +82,14 @@ unix_acceptor<Connection>::unix_acceptor(const unix_endpoint& at,
     }
     *this = unix_acceptor(detail::make_descriptor(number));
   } catch (...) {
+    if (removes) remove_socket(at, file.device, file.inode);
     if (number >= 0) detail::call_close(number);
     throw;
   }
-  if (options.unlink == unlink_policy::keep || !at.is_path()) return;
-  detail::file_identity is{};
-  if (!detail::call_socket_file(path_of(at).c_str(), is)) return;
+  if (!removes) return;
   file_ = at;
-  device_ = is.device;
-  inode_ = is.inode;
+  device_ = file.device;
+  inode_ = file.inode;
 }
 
 template <class Connection>
@@ -109,11 +126,7 @@ detail::poll_descriptor& unix_acceptor<Connection>::adopted(int native_handle) {
 template <class Connection>
 void unix_acceptor<Connection>::remove_file() noexcept {
   if (!file_.is_path()) return;
-  char path[unix_endpoint::max_size + 1] = {};
-  file_.name().copy(path, unix_endpoint::max_size);
-  detail::file_identity is{};
-  if (detail::call_socket_file(path, is) && is.device == device_ && is.inode == inode_)
-    detail::call_unlink(path);
+  remove_socket(file_, device_, inode_);
   file_ = {};
 }
 template <class Connection>

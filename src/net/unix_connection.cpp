@@ -89,6 +89,7 @@ received_with_descriptors receive_descriptors(const descriptor_use& use, payload
       }
       return got;
     }
+    while (with.count > 0) call_close(with.numbers[--with.count]);  // an empty message, too late
     ec = would_block(n) ? wait_for_event(*use, direction::read, seen, park_reason::io_read, l)
                         : failure(use, n);
   }

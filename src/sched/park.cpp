@@ -372,7 +372,11 @@ void scheduler::make_runnable(fiber_record& f) noexcept {
   if (w->home != this) {
     // Inside weft all the same: a thread that is stopped with the locks of a foreign runtime would
     // stop that, too.
-    w = w->gate.inside() ? nullptr : enter();
+    if (w->gate.inside()) {
+      inject_from_outside(f);
+      return;
+    }
+    w = enter();
     inject_from_outside(f);
     if (w != nullptr) leave(*w);
     return;

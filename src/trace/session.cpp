@@ -57,7 +57,10 @@ std::error_code need_blocks(std::uint32_t wanted) {
   std::byte* memory = nullptr;
   if (const auto ec = os::reserve(std::size_t{n} * block_bytes, os::page_size(), memory)) return ec;
   auto* blocks = os::try_new([n] { return new block[n]; });
-  if (blocks == nullptr) return std::make_error_code(std::errc::not_enough_memory);
+  if (blocks == nullptr) {
+    os::release(memory, std::size_t{n} * block_bytes);
+    return std::make_error_code(std::errc::not_enough_memory);
+  }
   for (std::uint32_t i = 0; i < n; ++i) {
     blocks[i].data = memory + std::size_t{i} * block_bytes;
     shared.blocks.add(blocks[i]);
@@ -155,15 +158,26 @@ void collect_into_file(session_data& s) noexcept {
   });
 }
 
+// A line, without memory.
+template <class... Texts>
+void say(const char* format, Texts... texts) noexcept {
+  char line[PATH_MAX + 256];
+  std::snprintf(line, sizeof line, format, texts...);
+  os::write_stderr(line);
+}
+const char* reason(const std::error_code& why) noexcept {
+  const char* const text = strerrordesc_np(why.value());
+  return text != nullptr ? text : "unknown error";
+}
+
 void wait_for_requests(session_data& s) noexcept {
   while (!s.ends.load(std::memory_order_acquire)) {
     shared.collector.park();  // [WAKE-1] request_snapshot, stop_session
     if (!words.snapshot_wanted.exchange(false, std::memory_order_acq_rel)) continue;
     if (const auto ec = write_snapshot(s.options.path.c_str()))
-      os::write_stderr("weft: the flight recorder's snapshot " + s.options.path + ": " +
-                       ec.message() + "\n");
+      say("weft: the flight recorder's snapshot %s: %s\n", s.options.path.c_str(), reason(ec));
     else
-      os::write_stderr("weft: the flight recorder's last moments are in " + s.options.path + "\n");
+      say("weft: the flight recorder's last moments are in %s\n", s.options.path.c_str());
   }
 }
 
@@ -174,8 +188,7 @@ void in_child() noexcept {
 }
 
 void at_exit() {
-  if (const auto ec = stop_session())
-    os::write_stderr("weft: the trace could not be written: " + ec.message() + "\n");
+  if (const auto ec = stop_session()) say("weft: the trace could not be written: %s\n", reason(ec));
 }
 
 void prepare_process() {
@@ -309,7 +322,9 @@ std::error_code write_snapshot(const char* path) {
   // acquire: what start_session wrote before
   if (words.kind.load(std::memory_order_acquire) != session_kind::flight)
     return std::make_error_code(std::errc::operation_not_permitted);
-  static trace_file& file = *new trace_file;  // under the lock
+  // under the lock; needs no memory, which may be why somebody wants a snapshot
+  alignas(trace_file) static std::byte place[sizeof(trace_file)];
+  static trace_file& file = *::new (static_cast<void*>(place)) trace_file;
   if (const int error = file.open(path)) return {error, std::generic_category()};
   file.header(flag_flight);
   const std::uint64_t number = begin_generation();

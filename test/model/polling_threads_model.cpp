@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// test/model/polling_threads_model.cpp - net/polling_threads.hpp: plain threads that wait in poll(2)
-// against who closes their socket. The kernel is the eventfd's count. Nothing else wakes: a thread
-// that nobody tells is a deadlock.
+// test/model/polling_threads_model.cpp - net/polling_threads.hpp: plain threads in poll(2) against
+// who closes their socket. The kernel is the eventfd's count. Nothing else wakes: a thread that
+// nobody tells is a deadlock.
 #include "net/polling_threads.hpp"
 
 #include <doctest/doctest.h>
