@@ -20,6 +20,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -47,7 +48,8 @@ class chat_room {
   }
   void leave(int number) {
     const std::lock_guard guard(lock_);
-    members_.erase(number);
+    if (const auto gone = members_.extract(number))
+      gone.mapped()->queue.close();  // its writer ends
   }
   void say(int from, std::string text) {
     const line said = std::make_shared<const std::string>(std::move(text));
@@ -70,6 +72,12 @@ class chat_room {
   int last_ = 0;
 };
 
+struct place {  // whatever ends it, nobody waits for the member any more
+  ~place() { room.leave(number); }
+  chat_room& room;
+  const int number;
+};
+
 void write_queue(member& m, std::chrono::milliseconds patience) {
   std::error_code ec;
   for (const line& text : m.queue) {
@@ -79,6 +87,19 @@ void write_queue(member& m, std::chrono::milliseconds patience) {
   }
   m.queue.close();  // nobody waits for room in it any more
   m.stream.close();
+}
+
+// Control characters, which a terminal would obey, become "?". Left out, they could make others out
+// of what is around them.
+std::string harmless(std::string text) {
+  if (text.ends_with('\r')) text.pop_back();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto rest = std::string_view(text).substr(i);
+    const bool c1 = rest >= "\xc2\x80" && rest < "\xc2\xa0";  // U+0080 to U+009F in UTF-8
+    if (c1 || (rest < " " && rest[0] != '\t') || rest[0] == '\x7f')
+      text.replace(i, c1 ? 2 : 1, "?");
+  }
+  return text;
 }
 
 void read_lines(chat_room& room, int number, weft::net::tcp_stream& stream) {
@@ -91,7 +112,7 @@ void read_lines(chat_room& room, int number, weft::net::tcp_stream& stream) {
     begun.append(buffer.data(), n);
     std::size_t begin = 0;
     for (std::size_t end; (end = begun.find('\n', begin)) != begun.npos; begin = end + 1)
-      room.say(number, fmt::format("{}: {}\n", number, begun.substr(begin, end - begin)));
+      room.say(number, fmt::format("{}: {}\n", number, harmless(begun.substr(begin, end - begin))));
     begun.erase(0, begin);
     if (begun.size() > longest_line) return;
   }
@@ -115,14 +136,15 @@ int main(int argc, char** argv) {
   return examples::run_server("chat", server, [&](weft::net::tcp_stream s, std::stop_token) {
     s.set_keep_alive(weft::net::keep_alive{});
     const auto me = std::make_shared<member>(std::move(s));
-    const int number = room.enter(me);
     weft::scope writer;
     writer.spawn([&] { write_queue(*me, patience); });
-    room.say(number, fmt::format("{} has come\n", number));
-    me->queue.send(std::make_shared<const std::string>(fmt::format("you are {}\n", number)));
-    read_lines(room, number, me->stream);
-    room.leave(number);
-    me->queue.close();
+    const int number = room.enter(me);
+    {
+      const place mine{room, number};
+      room.say(number, fmt::format("{} has come\n", number));
+      me->queue.send(std::make_shared<const std::string>(fmt::format("you are {}\n", number)));
+      read_lines(room, number, me->stream);
+    }
     room.say(number, fmt::format("{} has gone\n", number));
   });
 }

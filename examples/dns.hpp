@@ -20,11 +20,22 @@ inline std::string lower(std::string name) {
 
 inline constexpr std::size_t largest = 4096;
 
+/// Where the first question of a message ends: after its name, type and class. 0: not within the
+/// message, or the name is compressed. libresolv accepts that, but there is no name before it.
+inline std::size_t end_of_question(const message& m) {
+  std::size_t at = NS_HFIXEDSZ;
+  for (; at < m.size() && m[at] != 0; at += m[at] + 1u)
+    if (m[at] > NS_MAXLABEL) return 0;
+  at += 1 + NS_QFIXEDSZ;
+  return at <= m.size() ? at : 0;
+}
+
 /// The one question of a query; not valid if there is none or more than one.
 struct question {
   bool valid = false;
   std::string name;
   int type = 0;
+  std::size_t end = 0;  // in the message
 
   explicit question(const message& m) {
     ns_msg parsed;
@@ -34,7 +45,8 @@ struct question {
       return;
     name = lower(ns_rr_name(record));  // "WeFt.LAN" is "weft.lan", and some resolvers mix them
     type = ns_rr_type(record);
-    valid = true;
+    end = end_of_question(m);
+    valid = end != 0;
   }
   [[nodiscard]] bool is(const question& other) const {
     return valid && other.valid && type == other.type && name == other.name;
@@ -44,10 +56,8 @@ struct question {
 inline bool is_response(const message& m) { return m.size() >= NS_HFIXEDSZ && (m[2] & 0x80) != 0; }
 
 /// A response without records. What follows the question in the query (EDNS) is left out.
-inline message make_response(const message& query, int code) {
-  std::size_t end = NS_HFIXEDSZ;
-  while (query[end] != 0) end += query[end] + 1u;  // the name, whose form libresolv has checked
-  message m(query.begin(), query.begin() + static_cast<std::ptrdiff_t>(end + 5));
+inline message make_response(const message& query, const question& q, int code) {
+  message m(query.begin(), query.begin() + static_cast<std::ptrdiff_t>(q.end));
   m[2] = static_cast<unsigned char>((m[2] & 0x79) | 0x80);  // a response; the opcode as it was
   m[3] = static_cast<unsigned char>(0x80 | code);           // recursion is available
   for (std::size_t i = 6; i < NS_HFIXEDSZ; ++i) m[i] = 0;   // no records yet
@@ -57,7 +67,7 @@ inline message make_response(const message& query, int code) {
 /// An authoritative response: the IPv4 address, or no record if another type was asked for.
 inline message address_response(const message& query, const question& q,
                                 const std::string& address) {
-  message m = make_response(query, ns_r_noerror);
+  message m = make_response(query, q, ns_r_noerror);
   m[2] |= 0x04;  // authoritative
   if (q.type != ns_t_a) return m;
   m[7] = 1;

@@ -7,9 +7,11 @@
 //
 // http_parser (Node's former parser, in Debian) decides what is HTTP. Requests may come in pieces
 // or many at once; answers gather until no whole request is left. One that is refused, too large or
-// too slow is answered so (400, 408, 413, 431), and the connection is closed.
+// too slow is answered so (400, 408, 413, 431), and the connection is closed. A client that asks
+// whether to send its body (Expect: 100-continue) is told so.
 #include <fmt/format.h>
 #include <http_parser.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <array>
@@ -89,6 +91,13 @@ class connection {
 
  private:
   enum class state { busy, idle, draining };
+  struct headers {  // what we read of them ourselves
+    std::string name, expect;
+    bool in_value = false;
+    bool asks = false;  // whether to send the body
+    int hosts = 0;
+    int refused = 400;  // by the callbacks below: with which status
+  };
   struct drain {  // a client that sends nothing is not waited for
     connection* c;
     void operator()() const noexcept {
@@ -98,6 +107,7 @@ class connection {
     }
   };
   static connection& self(http_parser* p) { return *static_cast<connection*>(p->data); }
+  static bool same(const std::string& a, const char* b) { return ::strcasecmp(a.c_str(), b) == 0; }
   static std::chrono::steady_clock::time_point now() { return std::chrono::steady_clock::now(); }
 
   static const http_parser_settings& callbacks() {
@@ -108,8 +118,25 @@ class connection {
         self(p).request_.target.append(at, size);
         return 0;
       };
+      s.on_header_field = [](http_parser* p, const char* at, std::size_t size) noexcept {
+        headers& h = self(p).headers_;
+        if (std::exchange(h.in_value, false)) h.name.clear();
+        h.name.append(at, size);
+        return 0;
+      };
+      s.on_header_value = [](http_parser* p, const char* at, std::size_t size) noexcept {
+        headers& h = self(p).headers_;
+        if (!std::exchange(h.in_value, true) && same(h.name, "host")) ++h.hosts;
+        if (same(h.name, "expect")) h.expect.append(at, size);
+        return 0;
+      };
       s.on_headers_complete = [](http_parser* p) noexcept {
+        headers& h = self(p).headers_;
         p->upgrade = 0;  // declined: it is answered as HTTP/1.1
+        const bool is_1_0 = p->http_major == 0 || (p->http_major == 1 && p->http_minor == 0);
+        if (h.hosts > 1 || (h.hosts == 0 && !is_1_0)) return -1;
+        h.asks = !is_1_0 && same(h.expect, "100-continue");
+        h.refused = 413;
         const bool length_is_known = p->content_length != ~std::uint64_t{0};
         return length_is_known && p->content_length > self(p).limits_.body ? -1 : 0;
       };
@@ -130,7 +157,11 @@ class connection {
   }
 
   void fill() {
-    if (!flush()) return;
+    if (!output_.empty()) {
+      if (!flush()) return;
+      began_ = now();  // the time to take answers is no part of a request's
+    }
+    if (midway_ && now() >= began_ + limits_.request) return refuse(408);  // however much comes
     state expected = state::busy;
     if (!midway_ && !state_.compare_exchange_strong(expected, state::idle)) {
       last_ = true;
@@ -152,6 +183,7 @@ class connection {
     if (!std::exchange(midway_, true)) {
       began_ = now();
       request_ = {};
+      headers_ = {};
     }
     in_.remove_prefix(::http_parser_execute(&parser_, &callbacks(), in_.data(), in_.size()));
     const http_errno error = HTTP_PARSER_ERRNO(&parser_);
@@ -160,11 +192,13 @@ class connection {
       request_.method = static_cast<http_method>(parser_.method);
       midway_ = false;
     } else if (error == HPE_CB_headers_complete || error == HPE_CB_body) {
-      refuse(413);
+      refuse(headers_.refused);
     } else if (error == HPE_HEADER_OVERFLOW || parser_.nread > limits_.head) {
       refuse(431);
     } else if (error != HPE_OK) {
       refuse(400);
+    } else if (std::exchange(headers_.asks, false)) {  // and its body is not all here
+      output_ += "HTTP/1.1 100 Continue\r\n\r\n";
     }
     return error == HPE_PAUSED;
   }
@@ -187,6 +221,7 @@ class connection {
   std::stop_token draining_;
   http_parser parser_{};
   request request_;
+  headers headers_;
   std::array<char, 8192> buffer_;
   std::string_view in_;  // of the buffer: not parsed yet
   std::string output_;

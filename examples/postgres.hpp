@@ -17,6 +17,22 @@ struct releaser {
 using result = std::unique_ptr<PGresult, releaser<&::PQclear>>;
 using connection = std::unique_ptr<PGconn, releaser<&::PQfinish>>;
 
+/// False: the connection failed, or an answer is not there in time.
+inline bool wait_for_answer(PGconn* c, const weft::io::descriptor& socket,
+                            std::chrono::steady_clock::time_point end) {
+  for (int unsent; (unsent = ::PQflush(c)) != 0 || ::PQisBusy(c) != 0;) {
+    if (unsent < 0) return false;
+    bool in_time = true;
+    if (unsent > 0)  // what comes meanwhile must be read, or the server waits for us, too
+      weft::select(weft::on_readable(socket, [] {}), weft::on_writable(socket, [] {}),
+                   weft::on_deadline(end, [&] { in_time = false; }));
+    else
+      in_time = socket.wait_readable_until(end);
+    if (!in_time || ::PQconsumeInput(c) == 0) return false;
+  }
+  return true;
+}
+
 /// Asks by a prepared statement of one parameter, on a connection that is set non-blocking and
 /// whose socket `socket` watches. Null: the connection failed, or there was no answer for so long;
 /// it is of no use any more then.
@@ -24,19 +40,16 @@ inline PGresult* ask_and_wait(PGconn* c, const weft::io::descriptor& socket, con
                               const char* const* values, std::chrono::milliseconds time) {
   const auto end = std::chrono::steady_clock::now() + time;
   if (::PQsendQueryPrepared(c, statement, 1, values, nullptr, nullptr, 0) == 0) return nullptr;
-  for (int unsent; (unsent = ::PQflush(c)) != 0 || ::PQisBusy(c) != 0;) {
-    if (unsent < 0) return nullptr;
-    bool in_time = true;
-    if (unsent > 0)  // what comes meanwhile must be read, or the server waits for us, too
-      weft::select(weft::on_readable(socket, [] {}), weft::on_writable(socket, [] {}),
-                   weft::on_deadline(end, [&] { in_time = false; }));
+  result first;
+  while (wait_for_answer(c, socket, end)) {  // each time: PQgetResult waits itself if it must
+    PGresult* const next = ::PQgetResult(c);
+    if (next == nullptr) return first.release();
+    if (first == nullptr)
+      first.reset(next);
     else
-      in_time = socket.wait_readable_until(end);
-    if (!in_time || ::PQconsumeInput(c) == 0) return nullptr;
+      ::PQclear(next);  // one statement, one result
   }
-  PGresult* const first = ::PQgetResult(c);
-  while (PGresult* more = ::PQgetResult(c)) ::PQclear(more);  // none, but libpq wants to be asked
-  return first;
+  return nullptr;
 }
 
 }  // namespace postgres

@@ -95,7 +95,7 @@ class name_server {
         }
       } catch (const std::system_error&) {  // no answer in time, nobody there, no descriptor left
       }
-    return dns::make_response(query, ns_r_servfail);
+    return dns::make_response(query, q, ns_r_servfail);
   }
 
   std::map<std::string, std::string> names_;

@@ -10,7 +10,7 @@ with Server(sys.argv[1], "--patience-ms", 3000) as server:
 
     def enter():
         client = server.connect()
-        lines = client.makefile("r")
+        lines = client.makefile("r", encoding="utf-8", errors="surrogateescape", newline="\n")
         while not (line := lines.readline()).startswith("you are "):
             assert line, "chat hung up before it said who the client is"
         return client, lines
@@ -24,6 +24,13 @@ with Server(sys.argv[1], "--patience-ms", 3000) as server:
     assert to_bob.readline() == "1: how are you?\n"
     bob.sendall(b"well\n")
     assert from_ann.readline() == "2: well\n"
+
+    # control characters do not pass, and what is around one makes no other; other UTF-8 does
+    ann.sendall(
+        b"\x1b[31m \0\x07\t\x7f. caf\xc3\xa9 \xe2\x82\xac\xc2\xa0 \xc2\x9b31m \xc2\x01\x9b\r\n"
+    )
+    said = to_bob.readline().encode("utf-8", "surrogateescape")
+    assert said == b"1: ?[31m ??\t?. caf\xc3\xa9 \xe2\x82\xac\xc2\xa0 ?31m \xc2?\x9b\n", said
 
     # one that never reads, among others that talk more than its queue and its socket hold
     deaf, _ = enter()

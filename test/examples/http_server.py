@@ -4,6 +4,7 @@
 
 import os
 import re
+import select
 import signal
 import sys
 import tempfile
@@ -99,6 +100,47 @@ with tempfile.TemporaryDirectory() as folder:
             )
             assert status_of(client) == b"HTTP/1.1 413 Payload Too Large"
 
+        # one Host, or none in HTTP/1.0
+        for head, status in (
+            (b"GET / HTTP/1.1\r\n", b"400 Bad Request"),
+            (b"GET / HTTP/1.1\r\nHost: a\r\nHOST: b\r\n", b"400 Bad Request"),
+            (b"GET / HTTP/1.1\r\nX-Host: a\r\n", b"400 Bad Request"),
+            (b"GET / HTTP/1.1\r\nhost:\r\nConnection: close\r\n", b"200 OK"),
+            (b"GET / HTTP/1.0\r\n", b"200 OK"),
+        ):
+            with server.connect() as client:
+                client.sendall(head + b"\r\n")
+                assert status_of(client) == b"HTTP/1.1 " + status, head
+
+        # a client that asks before it sends a body is told to; one that did not wait is not
+        CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+        asks = b"Host: h\r\nExpect: 100-Continue\r\nConnection: close\r\n"
+        for length, body in (
+            (b"Content-Length: 3\r\n\r\n", b"abc"),
+            (b"Transfer-Encoding: chunked\r\n\r\n", b"3\r\nabc\r\n0\r\n\r\n"),
+        ):
+            with server.connect() as client:
+                client.sendall(b"POST / HTTP/1.1\r\n" + asks + length)
+                assert read_exactly(client, len(CONTINUE)) == CONTINUE
+                client.sendall(body[:1])
+                time.sleep(0.01)  # once is enough
+                client.sendall(body[1:])
+                assert status_of(client) == b"HTTP/1.1 405 Method Not Allowed"
+            with server.connect() as client:
+                client.sendall(b"POST / HTTP/1.1\r\n" + asks + length + body)
+                assert status_of(client) == b"HTTP/1.1 405 Method Not Allowed"
+        for version, length, body, status in (
+            (b"1.0", b"3", b"abc", b"405 Method Not Allowed"),
+            (b"1.1", b"0", b"", b"405 Method Not Allowed"),
+            (b"1.1", b"99999999", b"", b"413 Payload Too Large"),
+        ):
+            with server.connect() as client:
+                head = b"POST / HTTP/" + version + b"\r\n" + asks
+                client.sendall(head + b"Content-Length: " + length + b"\r\n\r\n")
+                time.sleep(0.01)
+                client.sendall(body)
+                assert status_of(client) == b"HTTP/1.1 " + status, (version, length)
+
         # a reset in every state
         for begun in b"", GET[:9], GET, GET * 50, b"GET /files/big HTTP/1.1\r\nHost: h\r\n\r\n":
             for _ in range(20):
@@ -139,6 +181,31 @@ with Server(PROGRAM, "--request-ms", 100) as server:
                 assert False, "it was never dropped"
         except OSError:
             pass
+    CHUNKED = (
+        b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    with server.connect() as client:  # nor does a chunk at a time
+        client.sendall(CHUNKED)
+        while not select.select([client], [], [], 0.05)[0]:
+            client.sendall(b"1\r\na\r\n")
+        assert status_of(client) == b"HTTP/1.1 408 Request Timeout"
+with Server(PROGRAM, "--request-ms", 1) as server:  # nor what is always there when it reads
+    for _ in range(5):
+        server.process.send_signal(signal.SIGSTOP)
+        with server.connect() as client:
+
+            def send_all(to=client):
+                try:
+                    to.sendall(CHUNKED + b"1\r\na\r\n" * 600_000 + b"0\r\n\r\n")
+                except ConnectionError:
+                    pass
+
+            sender = threading.Thread(target=send_all)
+            sender.start()
+            time.sleep(0.1)  # until the kernel takes no more
+            server.process.send_signal(signal.SIGCONT)
+            assert status_of(client) == b"HTTP/1.1 408 Request Timeout"
+            sender.join()
 with Server(PROGRAM, "--answer-ms", 100) as server:
     with server.connect() as client:  # takes no answer
         try:
@@ -175,7 +242,7 @@ with Server(PROGRAM) as server:
     assert ANSWER.match(read_answer(busy))  # so the second is under way
     begun.sendall(GET + GET[:20])
     assert ANSWER.match(begun.recv(4096))
-    server.process.send_signal(signal.SIGTERM)
+    server.end()
     assert read_to_end(idle) == b""
     begun.sendall(GET[20:])
     for client in begun, busy:
@@ -200,10 +267,10 @@ for grace, again in (100, False), (3_600_000, True):
         with server.connect() as other:  # the first is under way, when this is answered
             other.sendall(GET)
             assert ANSWER.match(other.recv(4096))
-        server.process.send_signal(signal.SIGTERM)
+        server.end()
         while again and server.process.poll() is None:
             time.sleep(0.1)  # two that come at once are one
-            server.process.send_signal(signal.SIGTERM)
+            server.end()
         server.process.wait(60)
         client.close()
 
