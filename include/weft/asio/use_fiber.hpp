@@ -26,6 +26,7 @@
 #include <boost/system/system_error.hpp>
 #include <boost/version.hpp>
 #include <weft/asio/error.hpp>
+#include <weft/asio/results.hpp>
 #include <weft/event.hpp>
 #include <weft/recursive_mutex.hpp>
 #include <weft/this_fiber.hpp>
@@ -142,41 +143,6 @@ class use_fiber_t {
 inline constexpr use_fiber_t use_fiber;
 
 namespace asio::detail {
-
-template <class T>
-inline constexpr bool is_error =
-    std::is_same_v<T, boost::system::error_code> || std::is_same_v<T, std::error_code>;
-template <class T>
-inline constexpr bool is_failure = is_error<T> || std::is_same_v<T, std::exception_ptr>;
-
-template <class Tuple>
-struct without_failure {
-  using type = Tuple;
-  static constexpr std::size_t first = 0;
-};
-template <class T, class... Rest>
-  requires is_failure<T>
-struct without_failure<std::tuple<T, Rest...>> {
-  using type = std::tuple<Rest...>;
-  static constexpr std::size_t first = 1;
-};
-
-template <class... Rest>
-struct result_of_values {
-  using type = std::tuple<Rest...>;
-};
-template <class T>
-struct result_of_values<T> {
-  using type = T;
-};
-template <>
-struct result_of_values<> {
-  using type = void;
-};
-template <class Tuple>
-struct result_of;
-template <class... T>
-struct result_of<std::tuple<T...>> : result_of_values<T...> {};
 
 /// What an initiation has if Asio shall tell its executor: void if it has none.
 template <class Initiation>
