@@ -80,9 +80,9 @@ struct place {  // whatever ends it, nobody waits for the member any more
 
 void write_queue(member& m, std::chrono::milliseconds patience) {
   std::error_code ec;
-  for (const line& text : m.queue) {
+  while (const auto text = m.queue.receive(weft::this_fiber::stop_token())) {
     m.stream.set_write_deadline(std::chrono::steady_clock::now() + patience);
-    m.stream.write_all(std::as_bytes(std::span(*text)), ec);
+    m.stream.write_all(std::as_bytes(std::span(**text)), ec);
     if (ec) break;
   }
   m.queue.close();  // nobody waits for room in it any more

@@ -135,11 +135,14 @@ struct async_state final : future_state<T> {
       if (!this->is_ready()) async_drops_its_own_future();
       return true;
     }
-    if (worker.joinable()) try {
+    while (worker.joinable()) try {
         worker.join();
       } catch (const std::system_error& e) {
-        return e.code() != std::errc::no_such_process;
-      } catch (...) {  // it has told the state
+        if (e.code() == std::errc::no_such_process) return false;
+        this_fiber::yield();
+      } catch (
+          ...) {  // it has told the state; or it is a plain thread's first wait, without memory
+        this_fiber::yield();
       }
     return true;
   }

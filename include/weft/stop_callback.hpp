@@ -20,6 +20,7 @@
 #include <exception>
 #include <optional>
 #include <stop_token>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -87,12 +88,18 @@ class [[nodiscard]] stop_callback {
       waits_.detach();
       return;
     }
-    try {
-      waits_.join();
-    } catch (const std::exception&) {  // there was no stack to wait on, or its runtime has ended
-      if (stop_.stop_requested() && !is_taken_.exchange(true, std::memory_order_relaxed))
-        call(std::move(*function_));
-    }
+    while (waits_.joinable()) try {
+        waits_.join();
+        return;
+      } catch (const std::system_error& e) {
+        if (e.code() == std::errc::no_such_process) break;  // its runtime has ended
+        this_fiber::yield();  // a plain thread's first wait finds no memory
+      } catch (const std::exception&) {
+        this_fiber::yield();
+      }
+    // There was no stack to wait on, or nobody comes back.
+    if (stop_.stop_requested() && !is_taken_.exchange(true, std::memory_order_relaxed))
+      call(std::move(*function_));
   }
   stop_callback(const stop_callback&) = delete;
   stop_callback& operator=(const stop_callback&) = delete;

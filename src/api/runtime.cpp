@@ -159,10 +159,9 @@ runtime::runtime(const options& o) {
 
 runtime::~runtime() {
   if (detail::is_forked_child()) return;  // exit() runs this, too; there is no thread to wait for
-  // By a hook, that exits as a rule: its thread is in the runtime still.
-  const bool in_hook = scheduler_->watch().is_service_thread();
-  // The runtime that stragglers may still refer to is kept: tickets that others hold lead to it.
-  if (scheduler_->shutdown() == 0 && !in_hook)
+  // The runtime that stragglers may still refer to is kept: tickets that others hold lead to it. So
+  // is one that a hook of its own has ended.
+  if (scheduler_->shutdown() == 0 && !scheduler_->watch().is_still_used())
     delete scheduler_;
   else
     scheduler_->keep_for_ever();

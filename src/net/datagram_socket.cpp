@@ -192,6 +192,7 @@ std::size_t datagram_socket<Endpoint>::send_batch_within(std::span<const outgoin
   wait_for_room<Endpoint> wait;
   while (done < batch.size() && !ec) {
     detail::yield_before_transfer();
+    if (use.closing()) return ec = failure(use, 0), done;
     const std::size_t wanted = std::min(batch.size() - done, messages.size());
     for (std::size_t i = 0; i < wanted; ++i) {
       const outgoing& o = batch[done + i];

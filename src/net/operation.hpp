@@ -18,7 +18,7 @@ namespace weft::detail {
 
 [[nodiscard]] inline bool would_block(ssize_t result) noexcept { return result == -EAGAIN; }
 
-/// What the kernel says of a socket that another fiber has just shut down is no news.
+/// What the kernel says of a socket that another fiber has just closed is no news.
 [[nodiscard]] inline std::error_code failure(const descriptor_use& use, ssize_t result) noexcept {
   if (use.closing()) return std::make_error_code(std::errc::operation_canceled);
   return {static_cast<int>(-result), std::generic_category()};

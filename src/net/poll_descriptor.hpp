@@ -38,20 +38,22 @@ class netpoller;
 class scheduler;
 struct poll_descriptor;
 
-/// An eventfd of a plain thread, made when it first waits.
+/// An eventfd of a plain thread, made when it first waits, closed with the thread. No object with a
+/// destructor: that of another thread-local may wait once more, and then it is made again.
 class poll_wake_event {
  public:
   constexpr poll_wake_event() noexcept = default;
   poll_wake_event(const poll_wake_event&) = delete;
   poll_wake_event& operator=(const poll_wake_event&) = delete;
-  ~poll_wake_event();
   void open() noexcept;
-  void announce() noexcept;
-  void empty() noexcept;
+  void announce() noexcept;                                      // under the list's lock
+  void empty() noexcept;                                         // behind it
   [[nodiscard]] int number() const noexcept { return number_; }  // -1: there was none to be had
 
  private:
+  static void close(void* mine) noexcept;
   int number_ = -1;
+  bool announced_ = false;
 };
 using polling_threads =
     basic_polling_threads<base::real_sync, base::futex_lock, poll_descriptor, poll_wake_event>;
@@ -63,7 +65,7 @@ struct extra_waiter : base::list_hook<> {
 };
 
 // What the number is, and so how it is registered and what happens to it in the end.
-//   socket    weft's: shut down to end a plain thread's poll(2), closed; registered once,
+//   socket    weft's: closed in the end; registered once,
 //             edge-triggered
 //   owned     any other, closed in the end; registered once, armed by each wait
 //   borrowed  the same, given back unclosed                     (foreign_descriptor.hpp)

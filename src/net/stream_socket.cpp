@@ -121,6 +121,7 @@ std::size_t stream_socket::send_file_within(int file, std::uint64_t offset, std:
   std::size_t done = 0;
   while (done < count) {
     detail::yield_before_transfer();
+    if (use.closing()) return ec = failure(use, 0), done;
     const poll_word::edge_count seen = use->word.edges();
     const ssize_t n = send_chunk(use.number(), file, offset, std::min(count - done, chunk));
     if (n == 0) break;  // the file's end

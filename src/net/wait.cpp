@@ -7,6 +7,7 @@
 #include <stop_token>
 #include <utility>
 
+#include <cxxabi.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -21,21 +22,27 @@
 #include "sched/scheduler.hpp"
 #include "sched/worker.hpp"
 
+extern "C" void* __dso_handle;
+
 namespace weft::detail {
 
 constinit polling_threads threads_in_poll{};
 
-poll_wake_event::~poll_wake_event() {
-  if (number_ >= 0) ::close(std::exchange(number_, -1));
+void poll_wake_event::close(void* mine) noexcept {
+  ::close(std::exchange(static_cast<poll_wake_event*>(mine)->number_, -1));
 }
 void poll_wake_event::open() noexcept {
-  if (number_ < 0) number_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (number_ >= 0) return;
+  number_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (number_ >= 0) abi::__cxa_thread_atexit(&close, this, &__dso_handle);
 }
 void poll_wake_event::announce() noexcept {
+  announced_ = true;
   const std::uint64_t one = 1;
   static_cast<void>(::write(number_, &one, sizeof one));  // cannot be full
 }
 void poll_wake_event::empty() noexcept {
+  if (!std::exchange(announced_, false)) return;
   std::uint64_t count = 0;
   static_cast<void>(::read(number_, &count, sizeof count));
 }
@@ -85,7 +92,8 @@ std::error_code wait_on_thread(poll_descriptor& d, direction dir,
     const std::int64_t ns = std::max<std::int64_t>(until - os::now_ns(), 0);
     left = {ns / second, ns % second};
   }
-  const int n = ::ppoll(p, std::size(p), limited ? &left : nullptr, nullptr);
+  // RLIMIT_NOFILE limits what poll(2) takes, too.
+  const int n = ::ppoll(p, told.number() < 0 ? 1 : 2, limited ? &left : nullptr, nullptr);
   if (n == 0 && os::now_ns() >= deadline_ns) return timed_out();
   if (n >= 0) return {};
   const int error = os::error_number();

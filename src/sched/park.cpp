@@ -390,8 +390,8 @@ void scheduler::make_runnable(fiber_record& f) noexcept {
   }
   w = enter();
   if (w == nullptr) [[unlikely]] {
-    inject(f);
-    return;
+    trace_ready(nullptr, f, 0);
+    return inject(f);
   }
   make_runnable_inside(*w, f);
   leave(*w);

@@ -181,9 +181,10 @@ worker* scheduler::end_fiber(worker& w, fiber_record& f) noexcept {
     if (f.operations->drop_result != nullptr || f.error) [[unlikely]] {
       // Detached in this very moment: what is the user's runs outside weft, and still on this
       // stack.
+      const bool in_fiber = w.current != nullptr;
       leave(w);
       upper.dispose_result(f);
-      now = enter();
+      now = in_fiber ? enter() : enter_to_park();
     }
     release(now, f);
   }

@@ -15,8 +15,8 @@ class watcher {
   /// Of its threads, none is there any more.
   virtual void end() noexcept = 0;
   [[nodiscard]] virtual std::size_t threads() const noexcept = 0;
-  /// The caller is the service thread, in a hook.
-  [[nodiscard]] virtual bool is_service_thread() const noexcept = 0;
+  /// After the end: one of its threads is in a hook that ended the runtime, and comes back.
+  [[nodiscard]] virtual bool is_still_used() const noexcept = 0;
 };
 
 }  // namespace weft::detail

@@ -213,15 +213,13 @@ class readiness_set {
 
 // Inside weft, until this dies: see channel_guard::unlock_to_park.
 struct inside_weft {
-  inside_weft() noexcept : on_worker_(enter() != nullptr) {}
+  inside_weft() = default;
   inside_weft(const inside_weft&) = delete;
   inside_weft& operator=(const inside_weft&) = delete;
   ~inside_weft() {
-    if (on_worker_) leave(*this_worker());
+    if (on_worker) leave(*this_worker());
   }
-
- private:
-  const bool on_worker_;  // whichever
+  const bool on_worker = enter() != nullptr;  // whichever
 };
 
 // Queues the waiters that the select has claimed, however the block is left [CHAN-6]. Inside weft;
@@ -230,7 +228,10 @@ struct claims : claimed_list {
   claims() = default;
   claims(const claims&) = delete;
   claims& operator=(const claims&) = delete;
-  ~claims() { flush(this_worker()); }
+  ~claims() {
+    worker* const w = this_worker();
+    flush(w != nullptr && w->gate.inside() ? w : nullptr);
+  }
 };
 
 // Step 4 for one case that is no channel. False: it is ready.

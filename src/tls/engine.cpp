@@ -177,7 +177,12 @@ std::size_t read_some(engine_state& s, transport& below, std::span<std::byte> bu
     if (many) {
       if (!lock_within(s.writing, limit, s.read_deadline, ec)) return 0;
       const held writing(s.writing, std::adopt_lock);
-      flush(s, below, limit, ec);
+      wait_limit within = limit;
+      if (below.has_limits())
+        within.deadline =
+            std::min(limit.deadline,
+                     weft::detail::steady_at(s.read_deadline.load(std::memory_order_relaxed)));
+      flush(s, below, within, ec);
       if (ec) return 0;
     } else if (answers)  // to a message that was no data; who holds `writing` does it, if anybody
       if (const held writing(s.writing, std::try_to_lock); writing) send_alert(s, below, limit);

@@ -46,7 +46,7 @@ void runtime_watch::end() noexcept {
   trimmer_.end();
 }
 
-bool runtime_watch::is_service_thread() const noexcept { return service_.is_this_thread(); }
+bool runtime_watch::is_still_used() const noexcept { return service_.has_left_itself(); }
 
 std::size_t runtime_watch::threads() const noexcept {
   return (monitor_.is_there() ? 1 : 0) + (service_.is_there() ? 1 : 0);

@@ -31,7 +31,7 @@ class runtime_watch final : public watcher {
   void start() override;
   void end() noexcept override;
   [[nodiscard]] std::size_t threads() const noexcept override;
-  [[nodiscard]] bool is_service_thread() const noexcept override;
+  [[nodiscard]] bool is_still_used() const noexcept override;
 
   /// What it has counted.
   void add_to(runtime_metrics& m) const noexcept;

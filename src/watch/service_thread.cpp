@@ -42,10 +42,12 @@ bool service_thread::is_stuck(std::int64_t now) noexcept {
 void service_thread::end() noexcept {
   ends_.store(true, std::memory_order_release);
   wake();
-  if (is_this_thread())  // a hook exits, and a static runtime ends
+  if (is_this_thread()) {  // a hook shuts the runtime down, or exits, and a static one ends
+    has_left_itself_.store(true, std::memory_order_release);
     thread_.detach();
-  else if (thread_.joinable())
+  } else if (thread_.joinable()) {
     thread_.join();
+  }
   give_word_back();
 }
 

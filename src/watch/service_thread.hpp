@@ -47,6 +47,10 @@ class service_thread {
   void start();  // throws std::system_error
   void end() noexcept;
   [[nodiscard]] bool is_there() const noexcept { return thread_.joinable(); }
+  /// It was ended by its own hook, from which it comes back still.
+  [[nodiscard]] bool has_left_itself() const noexcept {
+    return has_left_itself_.load(std::memory_order_acquire);
+  }
   [[nodiscard]] bool is_this_thread() const noexcept {
     return thread_.joinable() && thread_.get_id() == std::this_thread::get_id();
   }
@@ -74,6 +78,7 @@ class service_thread {
   std::atomic<pid_t> id_{0};  // relaxed: set before it is first at work
   os::thread_stat stat_;
   std::atomic<bool> ends_{false};
+  std::atomic<bool> has_left_itself_{false};
   std::thread thread_;
 };
 

@@ -85,3 +85,28 @@ TEST_CASE("the destructor of a second child's exception may use the scope") {
     CHECK(looks == 3);
   });
 }
+
+// The hook comes back to the service thread after the runtime was destroyed.
+TEST_CASE("a hook that shuts its runtime down is waited for by nobody, and returns") {
+  std::unique_ptr<weft::runtime> rt;
+  std::atomic<bool> told{false}, shut{false}, go_on{false}, returned{false};
+  weft::options o;
+  o.workers = 1;
+  o.stall_after = 20ms;
+  o.on_stall = [&](const weft::stall_report&) {
+    if (told.exchange(true)) return;
+    static_cast<void>(rt->shutdown());
+    shut = true;
+    until([&] { return go_on.load(); });
+    returned = true;
+  };
+  rt = std::make_unique<weft::runtime>(o);
+  auto f = rt->spawn([&] {
+    while (!told) std::this_thread::yield();
+  });
+  until([&] { return shut.load(); });
+  rt.reset();
+  go_on = true;
+  until([&] { return returned.load(); });
+  std::this_thread::sleep_for(20ms);  // it goes on in what must be there still
+}

@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -133,4 +134,28 @@ TEST_CASE("a close ends the waits of many plain threads; without a descriptor to
   here.close();
   for (auto& t : all) t.join();
   CHECK(ended == 8);
+}
+
+// The peer takes all there is, so nothing ever waits.
+TEST_CASE("a close ends a send_file that never has to wait") {
+  weft::run([] {
+    auto [here, peer] = net::unix_stream::pair();
+    const int file = ::memfd_create("long", MFD_CLOEXEC);
+    const std::uint64_t size = std::uint64_t{1} << 40;  // a hole
+    REQUIRE(::ftruncate(file, static_cast<off_t>(size)) == 0);
+    std::atomic<std::uint64_t> got{0};
+    auto takes = weft::spawn([&] {
+      std::vector<std::byte> buffer(1 << 20);
+      std::error_code ec;
+      while (const std::size_t n = peer.read_some(buffer, ec)) got += n;
+    });
+    std::error_code ec;
+    auto sends = weft::spawn([&] { return here.send_file(file, 0, size, ec); });
+    until([&] { return got > 0; });
+    here.close();
+    CHECK(sends.join() < size);
+    CHECK(ec == std::errc::operation_canceled);
+    takes.join();
+    ::close(file);
+  });
 }
