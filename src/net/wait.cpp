@@ -29,22 +29,22 @@ namespace weft::detail {
 constinit polling_threads threads_in_poll{};
 
 void poll_wake_event::close(void* mine) noexcept {
-  ::close(std::exchange(static_cast<poll_wake_event*>(mine)->number_, -1));
+  ::close(std::exchange(static_cast<poll_wake_event*>(mine)->after_, 0) - 1);
 }
 void poll_wake_event::open() noexcept {
-  if (number_ >= 0) return;
-  number_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (number_ >= 0) abi::__cxa_thread_atexit(&close, this, &__dso_handle);
+  if (after_ > 0) return;
+  after_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) + 1;
+  if (after_ > 0) abi::__cxa_thread_atexit(&close, this, &__dso_handle);
 }
 void poll_wake_event::announce() noexcept {
   announced_ = true;
   const std::uint64_t one = 1;
-  static_cast<void>(::write(number_, &one, sizeof one));  // cannot be full
+  static_cast<void>(::write(number(), &one, sizeof one));  // cannot be full
 }
 void poll_wake_event::empty() noexcept {
   if (!std::exchange(announced_, false)) return;
   std::uint64_t count = 0;
-  static_cast<void>(::read(number_, &count, sizeof count));
+  static_cast<void>(::read(number(), &count, sizeof count));
 }
 
 namespace {
