@@ -235,7 +235,8 @@ void world::watch(choices& pick) {
 /// Who waits hears of the close.
 void world::close_meanwhile(choices& pick) {
   auto event = weft::io::descriptor::adopt(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  auto [here, there] = weft::net::unix_stream::pair();
+  auto pair = weft::net::unix_stream::pair();
+  weft::net::unix_stream& here = pair.first;
   weft::scope all;
   for (std::uint64_t i = pick.below(4); i > 0; --i) {
     all.spawn([&] {

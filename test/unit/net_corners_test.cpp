@@ -76,7 +76,6 @@ bool has_ipv6() {
 void connect_to_itself(const char* any, const char* loopback) {
   const endpoint own = free_port(loopback);
   for (const std::string to : {loopback, any}) {
-    CAPTURE(to);
     before_connect = [own](int s) {
       sockaddr_storage at;
       const auto size = static_cast<socklen_t>(own.to_native(at));

@@ -83,7 +83,8 @@ TEST_CASE(
 
 TEST_CASE("a connection that is closed while somebody reads goes on for its other owner") {
   on_either([](auto start) {
-    auto [here, peer] = net::unix_stream::pair();
+    auto both = net::unix_stream::pair();
+    auto &here = both.first, &peer = both.second;
     auto there = net::unix_stream::adopt(::dup(here.native_handle()));
     std::array<char, 5> text{};
     std::error_code ec;
@@ -99,7 +100,8 @@ TEST_CASE("a connection that is closed while somebody reads goes on for its othe
 }
 
 TEST_CASE("a number that is released while a plain thread waits") {
-  auto [here, peer] = net::unix_stream::pair();
+  auto both = net::unix_stream::pair();
+  auto &here = both.first, &peer = both.second;
   std::error_code ec;
   std::thread reads([&] {
     std::array<char, 5> text{};
@@ -139,7 +141,8 @@ TEST_CASE("a close ends the waits of many plain threads; without a descriptor to
 // The peer takes all there is, so nothing ever waits.
 TEST_CASE("a close ends a send_file that never has to wait") {
   weft::run([] {
-    auto [here, peer] = net::unix_stream::pair();
+    auto both = net::unix_stream::pair();
+    auto &here = both.first, &peer = both.second;
     const int file = ::memfd_create("long", MFD_CLOEXEC);
     const std::uint64_t size = std::uint64_t{1} << 40;  // a hole
     REQUIRE(::ftruncate(file, static_cast<off_t>(size)) == 0);
