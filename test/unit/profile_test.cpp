@@ -146,11 +146,11 @@ TEST_CASE("two fibers that burn three parts and one get three parts and one, wit
     CHECK(part("heavy") > part(R"(light:\x0d\xffer)"));
     return;
   }
-  CHECK(part("heavy") > 0.5);
-  CHECK(part("heavy") < 0.92);
-  CHECK(part(R"(light:\x0d\xffer)") > 0.06);
-  CHECK(part(R"(light:\x0d\xffer)") < 0.45);
-  CHECK(part("heavy") + part(R"(light:\x0d\xffer)") > 0.8);
+  // On a busy machine more of the CPU time is the switches' and the monitor's.
+  const double both = part("heavy") + part(R"(light:\x0d\xffer)");
+  CHECK(both > 0.5);
+  CHECK(part("heavy") / both > 0.5);
+  CHECK(part("heavy") / both < 0.94);
   // ASan's own functions, which are much of a yield there, have no frame pointers.
   if (WEFT_ASAN != 0) return;
   CHECK(f.with_entry > (f.of_fiber["heavy"] + f.of_fiber[R"(light:\x0d\xffer)"]) * 9 / 10);
