@@ -146,8 +146,8 @@ struct async_state final : future_state<T> {
       } catch (const std::system_error& e) {
         if (e.code() == std::errc::no_such_process) return false;
         this_fiber::yield();
-      } catch (
-          ...) {  // it has told the state; or it is a plain thread's first wait, without memory
+      } catch (...) {
+        // It has told the state; or it is a plain thread's first wait, without memory.
         this_fiber::yield();
       }
     return true;

@@ -109,8 +109,8 @@ class [[nodiscard]] stop_callback {
 
   std::stop_token stop_;
   std::optional<F> function_;
-  std::atomic<bool> is_taken_{
-      false};  // by who calls it; relaxed: the other one does not look at it
+  // By who calls it; relaxed: the other one does not look at it.
+  std::atomic<bool> is_taken_{false};
   event taken_back_;
   fiber<void> waits_;
 };

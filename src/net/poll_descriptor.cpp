@@ -213,7 +213,8 @@ void close_number(poll_descriptor& d) noexcept {
 void wake_all_closed(poll_descriptor& d, std::uint32_t uses) noexcept {
   for (const direction dir : {direction::read, direction::write})
     if (const auto t = d.word.close(dir)) wake(ticket{t});
-  deliver(d, event_kind::irregular, false, false, {});                    // the extra waiters
+  // the extra waiters
+  deliver(d, event_kind::irregular, false, false, {});
   if ((uses & poll_descriptor::count_mask) > 1) threads_in_poll.tell(d);  // [POLL-7]
 }
 

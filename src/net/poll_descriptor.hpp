@@ -46,8 +46,9 @@ class poll_wake_event {
   poll_wake_event(const poll_wake_event&) = delete;
   poll_wake_event& operator=(const poll_wake_event&) = delete;
   void open() noexcept;
-  void announce() noexcept;                                         // under the list's lock
-  void empty() noexcept;                                            // behind it
+  // Under the list's lock; and when out of the list.
+  void announce() noexcept;
+  void empty() noexcept;
   [[nodiscard]] int number() const noexcept { return after_ - 1; }  // -1: there was none to be had
 
  private:
@@ -67,8 +68,7 @@ struct extra_waiter : base::list_hook<> {
 };
 
 // What the number is, and so how it is registered and what happens to it in the end.
-//   socket    weft's: closed in the end; registered once,
-//             edge-triggered
+//   socket    weft's: closed in the end; registered once, edge-triggered
 //   owned     any other, closed in the end; registered once, armed by each wait
 //   borrowed  the same, given back unclosed                     (foreign_descriptor.hpp)
 enum class descriptor_kind : std::uint8_t { socket, owned, borrowed };
