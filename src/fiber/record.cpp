@@ -41,14 +41,15 @@ class chain_list {
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
   [[nodiscard]] std::size_t records() const noexcept { return records_; }
   void push(const record_chain& c) noexcept {
-    c.first->context = first_;
+    c.first->set_context(first_);
     c.first->ready_ns = static_cast<std::int64_t>(c.count);
     first_ = c.first;
     records_ += c.count;
   }
   [[nodiscard]] record_chain pop() noexcept {  // not empty
     fiber_record* const r = first_;
-    first_ = static_cast<fiber_record*>(std::exchange(r->context, nullptr));
+    first_ = static_cast<fiber_record*>(r->context);
+    r->set_context(nullptr);
     records_ -= static_cast<std::size_t>(r->ready_ns);
     return {r, static_cast<std::size_t>(r->ready_ns)};
   }

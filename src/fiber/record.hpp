@@ -135,6 +135,15 @@ struct alignas(base::cache_line) fiber_record : task {
   void clear(flag f) noexcept {
     flags.store(flags.load(std::memory_order_relaxed) & ~f, std::memory_order_relaxed);
   }
+  // The owner writes `context` by set_context and reads it as it is; a processor that prefetches
+  // reads one that may be another's by now.
+  void set_context(void* at) noexcept {
+    std::atomic_ref<void*>(context).store(at, std::memory_order_relaxed);
+  }
+  [[nodiscard]] const std::byte* context_hint() noexcept {
+    return static_cast<const std::byte*>(
+        std::atomic_ref<void*>(context).load(std::memory_order_relaxed));
+  }
   /// The lines that waiting and going on touch.
   void prefetch() const noexcept {
     __builtin_prefetch(&word, 1);

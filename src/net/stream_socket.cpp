@@ -62,6 +62,9 @@ std::size_t stream_socket::read_within(const mutable_buffers& to, std::size_t sk
     if (why && !known_empty) return ec = why, 0;
     // What has come may be on its way through the poller still: a look before giving up.
     ended = why;
+    // They come while the kernel works; what follows the call needs them.
+    __builtin_prefetch(this);
+    __builtin_prefetch(to.front().data(), 1);
     use->drained_at.store(poll_word::unknown, std::memory_order_relaxed);
   }
 }

@@ -13,7 +13,8 @@
 // with release and loaded by thieves with acquire. `take` is ours. Only the owner moves `bottom`,
 // so it knows what is below and may move `top` over several entries with one CAS. The run it has
 // claimed that way, [claim_, claim_end_), is its own and costs one plain load per entry. A claim is
-// at most half of the entries, rounded up, so thieves find the rest unless there is only one.
+// at most half of the entries, rounded up, so thieves find the rest unless there is only one; and
+// fewer where steps are long (limit_claims).
 //
 // A pop and a steal each need a full fence between their two accesses. Fork-join pops at every join
 // and is stolen from once in a thousand, so the owner's fence is asymmetric: a thief announces
@@ -99,15 +100,11 @@ class deque {
     return rings_->slot(at).load(std::memory_order_relaxed);
   }
 
-  // The entry that the next take returns, if it is claimed already: no other thread has it.
-  T peek() const {
-    if (claim_ == claim_end_) return T{};
-    return rings_->slot(claim_).load(std::memory_order_relaxed);
-  }
-  // The one after it, unless a thief comes first: to prefetch, nothing else.
+  // The entry that the next take returns, and the one after it. A thief may have one that is not
+  // claimed: to prefetch, nothing else.
+  T peek() const { return peek_at(claimed() > 0 ? claim_ : first_unclaimed()); }
   T peek_further() const {
-    if (bottom_.load(std::memory_order_relaxed) - claim_ <= 1) return T{};
-    return rings_->slot(claim_ + 1).load(std::memory_order_relaxed);
+    return peek_at(claimed() > 1 ? claim_ + 1 : first_unclaimed() + 1 - claimed());
   }
 
   // If the last take has begun a run: each(entry) looks ahead over the rest of it, which no other
@@ -118,6 +115,9 @@ class deque {
     for (std::int64_t i = claim_; i != claim_end_; ++i)
       each(rings_->slot(i).load(std::memory_order_relaxed));
   }
+
+  // Claims from now on have at most so many entries, 1 to longest_claim.
+  void limit_claims(std::int64_t n) { claim_limit_ = static_cast<std::int32_t>(n); }
 
   // Puts the claimed run back where thieves reach it: the holder is stuck (share_out).
   void unclaim() {
@@ -219,13 +219,20 @@ class deque {
     Sync::fence(std::memory_order_seq_cst);  // [DEQ-1] the fence in steal
   }
 
+  std::int64_t first_unclaimed() const { return top_.load(std::memory_order_relaxed); }
+  T peek_at(std::int64_t i) const {
+    return i < bottom_.load(std::memory_order_relaxed)
+               ? rings_->slot(i).load(std::memory_order_relaxed)
+               : T{};
+  }
+
   bool claim() {
     std::int64_t top = top_.load(std::memory_order_relaxed);
     for (;;) {
       const std::int64_t n = bottom_.load(std::memory_order_relaxed) - top;
       if (n <= 0) return false;
       std::int64_t k = (n + 1) / 2;
-      if (k > longest_claim) k = longest_claim;
+      if (k > claim_limit_) k = claim_limit_;
       // [DEQ-1] CAS in steal
       if (top_.compare_exchange_weak(top, top + k, std::memory_order_seq_cst,
                                      std::memory_order_relaxed)) {
@@ -267,6 +274,7 @@ class deque {
   std::int64_t claim_ = 0, claim_end_ = 0;                    // owner: the claimed run, below top_
   atomic<std::int64_t> claim_waits_{0};                       // owner writes; a hint for others
   std::uint32_t fenced_pops_ = 0;                             // owner
+  std::int32_t claim_limit_ = longest_claim;                  // owner
   std::int64_t floor_ = 0;       // owner: no entry below this index is still needed
   std::unique_ptr<ring> rings_;  // owner: the current ring and its predecessors
 };

@@ -7,7 +7,8 @@
 //      while checks come later than 100 us apart; the monitor requests one when a timer is overdue,
 //      and so does a worker that takes up a processor that others wait for
 //   3  bound fibers; next slot, ready queue, local queue. Up to here service_order.hpp decides
-//   4  inject queue (a share of it), own timers, the poller without waiting
+//   4  inject queue (a share of it), own timers; half of what is ready at a stalled processor, or
+//      the poller without waiting
 //   5  search: half of a random victim's queue, but for 20 us not of a short one that moves;
 //      several passes, the last one looks at others' timers too. No worker polls there: 4 has just
 //      looked, and a worker that finds nothing sleeps in the poller, or leaves that to the one that
@@ -25,9 +26,9 @@ namespace weft::detail {
 namespace {
 
 // Among busy workers an event is served no earlier for being fetched early: it queues behind what
-// is there. Looking every
-// 50 us cost an HTTP server of 1000 connections 4 % of its requests.
+// is there. Looking every 50 us cost an HTTP server of 1000 connections 4 % of its requests.
 constexpr std::int64_t poll_interval_ns = 250'000;
+constexpr std::int64_t longest_unpolled_ns = 1'000'000, stalled_ns = 50'000;  // ORDER-8
 constexpr int search_passes = 4;
 constexpr std::size_t timers_at_once = 256;
 constexpr std::size_t longest_share = 64;
@@ -52,6 +53,11 @@ bool soon_done(const processor& of) noexcept {
 }
 
 }  // namespace
+
+void prefetch_pages(const fiber_record& f) noexcept {
+  __builtin_prefetch(f.context, 1);
+  __builtin_prefetch(coloured_top(stack_of(f)) - base::cache_line);
+}
 
 void prefetch_run(const deque<fiber_record*>& of) noexcept {
   of.for_claimed([](const fiber_record* f) {
@@ -129,7 +135,10 @@ struct scheduler::check_env {
   [[nodiscard]] std::int64_t begin_check() noexcept { return s.begin_check(p); }
   [[nodiscard]] bool bring_ready(std::int64_t now) noexcept {
     std::size_t n = s.fire_timers(w, p);
-    if (now - s.polled_at_.load(std::memory_order_relaxed) > poll_interval_ns) n += s.poll_now(w);
+    const std::int64_t unpolled = now - s.polled_at_.load(std::memory_order_relaxed);
+    if (unpolled > poll_interval_ns &&
+        (unpolled > longest_unpolled_ns || s.find_stalled(w, now) == nullptr))
+      n += s.poll_now(w);
     if (s.no_alloc_list_.load(std::memory_order_relaxed) != nullptr) n += s.bring_late(w, p);
     return n > 0;
   }
@@ -146,9 +155,46 @@ fiber_record* scheduler::find(worker& w) noexcept {
   if (w.held == nullptr) return nullptr;
   p.bump_tick();
   if (f != nullptr) return f;
-  if (bring_injected(w, p) || fire_timers(w, p) + poll_now(w) > 0)
-    if ((f = take_own(p.order, p)) != nullptr) return f;
+  if (!bring_injected(w, p) && fire_timers(w, p) == 0) {
+    if ((f = steal_from_stalled(w)) != nullptr) return f;
+    if (poll_now(w) == 0) return search(w);
+  }
+  if ((f = take_own(p.order, p)) != nullptr) return f;
   return search(w);
+}
+
+// ORDER-8  fibers that are ready at a processor that takes no steps are served by others, though
+//          nobody is idle.
+fiber_record* scheduler::steal_from_stalled(worker& w) noexcept {
+  if (counts_.serving() == 1) return nullptr;
+  const std::int64_t now = os::now_ns();
+  if (now - polled_at_.load(std::memory_order_relaxed) > longest_unpolled_ns) return nullptr;
+  processor* const stalled = find_stalled(w, now);
+  fiber_record* const f = stalled != nullptr ? steal_from(w, *stalled) : nullptr;
+  // A worker that retires meanwhile sees them in neither queue, and this one is not counted as
+  // searching [IDLE-1].
+  if (f != nullptr && w.held->stealable() > 0 && !w.searching) wake_one_if_needed();
+  return f;
+}
+
+// One is watched at a time, and the next one when that has moved.
+processor* scheduler::find_stalled(worker& w, std::int64_t now) noexcept {
+  const auto count = static_cast<std::uint32_t>(processor_count());
+  processor& p = *w.held;
+  processor& watched = *processors_[p.watched];
+  if (&watched != &p && watched.tick.load(std::memory_order_relaxed) == p.watched_tick &&
+      watched.stealable() > 0)
+    return now - p.watched_since_ns >= stalled_ns ? &watched : nullptr;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    p.watched = (p.watched + 1) % count;
+    processor& next = *processors_[p.watched];
+    if (&next == &p) continue;
+    p.watched_tick = next.tick.load(std::memory_order_relaxed);
+    p.watched_since_ns = now;
+    // not an idle or inactive one, unless something was left there [OWN-3]
+    if (next.holder.load(std::memory_order_relaxed) != nullptr || next.stealable() > 0) break;
+  }
+  return nullptr;
 }
 
 std::int64_t scheduler::begin_check(processor& p) noexcept {
@@ -159,6 +205,7 @@ std::int64_t scheduler::begin_check(processor& p) noexcept {
     p.check_interval = std::max(p.check_interval / 2, processor::shortest_check);
   else
     p.check_interval = std::min(p.check_interval + 4, processor::longest_check);
+  p.measure_steps(now);
   p.checked_ns = now;
   p.check_at.store(p.tick.load(std::memory_order_relaxed) + p.check_interval,
                    std::memory_order_relaxed);
@@ -231,8 +278,11 @@ std::size_t scheduler::poll_now(worker& w) noexcept {
   if (!poller_->in_use()) return 0;
   static_cast<void>(poll(0, w.ready, w.counters));
   if (!w.ready.empty()) trace::emit(trace::event::poll, 0, w.ready.size());
-  const std::size_t n = take_ready(&w, w.ready, [&w](fiber_record& f) { w.held->push_ready(&f); });
-  if (n > 1 && !w.searching) wake_one_if_needed();
+  const std::size_t n = take_ready(&w, w.ready, [&w](fiber_record& f) {
+    prefetch_pages(f);
+    w.held->push_ready(&f);
+  });
+  if (n > w.held->soon_served() && !w.searching) wake_one_if_needed();
   return n;
 }
 

@@ -65,6 +65,7 @@ std::int64_t scheduler::earliest_timer() const noexcept {
 
 bool scheduler::retire(worker& w) noexcept {
   w.held->count_steps();
+  w.held->measure_steps(os::now_ns());
   const timer_queue& timers = w.held->timers;
   sleepers_.lie_down(w);
   sleepers_.tell_poller(timers.earliest());  // [TIMER-1] of the timers I leave behind
@@ -151,10 +152,13 @@ bool scheduler::sleep_in_poller(worker& w) noexcept {
     take_ready(&w, w.ready, [this](fiber_record& f) { inject(f); });
     return false;
   }
-  std::size_t n = take_ready(&w, w.ready, [&w](fiber_record& f) { w.held->push_ready(&f); });
+  std::size_t n = take_ready(&w, w.ready, [&w](fiber_record& f) {
+    prefetch_pages(f);
+    w.held->push_ready(&f);
+  });
   if (due)
     for (const auto& p : processors()) n += fire_timers(w, *p);
-  if (n > 1 && !w.searching) wake_one_if_needed();
+  if (n > w.held->soon_served() && !w.searching) wake_one_if_needed();
   return true;
 }
 

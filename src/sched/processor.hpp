@@ -2,6 +2,7 @@
 #pragma once
 // sched/processor.hpp - the right to run fibers, and what goes with it.
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,8 @@ struct worker;
 /// at. Stacks are far apart, so each costs a walk of the page tables, for which even a prefetch
 /// waits; side by side these walks overlap.
 [[gnu::noinline]] void prefetch_run(const deque<fiber_record*>& of) noexcept;
+/// The same for one that a poll has brought, whose stack may be two pages deep.
+void prefetch_pages(const fiber_record& f) noexcept;
 
 struct alignas(base::cache_line) processor {
   explicit processor(std::uint32_t i) : index(i) {}
@@ -43,11 +46,18 @@ struct alignas(base::cache_line) processor {
   std::atomic<std::uint32_t> check_at{longest_check};
   std::uint32_t check_interval = longest_check;
   std::int64_t checked_ns = 0;
+  // so many steps take check_every_ns, as they were lately: a guess. And since when and which tick
+  // they have not been measured
+  std::uint32_t steps_in_time = 1, measured_tick = 0;
+  std::int64_t measured_ns = 0;
   // found on a fiber's stack, and bound elsewhere: for the loop, before all others
   fiber_record* set_aside = nullptr;
   // waits for offloaded calls that were short enough lately
   std::int32_t offload_spin_luck = 1;
   std::uint32_t offload_spins_skipped = 0;
+  // ORDER-8: the processor it watches, and since when that one is at which tick
+  std::uint32_t watched = 0, watched_tick = 0;
+  std::int64_t watched_since_ns = 0;
   // when a preempted thread last got it; relaxed: the monitor looks
   std::atomic<std::int64_t> thawed_ns{0};
 
@@ -106,6 +116,25 @@ struct alignas(base::cache_line) processor {
     fiber_record* f = ready.take();
     if (ready.begun_run()) prefetch_run(ready);
     return f;
+  }
+  /// At a check, and before it becomes idle. Idle time is none of its steps (begin_measuring).
+  void measure_steps(std::int64_t now) noexcept {
+    const std::int64_t steps = tick.load(std::memory_order_relaxed) - measured_tick;
+    if (steps == 0) return;
+    steps_in_time = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
+        check_every_ns * steps / std::max<std::int64_t>(now - measured_ns, 1), 1, longest_check));
+    const std::int64_t claims = (steps_in_time + 3) / 4;
+    ready.limit_claims(claims);  // what is claimed cannot be stolen while a step is long [ORDER-8]
+    local.limit_claims(claims);
+    begin_measuring(now);
+  }
+  void begin_measuring(std::int64_t now) noexcept {
+    measured_tick = tick.load(std::memory_order_relaxed);
+    measured_ns = now;
+  }
+  /// So many are served in the time that a wake-up takes, if their steps are as those before were.
+  [[nodiscard]] std::size_t soon_served() const noexcept {
+    return std::clamp<std::size_t>(steps_in_time / 2, 1, 8);
   }
   [[nodiscard]] fiber_record* take_local() noexcept { return local.take(); }
   // ---- anyone: a moment's guess

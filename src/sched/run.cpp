@@ -109,8 +109,8 @@ bool prepare_start(worker& w, fiber_record& f) noexcept {
     look_at_parks();
   f.stack_limit = stack.limit;
   std::byte* top = coloured_top(stack);
-  f.context = boost::context::detail::make_fcontext(
-      top, static_cast<std::size_t>(top - stack.limit), &fiber_entry);
+  f.set_context(boost::context::detail::make_fcontext(
+      top, static_cast<std::size_t>(top - stack.limit), &fiber_entry));
 #if WEFT_TSAN
   f.tsan_fiber = make_tsan_fiber();
 #endif

@@ -47,7 +47,7 @@ inline worker* enter_to_park() noexcept {
 /// Where `f` goes on. On the stack it was left on: its own, or one that the application made and
 /// put it on.
 inline void rest_at(fiber_record& f, context from) noexcept {
-  f.context = from;
+  f.set_context(from);
 #if WEFT_ASAN
   f.rests_on = left_bounds();
 #endif
@@ -141,12 +141,25 @@ inline bool prepare(worker& w, fiber_record& f) noexcept {
   return true;
 }
 
+// The fibers to prefetch may be others' by now.
+inline void prefetch_lines(const std::byte* at, std::size_t first, std::size_t last) noexcept {
+  for (std::size_t i = first; i < last; ++i) __builtin_prefetch(at + i * base::cache_line, 1);
+}
 /// What the jump and the first returns after it read.
-inline void prefetch_stack(context at) noexcept {
-  constexpr std::size_t lines = 6;
-  if (at == nullptr) return;  // has not started
-  for (std::size_t i = 0; i < lines; ++i)
-    __builtin_prefetch(static_cast<const std::byte*>(at) + i * base::cache_line, 1);
+inline constexpr std::size_t lines_of_jump = 6;
+inline void prefetch_stack(fiber_record& f) noexcept {
+  if (const std::byte* at = f.context_hint())  // it has started
+    prefetch_lines(at, 0, lines_of_jump);
+}
+/// What the look at its descriptor reads, and the returns to the call that waited.
+inline void prefetch_wait(fiber_record& f) noexcept {
+  constexpr std::size_t lines = 16;
+  const park_reason why = f.reason.load(std::memory_order_relaxed);
+  const std::byte* const at = f.context_hint();
+  if ((why != park_reason::io_read && why != park_reason::io_write) || at == nullptr) return;
+  prefetch_lines(at, lines_of_jump, lines);
+  if (const void* descriptor = f.wait_object.load(std::memory_order_relaxed))
+    prefetch_lines(static_cast<const std::byte*>(descriptor), 0, 2);
 }
 
 /// The next fiber of the processor's own queues (service_order.hpp). Null: look further, on the
@@ -168,9 +181,13 @@ inline fiber_record* pick_local(worker& w) noexcept {
   }
   // A fiber that was away for long is cold, and its stack is far from any other: half of a sleep's
   // price is misses.
-  const deque<fiber_record*>& q = p.order.ready_waits ? p.ready : p.local;
+  const bool waited = p.order.ready_waits;
+  const deque<fiber_record*>& q = waited ? p.ready : p.local;
   if (const fiber_record* soon = q.peek_further()) soon->prefetch();
-  if (const fiber_record* soon = q.peek()) prefetch_stack(soon->context);
+  if (fiber_record* soon = q.peek()) {
+    prefetch_stack(*soon);
+    if (waited) prefetch_wait(*soon);
+  }
   return f;
 }
 

@@ -235,6 +235,8 @@ class scheduler {
   std::size_t fire_timers(worker& w, processor& of) noexcept;
   std::size_t poll_now(worker& w) noexcept;
   fiber_record* search(worker& w) noexcept;
+  fiber_record* steal_from_stalled(worker& w) noexcept;
+  processor* find_stalled(worker& w, std::int64_t now) noexcept;
   fiber_record* steal_from(worker& w, processor& victim) noexcept;
   void stop_searching(worker& w) noexcept;
 

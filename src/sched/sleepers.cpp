@@ -18,7 +18,8 @@ void sleepers::reserve(std::size_t processors) {
 void sleepers::attach(worker& w, processor& p) noexcept {
   w.held = &p;
   p.holder.store(&w, std::memory_order_release);  // [LIFE-5] watch_processor
-  p.round_ns.store(os::now_ns(), std::memory_order_relaxed);
+  p.checked_ns = os::now_ns();                    // idle time says nothing of its steps
+  p.round_ns.store(p.checked_ns, std::memory_order_relaxed);
   if (w.own_fiber != nullptr) [[unlikely]]
     p.ask_to_check();  // [OWN-1] pick_local finds nothing here
   w.gate.attach(&p);
@@ -45,8 +46,8 @@ void sleepers::wake(sleeper s) noexcept {
     wake(*s.w);
 }
 
-// The role ends with the worker that has it, not with its wake-up: an interrupt addresses whoever
-// waits, and if the next one could wait already it would swallow what was meant for the first.
+// The role ends with its worker, not with its wake-up: an interrupt addresses whoever waits, and
+// the next one would swallow what was meant for the first.
 bool sleepers::wakeable_in_poller() const noexcept {
   return in_poller_ != nullptr && !in_poller_->reserved &&
          in_poller_->assigned.load(std::memory_order_relaxed) == nullptr;
@@ -131,9 +132,8 @@ bool sleepers::give_away(worker& w, worker*& made) noexcept {
   return true;
 }
 
-// What a waker left for us.
 bool sleepers::take_assigned(worker& w) noexcept {
-  // [WAKE-1] wake_one, send_bound, give_away, give
+  // What a waker left for us [WAKE-1]: wake_one, send_bound, give_away, give.
   processor* p = w.assigned.load(std::memory_order_acquire);
   if (p == nullptr) return false;
   w.assigned.store(nullptr, std::memory_order_relaxed);

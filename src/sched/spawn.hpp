@@ -9,7 +9,7 @@
 namespace weft::detail {
 
 inline void scheduler::reset(fiber_record& f, std::uint64_t id) noexcept {
-  f.context = nullptr;
+  f.set_context(nullptr);
 #if WEFT_ASAN
   f.rests_on = {};
 #endif

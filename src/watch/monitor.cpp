@@ -212,10 +212,12 @@ bool monitor::watch_idle(std::int64_t now) noexcept {
   return acted;
 }
 
-// [OWN-3] A thread with an own fiber gives up its processor with what is in its queues.
+// [OWN-3] A thread with an own fiber gives up its processor with what is in its queues. And a poll
+// that brings few fibers wakes nobody, but their steps may be long (processor::soon_served).
 bool monitor::any_left_behind() const noexcept {
   return std::any_of(s_.processors().begin(), s_.processors().end(), [](const auto& p) {
-    return p->holder.load(std::memory_order_relaxed) == nullptr && p->stealable() > 0;
+    const bool is_held = p->holder.load(std::memory_order_relaxed) != nullptr;
+    return !(is_held && p->seen.many_steps) && p->stealable() > 0;
   });
 }
 

@@ -48,6 +48,27 @@ TEST_CASE("pop is newest first, take and steal are oldest first") {
   CHECK(q.take() == item(2));
 }
 
+TEST_CASE("claims keep to a limit, and peek looks beyond them") {
+  queue q;
+  for (std::size_t i = 0; i < 20; ++i) q.push(item(i));
+  q.limit_claims(3);
+  CHECK(q.take() == item(0));
+  CHECK(q.claimed() == 2);
+  CHECK(q.take() == item(1));
+  CHECK(q.peek() == item(2));
+  CHECK(q.peek_further() == item(3));  // nobody's yet
+  CHECK(q.take() == item(2));
+  CHECK(q.claimed() == 0);
+  CHECK(queue::steal_session(q).steal().second == item(3));
+  CHECK(q.peek() == item(4));
+  q.limit_claims(1);
+  for (std::size_t i = 4; i < 20; ++i) {
+    CHECK(q.take() == item(i));
+    CHECK(q.claimed() == 0);
+  }
+  CHECK(q.peek() == nullptr);
+}
+
 TEST_CASE("a claim leaves half to the thieves") {
   queue q;
   for (std::size_t i = 0; i < 8; ++i) q.push(item(i));
