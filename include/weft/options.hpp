@@ -100,9 +100,10 @@ struct options {
   /// 0 means the CPUs this process may use, by affinity and by cgroup v1 or v2 quota, rounded up,
   /// but at most max_threads - 1.
   /// Both are read at the start and then about once a second while fibers run. The runtime then
-  /// uses fewer or more processors: at least one, at most the CPUs that are online. The affinity
-  /// that counts later is that of weft's own threads (`taskset -a`, cpusets). A number other than
-  /// 0 does not follow the CPUs.
+  /// uses fewer or more processors: at least one, at most the CPUs that were online when it was
+  /// made. A quota that cannot be read any more counts as it was. The affinity that counts later is
+  /// that of weft's own threads (`taskset -a`, cpusets). A number other than 0 does not follow the
+  /// CPUs.
   std::size_t workers = 0;
 
   /// The size of a fiber's stack in bytes of address space, guard page included: a multiple of the

@@ -6,7 +6,10 @@
 // period, so the quota counts; rounded up, because 1.5 CPUs still feed two workers.
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <charconv>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,10 +22,18 @@
 namespace weft::os {
 namespace {
 
-std::string read_file(const std::string& path) {
+// A file that is there cannot be read: no descriptor left, another root, no permission.
+struct unreadable {};
+
+// Empty if it is not there and need not be.
+enum class expected : bool { no, yes };
+std::string read_file(const std::string& path, expected there = expected::no) {
   std::string text;
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return text;
+  if (file < 0) {
+    if (there == expected::no && (errno == ENOENT || errno == ENOTDIR)) return text;
+    throw unreadable{};
+  }
   char buffer[4096];
   for (ssize_t n; (n = read(file, buffer, sizeof buffer)) > 0;) {
     text.append(buffer, static_cast<std::size_t>(n));
@@ -76,7 +87,9 @@ unsigned limit_under(std::string_view mount_line, std::string_view root, std::st
   const std::string_view mount_root = words[3] == "/" ? std::string_view{} : words[3];
   // Without a cgroup namespace a container sees its path from the host's root, its mount from its
   // own.
-  if (group.substr(0, mount_root.size()) == mount_root) group.remove_prefix(mount_root.size());
+  const bool below = group.substr(0, mount_root.size()) == mount_root &&
+                     (group.size() == mount_root.size() || group[mount_root.size()] == '/');
+  if (below) group.remove_prefix(mount_root.size());
   unsigned limit = 0;
   for (std::string path(group);; path.resize(path.rfind('/'))) {
     limit = smaller(limit, quota_of(std::string(root) + std::string(words[4]) + path, v2));
@@ -117,10 +130,10 @@ unsigned parse_cpu_quota(std::string_view text) noexcept {
   return static_cast<unsigned>(std::min<std::int64_t>(cpus, 1 << 20));
 }
 
-unsigned cgroup_cpu_limit(std::string_view root) noexcept try {
+std::optional<unsigned> cgroup_cpu_limit(std::string_view root) noexcept try {
   const std::string prefix(root);
-  const std::string groups = read_file(prefix + "/proc/self/cgroup");
-  const std::string mounts = read_file(prefix + "/proc/self/mountinfo");
+  const std::string groups = read_file(prefix + "/proc/self/cgroup", expected::yes);
+  const std::string mounts = read_file(prefix + "/proc/self/mountinfo", expected::yes);
   unsigned limit = 0;
   for (const bool v2 : {false, true}) {
     const std::string_view group = group_of(groups, v2);
@@ -131,7 +144,13 @@ unsigned cgroup_cpu_limit(std::string_view root) noexcept try {
   }
   return limit;
 } catch (...) {
-  return 0;  // out of memory: no worse than not knowing the quota
+  return std::nullopt;  // unreadable, or no memory
+}
+
+unsigned latest_cpu_limit(std::string_view root, std::atomic<unsigned>& known) noexcept {
+  const std::optional<unsigned> limit = cgroup_cpu_limit(root);
+  if (limit) known.store(*limit, std::memory_order_relaxed);
+  return limit ? *limit : known.load(std::memory_order_relaxed);
 }
 
 unsigned online_cpus() noexcept {
@@ -141,7 +160,9 @@ unsigned online_cpus() noexcept {
 unsigned usable_cpus() noexcept {
   if (const unsigned pretended = test_hooks.usable_cpus.load(std::memory_order_relaxed))
     return pretended;
-  return std::max(smaller(affinity_count(), cgroup_cpu_limit("")), 1U);
+  // A process without a descriptor left must not take its quota for gone, and start more threads.
+  static constinit std::atomic<unsigned> known{0};
+  return std::max(smaller(affinity_count(), latest_cpu_limit("", known)), 1U);
 }
 
 }  // namespace weft::os

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -175,8 +176,12 @@ class thread_stat {
 [[nodiscard]] unsigned usable_cpus() noexcept;
 /// CPUs that are online: the most usable_cpus() could ever say. At least 1.
 [[nodiscard]] unsigned online_cpus() noexcept;
-/// The quota alone under a root directory (tests pass their own; "" is the machine); 0: unlimited.
-[[nodiscard]] unsigned cgroup_cpu_limit(std::string_view root) noexcept;
+/// The quota alone under a root directory (tests pass their own; "" is the machine); 0: unlimited,
+/// none: it could not be read.
+[[nodiscard]] std::optional<unsigned> cgroup_cpu_limit(std::string_view root) noexcept;
+/// The same, or what it said when it could be read last.
+[[nodiscard]] unsigned latest_cpu_limit(std::string_view root,
+                                        std::atomic<unsigned>& known) noexcept;
 /// ceil(quota / period) of a "max 100000" / "150000 100000" line (v2, or v1's two files joined);
 /// 0 for unlimited or unreadable text.
 [[nodiscard]] unsigned parse_cpu_quota(std::string_view text) noexcept;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include <sched.h>
+#include <sys/resource.h>
 
 #include "os/os.hpp"
 #include "support/in_child.hpp"
@@ -44,7 +46,12 @@ class fake_root {
     fs::create_directories(at.parent_path());
     std::ofstream(at) << text;
   }
-  unsigned limit() const { return os::cgroup_cpu_limit(path_.string()); }
+  void remove(const std::string& file) { fs::remove(path_.string() + file); }
+  unsigned limit() const { return os::cgroup_cpu_limit(path_.string()).value_or(0); }
+  bool is_readable() const { return os::cgroup_cpu_limit(path_.string()).has_value(); }
+  unsigned latest(std::atomic<unsigned>& known) const {
+    return os::latest_cpu_limit(path_.string(), known);
+  }
 
  private:
   fs::path path_;
@@ -87,6 +94,42 @@ TEST_CASE("cgroup v1: two files, a container's mount root cut off its path") {
   CHECK(root.limit() == 4);
   root.write("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
   CHECK(root.limit() == 0);
+}
+
+TEST_CASE("cgroup v1: a mount root that only begins like the group's path") {
+  fake_root root;
+  root.write("/proc/self/cgroup", "4:cpu:/docker2/x\n");
+  root.write("/proc/self/mountinfo",
+             "40 30 0:30 /docker /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n");
+  root.write("/sys/fs/cgroup/cpu2/x/cpu.cfs_quota_us", "100000\n");  // no group of this process
+  root.write("/sys/fs/cgroup/cpu2/x/cpu.cfs_period_us", "100000\n");
+  CHECK(root.limit() == 0);
+}
+
+TEST_CASE("a quota that cannot be read any more is the one that was read last") {
+  const auto end = test::in_child([] {
+    fake_root root;
+    root.write("/proc/self/cgroup", "0::/a\n");
+    root.write("/proc/self/mountinfo", v2_mount);
+    root.write("/sys/fs/cgroup/a/cpu.max", "200000 100000\n");
+    std::atomic<unsigned> known{0};
+    if (root.latest(known) != 2) return 1;
+    rlimit usual{};
+    getrlimit(RLIMIT_NOFILE, &usual);
+    rlimit none = usual;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+    const unsigned without = root.latest(known);
+    const bool readable = root.is_readable();
+    setrlimit(RLIMIT_NOFILE, &usual);
+    if (without != 2 || readable) return 2;
+    root.remove("/proc/self/cgroup");  // as after a chroot
+    if (root.latest(known) != 2) return 3;
+    root.write("/proc/self/cgroup", "0::/a\n");
+    root.write("/sys/fs/cgroup/a/cpu.max", "max 100000\n");
+    return root.latest(known) == 0 ? 0 : 4;
+  });
+  CHECK(end.exit_code == 0);
 }
 
 TEST_CASE("usable_cpus: at least one, no more than the affinity mask") {
