@@ -198,8 +198,9 @@ void unregister(poll_descriptor& d, netpoller::keep_open keep) noexcept {
 void close_number(poll_descriptor& d) noexcept {
   const int number = d.number.load(std::memory_order_relaxed);
   if (number < 0) return;
-  const bool shown = d.shown.load(std::memory_order_relaxed);
-  unregister(d, shown ? netpoller::keep_open::yes : netpoller::keep_open::no);
+  const bool lives_on =  // perhaps
+      d.shown.load(std::memory_order_relaxed) || d.adopted.load(std::memory_order_relaxed);
+  unregister(d, lives_on ? netpoller::keep_open::yes : netpoller::keep_open::no);
   // Late operations make several pass here, one after the other.
   if (d.number.exchange(-1, std::memory_order_acq_rel) < 0) return;
   if (const auto seconds = d.linger_seconds.load(std::memory_order_relaxed)) [[unlikely]]
@@ -268,12 +269,19 @@ poll_descriptor& make_descriptor(int number, descriptor_kind kind) {
   d->kind.store(kind, std::memory_order_relaxed);
   d->linger_seconds.store(0, std::memory_order_relaxed);
   d->shown.store(false, std::memory_order_relaxed);
+  d->adopted.store(false, std::memory_order_relaxed);
   d->read_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
   d->write_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
   d->remote = {};
   d->number.store(number, std::memory_order_relaxed);
   d->uses.store(0, std::memory_order_release);  // acquire in descriptor_use
   return *d;
+}
+
+poll_descriptor& make_adopted(int number) {
+  poll_descriptor& d = make_descriptor(number);
+  d.adopted.store(true, std::memory_order_relaxed);
+  return d;
 }
 
 bool close(poll_descriptor& d) noexcept {

@@ -97,6 +97,8 @@ struct alignas(base::cache_line) poll_descriptor {
   // Somebody has asked for the number. If he made another one of it, for another process perhaps,
   // the kernel keeps the registration beyond our close, and wakes us for his traffic.
   std::atomic<bool> shown{false};
+  // The same of a socket that somebody else has made. POLL-4 goes on.
+  std::atomic<bool> adopted{false};
   // Distinguishes late events. Each life has the next; of a foreign record, each arming [POLL-6].
   // Written by begin_generation.
   std::atomic<arming> generation{1};
@@ -134,6 +136,8 @@ struct alignas(base::cache_line) poll_descriptor {
 /// not_enough_memory.
 [[nodiscard]] poll_descriptor& make_descriptor(int number,
                                                descriptor_kind kind = descriptor_kind::socket);
+/// The same for a socket that somebody else has made, and may have by other numbers, too.
+[[nodiscard]] poll_descriptor& make_adopted(int number);
 /// The same for what a system call returned: -errno, or a number, which is closed if there is no
 /// memory. Null: `ec` says why.
 [[nodiscard]] poll_descriptor* make_descriptor_or_close(int number, std::error_code& ec) noexcept;

@@ -9,7 +9,9 @@
 //   a second record     of one number (EEXIST) is registered by a duplicate, which lasts as long as
 //                       somebody waits: kept longer, it would hide the end of the stream from the
 //                       peer
-//   a socket            takes the number from its holder, who goes on by a duplicate
+//   a socket            takes the number from its holder, who goes on by a duplicate. Without one,
+//                       EEXIST means a socket that was closed here and lives on elsewhere: its
+//                       registration is changed, too
 #include <cerrno>
 
 #include <sys/epoll.h>
@@ -69,13 +71,13 @@ int netpoller::add_socket(poll_descriptor& d, poll_descriptor*& displaced) noexc
   number_holder* const its = holders_.find(number);
   if (its == nullptr) [[likely]] {
     const int error = control(EPOLL_CTL_ADD, number, events, d.tag());
-    if (error != EEXIST || holders_.find(number) == nullptr) return error;
+    if (error != EEXIST) return error;
+    if (holders_.find(number) == nullptr) return control(EPOLL_CTL_MOD, number, events, d.tag());
     return add_socket(d, displaced);  // a foreign record was faster
   }
   const base::lock_guard guard(its->lock);
   int error = control(EPOLL_CTL_ADD, number, events, d.tag());
-  if (error == EEXIST && its->record != nullptr)
-    error = control(EPOLL_CTL_MOD, number, events, d.tag());
+  if (error == EEXIST) error = control(EPOLL_CTL_MOD, number, events, d.tag());
   if (error == 0) displaced = std::exchange(its->record, nullptr);
   return error;
 }

@@ -35,7 +35,7 @@ tcp_listener tcp_listener::adopt(int native_handle) {
     throw std::system_error(-error, std::generic_category(),
                             "weft: adopting descriptor " + std::to_string(native_handle) +
                                 " (expected a TCP socket that listens)");
-  return tcp_listener(detail::make_descriptor(native_handle));
+  return tcp_listener(detail::make_adopted(native_handle));
 }
 
 tcp_stream tcp_listener::accept_within(const detail::wait_limit& l, std::error_code& ec,

@@ -81,7 +81,7 @@ tcp_stream tcp_stream::adopt(int native_handle) {
     throw std::system_error(-error, std::generic_category(),
                             "weft: adopting descriptor " + std::to_string(native_handle) +
                                 " (expected a connected stream socket)");
-  tcp_stream s(detail::make_descriptor(native_handle));
+  tcp_stream s(detail::make_adopted(native_handle));
   static_cast<void>(detail::call_remote(native_handle, s.descriptor()->remote));
   s.descriptor()->short_read_proves = detail::call_is_plain_tcp(native_handle);
   return s;

@@ -64,7 +64,7 @@ udp_socket udp_socket::adopt(int native_handle) {
     throw std::system_error(
         -e, std::generic_category(),
         "weft: adopting descriptor " + std::to_string(native_handle) + " (expected a UDP socket)");
-  return udp_socket(detail::make_descriptor(native_handle));
+  return udp_socket(detail::make_adopted(native_handle));
 }
 
 void udp_socket::set_broadcast(broadcast value) {

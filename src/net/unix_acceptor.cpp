@@ -119,7 +119,7 @@ detail::poll_descriptor& unix_acceptor<Connection>::adopted(int native_handle) {
                                 (type_of<Connection> == SOCK_STREAM
                                      ? " (expected a Unix stream socket that listens)"
                                      : " (expected a Unix seqpacket socket that listens)"));
-  return detail::make_descriptor(native_handle);
+  return detail::make_adopted(native_handle);
 }
 
 // The name is taken away from it: so its file is a file of that listener's only.

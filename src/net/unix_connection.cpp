@@ -41,7 +41,7 @@ poll_descriptor& adopt_unix(int native_handle, int type, const char* expected) {
     throw std::system_error(-e, std::generic_category(),
                             "weft: adopting descriptor " + std::to_string(native_handle) +
                                 " (expected " + expected + ")");
-  return make_descriptor(native_handle);
+  return make_adopted(native_handle);
 }
 
 net::unix_endpoint unix_name(const descriptor_use& use, which_end which, int& result) noexcept {

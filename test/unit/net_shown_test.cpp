@@ -13,10 +13,12 @@
 
 #include <weft/io/file.hpp>
 
+#include "net/poll_descriptor.hpp"
 #include "support/descriptors.hpp"
 #include "support/net.hpp"
 
 using namespace weft::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -52,6 +54,68 @@ TEST_CASE("net: a closed socket wakes nobody, though somebody has its descriptor
     b.close();
     CHECK(registered() == before - 1);
     ::close(elsewhere);
+  });
+}
+
+namespace {
+
+struct adopted_end {
+  adopted_end() {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    number = ends[0];
+    peer = ends[1];
+    elsewhere = ::fcntl(number, F_DUPFD_CLOEXEC, 0);
+  }
+  adopted_end(const adopted_end&) = delete;
+  adopted_end& operator=(const adopted_end&) = delete;
+  ~adopted_end() {
+    ::close(peer);
+    ::close(elsewhere);
+  }
+  // Once more, by that number, after a close.
+  void adopt_again() {
+    REQUIRE(::fcntl(elsewhere, F_DUPFD_CLOEXEC, number) == number);
+    stream = weft::net::unix_stream::adopt(number);
+  }
+  std::error_code wait() {
+    std::error_code ec;
+    CHECK(stream.read_some_for(byte, 1ms, ec) == 0);
+    return ec;
+  }
+  int number = -1, peer = -1, elsewhere = -1;
+  weft::net::unix_stream stream;
+  std::array<std::byte, 1> byte;
+};
+
+}  // namespace
+
+TEST_CASE("net: a closed socket wakes nobody, though whoever lent it has it still") {
+  weft::run([] {
+    adopted_end a;
+    a.stream = weft::net::unix_stream::adopt(a.number);
+    CHECK(a.wait() == std::errc::timed_out);
+    const std::size_t before = registered();
+    a.stream.close();
+    CHECK(registered() == before - 1);
+    a.adopt_again();
+    CHECK(a.wait() == std::errc::timed_out);
+  });
+}
+
+TEST_CASE("net: a registration that was left behind is no error for the next one") {
+  weft::run([] {
+    adopted_end a;
+    a.stream = weft::net::unix_stream::adopt(a.number);
+    CHECK(a.wait() == std::errc::timed_out);
+    a.stream.native_descriptor()->adopted = false;  // as if a child process had it
+    a.stream.close();
+    a.adopt_again();
+    CHECK(a.wait() == std::errc::timed_out);
+    auto reader = weft::spawn([&] { return a.stream.read_some(a.byte); });
+    yield_until([&] { return is_parked(reader); });
+    CHECK(::write(a.peer, "x", 1) == 1);
+    CHECK(reader.join() == 1);
   });
 }
 
