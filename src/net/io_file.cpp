@@ -40,12 +40,12 @@ std::error_code error_of(std::int64_t result) noexcept {
   return {static_cast<int>(-result), std::generic_category()};
 }
 
+// The number when its turn comes: -1 after a release meanwhile, which is EBADF.
 template <class Call>
 std::int64_t on_file(detail::poll_descriptor* d, std::error_code& ec, Call&& call) noexcept {
   const descriptor_use use(d);
   if (!use) return ec = detail::bad_descriptor(), 0;
-  const int number = use.number();
-  const std::int64_t result = where_it_may_block([&] { return call(number); });
+  const std::int64_t result = where_it_may_block([&] { return call(use.number()); });
   ec = error_of(result);
   return result < 0 ? 0 : result;
 }

@@ -98,16 +98,18 @@ namespace {
 
 // A thread that waits for the disk holds a processor until the monitor takes it away: what is not
 // in memory is read, and sent, by a thread of the pool. A pool that gives none (its runtime ends)
-// leaves it to this one.
-ssize_t send_chunk(int s, int file, std::uint64_t& offset, std::size_t count) noexcept {
+// leaves it to this one. The socket's number is asked for when its turn comes: a release meanwhile
+// has given it away.
+ssize_t send_chunk(const descriptor_use& use, int file, std::uint64_t& offset,
+                   std::size_t count) noexcept {
+  const auto send = [&] { return detail::call_send_file(use.number(), file, offset, count); };
   const bool cached =
       detail::call_is_cached(file, offset) && detail::call_is_cached(file, offset + count - 1);
-  if (cached || detail::this_worker() == nullptr)
-    return detail::call_send_file(s, file, offset, count);
+  if (cached || detail::this_worker() == nullptr) return send();
   try {
-    return offload([&] { return detail::call_send_file(s, file, offset, count); });
+    return offload(send);
   } catch (...) {
-    return detail::call_send_file(s, file, offset, count);
+    return send();
   }
 }
 
@@ -126,7 +128,7 @@ std::size_t stream_socket::send_file_within(int file, std::uint64_t offset, std:
     detail::yield_before_transfer();
     if (use.closing()) return ec = failure(use, 0), done;
     const poll_word::edge_count seen = use->word.edges();
-    const ssize_t n = send_chunk(use.number(), file, offset, std::min(count - done, chunk));
+    const ssize_t n = send_chunk(use, file, offset, std::min(count - done, chunk));
     if (n == 0) break;  // the file's end
     if (n > 0) {
       done += static_cast<std::size_t>(n);

@@ -3,6 +3,7 @@
 #include <weft/io/file.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -174,4 +175,29 @@ TEST_CASE("io::file: adopt, release and moving") {
     ::close(number);
     CHECK(other.native_handle() == -1);
   });
+}
+
+TEST_CASE("io::file: a call in line does not reach a file that gets the number meanwhile") {
+  weft::options o = workers(2);
+  o.offload_threads = 1;
+  weft::runtime rt(o);
+  const temporary_path path, other_path;
+  file f(path.text, O_RDWR), other(other_path.text, O_RDWR);
+  other.write_at("contents", 0);
+  std::atomic<bool> over{false};
+  auto block = rt.spawn([&] { weft::offload([&] { until([&] { return over.load(); }); }); });
+  until([&] { return rt.offloads().running == 1; });
+  auto resize = rt.spawn([&] {
+    std::error_code ec;
+    f.resize(0, ec);
+    return ec;
+  });
+  until([&] { return rt.offloads().queued == 1; });
+  const int number = f.release();
+  REQUIRE(::dup2(other.native_handle(), number) == number);
+  over = true;
+  CHECK(resize.join() == std::errc::bad_file_descriptor);
+  block.join();
+  CHECK(other.size() == 8);
+  ::close(number);
 }

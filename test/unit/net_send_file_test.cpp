@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // unit/net_send_file_test.cpp - a file through sendfile(2): whole, in part, behind its end, to a
 // slow peer, to one that is gone.
+#include <atomic>
 #include <cstddef>
 #include <cstdio>
 #include <memory>
@@ -12,7 +13,10 @@
 #include <unistd.h>
 #include <csignal>
 
+#include <weft/offload.hpp>
+
 #include "support/net.hpp"
+#include "support/runtimes.hpp"
 
 using namespace weft::test;
 using namespace std::chrono_literals;
@@ -128,4 +132,41 @@ TEST_CASE("send_file: its wait ends at a deadline, by a time and by a token") {
             for (;;) cd.first.send_file(stop.get_token(), fileno(file.get()), 0, 4 << 20);
           }) == std::errc::operation_canceled);
   });
+}
+
+TEST_CASE("send_file: in line for the pool it does not reach what gets the number meanwhile") {
+  weft::options o;
+  o.workers = 2;
+  o.offload_threads = 1;
+  weft::runtime rt(o);
+  const auto file = file_of(1 << 20);
+  ::fsync(fileno(file.get()));
+  ::posix_fadvise(fileno(file.get()), 0, 0, POSIX_FADV_DONTNEED);
+  auto ends = weft::net::unix_stream::pair(), others = weft::net::unix_stream::pair();
+  std::atomic<bool> over{false}, sent{false};
+  auto block = rt.spawn([&] { weft::offload([&] { until([&] { return over.load(); }); }); });
+  until([&] { return rt.offloads().running == 1; });
+  auto sending = rt.spawn([&] {
+    std::error_code ec;
+    static_cast<void>(ends.first.send_file(fileno(file.get()), 0, 1000, ec));
+    sent = true;
+    return ec;
+  });
+  until([&] { return rt.offloads().queued == 1 || sent; });
+  const bool in_line = !sent;
+  const int number = ends.first.release();
+  const bool ours = ::dup2(others.first.native_handle(), number) == number;
+  over = true;
+  const std::error_code ec = sending.join();
+  block.join();
+  ::close(number);
+  others.first.close();
+  if (!in_line) {
+    MESSAGE("not here: the file system keeps its files in memory");
+    return;
+  }
+  CHECK(ours);
+  CHECK(ec == std::errc::operation_canceled);
+  std::byte room[8];
+  CHECK(others.second.read_some(room) == 0);
 }

@@ -76,7 +76,7 @@ class file {
   /// The kernel's descriptor, which this object still owns; -1 if closed.
   [[nodiscard]] int native_handle() const noexcept;
   /// Gives up the descriptor and returns it; -1 if it was closed already. The object is closed
-  /// afterwards.
+  /// afterwards. No call may be under way: it would go on with a descriptor that is yours now.
   [[nodiscard]] int release() noexcept;
 
   /// Reads from `offset` on until the buffers are full or the file ends. Returns how many bytes

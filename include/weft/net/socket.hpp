@@ -50,7 +50,8 @@ class socket {
   /// must stay so.
   [[nodiscard]] int native_handle() const noexcept;
   /// Gives up the kernel's descriptor, which is non-blocking, and returns it; -1 if it was closed
-  /// already. The object is closed afterwards.
+  /// already. The object is closed afterwards. Waits under way end with operation_canceled, but no
+  /// system call may be under way: it would go on with a descriptor that is the caller's now.
   [[nodiscard]] int release() noexcept;
 
   /// The address of this end.
