@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include <weft/net/udp.hpp>
 #include <weft/net/unix.hpp>
@@ -52,7 +53,8 @@ void count_transfer(const detail::native_message* batch, std::size_t n) noexcept
 }
 
 // Waits until a send may have room. A Unix receiver whose queue is full tells of a free place only
-// those who are connected to it: the others look again, after pauses that grow.
+// those who are connected to it: the others look again, after pauses that grow. To them poll(2)
+// says on a plain thread that there is room, at once and always; it is believed once.
 template <class Endpoint>
 class wait_for_room {
  public:
@@ -61,18 +63,25 @@ class wait_for_room {
     if constexpr (std::is_same_v<Endpoint, endpoint>)
       return detail::wait_for_event(*use, direction::write, seen, park_reason::io_write, l);
     detail::wait_limit until = l;
-    until.deadline = std::min(until.deadline, std::chrono::steady_clock::now() + pause_);
+    const auto pause_end = std::chrono::steady_clock::now() + pause_;
+    until.deadline = std::min(until.deadline, pause_end);
     pause_ = std::min(2 * pause_, std::chrono::milliseconds(50));
     const std::error_code why =
         detail::wait_for_event(*use, direction::write, seen, park_reason::io_write, until);
     const bool paused = why == std::errc::timed_out && until.deadline < l.deadline &&
                         os::now_ns() < use->deadline(direction::write);
-    return paused ? std::error_code{} : why;
+    if (paused) return {};
+    if (why || !std::exchange(was_told_, true)) return why;
+    const std::chrono::nanoseconds rest = pause_end - std::chrono::steady_clock::now();
+    if (rest.count() <= 0) return {};
+    return detail::pause_for_event(*use, direction::write, seen, park_reason::io_write, l,
+                                   rest.count());
   }
 
  private:
   std::chrono::milliseconds pause_{1};
 };
+  bool was_told_ = false;
 
 }  // namespace
 

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 // unit/net_corners_test.cpp - what the kernel does seldom, made to happen: a socket that is its own
-// peer, a listen that fails, a close between a message and its look.
+// peer, a listen that fails, a close between a message and its look or between two steps of a call,
+// poll(2) that promises too much, names that hide what follows.
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -26,7 +29,10 @@ using namespace std::chrono_literals;
 using weft::net::endpoint;
 using weft::net::tcp_listener;
 using weft::net::tcp_stream;
+using weft::net::unix_datagram;
+using weft::net::unix_endpoint;
 using weft::net::unix_seqpacket;
+using weft::net::unix_stream;
 
 namespace {
 
@@ -154,4 +160,32 @@ TEST_CASE("seqpacket: the descriptors of an empty message that meets a close are
     ::close(numbers[0]);
     ::close(sockets[1]);
   });
+}
+
+namespace {
+
+std::chrono::nanoseconds cpu_time() {
+  timespec t{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
+}  // namespace
+
+TEST_CASE("unix datagram: a plain thread that waits for a stranger's room uses no CPU") {
+  const folder here;
+  unix_datagram in(here / "in");
+  const unix_endpoint at = here / "in";
+  std::thread sender([&] {
+    auto out = unix_datagram::unnamed();
+    std::error_code ec;
+    while (!ec) out.send_to_for("x", at, 1ms, ec);
+    CHECK(ec == std::errc::timed_out);
+    const auto began = std::chrono::steady_clock::now();
+    const auto cpu_before = cpu_time();
+    out.send_to_for("x", at, 300ms, ec);
+    CHECK(ec == std::errc::timed_out);
+    CHECK(cpu_time() - cpu_before < (std::chrono::steady_clock::now() - began) / 2);
+  });
+  sender.join();
 }
