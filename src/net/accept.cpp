@@ -102,15 +102,16 @@ void wake_acceptors_short_of_descriptors() noexcept {
       [](poll_descriptor& l) { deliver(l, event_kind::regular, true, false, {}); });
 }
 
-int accept_connection(const descriptor_use& use, const wait_limit& l, net::endpoint& from,
-                      std::error_code& ec) noexcept {
+poll_descriptor* accept_connection(const descriptor_use& use, const wait_limit& l,
+                                   net::endpoint& from, std::error_code& ec) noexcept {
   std::optional<shortage_wait> waits_for_room;
+  spare_descriptor record;  // before the connection is taken out of the backlog
   for (;;) {
     const poll_word::edge_count seen = use->word.edges();
-    const int number = call_accept(use.number(), from);
+    const int number = record.obtain() ? call_accept(use.number(), from) : -ENOMEM;
     if (number >= 0) {
       count_transfer(0);
-      return number;
+      return &record.make(number);
     }
     if (use.closing()) {
       ec = std::make_error_code(std::errc::operation_canceled);
@@ -127,7 +128,7 @@ int accept_connection(const descriptor_use& use, const wait_limit& l, net::endpo
     } else if (!of_a_dead_connection(-number)) {
       ec.assign(-number, std::generic_category());
     }
-    if (ec) return -1;
+    if (ec) return nullptr;
   }
 }
 

@@ -20,11 +20,11 @@
 
 namespace weft::detail {
 
-/// The next connection's number, and its other end; -1 and `ec`. Waits while there is none, and
+/// The next connection, and its other end; null and `ec`. Waits while there is none, and
 /// while the process, or the system, has no descriptor or memory for it; says so on stderr, once a
 /// minute at most. Connections that have died in the backlog are passed over.
-[[nodiscard]] int accept_connection(const descriptor_use& use, const wait_limit& l,
-                                    net::endpoint& from, std::error_code& ec) noexcept;
+[[nodiscard]] poll_descriptor* accept_connection(const descriptor_use& use, const wait_limit& l,
+                                                 net::endpoint& from, std::error_code& ec) noexcept;
 
 /// Who is short of descriptors. A closer looks after close(2).
 using short_acceptors =

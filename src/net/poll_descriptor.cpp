@@ -68,7 +68,8 @@ class descriptor_table {
   std::atomic<std::uint32_t> carved{0};  // [NET-1] one past the last index
   base::ranked_futex_lock<base::lock_rank::netpoller> mutex;
 
-  [[nodiscard]] poll_descriptor& take() WEFT_REQUIRES(table.mutex);  // throws as carve
+  // null: no memory
+  [[nodiscard]] poll_descriptor* take(std::error_code& why) noexcept WEFT_REQUIRES(table.mutex);
   void give(poll_descriptor& d) noexcept WEFT_REQUIRES(table.mutex);
 
   // ---- by the trim
@@ -92,7 +93,7 @@ class descriptor_table {
   }
 
  private:
-  void carve() WEFT_REQUIRES(table.mutex);
+  [[nodiscard]] std::error_code carve() noexcept WEFT_REQUIRES(table.mutex);
   void revive() noexcept WEFT_REQUIRES(table.mutex);
 
   idle_descriptors idle_ WEFT_GUARDED_BY(table.mutex);
@@ -108,11 +109,11 @@ life* lives_of(poll_descriptor* slab) noexcept {
   return reinterpret_cast<life*>(reinterpret_cast<std::byte*>(slab) + slab_bytes);
 }
 
-poll_descriptor& descriptor_table::take() {
+poll_descriptor* descriptor_table::take(std::error_code& why) noexcept {
   if (idle_.count() == 0) revive();
-  if (idle_.count() == 0) carve();
-  poll_descriptor& d = *idle_.pop();
-  trim.note_taken(idle());
+  if (idle_.count() == 0) why = carve();
+  poll_descriptor* const d = idle_.pop();
+  if (d != nullptr) trim.note_taken(idle());
   return d;
 }
 void descriptor_table::give(poll_descriptor& d) noexcept {
@@ -161,16 +162,14 @@ void descriptor_table::revive() noexcept {
   }
 }
 
-void descriptor_table::carve() {
+std::error_code descriptor_table::carve() noexcept {
   constexpr std::size_t bytes = slab_bytes + slab_records * sizeof(life);
   static_assert(unit_bytes % 4096 == 0);
   std::byte* memory = nullptr;
   std::error_code why = std::make_error_code(std::errc::not_enough_memory);
   const std::uint32_t base = carved.load(std::memory_order_relaxed);
   if (base < max_slabs * slab_records) why = os::reserve(bytes, os::page_size(), memory);
-  if (why)
-    throw std::system_error(
-        why, "weft: no memory for 256 more socket records (16 million at most, `ulimit -v`)");
+  if (why) return why;
   auto* slab = reinterpret_cast<poll_descriptor*>(memory);
   for (std::uint32_t i = slab_records; i-- > 0;) {
     auto* d = ::new (static_cast<void*>(slab + i)) poll_descriptor;
@@ -181,6 +180,28 @@ void descriptor_table::carve() {
   slabs[base >> slab_bits].store(slab, std::memory_order_release);  // [NET-1]
   carved.store(base + slab_records, std::memory_order_release);     // [NET-1]
   if (base == 0) add_trimmed_store(trim);
+  return {};
+}
+
+poll_descriptor* take_record(std::error_code& why) noexcept {
+  const base::lock_guard guard(table.mutex);
+  return table.take(why);
+}
+
+poll_descriptor& begin_life(poll_descriptor& d, int number, descriptor_kind kind) noexcept {
+  d.word.reset();
+  d.drained_at.store(poll_word::unknown, std::memory_order_relaxed);
+  d.short_read_proves = false;
+  d.kind.store(kind, std::memory_order_relaxed);
+  d.linger_seconds.store(0, std::memory_order_relaxed);
+  d.shown.store(false, std::memory_order_relaxed);
+  d.adopted.store(false, std::memory_order_relaxed);
+  d.read_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
+  d.write_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
+  d.remote = {};
+  d.number.store(number, std::memory_order_relaxed);
+  d.uses.store(0, std::memory_order_release);  // acquire in descriptor_use
+  return d;
 }
 
 void free_record(poll_descriptor& d) noexcept {
@@ -248,34 +269,33 @@ poll_descriptor* make_descriptor_or_close(int number, std::error_code& ec) noexc
     ec.assign(-number, std::generic_category());
     return nullptr;
   }
-  try {
-    return &make_descriptor(number);
-  } catch (const std::system_error& e) {
-    call_close(number);
-    ec = e.code();
-    return nullptr;
-  }
+  poll_descriptor* const d = take_record(ec);
+  if (d != nullptr) return &begin_life(*d, number, descriptor_kind::socket);
+  call_close(number);
+  return nullptr;
 }
 
 poll_descriptor& make_descriptor(int number, descriptor_kind kind) {
-  poll_descriptor* d = nullptr;
-  {
-    const base::lock_guard guard(table.mutex);
-    d = &table.take();
-  }
-  d->word.reset();
-  d->drained_at.store(poll_word::unknown, std::memory_order_relaxed);
-  d->short_read_proves = false;
-  d->kind.store(kind, std::memory_order_relaxed);
-  d->linger_seconds.store(0, std::memory_order_relaxed);
-  d->shown.store(false, std::memory_order_relaxed);
-  d->adopted.store(false, std::memory_order_relaxed);
-  d->read_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
-  d->write_deadline.store(poll_descriptor::no_deadline, std::memory_order_relaxed);
-  d->remote = {};
-  d->number.store(number, std::memory_order_relaxed);
-  d->uses.store(0, std::memory_order_release);  // acquire in descriptor_use
-  return *d;
+  std::error_code why;
+  poll_descriptor* const d = take_record(why);
+  if (d == nullptr)
+    throw std::system_error(
+        why, "weft: no memory for 256 more socket records (16 million at most, `ulimit -v`)");
+  return begin_life(*d, number, kind);
+}
+
+bool spare_descriptor::obtain() noexcept {
+  std::error_code why;
+  if (d_ == nullptr) d_ = take_record(why);
+  return d_ != nullptr;
+}
+poll_descriptor& spare_descriptor::make(int number) noexcept {
+  return begin_life(*std::exchange(d_, nullptr), number, descriptor_kind::socket);
+}
+spare_descriptor::~spare_descriptor() {
+  if (d_ == nullptr) return;
+  const base::lock_guard guard(table.mutex);
+  table.give(*d_);
 }
 
 poll_descriptor& make_adopted(int number) {

@@ -141,6 +141,21 @@ struct alignas(base::cache_line) poll_descriptor {
 /// The same for what a system call returned: -errno, or a number, which is closed if there is no
 /// memory. Null: `ec` says why.
 [[nodiscard]] poll_descriptor* make_descriptor_or_close(int number, std::error_code& ec) noexcept;
+/// A record for a number that is not there yet.
+class spare_descriptor {
+ public:
+  spare_descriptor() noexcept = default;
+  ~spare_descriptor();
+  spare_descriptor(const spare_descriptor&) = delete;
+  spare_descriptor& operator=(const spare_descriptor&) = delete;
+  /// False: there is no memory.
+  [[nodiscard]] bool obtain() noexcept;
+  /// Of a socket, after obtain().
+  [[nodiscard]] poll_descriptor& make(int number) noexcept;
+
+ private:
+  poll_descriptor* d_ = nullptr;
+};
 /// The socket object releases it, and closes it if that has not happened.
 void abandon(poll_descriptor& d) noexcept;
 /// New operations fail; those under way end with operation_canceled. False: it was closed already.

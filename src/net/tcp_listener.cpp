@@ -48,9 +48,7 @@ tcp_stream tcp_listener::accept_within(const detail::wait_limit& l, std::error_c
     return {};
   }
   endpoint from;
-  const int number = detail::accept_connection(use, l, from, ec);
-  if (number < 0) return {};
-  auto* const made = detail::make_descriptor_or_close(number, ec);
+  auto* const made = detail::accept_connection(use, l, from, ec);
   if (made == nullptr) return {};
   made->remote = from;
   made->short_read_proves = true;

@@ -152,9 +152,7 @@ Connection unix_acceptor<Connection>::accept_within(const detail::wait_limit& l,
     return {};
   }
   endpoint none;
-  const int number = detail::accept_connection(use, l, none, ec);
-  if (number < 0) return {};
-  auto* const made = detail::make_descriptor_or_close(number, ec);
+  auto* const made = detail::accept_connection(use, l, none, ec);
   if (made == nullptr) return {};
   if (peer != nullptr) {
     int result = 0;  // a peer that is gone already has no name any more
