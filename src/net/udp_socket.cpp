@@ -75,11 +75,20 @@ void udp_socket::set_broadcast(broadcast value) {
 }
 
 namespace {
+// Of a group, as in ff02::1%eth0; 0: none.
+std::uint32_t zone_of(const detail::native_address& a) noexcept {
+  if (a.storage.ss_family != AF_INET6) return 0;
+  return reinterpret_cast<const sockaddr_in6&>(a.storage).sin6_scope_id;
+}
 int change_group(const descriptor_use& use, detail::membership what, const endpoint& group,
                  std::uint32_t interface_index) noexcept {
   if (!use) return -EBADF;
   detail::native_address native;
   native.size = static_cast<socklen_t>(group.to_native(native.storage));
+  if (const std::uint32_t zone = zone_of(native); interface_index == 0)
+    interface_index = zone;
+  else if (zone != 0 && zone != interface_index)
+    return -EINVAL;
   return detail::call_group(use.number(), what, native, interface_index);
 }
 }  // namespace

@@ -6,11 +6,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -263,6 +265,37 @@ TEST_CASE("udp: on plain threads, adopted, both families, a shared port, bad pla
   if (ec) return;  // no IPv6 here
   one.send_to("4", {"127.0.0.1", both.local_endpoint().port()});
   CHECK(both.receive(room).from.unmapped().port() == one.local_endpoint().port());
+}
+
+namespace {
+
+// As /proc/self/net/igmp6 writes ff02::7777.
+bool loopback_hears_7777() {
+  std::ifstream groups("/proc/self/net/igmp6");
+  for (std::string line; std::getline(groups, line);)
+    if (line.find("lo ") != std::string::npos &&
+        line.find(" ff020000000000000000000000007777 ") != std::string::npos)
+      return true;
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("udp: a group's zone is the interface that is joined") {
+  std::error_code ec;
+  udp_socket s = udp_socket::open({"::", 0}, ec);
+  if (ec || !std::ifstream("/proc/self/net/igmp6")) {
+    MESSAGE("skipped: no IPv6 here");
+    return;
+  }
+  const endpoint group("ff02::7777%lo", 0);
+  CHECK(thrown_by([&] { s.join_group(group, 9999); }) == std::errc::invalid_argument);
+  s.join_group(group);
+  CHECK(loopback_hears_7777());
+  s.leave_group(group);
+  CHECK_FALSE(loopback_hears_7777());
+  s.join_group(group, 1);
+  CHECK(loopback_hears_7777());
 }
 
 TEST_CASE("udp: a multicast group on the loopback interface") {

@@ -68,7 +68,9 @@ class udp_socket : public datagram_socket<endpoint> {
   /// Throws: std::system_error, as do all functions that set something.
   void set_broadcast(broadcast value);
   /// Joins `group`: messages to it that arrive on that interface are received. The index is what
-  /// if_nametoindex says; 0 means the interface that the kernel would use for the group.
+  /// if_nametoindex says; 0 means that of the group's zone, as in ff02::1%eth0, or without one the
+  /// interface that the kernel would use for the group.
+  /// Throws: also invalid_argument if the zone is another interface.
   void join_group(const endpoint& group, std::uint32_t interface_index = 0);
   /// Leaves `group`.
   void leave_group(const endpoint& group, std::uint32_t interface_index = 0);
