@@ -160,6 +160,11 @@ int call_group(int s, membership what, const native_address& group,
   return retry([&] { return ::setsockopt(s, level, name, &request, sizeof request); });
 }
 
+bool call_is_dual(int s) noexcept {
+  int v6_only = 1;
+  socklen_t size = sizeof v6_only;
+  return ::getsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &size) == 0 && v6_only == 0;
+}
 int call_multicast_interface(int s, int family, unsigned index) noexcept {
   if (family == AF_INET6)
     return retry(

@@ -47,6 +47,8 @@ enum class which_end : unsigned char { local, remote };
 enum class membership : unsigned char { join, leave };
 [[gnu::noinline]] int call_group(int s, membership what, const native_address& group,
                                  unsigned interface_index) noexcept;
+/// True if a socket of IPv6 sends to IPv4, too.
+[[gnu::noinline]] bool call_is_dual(int s) noexcept;
 [[gnu::noinline]] int call_multicast_interface(int s, int family, unsigned index) noexcept;
 
 }  // namespace weft::detail

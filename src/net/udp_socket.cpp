@@ -104,30 +104,42 @@ void udp_socket::leave_group(const endpoint& group, std::uint32_t interface_inde
         change_group(use, detail::membership::leave, group, interface_index));
 }
 
+namespace {
+// set(number, family) for the families whose groups the socket sends to; 0 or -errno.
+template <class Set>
+int set_for_groups(const descriptor_use& use, Set&& set) noexcept {
+  const int family = use ? family_of(use.number()) : -EBADF;
+  if (family < 0) return family;
+  if (family != AF_INET6) return set(use.number(), AF_INET);
+  const int e = set(use.number(), AF_INET6);
+  return e == 0 && detail::call_is_dual(use.number()) ? set(use.number(), AF_INET) : e;
+}
+}  // namespace
+
 void udp_socket::set_multicast_hops(int hops) {
-  const descriptor_use use(descriptor());
-  // -1 is the kernel's default
-  const int family = !use ? -EBADF : hops < 0 ? -EINVAL : family_of(use.number());
   check("setting multicast_hops",
-        family < 0           ? family
-        : family == AF_INET6 ? call_set(use.number(), IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops)
-                             : call_set(use.number(), IPPROTO_IP, IP_MULTICAST_TTL, hops));
+        hops < 0 ? -EINVAL  // -1 is the kernel's default
+                 : set_for_groups(
+                       descriptor_use(descriptor()),
+                       [&](int n, int family) {
+                         return family == AF_INET6
+                                    ? call_set(n, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops)
+                                    : call_set(n, IPPROTO_IP, IP_MULTICAST_TTL, hops);
+                       }));
 }
 void udp_socket::set_multicast_loop(multicast_loop value) {
-  const descriptor_use use(descriptor());
-  const int family = use ? family_of(use.number()) : -EBADF;
   const int on = value == multicast_loop::on ? 1 : 0;
   check("setting multicast_loop",
-        family < 0           ? family
-        : family == AF_INET6 ? call_set(use.number(), IPPROTO_IPV6, IPV6_MULTICAST_LOOP, on)
-                             : call_set(use.number(), IPPROTO_IP, IP_MULTICAST_LOOP, on));
+        set_for_groups(descriptor_use(descriptor()), [&](int n, int family) {
+          return family == AF_INET6 ? call_set(n, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, on)
+                                    : call_set(n, IPPROTO_IP, IP_MULTICAST_LOOP, on);
+        }));
 }
 void udp_socket::set_multicast_interface(std::uint32_t interface_index) {
-  const descriptor_use use(descriptor());
-  const int family = use ? family_of(use.number()) : -EBADF;
   check("setting the multicast interface",
-        family < 0 ? family
-                   : detail::call_multicast_interface(use.number(), family, interface_index));
+        set_for_groups(descriptor_use(descriptor()), [&](int n, int family) {
+          return detail::call_multicast_interface(n, family, interface_index);
+        }));
 }
 
 }  // namespace weft::net

@@ -298,6 +298,29 @@ TEST_CASE("udp: a group's zone is the interface that is joined") {
   CHECK(loopback_hears_7777());
 }
 
+TEST_CASE("udp: what is set for groups holds for IPv4's on a socket of both families") {
+  std::error_code ec;
+  udp_socket both = udp_socket::open({"::", 0}, {.stack = weft::net::ip_stack::dual}, ec);
+  if (ec) {
+    MESSAGE("skipped: no IPv6 here");
+    return;
+  }
+  both.set_multicast_hops(4);
+  both.set_multicast_loop(weft::net::multicast_loop::off);
+  both.set_multicast_interface(1);
+  const auto of_v4 = [&](int option) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    REQUIRE(::getsockopt(both.native_handle(), IPPROTO_IP, option, &value, &size) == 0);
+    return value;
+  };
+  CHECK(of_v4(IP_MULTICAST_TTL) == 4);
+  CHECK(of_v4(IP_MULTICAST_LOOP) == 0);
+  udp_socket one({"::", 0});
+  one.set_multicast_hops(4);
+  CHECK(thrown_by([&] { both.set_multicast_interface(99999); }));
+}
+
 TEST_CASE("udp: a multicast group on the loopback interface") {
   at_worker_counts([] {
     udp_socket in({"0.0.0.0", 0}, {.reuse = weft::net::address_reuse::on});
