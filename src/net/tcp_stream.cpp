@@ -111,8 +111,17 @@ void tcp_stream::set_linger(const std::optional<std::chrono::seconds>& time) {
 
 endpoint tcp_stream::remote_endpoint(std::error_code& ec) const noexcept {
   const descriptor_use use(descriptor());
-  ec = use ? std::error_code{} : detail::bad_descriptor();
-  return use ? use->remote : endpoint{};
+  if (!use) return ec = detail::bad_descriptor(), endpoint{};
+  ec.clear();
+  if (use->remote != endpoint{}) return use->remote;
+  // Adopted without a peer, or with one that has no IP address.
+  endpoint e;
+  const int result = detail::call_remote(use.number(), e);
+  if (result < 0)
+    ec = detail::failure(use, result);
+  else if (e == endpoint{})
+    ec = std::make_error_code(std::errc::address_family_not_supported);
+  return e;
 }
 endpoint tcp_stream::remote_endpoint() const {
   std::error_code ec;

@@ -189,3 +189,15 @@ TEST_CASE("unix datagram: a plain thread that waits for a stranger's room uses n
   });
   sender.join();
 }
+
+TEST_CASE("tcp: an adopted socket without a peer, or with one of another family, has no address") {
+  const int alone = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const auto s = tcp_stream::adopt(alone);
+  CHECK(thrown_by([&] { static_cast<void>(s.remote_endpoint()); }) == std::errc::not_connected);
+  int ends[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+  const auto a = tcp_stream::adopt(ends[0]), b = tcp_stream::adopt(ends[1]);
+  std::error_code ec;
+  CHECK(a.remote_endpoint(ec) == endpoint{});
+  CHECK(ec == std::errc::address_family_not_supported);
+}

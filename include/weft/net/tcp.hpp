@@ -92,7 +92,8 @@ class tcp_stream : public stream_socket, public connect_forms<tcp_stream, endpoi
   void set_linger(const std::optional<std::chrono::seconds>& time);
 
   /// The address of the peer when the connection was made.
-  /// Throws: std::system_error if there is none.
+  /// Throws: std::system_error: not_connected; address_family_not_supported for the peer of an
+  /// adopted Unix socket.
   [[nodiscard]] endpoint remote_endpoint() const;
   [[nodiscard]] endpoint remote_endpoint(std::error_code& ec) const noexcept;
 
