@@ -13,6 +13,7 @@
 #include <weft/select.hpp>
 #include <weft/this_fiber.hpp>
 
+#include "base/one_line.hpp"
 #include "net/connect_race.hpp"
 #include "net/operation.hpp"
 
@@ -141,7 +142,7 @@ net::tcp_stream connect_or_throw(std::string_view host, const net::service& s,
   net::tcp_stream stream = connect_within(host, s, l, ec);
   if (ec)
     throw std::system_error(
-        ec, "weft: connect to " + std::string(host) + ":" + s.text() + remedy_for(ec));
+        ec, "weft: connect to " + one_line(host) + ":" + one_line(s.text()) + remedy_for(ec));
   return stream;
 }
 

@@ -12,6 +12,7 @@
 #include <weft/net/udp.hpp>
 #include <weft/net/unix.hpp>
 
+#include "base/one_line.hpp"
 #include "net/datagram_calls.hpp"
 #include "net/operation.hpp"
 #include "os/os.hpp"
@@ -80,8 +81,8 @@ class wait_for_room {
 
  private:
   std::chrono::milliseconds pause_{1};
-};
   bool was_told_ = false;
+};
 
 }  // namespace
 
@@ -101,7 +102,9 @@ template <class Endpoint>
 void datagram_socket<Endpoint>::connect(const Endpoint& peer) {
   std::error_code ec;
   connect(peer, ec);
-  if (ec) throw std::system_error(ec, "weft: connect a datagram socket to " + peer.to_string());
+  if (ec)
+    throw std::system_error(
+        ec, "weft: connect a datagram socket to " + detail::one_line(peer.to_string()));
 }
 
 template <class Endpoint>
@@ -227,7 +230,7 @@ void datagram_socket<Endpoint>::checked_send(const const_buffers& message, const
                                              const limit& l) {
   std::error_code ec;
   send_within(message, &to, l, ec);
-  if (ec) fail(("send a message to " + to.to_string()).c_str(), ec);
+  if (ec) fail(("send a message to " + detail::one_line(to.to_string())).c_str(), ec);
 }
 template <class Endpoint>
 std::size_t datagram_socket<Endpoint>::checked_send(std::span<const outgoing> batch,

@@ -201,7 +201,8 @@ void file::sync_data() const {
 }
 
 void file::fail(const char* what, std::error_code why) const {
-  throw std::system_error(why, std::string("weft: ") + what + " the file " + path_);
+  throw std::system_error(why,
+                          std::string("weft: ") + what + " the file " + detail::one_line(path_));
 }
 
 }  // namespace weft::io

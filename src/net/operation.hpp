@@ -28,8 +28,8 @@ namespace weft::detail {
 /// for other errors.
 [[nodiscard]] std::string remedy_for(const std::error_code& why);
 
-/// The ends of a socket of any family, in a text: "127.0.0.1:80", "/run/app.sock"; empty if it has
-/// none.
+/// The ends of a socket of any family, in a text of one line: "127.0.0.1:80", "/run/app.sock";
+/// empty if it has none.
 [[nodiscard]] std::string name_of_local(int number);
 [[nodiscard]] std::string name_of_remote(int number);
 

@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include "net/quoted.hpp"
 #include "net/resolver.hpp"
 #include "os/errno_guard.hpp"
 
@@ -123,8 +124,7 @@ std::vector<net::endpoint> resolve_or_throw(std::string_view host, const net::se
   std::error_code ec;
   std::vector<net::endpoint> all = resolve_within(host, s, family, l, ec);
   if (ec)
-    throw std::system_error(
-        ec, "weft: resolve \"" + std::string(host) + "\", service \"" + s.text() + "\"");
+    throw std::system_error(ec, "weft: resolve " + quoted(host) + ", service " + quoted(s.text()));
   return all;
 }
 

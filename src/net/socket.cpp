@@ -13,6 +13,7 @@
 #include <weft/net/error.hpp>
 #include <weft/net/unix_endpoint.hpp>
 
+#include "base/one_line.hpp"
 #include "net/calls.hpp"
 #include "net/datagram_calls.hpp"
 #include "net/operation.hpp"
@@ -68,7 +69,7 @@ std::string name_of(int number, weft::detail::which_end which) {
   const auto& native = reinterpret_cast<const sockaddr&>(a.storage);
   if (native.sa_family == AF_UNIX) {
     const auto e = weft::net::unix_endpoint::from_native(native, a.size);
-    return e.is_unnamed() ? std::string() : e.to_string();
+    return e.is_unnamed() ? std::string() : weft::detail::one_line(e.to_string());
   }
   if (native.sa_family == AF_INET || native.sa_family == AF_INET6)
     return weft::net::endpoint::from_native(native, a.size).to_string();
@@ -165,5 +166,5 @@ void socket::drop() noexcept {
 }  // namespace weft::net
 
 void weft::detail::fail_to_connect(const std::string& peer, std::error_code why) {
-  throw std::system_error(why, "weft: connect to " + peer + remedy_for(why));
+  throw std::system_error(why, "weft: connect to " + one_line(peer) + remedy_for(why));
 }

@@ -9,6 +9,7 @@
 #include <weft/net/unix.hpp>
 #include <weft/net/unix_seqpacket.hpp>
 
+#include "base/one_line.hpp"
 #include "net/accept.hpp"
 #include "net/calls.hpp"
 #include "net/operation.hpp"
@@ -78,7 +79,8 @@ unix_acceptor<Connection>::unix_acceptor(const unix_endpoint& at,
     if (result >= 0) result = detail::call_listen_only(number, options.backlog);
     if (result < 0) {
       const std::error_code ec(-result, std::generic_category());
-      throw std::system_error(ec, "weft: listen at " + at.to_string() + detail::remedy_for(ec));
+      throw std::system_error(
+          ec, "weft: listen at " + detail::one_line(at.to_string()) + detail::remedy_for(ec));
     }
     *this = unix_acceptor(detail::make_descriptor(number));
   } catch (...) {

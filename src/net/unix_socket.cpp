@@ -7,6 +7,7 @@
 
 #include <weft/net/unix.hpp>
 
+#include "base/one_line.hpp"
 #include "net/unix_connection.hpp"
 #include "sched/park.hpp"
 
@@ -72,8 +73,9 @@ unix_datagram::unix_datagram(const unix_endpoint& at) : unix_datagram(unnamed())
   const descriptor_use use(descriptor());
   const int e = use ? detail::call_unix_bind(use.number(), at) : -EBADF;
   if (e < 0)
-    throw std::system_error(-e, std::generic_category(),
-                            "weft: open a Unix datagram socket at " + at.to_string());
+    throw std::system_error(
+        -e, std::generic_category(),
+        "weft: open a Unix datagram socket at " + detail::one_line(at.to_string()));
 }
 unix_datagram unix_datagram::unnamed() {
   std::error_code ec;

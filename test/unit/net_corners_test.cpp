@@ -201,3 +201,37 @@ TEST_CASE("tcp: an adopted socket without a peer, or with one of another family,
   CHECK(a.remote_endpoint(ec) == endpoint{});
   CHECK(ec == std::errc::address_family_not_supported);
 }
+
+TEST_CASE("errors: a name with control characters does not hide the reason") {
+  using namespace std::string_literals;
+  const std::string name = "weft\0corner\n"s + std::to_string(::getpid());
+  const unix_endpoint at = unix_endpoint::abstract(name);
+  const auto text_of = [](auto&& call) {
+    std::string what;
+    CHECK(thrown_by(call, &what));
+    CHECK(what.find('\n') == std::string::npos);
+    return std::string(what.c_str());  // as a report shows it
+  };
+  const std::string refused = std::make_error_code(std::errc::connection_refused).message();
+  const auto has = [](const std::string& text, const std::string& part) {
+    CAPTURE(text);
+    CHECK(text.find(part) != std::string::npos);
+  };
+  has(text_of([&] { static_cast<void>(unix_stream::connect(at)); }), refused);
+  auto out = unix_datagram::unnamed();
+  has(text_of([&] { out.connect(at); }), refused);
+  has(text_of([&] { out.send_to("x", at); }), refused);
+  const unix_datagram taken(at);
+  const std::string in_use = std::make_error_code(std::errc::address_in_use).message();
+  has(text_of([&] { unix_datagram again(at); }), in_use);
+  const std::string no_host = make_error_code(weft::net::net_errc::host_not_found).message();
+  has(text_of([&] { static_cast<void>(weft::net::resolve("a\0b\n"s, 80)); }), no_host);
+  has(text_of([&] { static_cast<void>(weft::net::connect("a\0b\n"s, 80)); }), no_host);
+  // of both ends
+  weft::net::unix_listener listener(at);
+  has(text_of([&] { weft::net::unix_listener again(at); }), in_use);
+  auto s = unix_stream::connect(listener.local_endpoint());
+  auto peer = listener.accept();
+  peer.close();
+  has(text_of([&] { s.write_all("x"); }), std::make_error_code(std::errc::broken_pipe).message());
+}
