@@ -18,6 +18,7 @@
 
 #include <weft/offload.hpp>
 
+#include "base/one_line.hpp"
 #include "base/zero_byte.hpp"
 #include "net/calls.hpp"
 #include "net/file_calls.hpp"
@@ -169,14 +170,18 @@ process::process(const process_options& options) {
                          options.environment ? variables.data() : environ, id_);
   };
   const int error = detail::this_worker() != nullptr ? weft::offload(start) : start();
-  if (error != 0) refuse(error, "starting " + options.program);
+  if (error != 0)
+    refuse(error, "starting " + detail::one_line(options.program) +
+                      (options.directory.empty()
+                           ? ""
+                           : " in the directory " + detail::one_line(options.directory)));
   const int pidfd = detail::call_pidfd_open(id_);
   try {
     if (pidfd == -ESRCH)
-      refuse(ECHILD, options.program +
+      refuse(ECHILD, detail::one_line(options.program) +
                          " was started, and its status taken by somebody else before it could be "
                          "watched (SIGCHLD is ignored, or waitpid(-1) was called)");
-    if (pidfd < 0) refuse(-pidfd, "watching " + options.program);
+    if (pidfd < 0) refuse(-pidfd, "watching " + detail::one_line(options.program));
     ended_ = io::descriptor::adopt(pidfd);
   } catch (...) {
     if (pidfd >= 0) detail::call_close(pidfd);

@@ -57,19 +57,18 @@ void readiness_wait::prepare(const readiness_source& s, poll_word::edge_count se
   if (d->is_foreign()) {
     seen_ = d->word.edges();  // [POLL-6] before the look
     foreign_.emplace(*d, which_);
-    return must_be_watched(foreign_->error());
+    return must_be_watched(foreign_->error(), use_->number());
   }
   seen_ = seen;
   // Acquire: as in wait_for_event.
   if (d->owner.load(std::memory_order_acquire) != nullptr) return;
-  must_be_watched(need_poller(*d, watching_runtime()));
+  must_be_watched(need_poller(*d, watching_runtime()), own_ != nullptr ? s.number : use_->number());
 }
 
 // Closed meanwhile, or what epoll refuses, and poll(2) calls ready: the next look says so.
-void readiness_wait::must_be_watched(std::error_code why) {
+void readiness_wait::must_be_watched(std::error_code why, int number) {
   if (!why) return;
-  if (why != std::errc::operation_canceled && why.value() != EPERM)
-    refuse(use_->number(), why.value());
+  if (why != std::errc::operation_canceled && why.value() != EPERM) refuse(number, why.value());
   foreign_.reset();
   use_.reset();
 }

@@ -48,7 +48,7 @@ class readiness_wait {
   [[nodiscard]] bool arm(ticket t) noexcept;
 
  private:
-  void must_be_watched(std::error_code why);
+  void must_be_watched(std::error_code why, int number);
 
   enum class place : std::uint8_t { none, slot, extra_waiters };
   std::optional<descriptor_use> use_;

@@ -166,7 +166,7 @@ TEST_CASE("process: what cannot be started is told" *
   each_fiber([] {
     CHECK_THROWS_WITH_AS(process({.program = "no-such-program-anywhere", .input = stdio::pipe}),
                          doctest::Contains("no-such-program-anywhere"), std::system_error);
-    CHECK_THROWS_AS(process({.program = "true", .directory = "/no/such/folder"}),
-                    std::system_error);
+    CHECK_THROWS_WITH_AS(process({.program = "true", .directory = "/no/such/folder"}),
+                         doctest::Contains("in the directory /no/such/folder"), std::system_error);
   });
 }
