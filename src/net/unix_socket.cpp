@@ -48,7 +48,11 @@ std::size_t unix_stream::send_descriptors_within(const const_buffers& data,
     done = detail::send_descriptors(use, detail::payload::bytes, data, descriptors, l, ec);
   }
   // They went with the first byte; the rest is data.
-  while (done < data.bytes() && !ec) done += write_within(data, done, l, ec);
+  while (done < data.bytes() && !ec) {
+    done += write_within(data, done, l, ec);
+    if (ec == std::errc::bad_file_descriptor)  // closed between two calls
+      ec = std::make_error_code(std::errc::operation_canceled);
+  }
   return done;
 }
 

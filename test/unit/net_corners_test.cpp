@@ -190,6 +190,53 @@ TEST_CASE("unix datagram: a plain thread that waits for a stranger's room uses n
   sender.join();
 }
 
+TEST_CASE("a stream that is closed between two steps of a call cancels the call") {
+  constexpr std::size_t much = 64 << 20;
+  weft::options one;
+  one.workers = 1;
+  one.time_slice = {};
+  weft::runtime rt(one);
+  std::vector<std::byte> data(much);
+  // The close comes when a part has gone, and the other end with it.
+  const auto close_after_a_part = [&](auto call, auto at_the_other_end) {
+    auto ends = unix_stream::pair();
+    std::atomic<std::size_t> moved{0};
+    auto caller = rt.spawn([&] {
+      std::error_code ec;
+      CHECK(call(ends.first, ec) < much);
+      return ec;
+    });
+    auto closer = rt.spawn([&] {
+      while (moved < 4 << 20) weft::this_fiber::yield();
+      ends.first.close();
+    });
+    std::vector<std::byte> some(1 << 16);
+    std::error_code over;
+    while (const std::size_t n = over ? 0 : at_the_other_end(ends.second, some, over)) moved += n;
+    closer.join();
+    CHECK(caller.join() == std::errc::operation_canceled);
+  };
+  for (int i = 0; i < 20; ++i) {
+    close_after_a_part([&](unix_stream& s, std::error_code& ec) { return s.write_all(data, ec); },
+                       [](unix_stream& s, std::vector<std::byte>& some, std::error_code& ec) {
+                         return s.read_some(some, ec);
+                       });
+    close_after_a_part(
+        [&](unix_stream& s, std::error_code& ec) { return s.read_exactly(data, ec); },
+        [](unix_stream& s, std::vector<std::byte>& some, std::error_code& ec) {
+          return s.write_some(some, ec);
+        });
+    close_after_a_part(
+        [&](unix_stream& s, std::error_code& ec) {
+          const std::array sent{STDIN_FILENO};
+          return s.send_descriptors(data, sent, ec);
+        },
+        [](unix_stream& s, std::vector<std::byte>& some, std::error_code& ec) {
+          return s.read_some(some, ec);
+        });
+  }
+}
+
 TEST_CASE("tcp: an adopted socket without a peer, or with one of another family, has no address") {
   const int alone = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const auto s = tcp_stream::adopt(alone);

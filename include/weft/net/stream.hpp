@@ -252,6 +252,11 @@ class stream_forms {
       self().fail("write to", ec);
     return n;
   }
+  // After a part a close between two calls is one in the middle of the whole.
+  static void closed_meanwhile(std::size_t done, std::error_code& ec) noexcept {
+    if (done > 0 && ec == std::errc::bad_file_descriptor)
+      ec = std::make_error_code(std::errc::operation_canceled);
+  }
   std::size_t fill(const mutable_buffers& to, const limit& l, std::error_code& ec) noexcept {
     if (ec) ec.clear();
     const std::size_t all = to.bytes();
@@ -265,6 +270,7 @@ class stream_forms {
       }
       done += n;
     }
+    if (ec) closed_meanwhile(done, ec);
     return done;
   }
   std::size_t drain(const const_buffers& from, const limit& l, std::error_code& ec) noexcept {
@@ -275,6 +281,7 @@ class stream_forms {
       done += self().write_within(from, done, l, ec);
       if (ec) break;
     }
+    if (ec) closed_meanwhile(done, ec);
     return done;
   }
 };
