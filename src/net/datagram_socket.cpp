@@ -218,6 +218,7 @@ std::size_t datagram_socket<Endpoint>::send_batch_within(std::span<const outgoin
     if (n >= 0) {
       count_transfer(messages.data(), static_cast<std::size_t>(n));
       done += static_cast<std::size_t>(n);
+      wait = {};
     } else {
       ec = would_block(n) ? wait(use, seen, l) : failure(use, n);
     }
