@@ -4,6 +4,8 @@
 // zooms, and says what is clicked.
 //
 // Takes screenshots, into WEFT_SCREENSHOTS or the directory it runs in: look at them.
+#include <weft/trace.hpp>
+
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -229,5 +231,20 @@ TEST_CASE("weft-trace timeline: where a preempted fiber was") {
   if (!WEFT_ASAN && !WEFT_TSAN) CHECK(words.find("spin_in_here") != std::string::npos);
   CHECK(pixels(b, "threads", "frozen") > 0);
   save_screenshot(b, "timeline-preempted.png");
+  for (const std::string& c : b.complaints) FAIL_CHECK(c);
+}
+
+TEST_CASE("weft-trace timeline: the page of a process in which nothing happened") {
+  const std::string program = browser::find();
+  if (program.empty()) return;
+  const directory d;
+  const std::string trace = d.path + "/idle.trace", page = d.path + "/idle.html";
+  weft::trace::start(trace);  // no runtime, so no events
+  weft::trace::stop();
+  REQUIRE(weft::test::run(weft::test::tool + " timeline " + trace + " -o " + page).status == 0);
+  browser b(program, d.path + "/browser", 1200, 700);
+  b.open(page);
+  CHECK(b.evaluate("weftTimeline.counts.fibers") == 0);
+  CHECK(b.evaluate("weftTimeline.drawn.threadRows") == 0);
   for (const std::string& c : b.complaints) FAIL_CHECK(c);
 }

@@ -35,11 +35,12 @@ class builder : rows {
         std::partition_point(t.events.begin(), t.events.end(),
                              [&](const trace_event& e) { return e.ns < t.complete_since; });
     for (auto e = t.events.begin(); e != first; ++e) names_only(*e);
-    if (first != t.events.end()) {
+    if (first != t.events.end())
       m_.begin = first->ns;
-      // where all are parked, time passes, too
-      m_.end = std::max(t.events.back().ns, t.known_until);
-    }
+    else if (t.complete_since != INT64_MIN)
+      m_.begin = t.complete_since;
+    // where all are parked, time passes, too
+    m_.end = std::max(first != t.events.end() ? t.events.back().ns : m_.begin, t.known_until);
     for (auto e = first; e != t.events.end(); ++e) take(*e);
     finish();
     return std::move(m_);

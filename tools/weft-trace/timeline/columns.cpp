@@ -273,6 +273,7 @@ class packer {
     json_["leftOut"] = x_.left_out(m_);
     json_["reasons"] = nlohmann::json::object();
     for (const auto& [id, name] : t.reasons) json_["reasons"][std::to_string(id)] = name;
+    json_["threads"] = nlohmann::json::array();  // there, too, if nobody recorded
     static constexpr const char* roles[] = {"thread", "worker", "monitor", "offload", "other"};
     for (std::uint32_t i = 0; i < t.threads.size(); ++i) {
       const thread_row& r = m_.threads[i];
