@@ -14,12 +14,13 @@ namespace weft::tools {
 namespace {
 
 // When the stretches that begin between `begin` and `end` reach the limit; `end` if they do not.
+// What goes on at `begin` is shown in any case: a million parked fibers leave room for more.
 std::int64_t where_to_cut(const model& m, std::int64_t begin, std::int64_t end, std::size_t limit) {
   std::vector<std::int64_t> begins;
   for (const slice& s : m.slices)
-    if (s.end >= begin && s.begin <= end) begins.push_back(s.begin);
+    if (s.begin > begin && s.begin <= end) begins.push_back(s.begin);
   for (const wait& w : m.waits)
-    if (w.end >= begin && w.begin <= end) begins.push_back(w.begin);
+    if (w.begin > begin && w.begin <= end) begins.push_back(w.begin);
   if (limit == 0 || begins.size() <= limit) return end;
   const auto nth = begins.begin() + static_cast<std::ptrdiff_t>(limit);
   std::nth_element(begins.begin(), nth, begins.end());
