@@ -19,12 +19,12 @@ foreach(file IN LISTS files)
     file(REMOVE "${file}")
   endif()
   cmake_path(GET file PARENT_PATH dir)
-  while(IS_DIRECTORY "${dir}")
-    file(GLOB rest LIST_DIRECTORIES true "${dir}/*" "${dir}/.*")
-    if(rest OR NOT dir MATCHES "weft")  # never a folder that was not made for weft
+  while(IS_DIRECTORY "${dir}" AND dir MATCHES "weft")  # never one that was not made for weft
+    # which refuses what is not empty, whatever its name
+    execute_process(COMMAND rmdir -- "${dir}" RESULT_VARIABLE refused ERROR_QUIET)
+    if(refused)
       break()
     endif()
-    file(REMOVE_RECURSE "${dir}")
     cmake_path(GET dir PARENT_PATH dir)
   endwhile()
 endforeach()

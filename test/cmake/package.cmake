@@ -142,3 +142,13 @@ file(GLOB folders ${WORK_DIR}/staged/usr/include/*)
 if(NOT folders STREQUAL "${WORK_DIR}/staged/usr/include/other.h")
   message(FATAL_ERROR "after uninstalling there is: ${folders}")
 endif()
+
+# Brackets in a path are no pattern: what is not weft's stays.
+set(ENV{DESTDIR} "${WORK_DIR}/staged [1]")
+set(other "$ENV{DESTDIR}/usr/include/weft/other.h")
+file(WRITE "${other}" "")
+run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix /usr)
+run(${CMAKE_COMMAND} --build ${BUILD_DIR} --target uninstall)
+if(NOT EXISTS "${other}" OR EXISTS "$ENV{DESTDIR}/usr/include/weft/fiber.hpp")
+  message(FATAL_ERROR "uninstalling from $ENV{DESTDIR} removed what is not weft's, or not all")
+endif()
