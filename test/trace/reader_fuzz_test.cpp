@@ -179,6 +179,23 @@ TEST_CASE("reader: a newer revision, with chunks and events it does not know") {
   CHECK(seen);
 }
 
+TEST_CASE("reader: a trace of three years") {
+  constexpr std::uint64_t ns = 3ULL * 365 * 86400 * 1'000'000'000;
+  file_bytes b = sample();
+  format::file_header first;
+  std::memcpy(&first, b.data(), sizeof first);
+  const std::size_t at = first_chunk(b, format::chunk_kind::end) + sizeof(format::chunk_header);
+  format::end_payload last;
+  std::memcpy(&last, b.data() + at, sizeof last);
+  last.monotonic_ns = first.monotonic_ns + ns;
+  last.ticks = first.ticks + ns / 1'000'000'000 * first.ticks_per_second;
+  put(b, at, last);
+  mend(b);
+  const tools::trace t = use(b);
+  CHECK(t.problems.empty());
+  CHECK(t.known_until / 1'000'000'000 == static_cast<std::int64_t>(ns / 1'000'000'000));
+}
+
 TEST_CASE("reader: cut off anywhere, it reads what is whole") {
   const std::size_t all = use(sample()).events.size();
   std::size_t most = 0;

@@ -26,7 +26,7 @@ std::optional<std::int64_t> parse_moment(const char* option, const std::string& 
                        : unit == "us"              ? 1e3
                        : unit == "ns"              ? 1
                                                    : 0;
-  if (scale == 0 || !(value >= 0) || value * scale > 9e18)
+  if (scale == 0 || !(value >= 0) || value * scale > 4e18)
     throw CLI::ValidationError(fmt::format(
         "{} takes a time since the trace began, such as 1.5s, 20ms or 300us, not \"{}\"", option,
         text));

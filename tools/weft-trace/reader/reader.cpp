@@ -305,7 +305,7 @@ class reader {
   [[nodiscard]] std::int64_t to_ns(std::uint64_t ticks) const {
     const auto since = static_cast<std::int64_t>(ticks - header_.ticks);
     const long double ns = static_cast<long double>(since) * ns_per_tick_;
-    constexpr long double most = 1e15L;  // eleven days: beyond, it is damage
+    constexpr long double most = 1e18L;  // 31 years: beyond, it is damage
     return static_cast<std::int64_t>(std::clamp(ns, -most, most));
   }
 
