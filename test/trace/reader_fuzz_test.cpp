@@ -29,6 +29,7 @@
 using namespace weft;
 namespace format = weft::detail::trace;
 using file_bytes = std::vector<std::byte>;
+using kind = tools::event;
 
 namespace {
 
@@ -194,6 +195,34 @@ TEST_CASE("reader: a trace of three years") {
   const tools::trace t = use(b);
   CHECK(t.problems.empty());
   CHECK(t.known_until / 1'000'000'000 == static_cast<std::int64_t>(ns / 1'000'000'000));
+}
+
+TEST_CASE("reader: of a batch that was written while it grew, the last is taken") {
+  file_bytes b(sample().begin(), sample().begin() + sizeof(format::file_header));
+  const auto add = [&](const auto* data, std::size_t size) {
+    const auto* bytes = reinterpret_cast<const std::byte*>(data);
+    b.insert(b.end(), bytes, bytes + size);
+  };
+  for (const std::uint32_t more : {0U, 2U, 7U}) {
+    file_bytes payload(sizeof(format::batch_header) + 100);
+    format::event_context context;
+    put(payload, 0, format::batch_header{});
+    std::byte* end = format::put_event(payload.data() + sizeof(format::batch_header), context,
+                                       static_cast<std::uint8_t>(kind::fiber_create), 1, 1, 0, 0);
+    if (more > 0)
+      end = format::put_create_more(end, static_cast<std::uint8_t>(kind::fiber_create_more), more);
+    payload.resize(static_cast<std::size_t>(end - payload.data()));
+    format::chunk_header h{format::chunk_magic,
+                           format::chunk_kind::batch,
+                           0,
+                           0,
+                           static_cast<std::uint32_t>(payload.size()),
+                           0};
+    h.checksum = checksum_of(h, payload);
+    add(&h, sizeof h);
+    add(payload.data(), payload.size());
+    CHECK(use(b).events.size() == 1 + more);
+  }
 }
 
 TEST_CASE("reader: cut off anywhere, it reads what is whole") {
