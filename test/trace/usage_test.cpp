@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <spawn.h>
+#include <sys/resource.h>
 
 #include "base/sanitizers.hpp"
 #include "trace/command.hpp"
@@ -138,6 +139,61 @@ TEST_CASE("weft-trace record: no program, no file, a device") {
   CHECK(r.out.find(none + ": it cannot be written: No such file or directory") !=
         std::string::npos);
   CHECK(run(tool + " record -o /dev/null -- " + program + " names").out == "");
+}
+
+TEST_CASE("weft-trace record: no program, and no process to watch for its end") {
+  if (WEFT_TSAN || under_qemu()) {
+    MESSAGE("they make threads of their own, which the limit counts");
+    return;
+  }
+  // the search for leaks makes a process, too
+  const std::string command =
+      "export ASAN_OPTIONS=detect_leaks=0; exec " + tool + " record -o /a -- /no/such/program 2>&1";
+  // the first fork fails, then the second one
+  for (const rlim_t most : {1, 2}) {
+    int out[2];
+    REQUIRE(pipe(out) == 0);
+    const pid_t child = fork();
+    if (child == 0) {
+      // A user who has no other processes: the limit is none for root.
+      const rlimit limit{most, most};
+      if (setuid(0x5eed0000 + static_cast<uid_t>(getpid())) != 0 ||
+          access(WEFT_TRACE_TOOL, X_OK) != 0 || dup2(out[1], STDOUT_FILENO) < 0)
+        _exit(77);
+      close(out[0]);
+      close(out[1]);
+      setrlimit(RLIMIT_NPROC, &limit);
+      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      _exit(127);
+    }
+    close(out[1]);
+    std::string said;
+    char some[4096];
+    for (ssize_t n; (n = read(out[0], some, sizeof some)) > 0;)
+      said.append(some, static_cast<std::size_t>(n));
+    close(out[0]);
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+      MESSAGE("only root can be a user without processes");
+      return;
+    }
+    CAPTURE(said);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 1);
+    CHECK(said.starts_with("weft-trace: cannot run /no/such/program: "));
+  }
+}
+
+TEST_CASE("weft-trace record: the first process of a container has no child") {
+  const directory d;
+  const std::string container = "unshare --user --map-root-user --pid --fork ";
+  if (under_qemu() || run(container + "true").status != 0) {
+    MESSAGE("no process may be the first of a namespace here");
+    return;
+  }
+  const std::string rest = tool + " record -o " + d.file("a") + " -- " + program + " children";
+  CHECK(run(container + rest).out == "no child\n");
 }
 
 TEST_CASE("weft-trace: what could not be printed is an error, not an end") {

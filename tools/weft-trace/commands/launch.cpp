@@ -54,18 +54,24 @@ std::string why_empty(const std::string& path) {
 int watch(const recording& what) {
   const file_stamp before(what.file);
   int failed[2];
-  if (!before.tells || pipe2(failed, O_CLOEXEC) != 0) return -1;
+  // The first process of a container gets the orphans: the watcher would be its child, and would
+  // end with it.
+  if (getpid() == 1 || !before.tells || pipe2(failed, O_CLOEXEC) != 0) return -1;
   const int end = static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0));
   const pid_t child = end < 0 ? -1 : fork();  // no pidfd: a kernel before 5.3
   if (child != 0) {
-    if (child > 0) waitpid(child, nullptr, 0);
+    int status = -1;
+    if (child > 0) waitpid(child, &status, 0);
     if (end >= 0) close(end);
     close(failed[0]);
-    return failed[1];
+    if (status == 0) return failed[1];
+    close(failed[1]);  // nobody reads: to write would be SIGPIPE
+    return -1;
   }
   close(failed[1]);
   setsid();
-  if (fork() != 0) _exit(0);
+  const pid_t watcher = fork();
+  if (watcher != 0) _exit(watcher < 0 ? 1 : 0);
   prctl(PR_SET_NAME, "weft-trace");
   pollfd p{end, POLLIN, 0};
   while (poll(&p, 1, -1) < 0 && errno == EINTR) {
