@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // trace/last_words.hpp - the handler of a crash against the collector, which writes the same file.
+// For a flight recorder it is whoever writes a snapshot, one at a time.
 //
 //   TRACE-6  the last words do not mix with the collector's: the collector says that it works, then
 //            looks whether there was a crash; the handler says so, then waits while the collector

@@ -126,7 +126,8 @@ void drain(session_data& s) noexcept {
   if (thread_count() != s.threads_written) write_tables(s, s.file);
 }
 
-// The handler of a crash waits for the end of a piece, and none begins after it.
+// The handler of a crash waits for the end of a piece, and none begins after it. Only one thread is
+// in one: the collector, or who writes a snapshot (`snapshots`).
 template <class Work>
 bool piece(Work&& work) noexcept {
   return words.last.piece(std::forward<Work>(work));  // [TRACE-6]
@@ -156,6 +157,37 @@ void collect_into_file(session_data& s) noexcept {
     if (s.fibers != nullptr) s.fibers(s.file, snapshot_mode::running_only);
     s.file.end();
   });
+}
+
+std::error_code write_flight(session_data& s, trace_file& file, const char* path) noexcept {
+  if (const int error = file.open(path)) return {error, std::generic_category()};
+  file.header(flag_flight);
+  const std::uint64_t number = begin_generation();
+  refresh_modules();
+  file.generation(number);
+  file.dictionary();
+  file.modules();
+  // Those that are full now, and what the threads close on the way. New ones come behind them, for
+  // ever.
+  for (std::uint32_t n = shared.blocks.full() + 64; n > 0 && !words.last.wanted(); --n) {
+    block* b = shared.blocks.take();
+    if (b == nullptr) break;
+    write_block(file, *b, b->used.load(std::memory_order_relaxed));
+    shared.blocks.give_back(*b, block_owner::saved);
+  }
+  if (words.last.wanted()) {
+    static_cast<void>(file.close());
+    return std::make_error_code(std::errc::operation_canceled);
+  }
+  shared.blocks.forget_peeks();
+  write_current(s, file);
+  shared.blocks.keep_saved();
+  write_tables(s, file);
+  if (s.fibers != nullptr) s.fibers(file, snapshot_mode::usual);
+  file.generation(number);  // complete since: now it is known
+  file.end();
+  words.written.store(file.size(), std::memory_order_relaxed);
+  return {file.close(), std::generic_category()};
 }
 
 // A line, without memory.
@@ -325,30 +357,10 @@ std::error_code write_snapshot(const char* path) {
   // under the lock; needs no memory, which may be why somebody wants a snapshot
   alignas(trace_file) static std::byte place[sizeof(trace_file)];
   static trace_file& file = *::new (static_cast<void*>(place)) trace_file;
-  if (const int error = file.open(path)) return {error, std::generic_category()};
-  file.header(flag_flight);
-  const std::uint64_t number = begin_generation();
-  refresh_modules();
-  file.generation(number);
-  file.dictionary();
-  file.modules();
-  // Those that are full now, and what the threads close on the way. New ones come behind them, for
-  // ever.
-  for (std::uint32_t n = shared.blocks.full() + 64; n > 0; --n) {
-    block* b = shared.blocks.take();
-    if (b == nullptr) break;
-    write_block(file, *b, b->used.load(std::memory_order_relaxed));
-    shared.blocks.give_back(*b, block_owner::saved);
-  }
-  shared.blocks.forget_peeks();
-  write_current(s, file);
-  shared.blocks.keep_saved();
-  write_tables(s, file);
-  if (s.fibers != nullptr) s.fibers(file, snapshot_mode::usual);
-  file.generation(number);  // complete since: now it is known
-  file.end();
-  words.written.store(file.size(), std::memory_order_relaxed);
-  return {file.close(), std::generic_category()};
+  // after a crash, which writes all of this itself
+  std::error_code result = std::make_error_code(std::errc::operation_canceled);
+  piece([&] { result = write_flight(s, file, path); });
+  return result;
 }
 
 void request_snapshot() noexcept {

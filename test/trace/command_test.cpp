@@ -284,6 +284,23 @@ TEST_CASE("threads that crash together: the recording is whole, and so is the du
     }
 }
 
+TEST_CASE("a crash while the flight recorder's snapshot is written: the file is whole") {
+  const directory d;
+  const std::string t = d.file("a");
+  for (int round = 0; round < 4; ++round) {
+    std::filesystem::remove(t);
+    const result r =
+        run("WEFT_FLIGHT_RECORDER=64:" + t + " " + program + " 'abort in snapshot' " + t);
+    CAPTURE(r.out);
+    CHECK(r.out.find("last moments are in " + t) != std::string::npos);
+    const result report = run(tool + " report --no-bars " + t);
+    CAPTURE(report.out);
+    CHECK(report.status == 0);
+    for (const char* problem : {"damaged", "cut off", "the end is missing"})
+      CHECK(report.out.find(problem) == std::string::npos);
+  }
+}
+
 TEST_CASE("WEFT_TRACE, WEFT_PROFILE: one process at a time writes a file, the first") {
   const directory d;
   const std::string t = d.file("a"), p = d.file("b"), ends = d.file("end");

@@ -11,9 +11,11 @@
 #include <ctime>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
@@ -106,6 +108,21 @@ void stay() {
   for (auto& f : all) f.join();
 }
 
+// A crash while the flight recorder's file is being written.
+void crash_in_snapshot(const char* path) {
+  const std::string text(1000, 'x');
+  for (int i = 0; i < 64'000; ++i) weft::trace::log(text);
+  const std::jthread writer([&] {
+    try {
+      weft::trace::snapshot(path);
+    } catch (const std::system_error&) {  // the crash's turn
+    }
+  });
+  struct stat file{};
+  while (stat(path, &file) != 0 || file.st_size < 1'000'000) std::this_thread::yield();
+  std::raise(SIGABRT);
+}
+
 void known() {
   std::vector<weft::fiber<void>> all;
   spawn_the_sleepers(all);
@@ -145,6 +162,7 @@ int main(int argc, char** argv) {
       if (how == "convoy") return convoy(rt);
       if (how == "names") return names();
       if (how == "stay") return stay();
+      if (how == "abort in snapshot") return crash_in_snapshot(argv[2]);
       known();
       std::fflush(stdout);
       if (how == "twice" && std::system(argv[2]) != 0) std::abort();
