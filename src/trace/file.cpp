@@ -196,9 +196,10 @@ void trace_file::dictionary() noexcept {
 
 void trace_file::threads() noexcept {
   begin_table(chunk_kind::threads);
-  const std::uint32_t n = thread_count();
-  for (std::uint32_t i = 0; i < n; ++i) {
-    const thread_info& t = thread_at(i);
+  const std::uint32_t n = threads_begun();
+  thread_info t{};
+  for (std::uint32_t i = 0; i < std::min(n, most_threads); ++i) {
+    if (!read_thread(i, t)) continue;
     entry();
     varint(t.ring);
     varint(t.incarnation);

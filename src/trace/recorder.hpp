@@ -95,8 +95,10 @@ void flush_counts(ring& r) noexcept;
 void close_block(ring& r) noexcept;
 /// A ring for the calling thread; null if all are taken. Does not allocate for weft's own threads.
 [[nodiscard]] ring* take_ring(thread_slot& t) noexcept;
-[[nodiscard]] std::uint32_t thread_count() noexcept;
-[[nodiscard]] const thread_info& thread_at(std::uint32_t i) noexcept;
+/// How many threads have got a ring so far. The table has the latest of them.
+[[nodiscard]] std::uint32_t threads_begun() noexcept;
+/// False: nobody is there, or somebody is being written.
+[[nodiscard]] bool read_thread(std::uint32_t i, thread_info& info) noexcept;
 void wake_collector() noexcept;
 
 }  // namespace weft::detail::trace

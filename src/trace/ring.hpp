@@ -62,7 +62,8 @@ struct alignas(base::cache_line) ring {
   bool taken = false;
 };
 
-/// A thread, for the table in the file. Written before it is counted.
+/// A thread, for the table in the file, which has so many of them.
+inline constexpr std::uint32_t most_threads = 4096;
 struct thread_info {
   std::uint32_t ring, incarnation;
   std::int32_t thread;

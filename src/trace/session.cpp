@@ -69,7 +69,7 @@ std::error_code need_blocks(std::uint32_t wanted) {
 }
 
 void write_tables(session_data& s, trace_file& file) noexcept {
-  s.threads_written = thread_count();
+  s.threads_written = threads_begun();
   file.threads();
   file.places();
 }
@@ -123,7 +123,7 @@ void drain(session_data& s) noexcept {
     shared.blocks.give_back(*b, block_owner::free);
     if (words.last.wanted()) return;
   }
-  if (thread_count() != s.threads_written) write_tables(s, s.file);
+  if (threads_begun() != s.threads_written) write_tables(s, s.file);
 }
 
 // The handler of a crash waits for the end of a piece, and none begins after it. Only one thread is

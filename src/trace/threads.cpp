@@ -12,18 +12,37 @@
 
 #include "base/lock_guard.hpp"
 #include "trace/recorder.hpp"
+#include "trace/thread_entry.hpp"
 
 extern "C" void* __dso_handle;
 
 namespace weft::detail::trace {
 namespace {
 
-constexpr std::uint32_t most_rings = 1024, most_threads = 4096;
+constexpr std::uint32_t most_rings = 1024;
+static_assert(most_rings < most_threads);
 constinit ring rings[most_rings] = {};
-constinit thread_info infos[most_threads] = {};
-// release by take_ring, acquire by readers [TRACE-5]
-constinit std::atomic<std::uint32_t> info_count{0};
+constinit thread_entry<thread_info> entries[most_threads];
+// Since the process began. release by take_ring, acquire by readers, who then see the entry
+// [TRACE-5]
+constinit std::atomic<std::uint32_t> begun{0};
 constinit base::ranked_futex_lock<base::lock_rank::leaf> lock;
+constinit std::uint32_t oldest = 0;  // under the lock: where to look for an entry to use again
+
+// The first entry that nobody has used; then that of a thread that has ended, round about. Fewer
+// threads than there are entries have a ring, so there is one. Under the lock.
+thread_entry<thread_info>& next_entry(std::uint32_t number) noexcept {
+  if (number < most_threads) return entries[number];
+  for (;; ++oldest) {
+    thread_entry<thread_info>& entry = entries[oldest % most_threads];
+    thread_info was{};
+    if (!entry.read(was)) continue;
+    const ring& r = rings[was.ring];
+    if (r.taken && r.incarnation == was.incarnation) continue;
+    ++oldest;
+    return entry;
+  }
+}
 
 void give_ring(ring& r) noexcept {
   if (r.current != nullptr) {
@@ -56,13 +75,11 @@ ring* take_ring(thread_slot& t) noexcept {
     ++r.incarnation;
     r.sequence = 0;
     r.lost = 0;
-    const std::uint32_t n = info_count.load(std::memory_order_relaxed);
-    if (n < most_threads) {
-      thread_info& info = infos[n];
-      info = {i, r.incarnation, os::thread_id(), t.role, t.runtime, t.index, {}};
-      pthread_getname_np(pthread_self(), info.name, sizeof info.name);
-      info_count.store(n + 1, std::memory_order_release);  // [TRACE-5]
-    }
+    const std::uint32_t n = begun.load(std::memory_order_relaxed);
+    thread_info info{i, r.incarnation, os::thread_id(), t.role, t.runtime, t.index, {}};
+    pthread_getname_np(pthread_self(), info.name, sizeof info.name);
+    next_entry(n).write(info);
+    begun.store(n + 1, std::memory_order_release);  // [TRACE-5]
     t.own = &r;
     return &r;
   }
@@ -70,8 +87,8 @@ ring* take_ring(thread_slot& t) noexcept {
 }
 
 // [TRACE-5]
-std::uint32_t thread_count() noexcept { return info_count.load(std::memory_order_acquire); }
-const thread_info& thread_at(std::uint32_t i) noexcept { return infos[i]; }
+std::uint32_t threads_begun() noexcept { return begun.load(std::memory_order_acquire); }
+bool read_thread(std::uint32_t i, thread_info& info) noexcept { return entries[i].read(info); }
 
 void thread_begins(thread_role role, std::uint32_t runtime, std::uint32_t index) noexcept {
   thread_slot& t = slot_of_thread;
