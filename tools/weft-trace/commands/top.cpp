@@ -109,6 +109,7 @@ class screen {
  private:
   void draw() {
     const auto size = terminal_->now();
+    view_.rows = size.rows;
     const std::vector<std::string> lines =
         fiber_ != 0 ? render_fiber(options_.process.pid, program_, text_)
                     : render_top(options_.process.pid, program_, before_, now_, view_);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <map>
+#include <span>
 #include <sstream>
 #include <string_view>
 #include <tuple>
@@ -37,16 +39,24 @@ std::string short_time(double seconds) {
                       : fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);
 }
 
+// Of so many processors; none is left out where the line that says so would take its place.
+std::size_t shown_of(std::size_t processors, std::size_t most) {
+  return processors <= most + 1 ? processors : most;
+}
+
 class runtime_view {
  public:
-  runtime_view(const moment& before, const moment& now, labels runtime, processor_order order)
+  runtime_view(const moment& before, const moment& now, labels runtime, processor_order order,
+               std::size_t most_processors)
       : order_(order),
+        most_processors_(most_processors),
         before_(before.metrics),
         now_(now.metrics),
         runtime_(std::move(runtime)),
         seconds_(std::max(
             value("weft_uptime_seconds") - before_.sum("weft_uptime_seconds", runtime_), 1e-9)) {}
 
+  static constexpr std::size_t other_lines = 11;  // than those of processors
   void put(std::vector<std::string>& out) const {
     out.push_back(
         fmt::format("runtime {} \"{}\", up {}: {:.0f} processors, {:.0f} busy, {:.0f} searching",
@@ -169,20 +179,45 @@ class runtime_view {
   void put_processors(std::vector<std::string>& out) const {
     out.push_back(fmt::format("  {:>9} {:>7} {:>7} {:>7} {:>9} {:>9}", "PROCESSOR", "LOAD", "QUEUE",
                               "TIMERS", "STEPS/s", "THREAD"));
-    for (const processor_line& p : processors())
+    const std::vector<processor_line> all = processors();
+    const std::size_t shown = shown_of(all.size(), most_processors_);
+    for (const processor_line& p : std::span(all).first(shown))
       out.push_back(fmt::format("  {:>9} {:>5.1f} % {:>7} {:>7} {:>9} {:>9}", p.index, p.load,
                                 short_number(p.queue),
                                 short_number(value("weft_timers", {{"processor", p.index}})),
                                 short_number(std::round(p.steps * 10) / 10), p.thread));
+    if (shown < all.size()) out.push_back(fmt::format("  and {} more", all.size() - shown));
     out.push_back(fmt::format("  {:>9} {:>7} {:>7}", "inject", "",
                               short_number(value("weft_inject_queue_length"))));
   }
 
   const processor_order order_;
+  const std::size_t most_processors_;
   const sample &before_, &now_;
   const labels runtime_;
   const double seconds_;
 };
+
+// How many processors each runtime may show, so that the waits are on the screen, or the first of
+// them, on its lower half.
+std::size_t most_processors(const moment& now, const view_options& o) {
+  std::map<std::string, std::size_t> processors;  // by runtime
+  for (const series& p : now.metrics.all("weft_queue_length")) ++processors[p.with.at("number")];
+  std::size_t most = 0;
+  for (const auto& [runtime, n] : processors) most = std::max(most, n);
+  if (o.rows == 0) return most;
+  const std::size_t waits = now.longest.empty() ? 0 : std::min(1 + now.longest.size(), o.rows / 2);
+  const auto lines = [&](std::size_t at_most) {
+    std::size_t sum = 1 + (o.has_keys ? 1 : 0) + waits;
+    for (const auto& [runtime, n] : processors) {
+      const std::size_t shown = shown_of(n, at_most);
+      sum += runtime_view::other_lines + shown + (shown < n ? 1 : 0);
+    }
+    return sum;
+  };
+  while (most > 1 && lines(most) > o.rows) --most;
+  return most;
+}
 
 std::string title(pid_t pid, const std::string& program) {
   return fmt::format("weft-trace top - {} (PID {})", program, pid);
@@ -247,7 +282,8 @@ std::vector<std::string> render_top(pid_t pid, const std::string& program, const
                     text_of(o.processors), text_of(o.waits)));
   const auto& runtimes = now.metrics.all("weft_uptime_seconds");
   if (runtimes.empty()) out.push_back("no runtime lives in it now");
-  for (const series& s : runtimes) runtime_view(before, now, s.with, o.processors).put(out);
+  const std::size_t most = most_processors(now, o);
+  for (const series& s : runtimes) runtime_view(before, now, s.with, o.processors, most).put(out);
   if (now.longest.empty()) return out;
   out.push_back("  LONGEST WAITS");
   std::vector<waiting_fiber> waits = now.longest;

@@ -27,6 +27,8 @@ struct view_options {
   processor_order processors = processor_order::number;
   std::size_t selected = 0;  // of the waits, as they are in order
   bool has_keys = false;     // says which there are, and marks the one selected
+  // Of the screen: as many processors are shown as leave room for the waits; 0: all.
+  std::size_t rows = 0;
 };
 
 /// In this order; those of equal rank, the longest first.
