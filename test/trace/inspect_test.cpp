@@ -327,3 +327,34 @@ TEST_CASE("the tool: no answer, half an answer, and one it does not understand")
   CHECK(answered_with("").find("it ended, or would not answer") != std::string::npos);
   sigaction(SIGUSR1, &before, nullptr);
 }
+
+TEST_CASE("the tool: a process may take its time to end what it was told to end") {
+  struct sigaction before{}, mine{};
+  mine.sa_sigaction = hear;
+  mine.sa_flags = SA_SIGINFO | SA_RESTART;
+  REQUIRE(sigaction(SIGUSR1, &mine, &before) == 0);
+  weft::tools::inspection what{.pid = getpid(),
+                               .question = "trace",
+                               .signal = SIGUSR1,
+                               .patience = std::chrono::seconds(60)};
+  heard = 0;
+  const std::jthread other([&] {
+    weft::test::until([] { return heard != 0; });
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    const port_address there(heard);
+    CHECK(connect(fd, there.get(), there.size) == 0);
+    char line[16];
+    CHECK(recv(fd, line, sizeof line, 0) == 6);
+    CHECK(send(fd, "ok 5\nbegan", 10, MSG_NOSIGNAL) == 10);
+    CHECK(recv(fd, line, sizeof line, 0) == 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    CHECK(send(fd, "ok 5\nended", 10, MSG_NOSIGNAL) == 10);
+    close(fd);
+  });
+  const auto began = [&](const std::string& text, int) {
+    CHECK(text == "began");
+    what.patience = std::chrono::milliseconds(1);
+  };
+  CHECK(weft::tools::inspect_while(what, began) == "ended");
+  sigaction(SIGUSR1, &before, nullptr);
+}

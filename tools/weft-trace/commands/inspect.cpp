@@ -95,6 +95,10 @@ bool becomes_readable(int fd, std::chrono::milliseconds within) {
     if (n >= 0 || errno != EINTR) return n > 0;
   }
 }
+void until_readable(int fd) {
+  pollfd p{fd, POLLIN, 0};
+  while (poll(&p, 1, -1) < 0 && errno == EINTR) continue;
+}
 
 void request_at(const inspection& what, std::uint64_t value) {
   sigval with;
@@ -156,8 +160,12 @@ class answer_reader {
     if (!good) fail(what_, text.substr(0, text.find_last_not_of('\n') + 1));
     return text;
   }
-  // False: it has ended the connection.
-  [[nodiscard]] bool has_more() { return !text_.empty() || more(); }
+  // False: it has ended the connection, as its own end does. It is waited for: what it does before
+  // it answers may take long.
+  [[nodiscard]] bool has_more() {
+    if (text_.empty()) until_readable(fd_);
+    return !text_.empty() || more();
+  }
 
  private:
   // Up to the end of the line, which is taken off.

@@ -28,7 +28,8 @@ struct inspection {
 /// For a question that lasts until the tool ends it (a trace, a profile): calls `meanwhile` with
 /// what the process says first and the connection, which is readable when the process has ended
 /// it; tells the process to end it when that returns. Returns what it says last; empty if it has
-/// ended before. Blocks, throws: as inspect, and what `meanwhile` does.
+/// ended before. Blocks: for that as long as the process lives and says nothing; otherwise, and
+/// throws: as inspect, and what `meanwhile` does.
 [[nodiscard]] std::string inspect_while(
     const inspection& what,
     const std::function<void(const std::string& began, int connection)>& meanwhile);

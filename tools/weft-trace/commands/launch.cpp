@@ -135,7 +135,8 @@ void attach(recording& what, const std::string& question) {
   sigaddset(&ends, SIGINT);
   sigaddset(&ends, SIGTERM);
   sigaddset(&ends, SIGHUP);
-  sigprocmask(SIG_BLOCK, &ends, nullptr);
+  sigset_t before;
+  sigprocmask(SIG_BLOCK, &ends, &before);
   const int signals = signalfd(-1, &ends, SFD_CLOEXEC);
   bool ended = false;
   const std::string last = inspect_while(what.process, [&](const std::string& began, int process) {
@@ -145,6 +146,9 @@ void attach(recording& what, const std::string& question) {
     while (poll(p, 2, ms) < 0 && errno == EINTR) {
     }
     ended = p[1].revents != 0;
+    signalfd_siginfo taken;
+    if (p[0].revents != 0) static_cast<void>(!read(signals, &taken, sizeof taken));
+    sigprocmask(SIG_SETMASK, &before, nullptr);  // the next one ends this tool
   });
   if (signals >= 0) close(signals);
   complain(last.empty() && ended ? fmt::format("process {} has ended; {} is what it left",
