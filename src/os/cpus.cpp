@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "os/errno_guard.hpp"
 #include "os/os.hpp"
 
 namespace weft::os {
@@ -31,7 +32,8 @@ std::string read_file(const std::string& path, expected there = expected::no) {
   std::string text;
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) {
-    if (there == expected::no && (errno == ENOENT || errno == ENOTDIR)) return text;
+    const int error = error_number();
+    if (there == expected::no && (error == ENOENT || error == ENOTDIR)) return text;
     throw unreadable{};
   }
   char buffer[4096];
