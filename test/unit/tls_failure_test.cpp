@@ -275,8 +275,8 @@ TEST_CASE("tls: the handshake's deadline; it goes on where it was") {
 
 namespace {
 
-// Writes until the peer, who reads nothing, has room for no more. On a busy machine the kernel moves
-// what was sent some time later, and enlarges the peer's buffer.
+// Writes until the peer, who reads nothing, has room for no more. On a busy machine the kernel
+// moves what was sent some time later, and enlarges the peer's buffer.
 void fill(tcp_tls& s, std::span<const std::byte> data, std::size_t& taken, std::error_code& ec) {
   for (int in_vain = 0; in_vain < 5;) {
     const std::size_t n = s.write_all_for(data.subspan(taken), 20ms, ec);
