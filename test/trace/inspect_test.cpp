@@ -291,13 +291,36 @@ std::atomic<std::uint64_t> heard{0};
 void hear(int, siginfo_t* info, void*) {
   heard = reinterpret_cast<std::uintptr_t>(info->si_value.sival_ptr);
 }
+
+// While it lives the tool that asks by SIGUSR1 is heard.
+class hearing {
+ public:
+  hearing() {
+    struct sigaction mine{};
+    mine.sa_sigaction = hear;
+    mine.sa_flags = SA_SIGINFO | SA_RESTART;
+    REQUIRE(sigaction(SIGUSR1, &mine, &before_) == 0);
+  }
+  ~hearing() { sigaction(SIGUSR1, &before_, nullptr); }
+  hearing(const hearing&) = delete;
+  hearing& operator=(const hearing&) = delete;
+
+ private:
+  struct sigaction before_{};
+};
+
+// A connection to the tool, once it is heard.
+int connected_to_tool() {
+  weft::test::until([] { return heard != 0; });
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  const port_address there(heard);
+  CHECK(connect(fd, there.get(), there.size) == 0);
+  return fd;
+}
 }  // namespace
 
 TEST_CASE("the tool: no answer, half an answer, and one it does not understand") {
-  struct sigaction before{}, mine{};
-  mine.sa_sigaction = hear;
-  mine.sa_flags = SA_SIGINFO | SA_RESTART;
-  REQUIRE(sigaction(SIGUSR1, &mine, &before) == 0);
+  const hearing now;
   weft::tools::inspection what{.pid = getpid(),
                                .question = "help",
                                .signal = SIGUSR1,
@@ -308,10 +331,7 @@ TEST_CASE("the tool: no answer, half an answer, and one it does not understand")
   const auto answered_with = [&](const std::string& answer) {
     heard = 0;
     const std::jthread other([&] {
-      weft::test::until([] { return heard != 0; });
-      const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-      const port_address there(heard);
-      CHECK(connect(fd, there.get(), there.size) == 0);
+      const int fd = connected_to_tool();
       char line[16];
       CHECK(recv(fd, line, sizeof line, 0) == 5);
       CHECK(send(fd, answer.data(), answer.size(), MSG_NOSIGNAL) ==
@@ -325,24 +345,17 @@ TEST_CASE("the tool: no answer, half an answer, and one it does not understand")
   CHECK(answered_with("error 3\nnot").find("not") != std::string::npos);
   CHECK(answered_with("hello\n").find("another version") != std::string::npos);
   CHECK(answered_with("").find("it ended, or would not answer") != std::string::npos);
-  sigaction(SIGUSR1, &before, nullptr);
 }
 
 TEST_CASE("the tool: a process may take its time to end what it was told to end") {
-  struct sigaction before{}, mine{};
-  mine.sa_sigaction = hear;
-  mine.sa_flags = SA_SIGINFO | SA_RESTART;
-  REQUIRE(sigaction(SIGUSR1, &mine, &before) == 0);
+  const hearing now;
   weft::tools::inspection what{.pid = getpid(),
                                .question = "trace",
                                .signal = SIGUSR1,
                                .patience = std::chrono::seconds(60)};
   heard = 0;
   const std::jthread other([&] {
-    weft::test::until([] { return heard != 0; });
-    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    const port_address there(heard);
-    CHECK(connect(fd, there.get(), there.size) == 0);
+    const int fd = connected_to_tool();
     char line[16];
     CHECK(recv(fd, line, sizeof line, 0) == 6);
     CHECK(send(fd, "ok 5\nbegan", 10, MSG_NOSIGNAL) == 10);
@@ -356,5 +369,4 @@ TEST_CASE("the tool: a process may take its time to end what it was told to end"
     what.patience = std::chrono::milliseconds(1);
   };
   CHECK(weft::tools::inspect_while(what, began) == "ended");
-  sigaction(SIGUSR1, &before, nullptr);
 }
